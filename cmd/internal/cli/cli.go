@@ -1,0 +1,136 @@
+// Package cli is what Sealproof's commands share: one way to load
+// configuration, to end with an exit status, and to say which version runs. It
+// must never know what a command does, nor hold a secret.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// StatusUsage is the exit status of a command that was called wrongly: flags,
+// arguments or configuration.
+const StatusUsage = 3
+
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+func (e *exitError) Unwrap() error { return e.err }
+
+// Exit makes err end the program with the given status. A nil err ends it
+// without a word.
+func Exit(status int, err error) error { return &exitError{status: status, err: err} }
+
+// Usage makes err end the program as a call that was wrong.
+func Usage(err error) error { return Exit(StatusUsage, err) }
+
+// Main runs the command until it ends, or until SIGINT or SIGTERM ends its
+// context; a second signal kills at once. An error is printed once. It returns
+// the exit status: 0, what Exit says, 3 for a wrong call, 1 for all else.
+func Main(root *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// Once the first signal has arrived the default action is restored, so
+	// that a shutdown that hangs can still be ended by hand.
+	context.AfterFunc(ctx, stop)
+
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	// What fails before any command runs (an unknown command, a wrong number
+	// of arguments) is the caller's mistake, although cobra does not say so.
+	running := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
+
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if err.Error() != "" {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %v\n", root.Name(), err)
+	}
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		return exit.status
+	}
+	if !running {
+		return StatusUsage
+	}
+	return 1
+}
+
+// commit is set by the build: -ldflags "-X <this package>.commit=...". The
+// toolchain's own stamp is used where it exists.
+var commit string
+
+// Build says what runs.
+type Build struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
+// BuildOf describes the running binary.
+func BuildOf(name string) Build {
+	b := Build{Name: name, Version: "(devel)", Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b.Version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && b.Commit == "" {
+				b.Commit = s.Value
+			}
+		}
+	}
+	if b.Commit == "" {
+		b.Commit = "unknown"
+	}
+	return b
+}
+
+// VersionCommand prints Build.
+func VersionCommand(name string) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print version, commit and Go version",
+		Example: "  " + name + " version\n  " + name + " version --output json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return printBuild(cmd.OutOrStdout(), BuildOf(name), output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	return cmd
+}
+
+func printBuild(w io.Writer, b Build, output string) error {
+	switch output {
+	case "text":
+		_, err := fmt.Fprintf(w, "%s %s (commit %s, %s, %s/%s)\n", b.Name, b.Version, b.Commit, b.Go, b.OS, b.Arch)
+		return err
+	case "json":
+		return json.NewEncoder(w).Encode(b)
+	default:
+		return Usage(fmt.Errorf("--output %s: want text or json", output))
+	}
+}

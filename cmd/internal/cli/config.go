@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// field is one leaf of a configuration struct.
+type field struct {
+	key   string // dotted path: "vault.auth.role-id"
+	help  string
+	value reflect.Value
+}
+
+// AddFlags defines a flag for every leaf of the configuration struct that into
+// points to: its name is the key with dots turned into dashes
+// (vault.auth.role-id becomes --vault-auth-role-id), its usage text the tag
+// `help`, its default the struct's present value. A leaf without `help` gets no
+// flag. Nothing secret may be a leaf: flags are visible to every process.
+func AddFlags(flags *pflag.FlagSet, into any) {
+	for _, f := range fields(into) {
+		if f.help == "" {
+			continue
+		}
+		switch v := f.value.Interface().(type) {
+		case string:
+			flags.String(flagName(f.key), v, f.help)
+		case bool:
+			flags.Bool(flagName(f.key), v, f.help)
+		case int:
+			flags.Int(flagName(f.key), v, f.help)
+		case time.Duration:
+			flags.Duration(flagName(f.key), v, f.help)
+		case []string:
+			flags.StringSlice(flagName(f.key), v, f.help)
+		default:
+			panic(fmt.Sprintf("configuration key %s has type %T, which no flag can hold", f.key, v))
+		}
+	}
+}
+
+// Load fills the struct that into points to, which holds the defaults, from a
+// YAML file (none if file is empty), then from environment variables
+// PREFIX_VAULT_AUTH_ROLE_ID, then from those flags that were set. A key that the
+// struct does not have is refused wherever it comes from: a typing error must
+// never leave a default in force silently.
+func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
+	known := fields(into)
+	v := viper.New()
+	if file != "" {
+		v.SetConfigFile(file)
+		v.SetConfigType("yaml")
+		if err := v.ReadInConfig(); err != nil {
+			return Usage(fmt.Errorf("read configuration file %s: %w", file, err))
+		}
+		if err := refuseUnknown(v.AllKeys(), known, file); err != nil {
+			return err
+		}
+	}
+	if err := refuseUnknownEnv(os.Environ(), prefix, known); err != nil {
+		return err
+	}
+	for _, f := range known {
+		v.SetDefault(f.key, f.value.Interface())
+		if err := v.BindEnv(f.key, envName(prefix, f.key)); err != nil {
+			return fmt.Errorf("bind environment of %s: %w", f.key, err)
+		}
+		if flag := flags.Lookup(flagName(f.key)); flag != nil && flag.Changed {
+			if err := v.BindPFlag(f.key, flag); err != nil {
+				return fmt.Errorf("bind flag --%s: %w", flag.Name, err)
+			}
+		}
+	}
+	hook := mapstructure.ComposeDecodeHookFunc(
+		refuseBareNumber,
+		mapstructure.StringToTimeDurationHookFunc(),
+		mapstructure.StringToSliceHookFunc(","),
+	)
+	if err := v.UnmarshalExact(into, viper.DecodeHook(hook)); err != nil {
+		return Usage(fmt.Errorf("configuration: %w", err))
+	}
+	return nil
+}
+
+// refuseBareNumber keeps "lease: 24" from meaning 24 nanoseconds.
+func refuseBareNumber(from, to reflect.Type, value any) (any, error) {
+	if to == reflect.TypeFor[time.Duration]() && from != to && from.Kind() != reflect.String {
+		return nil, fmt.Errorf("%v is not a duration: give a number with a unit, such as 30s or 24h", value)
+	}
+	return value, nil
+}
+
+func refuseUnknown(keys []string, known []field, file string) error {
+	var errs []error
+	slices.Sort(keys)
+	for _, key := range keys {
+		if slices.ContainsFunc(known, func(f field) bool { return f.key == key }) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s: unknown key %s%s", file, key, suggestion(key, known)))
+	}
+	if len(errs) > 0 {
+		return Usage(errors.Join(errs...))
+	}
+	return nil
+}
+
+// serviceLink matches what kubelet puts into the environment of every pod for
+// a Service that happens to share our name.
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$`)
+
+func refuseUnknownEnv(environ []string, prefix string, known []field) error {
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix+"_") || serviceLink.MatchString(name) {
+			continue
+		}
+		if !slices.ContainsFunc(known, func(f field) bool { return envName(prefix, f.key) == name }) {
+			return Usage(fmt.Errorf("environment variable %s: no such configuration key", name))
+		}
+	}
+	return nil
+}
+
+// suggestion names the known key with the same last element, or one that the
+// unknown key is a part of.
+func suggestion(key string, known []field) string {
+	last := key[strings.LastIndex(key, ".")+1:]
+	for _, f := range known {
+		if strings.HasSuffix(f.key, "."+last) || strings.Contains(f.key, last) || strings.HasPrefix(key, f.key) {
+			return fmt.Sprintf(" (did you mean %s?)", f.key)
+		}
+	}
+	return ""
+}
+
+func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }
+
+func envName(prefix, key string) string {
+	return prefix + "_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
+// fields lists the leaves of the struct that into points to, in order.
+func fields(into any) []field {
+	return appendFields(nil, "", reflect.ValueOf(into).Elem())
+}
+
+func appendFields(list []field, prefix string, v reflect.Value) []field {
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		name, options, _ := strings.Cut(tag.Get("mapstructure"), ",")
+		switch {
+		case options == "squash":
+			list = appendFields(list, prefix, v.Field(i))
+		case v.Field(i).Kind() == reflect.Struct:
+			list = appendFields(list, prefix+name+".", v.Field(i))
+		default:
+			list = append(list, field{key: prefix + name, help: tag.Get("help"), value: v.Field(i)})
+		}
+	}
+	return list
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+type config struct {
+	Cluster string        `mapstructure:"cluster" help:"cluster identity"`
+	Delay   time.Duration `mapstructure:"promotion-delay" help:"delay"`
+	Accept  []string      `mapstructure:"accept-clusters" help:"clusters"`
+	Vault   struct {
+		Address string `mapstructure:"address" help:"address"`
+		Auth    struct {
+			RoleID string `mapstructure:"role-id" help:"role"`
+		} `mapstructure:"auth"`
+	} `mapstructure:"vault"`
+}
+
+func load(t *testing.T, yaml string, args ...string) (config, error) {
+	t.Helper()
+	c := config{Delay: time.Minute}
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	AddFlags(flags, &c)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	file := ""
+	if yaml != "" {
+		file = filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := Load(flags, file, "SEALTEST", &c)
+	return c, err
+}
+
+func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
+	const yaml = "cluster: file\npromotion-delay: 2m\nvault: {address: file, auth: {role-id: file}}\naccept-clusters: [a, b]\n"
+	t.Setenv("SEALTEST_VAULT_ADDRESS", "env")
+	t.Setenv("SEALTEST_VAULT_AUTH_ROLE_ID", "env")
+	got, err := load(t, yaml, "--vault-auth-role-id=flag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config{Cluster: "file", Delay: 2 * time.Minute, Accept: []string{"a", "b"}}
+	want.Vault.Address = "env"
+	want.Vault.Auth.RoleID = "flag"
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatal(d)
+	}
+	if got, err := load(t, ""); err != nil || got.Delay != time.Minute {
+		t.Fatalf("default delay: got %v, %v", got.Delay, err)
+	}
+}
+
+func TestWrongConfigurationIsRefusedWithTheKeysPath(t *testing.T) {
+	for name, tc := range map[string]struct {
+		yaml string
+		env  string
+		want string
+	}{
+		"unknown key":             {yaml: "vault: {addres: x}", want: "unknown key vault.addres"},
+		"unknown section":         {yaml: "tault: {address: x}", want: "unknown key tault.address (did you mean vault.address?)"},
+		"not a duration":          {yaml: "promotion-delay: soon", want: "promotion-delay"},
+		"number without a unit":   {yaml: "promotion-delay: 30", want: "give a number with a unit"},
+		"section where a leaf is": {yaml: "cluster: {name: x}", want: "unknown key cluster.name"},
+		"leaf where a section is": {yaml: "vault: x", want: "vault"},
+		"not YAML":                {yaml: "cluster: [", want: "read configuration file"},
+		"key given twice":         {yaml: "cluster: a\ncluster: b", want: "already defined"},
+		"unknown environment":     {env: "SEALTEST_VAULT_ADRESS", want: "SEALTEST_VAULT_ADRESS: no such configuration key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.env != "" {
+				t.Setenv(tc.env, "x")
+			}
+			_, err := load(t, tc.yaml)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestServiceLinksInTheEnvironmentAreNotOurs(t *testing.T) {
+	for _, name := range []string{"SEALTEST_SERVICE_HOST", "SEALTEST_SERVICE_PORT_HTTPS", "SEALTEST_PORT", "SEALTEST_PORT_443_TCP_ADDR"} {
+		t.Setenv(name, "10.0.0.1")
+	}
+	if _, err := load(t, ""); err != nil {
+		t.Fatal(err)
+	}
+}
