@@ -1,0 +1,96 @@
+package components
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// killAfter is how long a compiler that was interrupted has to stop.
+const killAfter = 5 * time.Second
+
+// goCommand runs the go command in dir and returns its standard output. What
+// it wrote to standard error is in the error.
+func goCommand(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	// The user's GOFLAGS or go.work would change what is built without
+	// changing the key under which it is kept.
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(cmd.Env, env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+
+	// The go command waits for its compilers, so all of them are interrupted:
+	// on a terminal Ctrl-C does that, but not when only this process is told.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = killAfter
+
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, messages(stderr.String()))
+	}
+	return stdout.Bytes(), nil
+}
+
+// messages returns the go command's output without what is no message.
+func messages(stderr string) string {
+	var kept []string
+	for line := range strings.Lines(stderr) {
+		if !strings.HasPrefix(line, "go: downloading ") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.TrimRight(strings.Join(kept, ""), "\n")
+}
+
+// toolchain returns, as NAME=VALUE, what decides the compiler's output besides
+// sources and flags. It is asked in the module's own directory, whose go.mod
+// may select another toolchain.
+func toolchain(ctx context.Context, dir string, env []string) ([]string, error) {
+	names := []string{
+		"GOVERSION", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFIPS140",
+		"CGO_ENABLED", "CGO_CFLAGS", "CGO_LDFLAGS",
+	}
+	out, err := goCommand(ctx, dir, env, append([]string{"env"}, names...)...)
+	if err != nil {
+		return nil, err
+	}
+	values := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(values) != len(names) {
+		return nil, fmt.Errorf("go env answered %d values to %d names", len(values), len(names))
+	}
+	for i, name := range names {
+		values[i] = name + "=" + values[i]
+	}
+	return values, nil
+}
+
+// requiredVersion returns the version of one module as go.mod in dir has it.
+func requiredVersion(ctx context.Context, dir, module string) (string, error) {
+	out, err := goCommand(ctx, dir, nil, "mod", "edit", "-json")
+	if err != nil {
+		return "", err
+	}
+	var mod struct {
+		Require []struct{ Path, Version string }
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		return "", fmt.Errorf("read the output of go mod edit -json: %w", err)
+	}
+	for _, r := range mod.Require {
+		if r.Path == module {
+			return r.Version, nil
+		}
+	}
+	return "", fmt.Errorf("%s/go.mod does not require %s", dir, module)
+}
