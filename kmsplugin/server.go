@@ -1,0 +1,149 @@
+package kmsplugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	kmsapi "k8s.io/kms/apis/v2"
+	"k8s.io/kms/pkg/service"
+
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+)
+
+const (
+	// maxMessage bounds what is read of one request: the largest a well-formed
+	// one can be, with room for protobuf's own bytes.
+	maxMessage = seal.MaxAnnotations + seal.MaxCiphertext + seal.MaxKeyID + 16<<10
+	// connectionTimeout bounds how long a caller may take to say that it speaks
+	// HTTP/2.
+	connectionTimeout = 5 * time.Second
+)
+
+// NewServer returns a gRPC server for the KMS v2 API and for gRPC's own health
+// service.
+func NewServer(s *Service) *grpc.Server {
+	g := grpc.NewServer(
+		grpc.ConnectionTimeout(connectionTimeout),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.ChainUnaryInterceptor(s.observe, s.recover, s.limit),
+	)
+	kmsapi.RegisterKeyManagementServiceServer(g, service.NewGRPCService("", 0, s))
+	grpc_health_v1.RegisterHealthServer(g, grpcHealth{service: s})
+	return g
+}
+
+// Serve serves until the context ends, then lets requests under way finish for
+// at most grace, and cuts the rest.
+func Serve(ctx context.Context, g *grpc.Server, l net.Listener, grace time.Duration) error {
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	cut := time.AfterFunc(grace, g.Stop)
+	g.GracefulStop()
+	cut.Stop()
+	if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// limit keeps every request inside the API server's own deadline, so that the
+// caller hears our reason instead of its own timeout.
+func (s *Service) limit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
+	defer cancel()
+	return next(ctx, req)
+}
+
+// recover turns a defect into one failed request: a plugin that dies takes the
+// API server's writes, and at its next start its reads, with it.
+func (s *Service) recover(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.metrics.panics.Inc()
+			// The panic's own text is not logged: it could quote what was handled.
+			s.log.Error("defect: panic in a request", "method", path.Base(info.FullMethod),
+				"type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			resp, err = nil, errors.New("panic")
+		}
+	}()
+	return next(ctx, req)
+}
+
+// observe counts, times and logs every request, and turns its error into what
+// the caller may be told.
+func (s *Service) observe(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	method := path.Base(info.FullMethod)
+	start := time.Now()
+	resp, err := next(ctx, req)
+	took := time.Since(start)
+	reported, result := err, codes.OK
+	if err != nil {
+		if _, ok := status.FromError(err); !ok {
+			reported = public(err)
+		}
+		result = status.Code(reported)
+	}
+	s.metrics.requests.WithLabelValues(method, result.String()).Inc()
+	s.metrics.duration.WithLabelValues(method).Observe(took.Seconds())
+	s.logRequest(ctx, method, req, resp, result, took, err)
+	return resp, reported
+}
+
+func (s *Service) logRequest(ctx context.Context, method string, req, resp any, result codes.Code, took time.Duration, err error) {
+	level := slog.LevelDebug
+	switch {
+	case err != nil:
+		level = slog.LevelWarn
+	case method == "Encrypt": // once an API server's start, and once a rotation
+		level = slog.LevelInfo
+	}
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("method", method), slog.String("code", result.String()), slog.Duration("took", took)}
+	if r, ok := req.(interface{ GetUid() string }); ok {
+		attrs = append(attrs, slog.String("uid", clip(r.GetUid())))
+	}
+	for _, side := range []any{req, resp} {
+		if r, ok := side.(interface{ GetKeyId() string }); ok && err == nil {
+			attrs = append(attrs, slog.String("key_id", clip(r.GetKeyId())))
+		}
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("cause", err.Error()))
+	}
+	s.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// clip bounds what a caller can make us log.
+func clip(text string) string { return text[:min(len(text), 128)] }
+
+// grpcHealth answers gRPC's health protocol from the snapshot.
+type grpcHealth struct {
+	grpc_health_v1.UnimplementedHealthServer
+	service *Service
+}
+
+// Check reports whether requests are served.
+func (h grpcHealth) Check(ctx context.Context, _ *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+	answer := grpc_health_v1.HealthCheckResponse_SERVING
+	if _, err := h.service.Status(ctx); err != nil {
+		answer = grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	}
+	return &grpc_health_v1.HealthCheckResponse{Status: answer}, nil
+}

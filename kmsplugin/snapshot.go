@@ -1,0 +1,94 @@
+package kmsplugin
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+)
+
+// kekName finds a local KEK: two clusters, or two derivations, never share one.
+type kekName struct {
+	binding     seal.Binding
+	fingerprint seal.Fingerprint
+}
+
+// snapshot is everything that requests are answered from. It is immutable and
+// replaced whole: Status and Encrypt must never disagree on the key_id, or the
+// API server's writes stop.
+type snapshot struct {
+	// refused is set when the key store refuses the key for certain: nothing is
+	// served any more.
+	refused error
+	// notReady says why there is no version to write with; nil if there is.
+	notReady error
+	// suspended says why nothing new may be sealed although there is one.
+	suspended error
+
+	write *version // nil if notReady or refused
+	keks  map[kekName]*seal.LocalKEK
+	// leaseEnds is when each version, by key_id, may no longer be used, on the
+	// boot clock.
+	leaseEnds map[string]time.Duration
+	// keyIDs names the versions that the key store lists.
+	keyIDs map[int]string
+	// gone lists versions, by key_id, that the key store refuses.
+	gone map[string]bool
+
+	choice   choice
+	standing standing
+	key      backend.Key
+	clock    serverTime
+}
+
+// writable returns the version to write with, or why there is none now.
+func (s *snapshot) writable(now time.Duration) (*version, error) {
+	v, err := s.serving(now)
+	if err != nil {
+		return nil, err
+	}
+	if s.suspended != nil {
+		return nil, s.suspended
+	}
+	return v, nil
+}
+
+// serving returns the version that Status names, or why it must fail. Failing is
+// an error, never an unhealthy answer with the same key_id: that would let the
+// API server write on without end (kubernetes/kubernetes#138950).
+func (s *snapshot) serving(now time.Duration) (*version, error) {
+	switch {
+	case s.refused != nil:
+		return nil, s.refused
+	case s.notReady != nil:
+		return nil, s.notReady
+	case s.ended(s.write.binding.KeyID, now):
+		return nil, s.leaseError(now)
+	}
+	return s.write, nil
+}
+
+func (s *snapshot) ended(keyID string, now time.Duration) bool { return now >= s.leaseEnds[keyID] }
+
+func (s *snapshot) leaseError(now time.Duration) error {
+	return fmt.Errorf("%w: Vault has not confirmed it for %v (%s)",
+		errLeaseEnded, (now - s.standing.lastGood).Round(time.Second), s.standing.reason)
+}
+
+// localKEK returns the local KEK that sealed s, if it is held and under lease.
+func (s *snapshot) localKEK(sealed seal.Sealed, now time.Duration) *seal.LocalKEK {
+	if s.ended(sealed.Binding.KeyID, now) {
+		return nil
+	}
+	return s.keks[kekName{sealed.Binding, sealed.Fingerprint}]
+}
+
+// keyIDOf returns the key_id of the version that sealed names: the stored one
+// where it is ours, or else the one that the key store lists under that number.
+func (s *snapshot) keyIDOf(sealed seal.Sealed) string {
+	if _, ok := s.leaseEnds[sealed.Binding.KeyID]; ok {
+		return sealed.Binding.KeyID
+	}
+	return s.keyIDs[sealed.Version]
+}

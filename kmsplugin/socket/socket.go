@@ -1,0 +1,259 @@
+// Package socket listens on a unix socket so that a restart, a crash or a second
+// plugin never costs a request or removes what is not its own. It must never
+// know what is served on it.
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config describes a socket. The tags are the keys under which operators write it.
+type Config struct {
+	Path     string `mapstructure:"path" help:"path of the unix socket"`
+	Mode     string `mapstructure:"mode" help:"permissions of the socket, octal"`
+	Group    string `mapstructure:"group" help:"group of the socket, name or number; empty keeps the process's own"`
+	Takeover bool   `mapstructure:"takeover" help:"replace a plugin that still serves the socket instead of refusing to start"`
+}
+
+// maxPath is what sockaddr_un holds, less the suffix of the name that is bound
+// before it is renamed.
+const maxPath = 107 - len(newSuffix)
+
+const (
+	newSuffix  = ".new"
+	lockSuffix = ".lock"
+	// dialTimeout bounds the question whether somebody listens. A plugin whose
+	// queue is full answers no sooner, and still is one.
+	dialTimeout = time.Second
+	lockTimeout = 10 * time.Second
+)
+
+// Validate returns the first impossible value, with its key below socket.
+func (c Config) Validate() error {
+	switch {
+	case !filepath.IsAbs(c.Path):
+		// An abstract socket ("@name") has no permissions: whoever shares the
+		// network namespace could have seeds decrypted.
+		return fmt.Errorf("path: %q: want the absolute path of a socket", c.Path)
+	case len(c.Path) > maxPath:
+		return fmt.Errorf("path: %d bytes, the limit is %d", len(c.Path), maxPath)
+	}
+	if _, err := c.mode(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (c Config) mode() (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(c.Mode, 8, 32)
+	if err != nil || mode&^0o777 != 0 {
+		return 0, fmt.Errorf("mode: %q: want octal permissions such as 0660", c.Mode)
+	}
+	if mode&0o007 != 0 {
+		return 0, fmt.Errorf("mode: %q: everybody on this machine could have seeds decrypted; want 0660 or less", c.Mode)
+	}
+	return fs.FileMode(mode), nil
+}
+
+// Listener is a listening socket that removes its path when it is closed, if the
+// path is still its own.
+type Listener struct {
+	*net.UnixListener
+	path string
+	file id
+}
+
+// id tells whose socket lies at a path.
+type id struct{ dev, ino uint64 }
+
+// Listen binds the socket. A socket that nobody listens on is replaced; anything
+// else at the path is left alone and reported.
+func Listen(ctx context.Context, c Config) (*Listener, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("socket.%w", err)
+	}
+	// Two plugins that start together would both find the path free.
+	unlock, err := lock(ctx, c.Path+lockSuffix)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := c.checkPath(ctx); err != nil {
+		return nil, err
+	}
+	l, err := c.bindBeside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Renaming puts the finished socket, permissions and all, in the place of
+	// the old one at once: no caller ever finds none.
+	if err := os.Rename(c.Path+newSuffix, c.Path); err != nil {
+		return nil, errors.Join(fmt.Errorf("put socket in place: %w", err), l.UnixListener.Close(), os.Remove(c.Path+newSuffix))
+	}
+	return l, nil
+}
+
+// checkPath decides whether whatever lies at the path may be replaced.
+func (c Config) checkPath(ctx context.Context) error {
+	info, err := os.Lstat(c.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at socket path: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("socket path %s is taken by a %s: it is left alone, remove it or choose another path", c.Path, describe(info.Mode()))
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "unix", c.Path)
+	switch {
+	case err == nil:
+		if err := conn.Close(); err != nil {
+			return fmt.Errorf("close trial connection to %s: %w", c.Path, err)
+		}
+		if !c.Takeover {
+			return fmt.Errorf("socket %s is served by a process that runs: stop it first, or start with --socket-takeover to replace it", c.Path)
+		}
+		return nil
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		return nil // left behind by a process that was killed
+	default:
+		return fmt.Errorf("cannot tell whether socket %s is in use, so it is left alone: %w", c.Path, err)
+	}
+}
+
+func describe(mode fs.FileMode) string {
+	switch mode.Type() {
+	case 0:
+		return "regular file"
+	case fs.ModeDir:
+		return "directory"
+	case fs.ModeSymlink:
+		return "symbolic link"
+	default:
+		return "file of type " + strings.TrimLeft(mode.Type().String(), "-")
+	}
+}
+
+// bindBeside binds under a temporary name in the same directory.
+func (c Config) bindBeside(ctx context.Context) (_ *Listener, err error) {
+	path := c.Path + newSuffix
+	// Only a start that was killed in the middle leaves one, and we hold the lock.
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("remove unfinished socket: %w", err)
+		}
+	}
+	mode, err := c.mode()
+	if err != nil {
+		return nil, err
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("bind socket %s (does the directory exist, and may this user write there?): %w", c.Path, err)
+	}
+	ul := l.(*net.UnixListener) //nolint:forcetypeassert // what Listen returns for "unix"
+	// Go removes the path on close even when a successor has bound it since.
+	ul.SetUnlinkOnClose(false)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ul.Close(), os.Remove(path))
+		}
+	}()
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, fmt.Errorf("set permissions of socket: %w", err)
+	}
+	if c.Group != "" {
+		gid, err := lookupGroup(c.Group)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Chown(path, -1, gid); err != nil {
+			return nil, fmt.Errorf("give socket to group %s: %w", c.Group, err)
+		}
+	}
+	file, err := identify(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{UnixListener: ul, path: c.Path, file: file}, nil
+}
+
+func lookupGroup(name string) (int, error) {
+	if gid, err := strconv.Atoi(name); err == nil {
+		return gid, nil
+	}
+	group, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("socket.group: %w", err)
+	}
+	return strconv.Atoi(group.Gid)
+}
+
+func identify(path string) (id, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return id{}, fmt.Errorf("identify socket %s: %w", path, err)
+	}
+	return id{dev: st.Dev, ino: st.Ino}, nil
+}
+
+// Close stops listening and removes the path, unless a successor's socket lies
+// there by now.
+func (l *Listener) Close() error {
+	err := l.UnixListener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return nil // gRPC and the owner both close it
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	defer cancel()
+	unlock, lockErr := lock(ctx, l.path+lockSuffix)
+	if lockErr != nil {
+		return errors.Join(err, lockErr)
+	}
+	defer unlock()
+	if file, idErr := identify(l.path); idErr == nil && file == l.file {
+		err = errors.Join(err, os.Remove(l.path))
+	}
+	return err
+}
+
+// lock holds an advisory lock on a file until unlock is called. The file stays:
+// removing it would let two processes lock two files of one name.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock file of the socket (does the directory exist, and may this user write there?): %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("another plugin is starting or stopping on this socket, its lock %s is held: %w", path, ctx.Err()), f.Close())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
