@@ -144,6 +144,30 @@ func suggestion(key string, known []field) string {
 	return ""
 }
 
+// Tree returns the configuration struct that into points to as nested maps, with
+// the names and in the form in which operators write it.
+func Tree(into any) map[string]any {
+	tree := map[string]any{}
+	for _, f := range fields(into) {
+		path := strings.Split(f.key, ".")
+		node := tree
+		for _, name := range path[:len(path)-1] {
+			child, ok := node[name].(map[string]any)
+			if !ok {
+				child = map[string]any{}
+				node[name] = child
+			}
+			node = child
+		}
+		value := f.value.Interface()
+		if d, ok := value.(time.Duration); ok {
+			value = d.String()
+		}
+		node[path[len(path)-1]] = value
+	}
+	return tree
+}
+
 func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }
 
 func envName(prefix, key string) string {
@@ -160,7 +184,7 @@ func appendFields(list []field, prefix string, v reflect.Value) []field {
 		tag := v.Type().Field(i).Tag
 		name, options, _ := strings.Cut(tag.Get("mapstructure"), ",")
 		switch {
-		case options == "squash":
+		case options == "squash": // an embedded struct whose keys stand beside ours
 			list = appendFields(list, prefix, v.Field(i))
 		case v.Field(i).Kind() == reflect.Struct:
 			list = appendFields(list, prefix+name+".", v.Field(i))

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/kmsplugin/socket"
+	"github.com/sealproof/sealproof/vaultbackend"
+)
+
+// envPrefix begins the environment variables that set configuration keys.
+const envPrefix = "KMSPLUGIN"
+
+// config is everything an operator can write. It holds no secret, only paths of
+// files that do.
+type config struct {
+	kmsplugin.Config `mapstructure:",squash"`
+	Socket           socket.Config       `mapstructure:"socket"`
+	Vault            vaultbackend.Config `mapstructure:"vault"`
+	Listen           string              `mapstructure:"listen" help:"loopback address of /livez, /readyz and /metrics; empty serves none"`
+	LogLevel         string              `mapstructure:"log-level" help:"debug, info, warn or error"`
+}
+
+func defaultConfig() config {
+	return config{
+		Config:   kmsplugin.DefaultConfig(),
+		Socket:   socket.Config{Path: "/run/kmsplugin/sealproof.sock", Mode: "0660"},
+		Vault:    vaultbackend.DefaultConfig(),
+		Listen:   "127.0.0.1:8085",
+		LogLevel: "info",
+	}
+}
+
+// addConfigFlags gives a command --config and a flag for every key, and returns
+// what loads and checks the configuration once they are parsed.
+func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
+	c := defaultConfig()
+	flags := cmd.Flags()
+	file := flags.String("config", "", "configuration file (YAML)")
+	cli.AddFlags(flags, &c)
+	return func() (config, error) {
+		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
+			return config{}, err
+		}
+		if err := c.validate(); err != nil {
+			return config{}, cli.Usage(fmt.Errorf("configuration: %w", err))
+		}
+		return c, nil
+	}
+}
+
+// validate returns every impossible value with its key.
+func (c config) validate() error {
+	errs := []error{c.Config.Validate()}
+	if err := c.Socket.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("socket.%w", err))
+	}
+	errs = append(errs, c.Vault.Validate())
+	if err := checkLoopback(c.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("listen: %w", err))
+	}
+	if _, err := c.logger(io.Discard); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// checkLoopback refuses addresses that other machines can reach: nothing there
+// asks who the caller is.
+func checkLoopback(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q: want host:port: %w", address, err)
+	}
+	if ip, err := netip.ParseAddr(host); (err != nil || !ip.IsLoopback()) && host != "localhost" {
+		return fmt.Errorf("%q: want a loopback address such as 127.0.0.1:8085, since callers are not authenticated", address)
+	}
+	return nil
+}
+
+func (c config) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log-level: %q: want debug, info, warn or error", c.LogLevel)
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+}
+
+func newConfig() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print the effective configuration: defaults, file, environment and flags together",
+		Long: `Print the configuration that serve would run with, and check it. It holds no
+secret: those are in the files that it names, which are not read.`,
+		Example: `  kmsplugin config --config /etc/kmsplugin/config.yaml
+  KMSPLUGIN_CLUSTER=prod-eu-1 kmsplugin config --vault-address https://vault:8200 --output json`,
+		Args: cobra.NoArgs,
+	}
+	load := addConfigFlags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "output format: yaml or json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := load()
+		if err != nil {
+			return err
+		}
+		return printConfig(cmd.OutOrStdout(), c, output)
+	}
+	return cmd
+}
+
+func printConfig(w io.Writer, c config, output string) error {
+	var text []byte
+	var err error
+	switch output {
+	case "yaml":
+		text, err = yaml.Marshal(cli.Tree(&c))
+	case "json":
+		text, err = yaml.Marshal(cli.Tree(&c))
+		if err == nil {
+			text, err = yaml.YAMLToJSON(text)
+		}
+		text = append(text, '\n')
+	default:
+		return cli.Usage(fmt.Errorf("--output %s: want yaml or json", output))
+	}
+	if err != nil {
+		return fmt.Errorf("print configuration: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
+}

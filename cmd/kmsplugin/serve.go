@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/kmsplugin/socket"
+	"github.com/sealproof/sealproof/vaultbackend"
+)
+
+// grace is how long requests under way may take to finish once the plugin is
+// asked to stop: longer than the API server waits for any of them.
+const grace = 5 * time.Second
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the KMS v2 API on a unix socket until interrupted",
+		Long: `Serve the KMS v2 API on a unix socket until interrupted.
+
+The socket is bound before Vault is asked anything. While Vault cannot be
+reached the plugin waits, and says why in its log, in /readyz and in the error of
+Status; it never exits because of an outage.`,
+		Example: `  kmsplugin serve --config /etc/kmsplugin/config.yaml
+  KMSPLUGIN_LOG_LEVEL=debug kmsplugin serve --config config.yaml --socket-path /tmp/kms.sock`,
+		Args: cobra.NoArgs,
+	}
+	load := addConfigFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := load()
+		if err != nil {
+			return err
+		}
+		log, err := c.logger(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), c, log)
+	}
+	return cmd
+}
+
+// serve wires the parts together and runs them until the context ends or one of
+// them fails.
+func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
+	if err := forbidDumps(); err != nil {
+		return err
+	}
+	listener, err := socket.Listen(ctx, c.Socket)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, listener.Close()) }()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := kmsplugin.NewMetrics(registry)
+	vault, err := vaultbackend.New(c.Vault, log, kmsplugin.SinceBoot, metrics)
+	if err != nil {
+		return fmt.Errorf("set up Vault client: %w", err)
+	}
+	defer vault.Close()
+	keeper := kmsplugin.NewKeeper(c.Config, vault, kmsplugin.SinceBoot, log)
+	service := kmsplugin.NewService(c.Config, keeper, vault, kmsplugin.SinceBoot, metrics, log)
+
+	build := cli.BuildOf("kmsplugin")
+	log.Info("serving", "socket", c.Socket.Path, "cluster", c.Cluster, "vault", c.Vault.Address,
+		"mount", c.Vault.Mount, "key", c.Vault.Key, "envelope", c.Envelope,
+		"version", build.Version, "commit", build.Commit, "pid", os.Getpid())
+
+	// The Keeper and the Vault client outlive the servers, so that requests
+	// under way can finish.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var kept errgroup.Group
+	kept.Go(func() error { keeper.Run(background); return nil })
+	kept.Go(func() error { return vault.Run(background) })
+	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
+
+	servers, ctx := errgroup.WithContext(ctx)
+	servers.Go(func() error { return kmsplugin.Serve(ctx, kmsplugin.NewServer(service), listener, grace) })
+	if c.Listen != "" {
+		servers.Go(func() error { return serveHTTP(ctx, c.Listen, kmsplugin.NewHandler(service, registry), log) })
+	}
+	err = servers.Wait()
+	log.Info("stopped", "error", errorText(err))
+	return err
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// serveHTTP serves health and metrics. That nobody can look is no reason to stop
+// serving keys: a port that is taken is an error in the log, and the plugin goes
+// on.
+func serveHTTP(ctx context.Context, address string, handler http.Handler, log *slog.Logger) error {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		log.Error("health and metrics are not served", "listen", address, "cause", err.Error())
+		return nil
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close() // whoever still reads has had its second
+		}
+	})
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve health and metrics: %w", err)
+	}
+	return nil
+}
+
+// forbidDumps keeps keys out of core files, and other processes of the same user
+// from attaching.
+func forbidDumps() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("forbid core dumps: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("forbid core dumps: %w", err)
+	}
+	return nil
+}
