@@ -1,0 +1,66 @@
+package storedvalue
+
+import "bytes"
+
+// maxName bounds the search for the end of a name, in bytes. The API server
+// sets no bound; without one here a damaged value would be shown as one long
+// name.
+const maxName = 1024
+
+// Sizes in bytes: pkg/storage/value/encrypt/aes/aes.go and
+// pkg/storage/value/encrypt/secretbox/secretbox.go.
+const (
+	aesBlock          = 16
+	gcmNonce          = 12
+	gcmTag            = 16
+	secretboxNonce    = 24
+	secretboxOverhead = 16
+)
+
+// parseNamedKey reads "<key name>:<ciphertext>" of aescbc, aesgcm and secretbox.
+func parseNamedKey(f Format, rest []byte) Value {
+	name, ciphertext, problem := cutName(rest)
+	v := Value{Format: f, Problem: problem, Name: name, Ciphertext: ciphertext}
+	if problem == NoProblem {
+		v.Problem = checkCiphertext(f, ciphertext)
+	}
+	return v
+}
+
+// cutName splits at the first colon. The API server writes "<name>:" and allows
+// a colon in a key's name, but then only its configuration says where the name
+// ends.
+func cutName(rest []byte) (name, after []byte, _ Problem) {
+	end := bytes.IndexByte(rest[:min(len(rest), maxName+1)], ':')
+	switch {
+	case end > 0:
+		return rest[:end:end], rest[end+1:], NoProblem
+	case end < 0 && len(rest) > maxName:
+		return nil, nil, NameTooLong
+	default:
+		return nil, nil, NameMissing
+	}
+}
+
+func checkCiphertext(f Format, ciphertext []byte) Problem {
+	switch f {
+	case AESCBC:
+		// PKCS#7 always adds at least one byte, so that there is a block after
+		// the IV. The API server's reader would panic without one.
+		if len(ciphertext) < 2*aesBlock {
+			return CiphertextShort
+		}
+		if len(ciphertext)%aesBlock != 0 {
+			return CiphertextBlocks
+		}
+	case AESGCM:
+		if len(ciphertext) < gcmNonce+gcmTag {
+			return CiphertextShort
+		}
+	case Secretbox:
+		if len(ciphertext) < secretboxNonce+secretboxOverhead {
+			return CiphertextShort
+		}
+	}
+	return NoProblem
+}
