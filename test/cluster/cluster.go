@@ -73,6 +73,9 @@ type Cluster struct {
 	launch *launcher
 	ports  ports
 
+	// kubernetes makes what all API servers share, when the first one starts.
+	kubernetes func() (*kubernetesIdentity, error)
+
 	mu        sync.Mutex
 	names     map[string]bool
 	processes []*Process // in the order in which they were first started
@@ -99,6 +102,7 @@ func New(opts Options) (*Cluster, error) {
 		opts: opts, log: log, dir: dir, launch: newLauncher(),
 		names: make(map[string]bool), keepLogs: opts.KeepLogs,
 	}
+	c.kubernetes = sync.OnceValues(c.newKubernetesIdentity)
 	if err := os.Mkdir(c.LogDir(), 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the directory for logs: %w", err), c.Close())
 	}
