@@ -2,7 +2,6 @@ package kmsplugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -219,7 +218,7 @@ func (s *Service) unwrap(ctx context.Context, snap *snapshot, sealed seal.Sealed
 	case err == nil:
 		return result.Data, nil
 	case backend.ClassOf(err) == backend.Outage && snap.write != nil && snap.ended(snap.write.binding.KeyID, s.boot()):
-		return nil, errors.Join(snap.leaseError(s.boot()), err)
+		return nil, snap.leaseError(s.boot())
 	default:
 		return nil, fmt.Errorf("unwrap: %w", err)
 	}
@@ -232,7 +231,9 @@ func (s *Service) ask(ctx context.Context, request func() error) error {
 	case s.waiting <- struct{}{}:
 		defer func() { <-s.waiting }()
 	case <-ctx.Done():
-		return errBusy
+	}
+	if ctx.Err() != nil {
+		return errBusy // its time went by in the queue, not in the key store
 	}
 	err := request()
 	if err != nil && ctx.Err() == nil && backend.ClassOf(err) != backend.Item {

@@ -87,8 +87,9 @@ func (s *snapshot) localKEK(sealed seal.Sealed, now time.Duration) *seal.LocalKE
 // keyIDOf returns the key_id of the version that sealed names: the stored one
 // where it is ours, or else the one that the key store lists under that number.
 func (s *snapshot) keyIDOf(sealed seal.Sealed) string {
-	if _, ok := s.leaseEnds[sealed.Binding.KeyID]; ok {
-		return sealed.Binding.KeyID
+	id := sealed.Binding.KeyID
+	if _, ok := s.leaseEnds[id]; ok || s.gone[id] {
+		return id
 	}
 	return s.keyIDs[sealed.Version]
 }

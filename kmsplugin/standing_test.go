@@ -1,0 +1,66 @@
+package kmsplugin
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+func TestWhatProbesTeach(t *testing.T) {
+	const id = "v1.aa"
+	failed := func(c backend.Class) outcome { return outcome{err: &backend.Error{Class: c, Reason: c.String()}} }
+	good := outcome{accepted: []string{id}}
+	tooOld := outcome{refused: []string{id}}
+	type step struct {
+		after time.Duration
+		outcome
+	}
+	for name, tc := range map[string]struct {
+		steps                                                []step
+		class                                                backend.Class
+		suspected, confirmed, versionSuspect, versionRefused bool
+		troubled                                             bool
+	}{
+		"nothing yet":                        {troubled: true},
+		"a good probe":                       {steps: []step{{0, good}}},
+		"an outage":                          {steps: []step{{0, good}, {5 * time.Second, failed(backend.Outage)}}, class: backend.Outage, troubled: true},
+		"a refused login":                    {steps: []step{{0, good}, {5 * time.Second, failed(backend.Credentials)}}, class: backend.Credentials, troubled: true},
+		"one refusal is a suspicion":         {steps: []step{{0, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
+		"two refusals at once stay one":      {steps: []step{{0, failed(backend.Refusal)}, {4 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
+		"two refusals 5 s apart are final":   {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},
+		"an outage between does not clear":   {steps: []step{{0, failed(backend.Refusal)}, {3 * time.Second, failed(backend.Outage)}, {3 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},
+		"an outage between does not count":   {steps: []step{{0, failed(backend.Refusal)}, {9 * time.Second, failed(backend.Outage)}}, class: backend.Outage, suspected: true, troubled: true},
+		"a good probe between clears":        {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, good}, {5 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
+		"a good probe ends a refusal":        {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, failed(backend.Refusal)}, {5 * time.Second, good}}},
+		"a version refused once":             {steps: []step{{0, tooOld}}, versionSuspect: true, troubled: true},
+		"a version refused twice":            {steps: []step{{0, tooOld}, {5 * time.Second, tooOld}}, versionSuspect: true, versionRefused: true},
+		"a version accepted again":           {steps: []step{{0, tooOld}, {5 * time.Second, tooOld}, {5 * time.Second, good}}},
+		"an unsuitable key is no refusal":    {steps: []step{{0, failed(backend.Unsuitable)}, {9 * time.Second, failed(backend.Unsuitable)}}, class: backend.Unsuitable, troubled: true},
+		"an unclassified error is an outage": {steps: []step{{0, outcome{err: errBusy}}}, class: backend.Outage, troubled: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s standing
+			at := time.Hour
+			for _, step := range tc.steps {
+				at += step.after
+				o := step.outcome
+				o.at = at
+				s = s.after(o)
+			}
+			v := s.versions[id]
+			if s.class != tc.class || s.key.suspected != tc.suspected || s.key.confirmed != tc.confirmed ||
+				v.suspected != tc.versionSuspect || v.confirmed != tc.versionRefused || s.troubled() != tc.troubled {
+				t.Errorf("got %+v, troubled %v", s, s.troubled())
+			}
+		})
+	}
+}
+
+func TestAStandingIsAValue(t *testing.T) {
+	first := standing{}.after(outcome{refused: []string{"a"}})
+	_ = first.after(outcome{refused: []string{"b"}, accepted: []string{"a"}})
+	if len(first.versions) != 1 || !first.versions["a"].suspected {
+		t.Errorf("an earlier standing changed: %+v", first)
+	}
+}
