@@ -1,0 +1,203 @@
+package kmsplugin
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	kmsapi "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// served is a plugin on a real socket, with a key store in memory.
+type served struct {
+	kms      kmsapi.KeyManagementServiceClient
+	conn     *grpc.ClientConn
+	store    *fakeStore
+	service  *Service
+	registry *prometheus.Registry
+	log      *lines
+	shutdown func() error
+}
+
+func serveForTest(t *testing.T, change func(*Config)) *served {
+	t.Helper()
+	c := testConfig()
+	if change != nil {
+		change(&c)
+	}
+	s := &served{store: newFakeStore(time.Now), registry: prometheus.NewRegistry(), log: &lines{}}
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store := fakeClient{s.store, SinceBoot}
+	keeper := NewKeeper(c, store, SinceBoot, log)
+	s.service = NewService(c, keeper, store, SinceBoot, NewMetrics(s.registry), log)
+
+	dir, err := os.MkdirTemp("", "kms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	kept, done := make(chan struct{}), make(chan error, 1)
+	go func() { keeper.Run(ctx); close(kept) }()
+	go func() { done <- Serve(ctx, NewServer(s.service), l, 2*time.Second) }()
+	s.shutdown = func() error { cancel(); <-kept; return <-done }
+	if s.conn, err = grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+		t.Fatal(err)
+	}
+	s.kms = kmsapi.NewKeyManagementServiceClient(s.conn)
+	t.Cleanup(func() {
+		_ = s.conn.Close()
+		cancel()
+		<-kept
+		_ = os.RemoveAll(dir)
+	})
+	for {
+		if _, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{}); err == nil {
+			return s
+		}
+	}
+}
+
+func TestTheSocketSpeaksKMSv2(t *testing.T) {
+	s := serveForTest(t, nil)
+	e, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: []byte("seed"), Uid: "uid-of-the-api-server"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.kms.Decrypt(t.Context(), &kmsapi.DecryptRequest{Ciphertext: e.Ciphertext, KeyId: e.KeyId, Annotations: e.Annotations, Uid: "another-uid"})
+	if err != nil || string(d.Plaintext) != "seed" {
+		t.Fatalf("got %v, %v", d, err)
+	}
+	if e.Ciphertext[0] ^= 0xff; true {
+		_, err = s.kms.Decrypt(t.Context(), &kmsapi.DecryptRequest{Ciphertext: e.Ciphertext, KeyId: e.KeyId, Annotations: e.Annotations, Uid: "refused-uid"})
+	}
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("damaged ciphertext: %v", err)
+	}
+	for _, uid := range []string{"uid-of-the-api-server", "another-uid", "refused-uid"} {
+		if !strings.Contains(s.log.String(), `"uid":"`+uid+`"`) {
+			t.Errorf("the log does not name %s", uid)
+		}
+	}
+	for line := range strings.Lines(s.log.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+}
+
+func TestAnOversizedRequestIsRefused(t *testing.T) {
+	s := serveForTest(t, nil)
+	_, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: make([]byte, seal.MaxSeed+1)})
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a large plaintext: %v", err)
+	}
+	_, err = s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: make([]byte, 1<<20)})
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a message beyond all bounds: %v", err)
+	}
+}
+
+func TestADefectFailsOneRequestAndSaysNothingOfIt(t *testing.T) {
+	s := serveForTest(t, nil)
+	good := s.service.keeper.current.Load()
+	s.service.keeper.current.Store(nil) // what a defect would do
+	_, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{})
+	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "nil pointer") {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(s.log.String(), "defect") {
+		t.Error("the log says nothing")
+	}
+	s.service.keeper.current.Store(good)
+	if _, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestShutdownLetsRequestsFinishAndEnds(t *testing.T) {
+	s := serveForTest(t, func(c *Config) { c.Envelope = EnvelopeVault; c.RequestTimeout = time.Second })
+	s.store.set(func(f *fakeStore) { f.hang = true })
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.kms.Encrypt(context.WithoutCancel(t.Context()), &kmsapi.EncryptRequest{Plaintext: []byte("x")})
+		answer <- err
+	}()
+	for len(s.service.waiting) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.shutdown(); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	if err := <-answer; status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("the request under way: %v", err)
+	}
+}
+
+func TestHealthNeverBlamesVaultOnTheProcess(t *testing.T) {
+	s := serveForTest(t, nil)
+	handler := NewHandler(s.service, s.registry)
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		body, err := io.ReadAll(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.Code, string(body)
+	}
+	health := grpc_health_v1.NewHealthClient(s.conn)
+	if h, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil || h.Status != grpc_health_v1.HealthCheckResponse_SERVING {
+		t.Errorf("gRPC health: %v, %v", h, err)
+	}
+	if code, _ := get("/readyz"); code != 200 {
+		t.Errorf("readyz: %d", code)
+	}
+	_, metrics := get("/metrics")
+	for _, want := range []string{
+		"sealproof_serving 1", "sealproof_write_version 1", `sealproof_vault_state{state="ok"} 1`,
+		`sealproof_key_id_info{key_id_hash="sha256:`, "sealproof_lease_remaining_seconds", `sealproof_held{kind="local_kek"} 1`,
+		`sealproof_kms_requests_total{code="OK",method="Status"}`,
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+	s.service.keeper.current.Store(NewKeeper(testConfig(), s.store, SinceBoot, slog.New(slog.DiscardHandler)).snapshot())
+	if code, _ := get("/livez"); code != 200 {
+		t.Errorf("livez without a key: %d", code)
+	}
+	if code, text := get("/readyz"); code != 503 || !strings.Contains(text, "not ready") {
+		t.Errorf("readyz without a key: %d %s", code, text)
+	}
+	if h, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil || h.Status != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("gRPC health without a key: %v, %v", h, err)
+	}
+	_, metrics = get("/metrics")
+	if !strings.Contains(metrics, "sealproof_serving 0") {
+		t.Error("/metrics says it serves")
+	}
+}

@@ -1,0 +1,200 @@
+package socket
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func config(t *testing.T) Config {
+	t.Helper()
+	// Not t.TempDir: its path can exceed what a socket's may have.
+	dir, err := os.MkdirTemp("", "sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return Config{Path: filepath.Join(dir, "kms.sock"), Mode: "0600"}
+}
+
+func mustListen(t *testing.T, c Config) *Listener {
+	t.Helper()
+	l, err := Listen(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// answers reports whether a connect to the socket reaches the listener.
+func answers(t *testing.T, l *Listener, path string) bool {
+	t.Helper()
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return accepted.Close() == nil
+}
+
+func TestTheSocketHasItsPermissionsAndGoesWithItsListener(t *testing.T) {
+	c := config(t)
+	c.Mode = "0660"
+	l := mustListen(t, c)
+	info, err := os.Stat(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if !answers(t, l, c.Path) {
+		t.Error("nobody answers")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("closed twice: %v", err)
+	}
+	if _, err := os.Lstat(c.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("left behind: %v", err)
+	}
+}
+
+func TestAStaleSocketIsReplaced(t *testing.T) {
+	c := config(t)
+	dead, err := net.Listen("unix", c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l := mustListen(t, c); !answers(t, l, c.Path) {
+		t.Error("nobody answers")
+	}
+}
+
+func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		plant func(path string) error
+		want  string
+	}{
+		"a regular file":  {func(p string) error { return os.WriteFile(p, []byte("data"), 0o600) }, "regular file"},
+		"a directory":     {func(p string) error { return os.Mkdir(p, 0o700) }, "directory"},
+		"a symbolic link": {func(p string) error { return os.Symlink("/nowhere", p) }, "symbolic link"},
+		"a named pipe":    {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "file of type p"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			c.Takeover = true
+			if err := tc.plant(c.Path); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Lstat(c.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Listen(t.Context(), c)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), c.Path) {
+				t.Errorf("got %v, want an error that names %q", err, tc.want)
+			}
+			if after, err := os.Lstat(c.Path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it was touched: %v", err)
+			}
+		})
+	}
+}
+
+func TestASecondPluginRefusesUnlessItTakesOver(t *testing.T) {
+	c := config(t)
+	first := mustListen(t, c)
+	if _, err := Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--socket-takeover") {
+		t.Fatalf("got %v", err)
+	}
+	c.Takeover = true
+	second := mustListen(t, c)
+	if !answers(t, second, c.Path) {
+		t.Error("the successor does not answer")
+	}
+	// The first one's end must not take its successor's socket along.
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !answers(t, second, c.Path) {
+		t.Error("the first one removed its successor's socket")
+	}
+}
+
+func TestPluginsThatStartTogetherDoNotBothWin(t *testing.T) {
+	c := config(t)
+	const plugins = 16
+	results := make(chan *Listener, plugins)
+	for range plugins {
+		go func() {
+			l, _ := Listen(t.Context(), c)
+			results <- l
+		}()
+	}
+	won := 0
+	for range plugins {
+		if l := <-results; l != nil {
+			won++
+			t.Cleanup(func() { _ = l.Close() })
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d listen", won, plugins)
+	}
+}
+
+func TestImpossibleConfigurationsAreNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		config Config
+		want   string
+	}{
+		"abstract":         {Config{Path: "@kms", Mode: "0600"}, "path"},
+		"relative":         {Config{Path: "kms.sock", Mode: "0600"}, "path"},
+		"too long":         {Config{Path: "/" + strings.Repeat("x", 120), Mode: "0600"}, "the limit is"},
+		"mode not octal":   {Config{Path: "/x", Mode: "rw"}, "mode"},
+		"mode with setuid": {Config{Path: "/x", Mode: "4660"}, "mode"},
+		"open to all":      {Config{Path: "/x", Mode: "0666"}, "everybody"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Listen(t.Context(), tc.config); err == nil || !strings.Contains(err.Error(), "socket.") || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	c := config(t)
+	c.Path = filepath.Join(filepath.Dir(c.Path), "missing", "kms.sock")
+	if _, err := Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("missing directory: got %v", err)
+	}
+	c = config(t)
+	c.Group = "no-such-group"
+	if _, err := Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "socket.group") {
+		t.Errorf("missing group: got %v", err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(c.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), lockSuffix) {
+			t.Errorf("a failed start left %s behind", e.Name())
+		}
+	}
+}
