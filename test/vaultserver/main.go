@@ -145,12 +145,15 @@ func serve(ctx context.Context, o options) error {
 	defer func() { _ = storage.Close() }()
 
 	core, err := vault.NewCore(&vault.CoreConfig{
-		Physical:           storage,
-		HAPhysical:         storage,
-		StorageType:        "raft",
-		RedirectAddr:       "https://" + o.listen,
-		ClusterAddr:        "https://" + o.clusterListen,
-		DisableMlock:       true,
+		Physical:     storage,
+		HAPhysical:   storage,
+		StorageType:  "raft",
+		RedirectAddr: "https://" + o.listen,
+		ClusterAddr:  "https://" + o.clusterListen,
+		DisableMlock: true,
+		// With autopilot, a node that joins has no vote for its first ten
+		// seconds: a leader killed in that time takes the cluster with it.
+		DisableAutopilot:   true,
 		LogicalBackends:    secretEngines(),
 		CredentialBackends: authMethods(),
 		AuditBackends:      auditDevices(),
