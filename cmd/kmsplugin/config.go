@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -52,10 +53,17 @@ func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 			return config{}, err
 		}
 		if err := c.validate(); err != nil {
-			return config{}, cli.Usage(fmt.Errorf("configuration: %w", err))
+			return config{}, cli.Usage(fmt.Errorf("%s:\n  %s", describe(*file), strings.ReplaceAll(err.Error(), "\n", "\n  ")))
 		}
 		return c, nil
 	}
+}
+
+func describe(file string) string {
+	if file == "" {
+		return "configuration (no file was named with --config)"
+	}
+	return "configuration in " + file
 }
 
 // validate returns every impossible value with its key.

@@ -160,8 +160,11 @@ func Tree(into any) map[string]any {
 			node = child
 		}
 		value := f.value.Interface()
-		if d, ok := value.(time.Duration); ok {
-			value = d.String()
+		switch v := value.(type) {
+		case time.Duration:
+			value = v.String()
+		case []string:
+			value = append([]string{}, v...) // an empty list, where nil would read as "null"
 		}
 		node[path[len(path)-1]] = value
 	}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+)
+
+// run executes the command line and returns its exit status and output.
+func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	root := newRoot()
+	var out, errs bytes.Buffer
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	status = cli.Main(root)
+	return status, out.String(), errs.String()
+}
+
+const minimal = `cluster: prod-eu-1
+vault:
+  address: https://vault.example.com:8200
+  key: k8s
+  auth: {role-id: role, secret-id-file: /etc/kmsplugin/secret-id}
+`
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConfigPrintsWhatServeWouldRunWith(t *testing.T) {
+	t.Setenv("KMSPLUGIN_PROMOTION_DELAY", "10m")
+	status, out, errs := run(t, "config", "--config", write(t, minimal), "--vault-mount", "kubernetes/transit")
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal([]byte(out), &tree); err != nil {
+		t.Fatal(err)
+	}
+	vault := tree["vault"].(map[string]any)
+	if tree["promotion-delay"] != "10m0s" || vault["mount"] != "kubernetes/transit" || vault["key"] != "k8s" {
+		t.Errorf("got\n%s", out)
+	}
+	// What is printed must itself be a configuration.
+	if status, again, errs := run(t, "config", "--config", write(t, out)); status != 0 || again != out {
+		t.Errorf("the output is no configuration: %d %s", status, errs)
+	}
+}
+
+func TestWrongCallsAreRefusedWithTheKeyAndTheReason(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		yaml string
+		want []string
+	}{
+		"no configuration":         {args: []string{"serve"}, want: []string{"no file was named", "cluster: is required", "vault.address", "vault.key"}},
+		"no cluster identity":      {yaml: strings.Replace(minimal, "cluster: prod-eu-1", "", 1), want: []string{"cluster: is required"}},
+		"a cluster with spaces":    {yaml: strings.Replace(minimal, "prod-eu-1", "prod eu", 1), want: []string{"cluster:", "lower-case"}},
+		"an unknown key":           {yaml: minimal + "promotion-dely: 3m\n", want: []string{"unknown key promotion-dely"}},
+		"a delay below the probes": {args: []string{"--promotion-delay", "30s"}, yaml: minimal, want: []string{"promotion-delay", "three times probe-interval"}},
+		"an unknown envelope":      {args: []string{"--envelope", "none"}, yaml: minimal, want: []string{"envelope", "local"}},
+		"a lease of nothing":       {args: []string{"--local-kek-lease", "0s"}, yaml: minimal, want: []string{"local-kek.lease"}},
+		"health for everybody":     {args: []string{"--listen", "0.0.0.0:8085"}, yaml: minimal, want: []string{"listen", "loopback"}},
+		"an abstract socket":       {args: []string{"--socket-path", "@kms"}, yaml: minimal, want: []string{"socket.path"}},
+		"an unknown log level":     {args: []string{"--log-level", "loud"}, yaml: minimal, want: []string{"log-level"}},
+		"an unknown auth method":   {args: []string{"--vault-auth-method", "guess"}, yaml: minimal, want: []string{"vault.auth.method"}},
+		"a missing file":           {args: []string{"serve", "--config", "/nonexistent.yaml"}, want: []string{"/nonexistent.yaml"}},
+		"an unknown flag":          {args: []string{"serve", "--token", "s.abc"}, want: []string{"unknown flag: --token"}},
+		"an unknown command":       {args: []string{"server"}, want: []string{"unknown command"}},
+		"an argument too many":     {args: []string{"serve", "now"}, want: []string{"unknown command"}},
+		"an unknown output":        {args: []string{"--output", "xml"}, yaml: minimal, want: []string{"--output xml"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := tc.args
+			if tc.yaml != "" {
+				args = append([]string{"config", "--config", write(t, tc.yaml)}, args...)
+			}
+			status, _, errs := run(t, args...)
+			if status != cli.StatusUsage {
+				t.Errorf("exit status %d, want %d", status, cli.StatusUsage)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(errs, want) {
+					t.Errorf("%q does not say %q", errs, want)
+				}
+			}
+		})
+	}
+}
+
+func TestNoFlagTakesASecret(t *testing.T) {
+	serve := newServe()
+	for _, word := range []string{"token", "secret", "password"} {
+		flag := serve.Flags().Lookup("vault-auth-" + word)
+		if flag != nil {
+			t.Errorf("--%s would put a secret where every process can read it", flag.Name)
+		}
+	}
+}
+
+// The plugin is the smallest trusted thing on the control plane: what it links is
+// part of what an operator has to trust.
+func TestThePluginLinksNoHeavyClient(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := strings.Fields(string(out))
+	if len(linked) < 100 {
+		t.Fatalf("go list names %d packages only", len(linked))
+	}
+	for _, pkg := range linked {
+		for _, banned := range []string{"k8s.io/client-go", "k8s.io/apimachinery", "k8s.io/apiserver", "go.etcd.io/"} {
+			if strings.HasPrefix(pkg, banned) {
+				t.Errorf("links %s", pkg)
+			}
+		}
+	}
+}
