@@ -1,0 +1,79 @@
+package live
+
+import (
+	"strings"
+	"testing"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// A sound etcd gives none of these answers, so they are made up here.
+func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
+	snap := &Snapshot{Prefix: "/registry/", Revision: 10, ClusterID: 1}
+	kv := func(key string, mod int64) *mvccpb.KeyValue {
+		return &mvccpb.KeyValue{Key: []byte(key), ModRevision: mod}
+	}
+	tests := []struct {
+		name    string
+		cluster uint64
+		more    bool
+		kvs     []*mvccpb.KeyValue
+		want    string // empty if the page is sound
+	}{
+		{"a sound page", 1, true, []*mvccpb.KeyValue{kv("/registry/b", 10), kv("/registry/c", 1)}, ""},
+		{"an empty last page", 1, false, nil, ""},
+		{"another cluster", 2, false, nil, "different clusters"},
+		{"an empty page with more to come", 1, true, nil, "empty page"},
+		{"a key outside the prefix", 1, false, []*mvccpb.KeyValue{kv("/other", 1)}, "not under the prefix"},
+		{"the last page again", 1, true, []*mvccpb.KeyValue{kv("/registry/a", 1)}, "comes after"},
+		{"keys out of order", 1, false, []*mvccpb.KeyValue{kv("/registry/c", 1), kv("/registry/b", 1)}, "comes after"},
+		{"a later revision", 1, false, []*mvccpb.KeyValue{kv("/registry/b", 11)}, "later revision"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resp := &clientv3.GetResponse{Header: &pb.ResponseHeader{ClusterId: tt.cluster}, Kvs: tt.kvs, More: tt.more}
+			err := snap.checkPage("read", resp, []byte("/registry/a"))
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("got %v, want an error about %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestPagesAdaptToBytes(t *testing.T) {
+	const kib, mib = 1 << 10, 1 << 20
+	tests := []struct {
+		name        string
+		limit       int64
+		keys, bytes int64
+		want        int64
+	}{
+		{"grows no faster than fourfold", 16, 16, 16 * kib, 64},
+		{"aims at the page's bytes", 8192, 8192, 8 * mib, 8192},
+		{"shrinks at once when values are large", 8192, 32, 32 * mib, 8},
+		{"never asks for nothing", 16, 1, 32 * mib, 1},
+		{"never asks for more than the maximum", 8192, 8192, 8192, 10_000},
+		{"an empty page says nothing", 16, 0, 0, 16},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := pager{limit: tt.limit}
+			if p.received(int(tt.keys), tt.bytes); p.limit != tt.want {
+				t.Errorf("limit %d, want %d", p.limit, tt.want)
+			}
+		})
+	}
+	p := pager{limit: 10_000}
+	n := 0
+	for p.refused() {
+		n++
+	}
+	if p.limit != 1 || n > 8 {
+		t.Errorf("limit %d after %d refusals", p.limit, n)
+	}
+}

@@ -1,0 +1,41 @@
+package live
+
+// Sizes of a page. etcd is asked for a number of keys, but what has to be
+// bounded is bytes.
+const (
+	// pageBytes is the size aimed at. Larger pages save etcd work, because it
+	// counts the rest of the range for each; from here on that gains little.
+	pageBytes = 8 << 20
+	// receiveLimit is the most that is accepted in one response. It leaves room
+	// for pages that turn out larger than those before them, and for the
+	// largest value of an etcd with a raised --max-request-bytes.
+	receiveLimit = 4 * pageBytes
+
+	firstPage = 16     // keys; nothing is known yet, and a value may have 1.5 MiB
+	maxPage   = 10_000 // keys; what a kube-apiserver asks for when it starts
+	maxGrowth = 4      // from one page to the next: sizes change without notice
+)
+
+// pager chooses how many keys to ask for.
+type pager struct{ limit int64 }
+
+func newPager() *pager { return &pager{limit: firstPage} }
+
+// received takes into account a page of so many keys and bytes.
+func (p *pager) received(keys int, bytes int64) {
+	if keys == 0 || bytes == 0 {
+		return
+	}
+	fitting := pageBytes * int64(keys) / bytes
+	p.limit = min(max(fitting, 1), p.limit*maxGrowth, maxPage)
+}
+
+// refused shrinks the page after a response that exceeded the receive limit.
+// It returns false when a single key already does.
+func (p *pager) refused() bool {
+	if p.limit == 1 {
+		return false
+	}
+	p.limit = max(p.limit/maxGrowth, 1)
+	return true
+}

@@ -1,0 +1,223 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// Store is a connection to one etcd cluster. It is safe for concurrent use.
+type Store struct {
+	client    *clientv3.Client
+	endpoints []string
+	tls       *tls.Config
+	timeout   time.Duration
+}
+
+// Connect reads the certificates and prepares the connection. Only with a
+// username does it contact etcd, to log in.
+func Connect(ctx context.Context, c Config) (*Store, error) {
+	const op = "connect to etcd"
+	endpoints, err := c.endpoints()
+	if err != nil {
+		return nil, &Error{Kind: BadConfig, Op: op, What: "the settings cannot be used", Err: err}
+	}
+	tlsConfig, err := c.tlsConfig(endpoints[0])
+	if err = errors.Join(err, c.checkUser()); err != nil {
+		return nil, &Error{Kind: BadConfig, Op: op, What: "the settings cannot be used", Err: err}
+	}
+	s := &Store{endpoints: endpoints, tls: tlsConfig, timeout: c.RequestTimeout}
+	s.client, err = clientv3.New(clientv3.Config{
+		Context:            ctx,
+		Endpoints:          endpoints,
+		TLS:                tlsConfig,
+		Username:           c.Username,
+		Password:           c.Password,
+		DialTimeout:        c.RequestTimeout,
+		MaxCallRecvMsgSize: receiveLimit,
+		// A member that hangs is found out even while a page is awaited.
+		DialKeepAliveTime:    10 * time.Second,
+		DialKeepAliveTimeout: 10 * time.Second,
+		// Its own log would print warnings about every retry to stderr.
+		Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return nil, s.explain(ctx, "log in to etcd", err)
+	}
+	return s, nil
+}
+
+// Close ends the connection.
+func (s *Store) Close() error {
+	if err := s.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("close the connection to etcd: %w", err)
+	}
+	return nil
+}
+
+// Endpoints returns the endpoints as URLs.
+func (s *Store) Endpoints() []string { return s.endpoints }
+
+// Snapshot is every key under a prefix at one revision.
+type Snapshot struct {
+	// Prefix ends with a slash.
+	Prefix string
+	// Revision is named in every request, so that later writes do not show.
+	Revision int64
+	// Count is the number of keys that etcd has under Prefix at Revision.
+	Count int64
+	// ClusterID is etcd's own identity, as etcdctl prints it in hexadecimal.
+	ClusterID uint64
+
+	store *Store
+}
+
+// Pin takes etcd's current revision and counts the keys under prefix at it.
+// The read is linearizable: what was acknowledged before Pin is in it.
+func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
+	snap := &Snapshot{Prefix: strings.TrimRight(prefix, "/") + "/", store: s}
+	now, err := s.get(ctx, "take the revision", snap.Prefix, clientv3.WithCountOnly())
+	if err != nil {
+		return nil, err
+	}
+	snap.Revision, snap.ClusterID = now.Header.Revision, now.Header.ClusterId
+	op := fmt.Sprintf("count the keys under %s at revision %d", snap.Prefix, snap.Revision)
+	count, err := s.get(ctx, op, snap.Prefix, clientv3.WithRange(snap.end()), clientv3.WithCountOnly(), clientv3.WithRev(snap.Revision))
+	if err != nil {
+		return nil, err
+	}
+	snap.Count = count.Count
+	return snap, snap.checkCluster(op, count)
+}
+
+// Read gives every key and value of the snapshot to page, in the order of the
+// keys, a bounded number of bytes at a time. It returns nil only if as many
+// keys were read as etcd counted. The slices belong to page until it returns
+// and may be kept; nothing else refers to them. An error of page ends the
+// reading and is returned as it is.
+func (snap *Snapshot) Read(ctx context.Context, page func([]*mvccpb.KeyValue) error) error {
+	var (
+		op   = fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision)
+		size = newPager()
+		from = snap.Prefix
+		last []byte
+		read int64
+	)
+	for more := true; more; {
+		resp, err := snap.store.get(ctx, op, from, clientv3.WithRange(snap.end()), clientv3.WithLimit(size.limit), clientv3.WithRev(snap.Revision))
+		if oversized(err) {
+			if size.refused() {
+				continue
+			}
+			return &Error{
+				Kind: TooLarge, Op: op, Err: err, What: fmt.Sprintf("the value after %q has more than %d MiB", last, receiveLimit>>20),
+				Do: "no API server writes such a value; look at it with etcdctl",
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if err := snap.checkPage(op, resp, last); err != nil {
+			return err
+		}
+		size.received(len(resp.Kvs), pageSize(resp.Kvs))
+		read += int64(len(resp.Kvs))
+		more = resp.More
+		if len(resp.Kvs) == 0 {
+			break
+		}
+		last = bytes.Clone(resp.Kvs[len(resp.Kvs)-1].Key)
+		from = string(last) + "\x00"
+		if err := page(resp.Kvs); err != nil {
+			return err
+		}
+	}
+	if read != snap.Count {
+		return inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Count)
+	}
+	return nil
+}
+
+func (snap *Snapshot) end() string { return clientv3.GetPrefixRangeEnd(snap.Prefix) }
+
+// checkPage refuses an answer that a sound etcd does not give. Without it a
+// member that answers for another cluster, or the same page again and again,
+// would end in a verdict about something else.
+func (snap *Snapshot) checkPage(op string, resp *clientv3.GetResponse, last []byte) error {
+	if err := snap.checkCluster(op, resp); err != nil {
+		return err
+	}
+	if len(resp.Kvs) == 0 && resp.More {
+		return inconsistent(op, "an empty page says that more follows")
+	}
+	for _, kv := range resp.Kvs {
+		switch {
+		case !bytes.HasPrefix(kv.Key, []byte(snap.Prefix)):
+			return inconsistent(op, "key %q is not under the prefix", kv.Key)
+		case last != nil && bytes.Compare(kv.Key, last) <= 0:
+			return inconsistent(op, "key %q comes after %q", kv.Key, last)
+		case kv.ModRevision > snap.Revision:
+			return inconsistent(op, "key %q is of the later revision %d", kv.Key, kv.ModRevision)
+		}
+		last = kv.Key
+	}
+	return nil
+}
+
+func (snap *Snapshot) checkCluster(op string, resp *clientv3.GetResponse) error {
+	if id := resp.Header.ClusterId; id != snap.ClusterID {
+		return &Error{
+			Kind: Inconsistent, Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.ClusterID, id),
+			Do: "name members of one cluster only",
+		}
+	}
+	return nil
+}
+
+func pageSize(kvs []*mvccpb.KeyValue) (n int64) {
+	for _, kv := range kvs {
+		n += int64(len(kv.Key) + len(kv.Value))
+	}
+	return n
+}
+
+func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	request, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	resp, err := s.client.Get(request, key, opts...)
+	if oversized(err) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, s.explain(ctx, op, err)
+	}
+	return resp, nil
+}
+
+// explain turns a failed request into an Error, and looks at the endpoints when
+// the error alone does not say enough.
+func (s *Store) explain(ctx context.Context, op string, err error) error {
+	if e, ok := classify(ctx, op, err); ok {
+		return e
+	}
+	for _, endpoint := range s.endpoints {
+		if e := diagnose(ctx, op, endpoint, s.tls); e != nil {
+			if ctx.Err() != nil {
+				return &Error{Kind: Canceled, Op: op, What: "interrupted", Err: context.Cause(ctx)}
+			}
+			return e
+		}
+	}
+	return &Error{
+		Kind: Timeout, Op: op, Err: err, What: fmt.Sprintf("%s gave no answer within %v", strings.Join(s.endpoints, ", "), s.timeout),
+		Do: "check etcd's health (etcdctl endpoint health --cluster); allow more time if it is only slow",
+	}
+}
