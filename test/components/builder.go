@@ -62,6 +62,7 @@ func (b builder) build(ctx context.Context, selected []component) (Binaries, err
 	show := newProgress(b.out, steps)
 	binaries := make(Binaries, len(steps))
 	for _, s := range steps {
+		show.next(s)
 		path, err := b.ensure(ctx, s, show)
 		if err != nil {
 			show.failed(s)
@@ -76,16 +77,21 @@ func (b builder) build(ctx context.Context, selected []component) (Binaries, err
 // examine finds out what has to be done for a component.
 func (b builder) examine(ctx context.Context, c component) (step, error) {
 	s := step{component: c, cost: c.cost}
-	if !c.heavy() {
+	if !c.nested() {
 		if b.cache.holds(c.name) {
 			s.cost = c.cost.again()
 		}
 		return s, nil
 	}
 	dir := s.dir(b.root)
-	var err error
-	if s.version, err = requiredVersion(ctx, dir, c.version); err != nil {
+	requirements, err := readRequirements(ctx, dir)
+	if err != nil {
 		return step{}, err
+	}
+	if c.version != "" {
+		if s.version, err = requirements.version(c.version); err != nil {
+			return step{}, err
+		}
 	}
 	target, err := toolchain(ctx, dir, c.env)
 	if err != nil {
@@ -104,7 +110,7 @@ func (b builder) announce(ctx context.Context, steps []step) error {
 	var total cost
 	var names []string
 	for _, s := range steps {
-		if s.heavy() && !s.present {
+		if s.nested() && !s.present {
 			names = append(names, s.title())
 			total = total.plus(s.cost)
 		}
@@ -144,7 +150,7 @@ func (b builder) ensure(ctx context.Context, s step, show *progress) (string, er
 		}
 		// Removed since it was seen: build it.
 	}
-	if s.heavy() {
+	if s.nested() {
 		unlock, err := b.cache.lock(ctx, func() { show.waiting(s) })
 		if err != nil {
 			return "", err

@@ -37,19 +37,19 @@ func (e *estimator) measured(planned, spent time.Duration) {
 }
 
 // scale returns how long something will take that is known to take d. The
-// first short steps say little about the long ones, so the known costs start
-// with a weight of half a minute.
+// first short steps say little about the long ones (one may come out of the
+// build cache and the next not), so the known costs start with a weight of a
+// minute, and nothing is said to be more than twice as fast.
 func (e *estimator) scale(d time.Duration) time.Duration {
-	const weight = 30 * time.Second
-	return time.Duration(float64(d) * float64(e.spent+weight) / float64(e.planned+weight))
+	const weight = time.Minute
+	return time.Duration(float64(d) * max(0.5, float64(e.spent+weight)/float64(e.planned+weight)))
 }
 
 // left returns the time left when a step known to take d has run for elapsed
-// and steps known to take rest follow it. A step that takes longer than
-// expected is never said to be finished already.
+// and steps known to take rest follow it. The longer a step takes beyond what was
+// expected, the less is expected to be nearly done.
 func (e *estimator) left(d, elapsed, rest time.Duration) time.Duration {
-	expected := e.scale(d)
-	return max(expected-elapsed, expected/10) + e.scale(rest)
+	return max(e.scale(d)-elapsed, elapsed/5) + e.scale(rest)
 }
 
 // place is a directory and how much will be written below it.

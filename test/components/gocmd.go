@@ -3,7 +3,6 @@ package components
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,6 +34,10 @@ func goCommand(ctx context.Context, dir string, env []string, args ...string) ([
 
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
+			if cmd.Process != nil {
+				// Whatever ignored the interrupt; an error means that nothing did.
+				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			}
 			return nil, context.Cause(ctx)
 		}
 		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, messages(stderr.String()))
@@ -73,24 +76,4 @@ func toolchain(ctx context.Context, dir string, env []string) ([]string, error) 
 		values[i] = name + "=" + values[i]
 	}
 	return values, nil
-}
-
-// requiredVersion returns the version of one module as go.mod in dir has it.
-func requiredVersion(ctx context.Context, dir, module string) (string, error) {
-	out, err := goCommand(ctx, dir, nil, "mod", "edit", "-json")
-	if err != nil {
-		return "", err
-	}
-	var mod struct {
-		Require []struct{ Path, Version string }
-	}
-	if err := json.Unmarshal(out, &mod); err != nil {
-		return "", fmt.Errorf("read the output of go mod edit -json: %w", err)
-	}
-	for _, r := range mod.Require {
-		if r.Path == module {
-			return r.Version, nil
-		}
-	}
-	return "", fmt.Errorf("%s/go.mod does not require %s", dir, module)
 }

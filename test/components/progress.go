@@ -51,10 +51,7 @@ func (p *progress) next(s step) {
 }
 
 // present reports a step with nothing to do.
-func (p *progress) present(s step) {
-	p.next(s)
-	p.line(s, "present")
-}
+func (p *progress) present(s step) { p.line(s, "present") }
 
 // waiting reports that another process is building.
 func (p *progress) waiting(s step) {
@@ -63,7 +60,6 @@ func (p *progress) waiting(s step) {
 
 // start reports a step that begins; the function it returns, that it ended.
 func (p *progress) start(s step) (stop func(ok bool)) {
-	p.next(s)
 	known := s.cost.duration()
 	began := time.Now()
 	report := func() {
