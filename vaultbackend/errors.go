@@ -1,0 +1,192 @@
+package vaultbackend
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// operation is what was asked of Vault, by its name in metrics.
+type operation string
+
+const (
+	opReadKey operation = "read_key"
+	opHMAC    operation = "hmac"
+	opEncrypt operation = "encrypt"
+	opDecrypt operation = "decrypt"
+	opLogin   operation = "login"
+	opLookup  operation = "lookup"
+	opRenew   operation = "renew"
+)
+
+// isAuth tells requests about the login from requests about the key. Nothing
+// that goes wrong with the former says anything about the key.
+func (op operation) isAuth() bool { return op == opLogin || op == opLookup || op == opRenew }
+
+// classify says what an answer means for the keys that the plugin holds, and
+// in which words to tell others. It returns 0 where the answer is to be read
+// further: it succeeded, or it has a result for each item.
+//
+// loginGood says that the token came from a login that succeeded just now.
+// Without it a 403 may as well mean that the token is gone, and must not be
+// taken for a refusal of the key: that makes the plugin destroy what it holds.
+// Everything not understood is an Outage, the class that destroys nothing.
+func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
+	says := func(text string) bool {
+		return strings.Contains(strings.Join(a.texts, "\n"), text)
+	}
+	isBatch := op == opHMAC || op == opEncrypt || op == opDecrypt
+
+	switch {
+	case a.status == http.StatusTemporaryRedirect:
+		// A standby that cannot reach an active node, or two that name each
+		// other; one redirect was followed already.
+		return backend.Outage, "Vault has no active node"
+	case a.foreign:
+		return backend.Outage, fmt.Sprintf("something other than Vault answered with HTTP status %d", a.status)
+	case a.status >= 200 && a.status < 300:
+		return 0, ""
+	case isBatch && a.data != nil:
+		// Where every item failed, partial_failure_response_code has no effect:
+		// the status is 400 or 500, and the items' own errors say why.
+		return 0, ""
+
+	case a.status == http.StatusServiceUnavailable && says("sealed"):
+		return backend.Outage, "Vault is sealed"
+	case a.status >= 500 && says("active cluster node not found"):
+		return backend.Outage, "Vault has no active node"
+	case a.status >= 500:
+		return backend.Outage, fmt.Sprintf("Vault failed with HTTP status %d", a.status)
+	case a.status == http.StatusPreconditionFailed:
+		return backend.Outage, "this Vault node has not caught up with the others yet"
+	case a.status == http.StatusTooManyRequests:
+		return backend.Outage, "Vault limits the rate of requests"
+	case a.status == 472 || a.status == 473:
+		return backend.Outage, "this Vault node is a standby that serves no requests"
+	case says("no handler for route") || says("unsupported path"):
+		if op.isAuth() {
+			return backend.Outage, "Vault has no auth method at this path"
+		}
+		return backend.Outage, "Vault has no Transit engine at this path"
+
+	case op.isAuth() && (a.status == http.StatusBadRequest || a.status == http.StatusForbidden):
+		// An expired secret-id is a 400, a role without rights a 403.
+		return backend.Credentials, authRefused(op)
+
+	case a.status == http.StatusForbidden && !says("permission denied"):
+		// Vault's own 403 always says so. A firewall's does not.
+		return backend.Outage, "something other than Vault answered with HTTP status 403"
+	case a.status == http.StatusForbidden && (!loginGood || says("invalid token")):
+		return backend.Credentials, "Vault does not accept the token"
+	case a.status == http.StatusForbidden:
+		// Also what a policy of update without create gets for encrypting with a
+		// key that was deleted: to Vault that would be its creation.
+		return backend.Refusal, "Vault's policy denies this, or the key was deleted"
+	case a.status == http.StatusNotFound && op == opReadKey && len(a.texts) == 0:
+		return backend.Refusal, "encryption key not found"
+
+	case a.status == http.StatusBadRequest && isBatch:
+		return classifyItem(op, strings.Join(a.texts, "\n"))
+	default:
+		return backend.Outage, fmt.Sprintf("Vault gave an answer that is not understood, HTTP status %d", a.status)
+	}
+}
+
+func authRefused(op operation) string {
+	switch op {
+	case opLookup:
+		return "Vault does not accept the token, or it may not look itself up"
+	case opRenew:
+		return "Vault does not renew the token"
+	default:
+		return "Vault refuses the login"
+	}
+}
+
+// classifyItem says what Transit's error text for one item means.
+//
+// VersionRefusal is kept for a version that Vault no longer decrypts with. A
+// version below min_encryption_version is an Item's fault: it may not protect
+// anything new, but what it protects is still open to this process, so nothing
+// that is held for it may be destroyed.
+func classifyItem(op operation, text string) (backend.Class, string) {
+	says := func(s string) bool { return strings.Contains(text, s) }
+	switch {
+	case says("encryption key not found"):
+		return backend.Refusal, "encryption key not found"
+
+	case says("disallowed by policy (too old)"): // decrypt
+		return backend.VersionRefusal, "this key version is below min_decryption_version"
+	case says("no such key version"):
+		// What hmac and encrypt say of a version that is no longer in the
+		// keyring, because it is below min_decryption_version.
+		return backend.VersionRefusal, "this key version is below min_decryption_version"
+
+	case says("version is too old (disallowed by policy)"), // hmac
+		says("less than the minimum encryption key version"): // encrypt
+		return backend.Item, "this key version is below min_encryption_version"
+	case says("version is too new"), // decrypt
+		says("higher than the latest key version"), // encrypt
+		says("key version does not exist"):         // hmac
+		return backend.Item, "this key version does not exist yet"
+	case says("message authentication failed"):
+		return backend.Item, "authentication failed: the ciphertext or its associated data was changed, or another key wrote it"
+	case says("invalid ciphertext"), says("missing ciphertext"):
+		return backend.Item, "malformed ciphertext"
+
+	case says("no HMAC key exists"):
+		return backend.Unsuitable, "this key version was imported and has no HMAC key"
+	case says("not supported for key type"), says("non-AEAD cipher suite"):
+		return backend.Unsuitable, "a key of this type cannot serve"
+
+	case op == opDecrypt:
+		return backend.Item, "Vault cannot decrypt this ciphertext"
+	default:
+		return backend.Item, "Vault refuses this request"
+	}
+}
+
+// cause turns an answer into an error for logs. It holds Vault's own words,
+// which name no secret, and nothing of a body that Vault did not write.
+func (a answer) cause() error {
+	if a.foreign || len(a.texts) == 0 {
+		return fmt.Errorf("HTTP status %d", a.status)
+	}
+	return fmt.Errorf("HTTP status %d: %s", a.status, oneLine(strings.Join(a.texts, "; ")))
+}
+
+// oneLine makes Vault's multi-line lists of errors fit into a log line.
+func oneLine(text string) string {
+	const longest = 300
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "..."
+	}
+	return text
+}
+
+var errClosed = errors.New("the Vault client is closed")
+
+// unanswered classifies the failure to get any answer.
+func unanswered(what string, err error) *backend.Error {
+	reason := "Vault cannot be reached"
+	timeout, isNet := errors.AsType[net.Error](err)
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout():
+		reason = "no answer from Vault within the deadline"
+	case errors.Is(err, context.Canceled):
+		reason = "the request was given up"
+	case errors.As(err, &certificate):
+		reason = "Vault's certificate is not trusted"
+	case errors.Is(err, errAnswerTooLong):
+		reason = errAnswerTooLong.Error()
+	}
+	return &backend.Error{Class: backend.Outage, Op: what, Reason: reason, Err: err}
+}

@@ -1,0 +1,27 @@
+package vaultbackend
+
+import (
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// Observer is told what happens between this process and Vault. Its methods
+// are called from many goroutines and must return at once.
+type Observer interface {
+	// Request reports one HTTP request: its operation (read_key, hmac, encrypt,
+	// decrypt, login, lookup, renew), the class of its failure or 0, and how
+	// long it took.
+	Request(op string, class backend.Class, d time.Duration)
+	// Token reports a token that was just obtained or renewed. A zero expires
+	// means that it does not expire.
+	Token(expires time.Time, renewable bool)
+	// Batch reports the number of items in one decrypt request.
+	Batch(items int)
+}
+
+type noObserver struct{}
+
+func (noObserver) Request(string, backend.Class, time.Duration) {}
+func (noObserver) Token(time.Time, bool)                        {}
+func (noObserver) Batch(int)                                    {}

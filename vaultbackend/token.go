@@ -1,0 +1,328 @@
+package vaultbackend
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+const (
+	// loginTimeout ends a login that nobody may be waiting for any more.
+	loginTimeout = 8 * time.Second
+	// loginPause is the least time between a failed login and the next one,
+	// however many requests ask for it meanwhile.
+	loginPause = time.Second
+	// renewRetryMax bounds the growing pause between background attempts.
+	renewRetryMax = 30 * time.Second
+	// freshLogin is how old a login may be and still count as "just now".
+	// It must stay below the time between the two probes that have to agree
+	// before anything is destroyed (5 s).
+	freshLogin = 2 * time.Second
+	// filePoll is how often a token file is looked at; one stat.
+	filePoll = 5 * time.Second
+)
+
+// grant is what Vault gives at a login or a renewal.
+type grant struct {
+	token     string
+	ttl       time.Duration // 0: it does not expire
+	renewable bool
+}
+
+// authenticator is one way of getting a token.
+type authenticator interface {
+	// login gets a token that Vault has just confirmed. Its errors are
+	// *backend.Error of class Credentials or Outage.
+	login(ctx context.Context) (grant, error)
+	// stale reports, cheaply, that what the last login read has changed since.
+	stale() bool
+}
+
+// session is a token and what is known about it. It is never changed, only
+// replaced.
+type session struct {
+	token     string
+	login     uint64    // counts logins; a renewal keeps it
+	confirmed time.Time // when Vault last accepted the login
+	ttl       time.Duration
+	expires   time.Time // zero: never
+	renewAt   time.Time // zero: never
+	// prolongable is unset for batch tokens, and once a renewal brought so
+	// little that the token is near the end of its maximum life.
+	prolongable bool
+}
+
+// freshSince reports whether the login was confirmed after, or just before, t.
+func (s *session) freshSince(t time.Time) bool {
+	return s.confirmed.After(t.Add(-freshLogin))
+}
+
+func (s *session) expired(now time.Time) bool {
+	return !s.expires.IsZero() && !now.Before(s.expires)
+}
+
+// keeper holds the one token that all requests use, and keeps it alive.
+type keeper struct {
+	auth  authenticator
+	renew func(ctx context.Context, token string) (grant, error)
+	log   *slog.Logger
+	obs   Observer
+
+	// changed wakes run when a request has logged in meanwhile.
+	changed chan struct{}
+	// life ends with Close; a login belongs to nobody who waits for it.
+	life context.Context
+	wg   sync.WaitGroup
+
+	mu       sync.Mutex
+	current  *session
+	logins   uint64
+	attempt  *attempt // under way
+	failed   error    // the last attempt's error, nil after a success
+	failedAt time.Time
+	pause    time.Duration
+	reported string // the reason last logged, so that it is logged once
+	closed   bool
+}
+
+// attempt is one login that any number of requests wait for.
+type attempt struct {
+	done    chan struct{}
+	session *session
+	err     error
+}
+
+func newKeeper(life context.Context, auth authenticator, renew func(context.Context, string) (grant, error), log *slog.Logger, obs Observer) *keeper {
+	return &keeper{auth: auth, renew: renew, log: log, obs: obs, changed: make(chan struct{}, 1), life: life}
+}
+
+// get returns a usable session, logging in if there is none.
+func (k *keeper) get(ctx context.Context) (*session, error) {
+	k.mu.Lock()
+	if s := k.current; s != nil && !s.expired(time.Now()) {
+		k.mu.Unlock()
+		return s, nil
+	}
+	return k.wait(ctx, k.start())
+}
+
+// replace returns a session newer than the one Vault refused. However many
+// requests were refused with it, they cause one login.
+func (k *keeper) replace(ctx context.Context, refused *session) (*session, error) {
+	k.mu.Lock()
+	if s := k.current; s != nil && s.login != refused.login {
+		k.mu.Unlock()
+		return s, nil
+	}
+	return k.wait(ctx, k.start())
+}
+
+// start joins the login under way, or begins one; k.mu is held, and released.
+func (k *keeper) start() *attempt {
+	defer k.mu.Unlock()
+	if k.attempt != nil {
+		return k.attempt
+	}
+	a := &attempt{done: make(chan struct{})}
+	if k.closed {
+		a.err = unanswered("log in to Vault", errClosed)
+		close(a.done)
+		return a
+	}
+	if k.failed != nil && time.Since(k.failedAt) < k.pause {
+		// Vault has just said no, or nothing. Asking again at once would only
+		// add to its load, and lock out a role that counts failures.
+		a.err = k.failed
+		close(a.done)
+		return a
+	}
+	k.attempt = a
+	k.wg.Go(func() { k.login(a) })
+	return a
+}
+
+func (k *keeper) wait(ctx context.Context, a *attempt) (*session, error) {
+	select {
+	case <-a.done:
+		return a.session, a.err
+	case <-ctx.Done():
+		return nil, unanswered("log in to Vault", ctx.Err())
+	}
+}
+
+func (k *keeper) login(a *attempt) {
+	ctx, cancel := context.WithTimeout(k.life, loginTimeout)
+	defer cancel()
+	g, err := k.auth.login(ctx)
+
+	k.mu.Lock()
+	if err != nil {
+		a.err = err
+		k.failed, k.failedAt, k.pause = err, time.Now(), jitter(loginPause)
+		// The old session stays: where only the login is out of reach, its
+		// token may still serve.
+	} else {
+		k.logins++
+		a.session = newSession(g, k.logins, time.Now())
+		k.current, k.failed = a.session, nil
+	}
+	k.attempt = nil
+	k.mu.Unlock()
+
+	k.report(a)
+	close(a.done)
+	if a.err != nil {
+		return
+	}
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+func newSession(g grant, login uint64, now time.Time) *session {
+	s := &session{token: g.token, login: login, confirmed: now, ttl: g.ttl, prolongable: g.renewable}
+	if g.ttl > 0 {
+		s.expires = now.Add(g.ttl)
+		// At least a pause ahead: what is left of a token file's token shrinks
+		// to nothing if nobody replaces it.
+		s.renewAt = now.Add(max(jitter(g.ttl*2/3), loginPause))
+	}
+	return s
+}
+
+// renewed returns the session after a renewal that granted g.
+func (s *session) renewed(g grant, now time.Time) *session {
+	next := newSession(grant{token: s.token, ttl: g.ttl, renewable: g.renewable}, s.login, now)
+	// A token that approaches its maximum life is granted less each time.
+	// Renewing it further would mean ever more requests until it ends anyway.
+	if g.ttl < s.ttl/2 {
+		next.prolongable = false
+	}
+	next.ttl = max(s.ttl, g.ttl)
+	return next
+}
+
+// jitter shortens d by up to a tenth, so that replicas which started together
+// do not come back together.
+func jitter(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // spreads load, protects nothing
+}
+
+func (k *keeper) report(a *attempt) {
+	if a.err == nil {
+		k.mu.Lock()
+		k.reported = ""
+		k.mu.Unlock()
+		k.log.Info("logged in to Vault", "ttl", a.session.ttl, "renewable", a.session.prolongable)
+		k.obs.Token(a.session.expires, a.session.prolongable)
+		return
+	}
+	if k.life.Err() != nil {
+		return
+	}
+	k.mu.Lock()
+	reason := backend.ReasonOf(a.err)
+	level := slog.LevelDebug
+	if reason != k.reported {
+		level, k.reported = slog.LevelWarn, reason
+	}
+	k.mu.Unlock()
+	k.log.Log(context.Background(), level, "login to Vault failed", "class", backend.ClassOf(a.err).String(), "error", a.err)
+}
+
+// run renews the token, or logs in again, in time, until ctx ends.
+func (k *keeper) run(ctx context.Context) {
+	failures := 0
+	for {
+		next, err := k.step(ctx)
+		switch {
+		case err == nil:
+			failures = 0
+		case ctx.Err() != nil:
+			return
+		default:
+			failures++
+			next = jitter(min(loginPause<<min(failures-1, 10), renewRetryMax)) + loginPause/10
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-k.changed:
+			timer.Stop()
+		}
+	}
+}
+
+// step does what is due, and returns when to look again.
+func (k *keeper) step(ctx context.Context) (time.Duration, error) {
+	k.mu.Lock()
+	s := k.current
+	k.mu.Unlock()
+	now := time.Now()
+
+	var err error
+	switch {
+	case s == nil || s.expired(now):
+		s, err = k.get(ctx)
+	case k.auth.stale():
+		s, err = k.replace(ctx, s)
+	case s.renewAt.IsZero() || now.Before(s.renewAt):
+	case !s.prolongable:
+		s, err = k.replace(ctx, s)
+	default:
+		s, err = k.prolong(ctx, s)
+	}
+	if err != nil {
+		return 0, err
+	}
+	next := filePoll
+	if !s.renewAt.IsZero() {
+		next = min(next, max(time.Until(s.renewAt), 0))
+	}
+	return next, nil
+}
+
+// prolong renews s, and logs in again where Vault does not allow that.
+func (k *keeper) prolong(ctx context.Context, s *session) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
+	g, err := k.renew(ctx, s.token)
+	if err != nil {
+		if backend.ClassOf(err) == backend.Credentials {
+			k.log.Info("Vault does not renew the token; logging in again", "error", err)
+			return k.replace(ctx, s)
+		}
+		k.log.Warn("renewal of the Vault token failed", "expires", s.expires, "error", err)
+		return nil, err
+	}
+	next := s.renewed(g, time.Now())
+
+	k.mu.Lock()
+	if k.current != s {
+		// A request has logged in meanwhile; its token is the newer one.
+		next = k.current
+	} else {
+		k.current = next
+	}
+	k.mu.Unlock()
+	k.log.Debug("renewed the Vault token", "ttl", g.ttl, "prolongable", next.prolongable)
+	k.obs.Token(next.expires, next.prolongable)
+	return next, nil
+}
+
+// close waits for a login under way, which the end of life cancels, and allows
+// no other.
+func (k *keeper) close() {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
+	k.wg.Wait()
+}
