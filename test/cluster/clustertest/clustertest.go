@@ -21,7 +21,12 @@ import (
 // Plugins run with the race detector if components.KMSPluginRace is named.
 func New(t testing.TB, names ...components.Name) *cluster.Cluster {
 	t.Helper()
-	opts := Options(t, names...)
+	return Start(t, Options(t, names...))
+}
+
+// Start is New for who needs the options too, such as the path of a binary.
+func Start(t testing.TB, opts cluster.Options) *cluster.Cluster {
+	t.Helper()
 	c, err := cluster.New(opts)
 	if err != nil {
 		t.Fatalf("make a cluster: %v", err)

@@ -1,0 +1,31 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+
+	kms "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/test/cluster"
+)
+
+// waitState waits until the plugin's last probe met the given state.
+func waitState(s *stack, p *cluster.Plugin, state string) {
+	s.t.Helper()
+	s.check(cluster.Until(s.ctx, func(ctx context.Context) error {
+		m, err := p.Metrics(ctx)
+		if err != nil {
+			return err
+		}
+		if v, _ := m.Sum("sealproof_vault_state", "state="+state); v != 1 {
+			return fmt.Errorf("%s is not in state %s", p.Name(), state)
+		}
+		return nil
+	}))
+}
+
+// statusError is what the API server would be told.
+func statusError(s *stack, p *cluster.Plugin) error {
+	_, err := p.KMS().Status(s.ctx, &kms.StatusRequest{})
+	return err
+}
