@@ -110,7 +110,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, opts APIServerOptions) (*A
 	if err != nil {
 		return nil, err
 	}
-	address, err := c.ports.next()
+	address, err := c.nextPort()
 	if err != nil {
 		return nil, err
 	}
@@ -291,10 +291,15 @@ func (a *APIServer) SetEncryptionConfig(ctx context.Context, text string) error 
 }
 
 // WaitKeyID waits until this server writes Secrets under the given key_id. The
-// server asks its plugin once a minute. What decides is a Secret that is
+// server asks its plugin once a minute, and when somebody asks for its health
+// while the last answer is older than 20 seconds, as kubelets and load
+// balancers do all the time and as this does. What decides is a Secret that is
 // written for this purpose, looked at in etcd, and deleted again.
 func (a *APIServer) WaitKeyID(ctx context.Context, keyID string) error {
 	return a.wait(ctx, "write with key_id "+keyID, func(ctx context.Context) error {
+		if _, _, err := a.Health(ctx, "/healthz/kms-providers"); err != nil {
+			return err
+		}
 		m, err := a.Metrics(ctx)
 		if err != nil {
 			return err

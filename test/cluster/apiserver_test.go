@@ -10,6 +10,7 @@ import (
 )
 
 func TestAnAPIServerWithoutEncryptionLeavesSecretsReadableInEtcd(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd, components.APIServer)
 	e, err := c.StartEtcd(ctx, 1)
@@ -61,6 +62,7 @@ func TestAnAPIServerWithoutEncryptionLeavesSecretsReadableInEtcd(t *testing.T) {
 }
 
 func TestReadingBackFindsWhatWasChangedOrLost(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd, components.APIServer)
 	e, err := c.StartEtcd(ctx, 1)
@@ -98,6 +100,7 @@ func TestReadingBackFindsWhatWasChangedOrLost(t *testing.T) {
 }
 
 func TestTwoAPIServersShareOneEtcd(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd, components.APIServer)
 	e, err := c.StartEtcd(ctx, 1)

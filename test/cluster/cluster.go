@@ -72,6 +72,9 @@ type Cluster struct {
 	dir    *workDir
 	launch *launcher
 	ports  ports
+	// nextPort is ports.next, except in tests of what happens when the port is
+	// taken in the moment before it is bound.
+	nextPort func() (string, error)
 
 	// kubernetes makes what all API servers share, when the first one starts.
 	kubernetes func() (*kubernetesIdentity, error)
@@ -102,6 +105,7 @@ func New(opts Options) (*Cluster, error) {
 		opts: opts, log: log, dir: dir, launch: newLauncher(),
 		names: make(map[string]bool), keepLogs: opts.KeepLogs,
 	}
+	c.nextPort = c.ports.next
 	c.kubernetes = sync.OnceValues(c.newKubernetesIdentity)
 	if err := os.Mkdir(c.LogDir(), 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the directory for logs: %w", err), c.Close())

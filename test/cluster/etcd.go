@@ -87,11 +87,11 @@ func (c *Cluster) startEtcd(ctx context.Context, size int, args []string) (*Etcd
 func (c *Cluster) describeMembers(e *Etcd, name, dir string, size int, args []string, tlsConfig *tls.Config) error {
 	var initial []string
 	for i := range size {
-		client, err := c.ports.next()
+		client, err := c.nextPort()
 		if err != nil {
 			return err
 		}
-		peer, err := c.ports.next()
+		peer, err := c.nextPort()
 		if err != nil {
 			return err
 		}

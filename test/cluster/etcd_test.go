@@ -10,6 +10,7 @@ import (
 )
 
 func TestEtcdKeepsItsDataOverAStopAndAKill(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd)
 	e, err := c.StartEtcd(ctx, 1)
@@ -36,6 +37,7 @@ func TestEtcdKeepsItsDataOverAStopAndAKill(t *testing.T) {
 }
 
 func TestThreeEtcdMembersServeWithoutOneOfThem(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd)
 	e, err := c.StartEtcd(ctx, 3)
@@ -63,6 +65,7 @@ func TestThreeEtcdMembersServeWithoutOneOfThem(t *testing.T) {
 }
 
 func TestEtcdRefusesClientsWithoutACertificateOfItsAuthority(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd)
 	e, err := c.StartEtcd(ctx, 1)

@@ -71,7 +71,7 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 		return nil, fmt.Errorf("start %s: the path of its socket, %s, has more than %d bytes; set TMPDIR to a shorter directory",
 			name, p.socket, maxSocketPath)
 	}
-	if p.listen, err = c.ports.next(); err != nil {
+	if p.listen, err = c.nextPort(); err != nil {
 		return nil, err
 	}
 	p.config = pluginConfig(opts, p.socket, p.listen)

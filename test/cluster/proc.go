@@ -198,8 +198,17 @@ func (p *Process) wait(ctx context.Context, goal string, cond func(context.Conte
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
+	// Once the process has ended there is nothing to wait for, not even for an
+	// answer that somebody else on its port owes.
+	go func() {
+		select {
+		case <-r.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	begin := time.Now()
-	err := poll(ctx, r.done, cond)
+	err := Until(ctx, cond)
 	if !r.alive() {
 		return p.exitError(r)
 	}

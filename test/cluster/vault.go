@@ -78,11 +78,11 @@ func (c *Cluster) startVault(ctx context.Context, size int) (*Vault, error) {
 }
 
 func (v *Vault) describeNode(name string) (*VaultNode, error) {
-	address, err := v.c.ports.next()
+	address, err := v.c.nextPort()
 	if err != nil {
 		return nil, err
 	}
-	clusterAddress, err := v.c.ports.next()
+	clusterAddress, err := v.c.nextPort()
 	if err != nil {
 		return nil, err
 	}

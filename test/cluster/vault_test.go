@@ -11,6 +11,7 @@ import (
 )
 
 func TestVaultKeepsItsKeysOverSealKillAndRestart(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Vault)
 	v, err := c.StartVault(ctx, 1)
@@ -54,6 +55,7 @@ func TestVaultKeepsItsKeysOverSealKillAndRestart(t *testing.T) {
 }
 
 func TestThreeVaultNodesServeWithoutTheirLeader(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Vault)
 	v, err := c.StartVault(ctx, 3)
@@ -90,6 +92,7 @@ func TestThreeVaultNodesServeWithoutTheirLeader(t *testing.T) {
 }
 
 func TestAnAppRoleMayUseItsKeyAndNothingElse(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Vault)
 	v, err := c.StartVault(ctx, 1)

@@ -11,27 +11,29 @@ import (
 // at once.
 const startLimit = 2 * time.Minute
 
-// poll calls try until it succeeds, and fails with its last error when ctx
-// ends or stop is closed.
-func poll(ctx context.Context, stop <-chan struct{}, try func(context.Context) error) error {
+// tryLimit bounds one try, so that a server that accepts a connection and then
+// says nothing is asked again.
+const tryLimit = 10 * time.Second
+
+// Until calls try until it succeeds, at first often and then every quarter of
+// a second, and fails with try's last error when ctx ends.
+func Until(ctx context.Context, try func(context.Context) error) error {
 	const shortest, longest = 10 * time.Millisecond, 250 * time.Millisecond
 	for pause := shortest; ; pause = min(pause*3/2, longest) {
-		err := try(ctx)
+		err := bounded(ctx, try)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-time.After(pause):
-		case <-stop:
-			return err
 		case <-ctx.Done():
 			return fmt.Errorf("%w; last answer: %w", context.Cause(ctx), err)
 		}
 	}
 }
 
-// Until calls try until it succeeds or ctx ends, at most every quarter of a
-// second, and returns try's last error with the reason of the end.
-func Until(ctx context.Context, try func(context.Context) error) error {
-	return poll(ctx, nil, try)
+func bounded(ctx context.Context, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	return try(ctx)
 }

@@ -1,0 +1,243 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sealproof/sealproof/test/components"
+)
+
+// childVariable makes this test binary act as a program that uses a cluster.
+// Its value is the path of an etcd binary.
+const childVariable = "SEALPROOF_CLUSTER_CHILD"
+
+func TestMain(m *testing.M) {
+	if etcd := os.Getenv(childVariable); etcd != "" {
+		if err := beChild(etcd); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// childReport is what the child says once its cluster runs.
+type childReport struct {
+	Dir    string
+	PIDs   []int
+	Reaper int
+}
+
+// beChild starts a cluster, reports it on standard output, and waits for its
+// standard input to end; then it panics in a goroutine of its own, which no
+// deferred function sees.
+func beChild(etcd string) error {
+	c, err := New(Options{Binaries: components.Binaries{components.Etcd: {Path: etcd}}})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	e, err := c.StartEtcd(context.Background(), 3)
+	if err != nil {
+		return err
+	}
+	report := childReport{Dir: c.Dir(), Reaper: c.dir.reaper.Process.Pid}
+	for _, m := range e.members {
+		report.PIDs = append(report.PIDs, m.PID())
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	go panic("the child panics, as it was told to")
+	select {}
+}
+
+func TestNothingOutlivesAProgramThatDies(t *testing.T) {
+	t.Parallel()
+	etcd := build(t, components.Etcd).Path(components.Etcd)
+	for name, end := range map[string]func(child *child) error{
+		"by Ctrl-C on its terminal": func(c *child) error { return syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT) },
+		"by SIGKILL":                func(c *child) error { return c.cmd.Process.Kill() },
+		"by a panic":                func(c *child) error { return c.stdin.Close() },
+		"by SIGKILL, after its reaper was": func(c *child) error {
+			if err := syscall.Kill(c.report.Reaper, syscall.SIGKILL); err != nil {
+				return err
+			}
+			return c.cmd.Process.Kill()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			child := startChild(t, etcd)
+			// Another cluster must not take this one for a stale one.
+			closeCluster(t, newCluster(t, nil))
+			if _, err := os.Stat(child.report.Dir); err != nil {
+				t.Fatalf("a cluster that runs lost its directory: %v", err)
+			}
+			if err := end(child); err != nil {
+				t.Fatal(err)
+			}
+			_ = child.cmd.Wait() // it dies of what was done to it
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			for _, pid := range child.report.PIDs {
+				if err := Until(ctx, func(context.Context) error { return gone(pid) }); err != nil {
+					t.Error(err)
+				}
+			}
+			if !strings.Contains(name, "reaper") {
+				if err := Until(ctx, func(context.Context) error { return absent(child.report.Dir) }); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			// Only the next cluster can notice.
+			closeCluster(t, newCluster(t, nil))
+			if err := absent(child.report.Dir); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestCloseLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, build(t, components.Etcd))
+	e, err := c.StartEtcd(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reaper := c.dir.reaper.Process.Pid
+	closeCluster(t, c)
+	closeCluster(t, c)
+	for _, m := range e.members {
+		if err := gone(m.PID()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := gone(reaper); err != nil {
+		t.Error(err)
+	}
+	if err := absent(c.Dir()); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.StartEtcd(t.Context(), 1); err == nil {
+		t.Error("a closed cluster starts an etcd")
+	}
+}
+
+type child struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	report childReport
+}
+
+// startChild runs this test binary as a child in a process group of its own,
+// like a shell that runs it in the foreground.
+func startChild(t *testing.T, etcd string) *child {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childVariable+"="+etcd)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	c := &child{cmd: cmd, stdin: stdin}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("the child did not report: %v", err)
+	}
+	if err := json.Unmarshal(line, &c.report); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.report.PIDs) != 3 {
+		t.Fatalf("the child reported %d processes, want 3", len(c.report.PIDs))
+	}
+	for _, pid := range c.report.PIDs {
+		if gone(pid) == nil {
+			t.Fatalf("process %d of the child does not run", pid)
+		}
+	}
+	return c
+}
+
+// gone reports whether a process has ended; one that only waits to be
+// collected by its new parent has.
+func gone(pid int) error {
+	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	if strings.HasPrefix(rest, "Z") {
+		return nil
+	}
+	return fmt.Errorf("process %d still runs", pid)
+}
+
+func absent(path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is still there (%v)", path, err)
+	}
+	return nil
+}
+
+func build(t *testing.T, names ...components.Name) components.Binaries {
+	t.Helper()
+	binaries, err := components.Build(t.Context(), t.Output(), names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binaries
+}
+
+func newCluster(t *testing.T, binaries components.Binaries) *Cluster {
+	t.Helper()
+	c, err := New(Options{Binaries: binaries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func closeCluster(t *testing.T, c *Cluster) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
