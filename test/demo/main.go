@@ -1,0 +1,76 @@
+// Command demo shows Sealproof's main job on real components, in five acts, and
+// ends with exit status 0 only if every act kept its promise.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/components"
+)
+
+func main() {
+	once := flag.Bool("once", false, "end after the last act instead of staying up to be tried by hand")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	switch err := run(ctx, *once); {
+	case err == nil:
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "demo: interrupted")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, once bool) (err error) {
+	binaries, err := components.Build(ctx, os.Stderr, components.Default()...)
+	if err != nil {
+		return err
+	}
+	opts := cluster.Options{Binaries: binaries}
+	if err := opts.VersionsFromEnvironment(); err != nil {
+		return err
+	}
+	c, err := cluster.New(opts)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			c.KeepLogs()
+		}
+		err = errors.Join(err, c.Close())
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w\nthe logs of all processes are in %s", err, c.LogDir())
+		}
+	}()
+	d := &demo{
+		stage:   newStage(os.Stdout),
+		c:       c,
+		auditor: binaries.Path(components.ETCDAudit),
+		secrets: cluster.NewSecretWriter(),
+	}
+	d.header()
+	for _, act := range []func(context.Context) error{d.before, d.after, d.rotate, d.outage, d.proof} {
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+	if once {
+		return nil
+	}
+	d.invite()
+	<-ctx.Done()
+	d.say("\nStopping everything.")
+	return nil
+}
