@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 )
 
 // Store is a connection to one etcd cluster. It is safe for concurrent use.
@@ -46,6 +47,12 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 		// A member that hangs is found out even while a page is awaited.
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 10 * time.Second,
+		// About three seconds of repeating: enough for an election or for
+		// another member to take over, and a wrong address is said to be one
+		// before anybody wonders.
+		MaxUnaryRetries:    10,
+		BackoffWaitBetween: 300 * time.Millisecond,
+		DialOptions:        []grpc.DialOption{grpc.WithChainUnaryInterceptor(failFast)},
 		// Its own log would print warnings about every retry to stderr.
 		Logger: zap.NewNop(),
 	})
@@ -53,6 +60,12 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 		return nil, s.explain(ctx, "log in to etcd", err)
 	}
 	return s, nil
+}
+
+// failFast undoes what etcd's client sets for every request: to wait, until the
+// deadline, for a connection that will never be made.
+func failFast(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
 }
 
 // Close ends the connection.
