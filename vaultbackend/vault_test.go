@@ -72,6 +72,7 @@ func newFixture(t testing.TB, roleSettings map[string]any) *fixture {
 	t.Helper()
 	vault, err := startShared(t.Context())
 	must(t, err)
+	noLeaks(t)
 	return newFixtureIn(t, vault, nil, roleSettings)
 }
 
@@ -96,8 +97,7 @@ func (f *fixture) write(path string, data map[string]any) {
 	must(f.t, err)
 }
 
-// client returns a client of the key that ends, leaving nothing behind, with
-// the test.
+// client returns a client of the key that ends with the test.
 func (f *fixture) client(change ...func(*Config)) (*Client, *recorder) {
 	f.t.Helper()
 	cfg := f.cfg
@@ -110,19 +110,22 @@ func (f *fixture) client(change ...func(*Config)) (*Client, *recorder) {
 func newClient(t testing.TB, cfg Config) (*Client, *recorder) {
 	t.Helper()
 	obs := &recorder{}
-	before := goleak.IgnoreCurrent()
 	start := time.Now()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	client, err := New(cfg, log, func() time.Duration { return time.Since(start) }, obs)
 	must(t, err)
-	t.Cleanup(func() {
-		client.Close()
-		// Only what came since counts, and not the cluster's own clients, which
-		// speak HTTP/2; this one does not.
-		goleak.VerifyNone(t, before,
-			goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"))
-	})
+	t.Cleanup(client.Close)
 	return client, obs
+}
+
+// noLeaks checks that every goroutine started after it has ended with the test.
+// Call it before newClient, whose own cleanup has to come first.
+func noLeaks(t testing.TB) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() {
+		// The cluster's own clients speak HTTP/2; the one under test does not.
+		goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"))
+	})
 }
 
 // recorder is an Observer that remembers.

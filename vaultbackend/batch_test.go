@@ -1,0 +1,294 @@
+package vaultbackend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// slowStore is a fake store that opens "c…" to "p…" after a while. It is fake
+// because who waits for whom can only be controlled with time stopped.
+type slowStore struct {
+	delay time.Duration
+
+	mu        sync.Mutex
+	batches   [][]string
+	cancelled int
+}
+
+func (s *slowStore) decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
+	var batch []string
+	results := make([]backend.Result, len(items))
+	for i, item := range items {
+		batch = append(batch, string(item.Ciphertext))
+		results[i].Data = append([]byte("p"), item.Ciphertext[1:]...)
+	}
+	s.mu.Lock()
+	s.batches = append(s.batches, batch)
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.delay):
+		return results, nil
+	case <-ctx.Done():
+		s.mu.Lock()
+		s.cancelled++
+		s.mu.Unlock()
+		return nil, ctx.Err()
+	}
+}
+
+func (s *slowStore) sent() [][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.batches)
+}
+
+// gather runs a test on a gatherer in a bubble of stopped time.
+func gather(t *testing.T, delay time.Duration, test func(t *testing.T, g *gatherer, s *slowStore)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(t.Context())
+		s := &slowStore{delay: delay}
+		g := newGatherer(life, s.decrypt)
+		test(t, g, s)
+		end()
+		g.close()
+		if len(g.asked) != 0 || g.active != 0 || g.fast != 0 {
+			t.Errorf("left over: %d calls, %d flights, %d of them fast", len(g.asked), g.active, g.fast)
+		}
+	})
+}
+
+func ciphertexts(names ...string) []backend.DecryptItem {
+	var items []backend.DecryptItem
+	for _, n := range names {
+		items = append(items, backend.DecryptItem{Ciphertext: []byte(n)})
+	}
+	return items
+}
+
+// ask asks in the background and puts what comes back on a channel.
+func ask(ctx context.Context, g *gatherer, names ...string) <-chan []backend.Result {
+	done := make(chan []backend.Result, 1)
+	go func() {
+		results, err := g.do(ctx, ciphertexts(names...))
+		if err != nil {
+			results = []backend.Result{{Err: err}}
+		}
+		done <- results
+	}()
+	synctest.Wait()
+	return done
+}
+
+func TestALoneDecryptIsSentAtOnce(t *testing.T) {
+	gather(t, 10*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		start := time.Now()
+		results, err := g.do(t.Context(), ciphertexts("c1"))
+		if err != nil || string(results[0].Data) != "p1" {
+			t.Fatalf("%v, %v", results, err)
+		}
+		if took := time.Since(start); took != s.delay {
+			t.Errorf("took %v, want the %v of the request itself", took, s.delay)
+		}
+	})
+}
+
+func TestWhatArrivesDuringARequestGoesOutTogether(t *testing.T) {
+	gather(t, 10*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		first := ask(t.Context(), g, "c0")
+		var rest []<-chan []backend.Result
+		for i := range 63 {
+			rest = append(rest, ask(t.Context(), g, fmt.Sprintf("c%d", i+1)))
+		}
+		<-first
+		for i, r := range rest {
+			if got := (<-r)[0]; string(got.Data) != fmt.Sprintf("p%d", i+1) {
+				t.Errorf("item %d: %q, %v", i+1, got.Data, got.Err)
+			}
+		}
+		if sent := s.sent(); len(sent) != 2 || len(sent[0]) != 1 || len(sent[1]) != 63 {
+			t.Errorf("sent %v, want one item and then the other 63", sent)
+		}
+	})
+}
+
+func TestIdenticalDecryptsShareOneItemAndNoMemory(t *testing.T) {
+	gather(t, 10*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		a := ask(t.Context(), g, "c1")
+		b := ask(t.Context(), g, "c1", "c1")
+		one, two := <-a, <-b
+		clear(one[0].Data)
+		for _, r := range two {
+			if string(r.Data) != "p1" {
+				t.Errorf("got %q after another caller cleared its copy", r.Data)
+			}
+		}
+		if sent := s.sent(); len(sent) != 1 || len(sent[0]) != 1 {
+			t.Errorf("sent %v, want one request with one item", sent)
+		}
+	})
+}
+
+func TestTheSameCiphertextWithOtherAssociatedDataIsAnotherItem(t *testing.T) {
+	items := []backend.DecryptItem{
+		{Ciphertext: []byte("bc")}, {Ciphertext: []byte("c"), AssociatedData: []byte("b")},
+		{Ciphertext: []byte("bc"), AssociatedData: []byte("a")}, {Ciphertext: []byte("abc")},
+	}
+	seen := map[string]bool{}
+	for _, item := range items {
+		seen[identity(item)] = true
+	}
+	if len(seen) != len(items) {
+		t.Errorf("%d distinct items, want %d", len(seen), len(items))
+	}
+}
+
+func TestACallerThatGivesUpNeitherCancelsNorDelaysOthers(t *testing.T) {
+	gather(t, 50*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		start := time.Now()
+		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		impatient := ask(short, g, "c1")
+		patient := ask(t.Context(), g, "c1")
+		queued := ask(short, g, "c2")
+		other := ask(t.Context(), g, "c3")
+
+		if err := (<-impatient)[0].Err; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("impatient caller got %v", err)
+		}
+		<-queued
+		if took := time.Since(start); took != 10*time.Millisecond {
+			t.Errorf("the impatient waited %v", took)
+		}
+		if r := (<-patient)[0]; string(r.Data) != "p1" || time.Since(start) != 50*time.Millisecond {
+			t.Errorf("patient caller got %q, %v after %v", r.Data, r.Err, time.Since(start))
+		}
+		if r := (<-other)[0]; string(r.Data) != "p3" {
+			t.Errorf("other caller got %q, %v", r.Data, r.Err)
+		}
+		if sent := s.sent(); len(sent) != 2 || !slices.Equal(sent[1], []string{"c3"}) {
+			t.Errorf("sent %v: c2 was given up before it could be sent", sent)
+		}
+	})
+}
+
+func TestARequestNobodyWaitsForIsCancelled(t *testing.T) {
+	gather(t, time.Hour, func(t *testing.T, g *gatherer, s *slowStore) {
+		ctx, cancel := context.WithCancel(t.Context())
+		a, b := ask(ctx, g, "c1", "c2"), ask(ctx, g, "c1")
+		cancel()
+		<-a
+		<-b
+		synctest.Wait()
+		if s.cancelled != 1 {
+			t.Errorf("%d requests cancelled, want 1", s.cancelled)
+		}
+	})
+}
+
+func TestASlowRequestDoesNotHoldUpOthers(t *testing.T) {
+	gather(t, time.Second, func(t *testing.T, g *gatherer, s *slowStore) {
+		start := time.Now()
+		ask(t.Context(), g, "c1")
+		second := ask(t.Context(), g, "c2")
+		<-second
+		if took := time.Since(start); took != slowFlight+time.Second {
+			t.Errorf("the second took %v, want %v", took, slowFlight+time.Second)
+		}
+	})
+}
+
+func TestRequestsUnderWayAreBounded(t *testing.T) {
+	gather(t, time.Second, func(t *testing.T, g *gatherer, s *slowStore) {
+		var all []<-chan []backend.Result
+		for i := range 8 {
+			all = append(all, ask(t.Context(), g, fmt.Sprintf("c%d", i)))
+			time.Sleep(slowFlight + time.Millisecond)
+			synctest.Wait()
+		}
+		if sent := s.sent(); len(sent) != maxFlights {
+			t.Errorf("%d requests under way, want %d", len(sent), maxFlights)
+		}
+		for _, a := range all {
+			<-a
+		}
+	})
+}
+
+func TestARequestThatNeverEndsIsEnded(t *testing.T) {
+	gather(t, time.Hour, func(t *testing.T, g *gatherer, _ *slowStore) {
+		start := time.Now()
+		results, err := g.do(t.Context(), ciphertexts("c1"))
+		if err != nil || !errors.Is(results[0].Err, context.DeadlineExceeded) {
+			t.Errorf("got %v, %v", results, err)
+		}
+		if took := time.Since(start); took != requestTimeout {
+			t.Errorf("took %v, want %v", took, requestTimeout)
+		}
+	})
+}
+
+func TestCloseAnswersEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(t.Context())
+		g := newGatherer(life, (&slowStore{delay: time.Hour}).decrypt)
+		flying, queued := ask(t.Context(), g, "c1"), ask(t.Context(), g, "c2")
+		end()
+		g.close()
+		for _, c := range []<-chan []backend.Result{flying, queued, ask(t.Context(), g, "c3")} {
+			if r := (<-c)[0]; r.Err == nil {
+				t.Error("an answer from a closed client")
+			}
+		}
+	})
+}
+
+func TestFittingKeepsRequestsBounded(t *testing.T) {
+	for _, row := range []struct {
+		name         string
+		items, bytes int
+		want         int
+	}{
+		{"a few small ones all fit", 5, 100, 5},
+		{"the number is bounded", 1000, 100, maxItems},
+		{"the size is bounded", 100, maxBody / 10, 10},
+		{"one always goes, whatever its size", 3, 2 * maxBody, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := fitting(row.items, func(int) int { return row.bytes }); got != row.want {
+				t.Errorf("%d fit, want %d", got, row.want)
+			}
+		})
+	}
+}
+
+func TestMoreThanOneRequestHoldsIsSplit(t *testing.T) {
+	gather(t, time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		var names []string
+		for i := range 2*maxItems + 1 {
+			names = append(names, fmt.Sprintf("c%d", i))
+		}
+		results, err := g.do(t.Context(), ciphertexts(names...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range results {
+			if want := strings.Replace(names[i], "c", "p", 1); !bytes.Equal(r.Data, []byte(want)) {
+				t.Fatalf("result %d is %q, %v", i, r.Data, r.Err)
+			}
+		}
+		if sent := s.sent(); len(sent) != 3 || len(sent[0]) != maxItems || len(sent[2]) != 1 {
+			t.Errorf("%d requests", len(sent))
+		}
+	})
+}

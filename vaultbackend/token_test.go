@@ -1,0 +1,279 @@
+package vaultbackend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// fakeAuth is an auth method that does as it is told, so that a token's whole
+// life can be seen in stopped time.
+type fakeAuth struct {
+	mu      sync.Mutex
+	next    grant
+	renewed func(n int) (grant, error)
+	err     error
+	delay   time.Duration
+	isStale bool
+
+	logins, renewals int
+	at               []time.Time // of each login
+}
+
+func (f *fakeAuth) login(ctx context.Context) (grant, error) {
+	f.mu.Lock()
+	f.logins++
+	f.at = append(f.at, time.Now())
+	f.isStale = false
+	g, err, delay := f.next, f.err, f.delay
+	g.token = fmt.Sprintf("token-%d", f.logins)
+	f.mu.Unlock()
+	select {
+	case <-time.After(delay):
+		return g, err
+	case <-ctx.Done():
+		return grant{}, unanswered("log in", ctx.Err())
+	}
+}
+
+func (f *fakeAuth) stale() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.isStale
+}
+
+func (f *fakeAuth) renew(context.Context, string) (grant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renewals++
+	return f.renewed(f.renewals)
+}
+
+func (f *fakeAuth) counts() (logins, renewals int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.logins, f.renewals
+}
+
+// keep runs a test on a keeper in a bubble of stopped time, run included.
+func keep(t *testing.T, f *fakeAuth, test func(t *testing.T, k *keeper)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		k := newKeeper(ctx, f, f.renew, slog.New(slog.NewTextHandler(t.Output(), nil)), noObserver{})
+		var running sync.WaitGroup
+		running.Go(func() { k.run(ctx) })
+		synctest.Wait()
+		test(t, k)
+		cancel()
+		k.close()
+		running.Wait()
+	})
+}
+
+var errRefused = &backend.Error{Class: backend.Credentials, Op: "log in", Reason: "refused"}
+var errAway = &backend.Error{Class: backend.Outage, Op: "log in", Reason: "away"}
+
+func TestATokenIsRenewedAtTwoThirdsOfItsLife(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
+	f.renewed = func(int) (grant, error) { return grant{ttl: time.Hour, renewable: true}, nil }
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(35 * time.Minute) // two thirds less a tenth are 36 min
+		if _, renewals := f.counts(); renewals != 0 {
+			t.Errorf("%d renewals before two thirds of the hour", renewals)
+		}
+		time.Sleep(6 * time.Minute)
+		if _, renewals := f.counts(); renewals != 1 {
+			t.Errorf("%d renewals after 41 min, want 1", renewals)
+		}
+		time.Sleep(24 * time.Hour)
+		if logins, renewals := f.counts(); logins != 1 || renewals < 36 || renewals > 42 {
+			t.Errorf("%d logins and %d renewals in a day, want 1 and about 38", logins, renewals)
+		}
+	})
+}
+
+func TestATokenAtTheEndOfItsMaximumLifeIsReplacedInTime(t *testing.T) {
+	// 20 min at a time, 30 min in all, as Vault grants it.
+	var start time.Time
+	f := &fakeAuth{next: grant{ttl: 20 * time.Minute, renewable: true}}
+	f.renewed = func(int) (grant, error) {
+		left := 30*time.Minute - time.Since(start)
+		return grant{ttl: min(20*time.Minute, left), renewable: true}, nil
+	}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		start = time.Now()
+		for range 29 * 6 {
+			time.Sleep(10 * time.Second)
+			k.mu.Lock()
+			expired := k.current.expired(time.Now())
+			k.mu.Unlock()
+			if expired {
+				t.Fatal("the token expired before it was replaced")
+			}
+		}
+		if logins, renewals := f.counts(); logins != 2 || renewals > 4 {
+			t.Errorf("%d logins and %d renewals, want 2 and a few", logins, renewals)
+		}
+	})
+}
+
+func TestATokenThatCannotBeRenewedIsReplacedInTime(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: 15 * time.Minute}} // as a batch token
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(11 * time.Minute)
+		if logins, renewals := f.counts(); logins != 2 || renewals != 0 {
+			t.Errorf("%d logins, %d renewals, want 2 and 0", logins, renewals)
+		}
+	})
+}
+
+func TestARefusedRenewalLogsInAgain(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
+	f.renewed = func(int) (grant, error) { return grant{}, errRefused }
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(41 * time.Minute)
+		if logins, renewals := f.counts(); logins != 2 || renewals != 1 {
+			t.Errorf("%d logins, %d renewals, want 2 and 1", logins, renewals)
+		}
+	})
+}
+
+func TestARenewalDuringAnOutageIsRetriedAndTheTokenKept(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
+	f.renewed = func(n int) (grant, error) {
+		if n < 4 {
+			return grant{}, errAway
+		}
+		return grant{ttl: time.Hour, renewable: true}, nil
+	}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(42 * time.Minute)
+		if logins, renewals := f.counts(); logins != 1 || renewals != 4 {
+			t.Errorf("%d logins, %d renewals, want 1 and 4", logins, renewals)
+		}
+	})
+}
+
+func TestATokenWithoutEndIsLeftAlone(t *testing.T) {
+	f := &fakeAuth{}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(1000 * time.Hour)
+		if logins, renewals := f.counts(); logins != 1 || renewals != 0 {
+			t.Errorf("%d logins, %d renewals, want 1 and 0", logins, renewals)
+		}
+	})
+}
+
+func TestAChangedTokenFileIsReadWithinSeconds(t *testing.T) {
+	f := &fakeAuth{}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		f.mu.Lock()
+		f.isStale = true
+		f.mu.Unlock()
+		time.Sleep(filePoll + time.Millisecond)
+		if logins, _ := f.counts(); logins != 2 {
+			t.Errorf("%d logins, want 2", logins)
+		}
+	})
+}
+
+func TestAllWhoAreRefusedCauseOneLogin(t *testing.T) {
+	f := &fakeAuth{delay: 100 * time.Millisecond}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(time.Second)
+		old, err := k.get(t.Context())
+		must(t, err)
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 10 * time.Millisecond) // some after the new login
+				s, err := k.replace(t.Context(), old)
+				if err != nil || s.token != "token-2" {
+					t.Errorf("got %v, %v", s, err)
+				}
+			})
+		}
+		wg.Wait()
+		if logins, _ := f.counts(); logins != 2 {
+			t.Errorf("%d logins, want 2", logins)
+		}
+	})
+}
+
+func TestFailedLoginsArePacedHoweverManyAsk(t *testing.T) {
+	f := &fakeAuth{err: errRefused}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		for range 1000 { // ten seconds of them
+			if _, err := k.get(t.Context()); !errors.Is(err, error(errRefused)) {
+				t.Fatalf("got %v", err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if logins, _ := f.counts(); logins < 9 || logins > 13 {
+			t.Errorf("%d logins in 10 s, want about one a second", logins)
+		}
+	})
+}
+
+func TestFailedLoginsInTheBackgroundBecomeRarer(t *testing.T) {
+	f := &fakeAuth{err: errAway}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		time.Sleep(10 * time.Minute)
+		if logins, _ := f.counts(); logins < 15 || logins > 30 {
+			t.Errorf("%d logins in 10 min, want about 24", logins)
+		}
+		f.mu.Lock()
+		f.err = nil
+		f.mu.Unlock()
+		if s, err := k.get(t.Context()); err != nil || s == nil {
+			t.Errorf("a request does not log in at once: %v", err)
+		}
+	})
+}
+
+func TestAnExpiredTokenIsNotUsed(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: 10 * time.Second}}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		f.mu.Lock()
+		f.err = errAway
+		f.mu.Unlock()
+		time.Sleep(11 * time.Second)
+		_, err := k.get(t.Context())
+		if backend.ClassOf(err) != backend.Outage || err == nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestACallerLeavesALoginThatHangsAndTheNextOneJoinsIt(t *testing.T) {
+	f := &fakeAuth{delay: 3 * time.Second}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := k.get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if s, err := k.get(t.Context()); err != nil || s.token != "token-1" {
+			t.Errorf("got %v, %v", s, err)
+		}
+	})
+}
+
+func TestALoginThatNeverEndsIsEnded(t *testing.T) {
+	f := &fakeAuth{delay: time.Hour}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		start := time.Now()
+		_, err := k.get(t.Context())
+		if backend.ClassOf(err) != backend.Outage || err == nil || time.Since(start) > loginTimeout {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+	})
+}
