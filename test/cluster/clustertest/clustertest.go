@@ -45,7 +45,10 @@ func Start(t testing.TB, opts cluster.Options) *cluster.Cluster {
 // Options builds the named programs and returns what New gives to the cluster.
 func Options(t testing.TB, names ...components.Name) cluster.Options {
 	t.Helper()
-	opts := cluster.Options{Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	var opts cluster.Options
+	if _, ok := t.(*testing.B); !ok { // a benchmark's output is its figures
+		opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	if err := opts.VersionsFromEnvironment(); err != nil {
 		t.Fatal(err)
 	}
