@@ -3,6 +3,7 @@ package components
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,13 +217,13 @@ func TestBuildRefusesAModuleWithSourcesOutsideIt(t *testing.T) {
 // be had from the real one. The script finds the path to write to in $out.
 func fakeGo(t *testing.T, script string) {
 	t.Helper()
-	real, err := exec.LookPath("go")
+	realGo, err := exec.LookPath("go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	text := `#!/bin/sh
-if [ "$1" != build ]; then exec ` + real + ` "$@"; fi
+if [ "$1" != build ]; then exec ` + realGo + ` "$@"; fi
 while [ $# -gt 0 ]; do if [ "$1" = -o ]; then out=$2; fi; shift; done
 ` + script + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(text), 0o755); err != nil {
@@ -309,7 +310,7 @@ func running(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
 	}
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || !strings.Contains(string(status), ") Z ")
 }
 

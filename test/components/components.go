@@ -97,7 +97,7 @@ func table() []component {
 		{
 			name: Vault, binary: "vaultserver", module: "test/vaultserver", pkg: ".",
 			version: "github.com/hashicorp/vault", ldflags: "-s -w",
-			cost: cost{seconds: 220, binary: 120 * mib, modules: 3000 * mib, buildCache: 2500 * mib},
+			cost: cost{seconds: 220, binary: 120 * mib, modules: 3000 * mib, buildCache: 1750 * mib},
 		},
 		kube(APIServer, "test/apiserver"),
 		kube(APIServer136, "test/apiserver-1.36"),

@@ -7,8 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/sealproof/sealproof/test/internal/group"
 )
 
 // killAfter is how long a compiler that was interrupted has to stop.
@@ -26,19 +27,9 @@ func goCommand(ctx context.Context, dir string, env []string, args ...string) ([
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 
-	// The go command waits for its compilers, so all of them are interrupted:
-	// on a terminal Ctrl-C does that, but not when only this process is told.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = killAfter
-
-	if err := cmd.Run(); err != nil {
+	if err := group.Run(ctx, cmd, killAfter); err != nil {
 		if ctx.Err() != nil {
-			if cmd.Process != nil {
-				// Whatever ignored the interrupt; an error means that nothing did.
-				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			}
-			return nil, context.Cause(ctx)
+			return nil, err
 		}
 		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, messages(stderr.String()))
 	}

@@ -1,0 +1,40 @@
+# Everything here needs Go, gcc, make and git, and nothing else.
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Watch it work on real components; ONCE=1 ends by itself
+	go run ./test/demo $(if $(ONCE),-once)
+
+.PHONY: test
+test: ## Run every check: linters, tests, end-to-end tests, demo
+	go run ./test/run test
+
+.PHONY: test-matrix
+test-matrix: ## Run the end-to-end tests with other versions of etcd and kube-apiserver
+	go run ./test/run matrix
+
+.PHONY: bench
+bench: ## Run the benchmarks COUNT times (6), compare with the last commit measured
+	go run ./test/run bench
+
+.PHONY: lint
+lint: ## Run gofmt, go mod tidy, go vet and golangci-lint
+	go run ./test/run lint
+
+.PHONY: build
+build: ## Build bin/kmsplugin and bin/etcdaudit, static and with their version
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags='-s -w' -o bin/ ./cmd/...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME (1m)
+	go run ./test/run fuzz
+
+.PHONY: clean
+clean: ## Remove bin, bench and the components built for tests
+	rm -rf bin bench
+	go run ./test/components/build -clean

@@ -1,0 +1,44 @@
+// Command run is what stands behind `make test` and its relatives: it runs
+// their steps, shows how long each took, and ends with a table.
+//
+//	go run ./test/run lint | test | matrix | bench | fuzz
+//
+// It must never know what the product does; it only calls tools and tests.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "run:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	tasks := map[string]func(context.Context) ([]step, error){
+		"lint":   func(context.Context) ([]step, error) { return lintSteps(), nil },
+		"test":   func(context.Context) ([]step, error) { return testSteps(), nil },
+		"matrix": func(context.Context) ([]step, error) { return matrixSteps(), nil },
+		"bench":  func(context.Context) ([]step, error) { return benchSteps(), nil },
+		"fuzz":   fuzzSteps,
+	}
+	if len(args) != 1 || tasks[args[0]] == nil {
+		return fmt.Errorf("usage: go run ./test/run lint | test | matrix | bench | fuzz")
+	}
+	steps, err := tasks[args[0]](ctx)
+	if err != nil {
+		return err
+	}
+	return runSteps(ctx, os.Stdout, steps, time.Now)
+}

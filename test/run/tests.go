@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sealproof/sealproof/test/components"
+)
+
+const endToEnd = "./test/e2e/..."
+
+// testSteps are those of `make test`. The checks that find most mistakes in
+// the shortest time come first; the components before the first test, since
+// the packages' own tests run against the real ones as well.
+func testSteps() []step {
+	return append(lintSteps(),
+		buildStep(components.Default()...),
+		step{name: "tests", run: unitTests},
+		step{name: "end-to-end tests", run: endToEndTests(nil)},
+		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
+			both := &syncWriter{w: out}
+			return command{args: []string{"go", "run", "./test/demo", "-once"}}.stream(ctx, both, both)
+		}},
+	)
+}
+
+// unitTests runs the tests of all packages but the end-to-end tests and the
+// benchmarks, with the race detector.
+func unitTests(ctx context.Context, out io.Writer) error {
+	list, err := command{args: []string{"go", "list", "./..."}}.quiet(ctx)
+	if err != nil {
+		return err
+	}
+	args := []string{"-race", "-timeout=15m"}
+	for _, pkg := range strings.Fields(list) {
+		if !strings.Contains(pkg, "/test/e2e") && !strings.Contains(pkg, "/test/bench") {
+			args = append(args, pkg)
+		}
+	}
+	return goTest{args: args}.run(ctx, out)
+}
+
+// endToEndTests returns the run function of a step with the end-to-end tests,
+// which never come out of Go's test cache: what they test is other programs.
+func endToEndTests(env []string) func(context.Context, io.Writer) error {
+	return goTest{env: env, each: true, args: []string{"-race", "-count=1", "-timeout=25m", endToEnd}}.run
+}
+
+// matrixSteps are those of `make test-matrix`: the end-to-end tests with other
+// versions of the components. Not every pair is worth its minutes: each
+// version appears, the newest API server also with an etcd that is being
+// upgraded behind it, and the older one with the etcd releases it came with.
+func matrixSteps() []step {
+	pairs := []struct{ apiserver, etcd components.Name }{
+		{components.APIServer, components.Etcd},
+		{components.APIServer, components.Etcd36},
+		{components.APIServer136, components.Etcd36},
+		{components.APIServer136, components.Etcd35},
+	}
+	steps := []step{buildStep(components.Names()...)}
+	for _, p := range pairs {
+		steps = append(steps, step{
+			name: fmt.Sprintf("%s with %s", p.apiserver, p.etcd),
+			run:  endToEndTests([]string{"SEALPROOF_APISERVER=" + string(p.apiserver), "SEALPROOF_ETCD=" + string(p.etcd)}),
+		})
+	}
+	return steps
+}
