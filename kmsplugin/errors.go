@@ -65,8 +65,8 @@ func code(err error) codes.Code {
 func public(err error) error {
 	c := code(err)
 	text := err.Error()
-	if be, ok := errors.AsType[*backend.Error](err); ok {
-		text = be.Op + ": " + be.Reason
+	if _, ok := errors.AsType[*backend.Error](err); ok {
+		text = backend.Public(err)
 		if errors.Is(err, errNotReady) {
 			text = errNotReady.Error() + ": " + text
 		}

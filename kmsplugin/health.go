@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc/status"
 )
 
 // NewHandler serves /livez, /readyz and /metrics.
@@ -20,7 +21,7 @@ func NewHandler(s *Service, registry *prometheus.Registry) http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if _, err := s.keeper.snapshot().writable(s.boot()); err != nil {
-			http.Error(w, public(err).Error(), http.StatusServiceUnavailable)
+			http.Error(w, status.Convert(public(err)).Message(), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok") //nolint:errcheck // the prober hung up

@@ -64,7 +64,7 @@ func (s standing) after(o outcome) standing {
 		next.lastGood, next.everGood = o.at, true
 		next.key = refusal{}
 	} else {
-		next.class, next.reason = backend.ClassOf(o.err), backend.ReasonOf(o.err)
+		next.class, next.reason = backend.ClassOf(o.err), backend.Public(o.err)
 		if s.class == 0 {
 			next.since = o.at
 		}

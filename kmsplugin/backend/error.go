@@ -79,7 +79,7 @@ func ClassOf(err error) Class {
 	return Outage
 }
 
-// ReasonOf returns the text of err that may be shown to a caller.
+// ReasonOf returns the approved reason of err, without what was being done.
 func ReasonOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
@@ -88,4 +88,13 @@ func ReasonOf(err error) string {
 		return "no answer within the deadline"
 	}
 	return "no answer"
+}
+
+// Public returns what may be shown to any caller of err: what was being done,
+// and the approved reason, without the cause.
+func Public(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Op + ": " + e.Reason
+	}
+	return ReasonOf(err)
 }

@@ -32,7 +32,8 @@ type stack struct {
 	vault   *cluster.Vault
 	role    cluster.AppRole
 	secrets *cluster.SecretWriter
-	auditor string
+	// pluginBinary is built with the race detector.
+	pluginBinary string
 }
 
 // limit bounds one test; all of its waits are for readiness.
@@ -41,12 +42,19 @@ const limit = 8 * time.Minute
 // newStack starts etcd and Vault, with a Transit key and a role that may use it.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	opts := clustertest.Options(t, components.Etcd, components.Vault, components.APIServer, components.KMSPluginRace)
+	s := newVaultStack(t, components.Etcd, components.APIServer)
+	s.etcd = must(s.c.StartEtcd(s.ctx, 1))(t)
+	return s
+}
+
+// newVaultStack is newStack for tests in which nothing is stored.
+func newVaultStack(t *testing.T, more ...components.Name) *stack {
+	t.Helper()
+	opts := clustertest.Options(t, append(more, components.Vault, components.KMSPluginRace)...)
 	c := clustertest.Start(t, opts)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter()}
-	s.etcd = must(c.StartEtcd(ctx, 1))(t)
+	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(), pluginBinary: opts.Binaries.Path(components.KMSPluginRace)}
 	s.vault = must(c.StartVault(ctx, 1))(t)
 	s.check(s.vault.CreateKey(ctx, keyName, nil))
 	s.role = must(s.vault.AppRole(ctx, "kmsplugin", cluster.KeyPolicy(keyName), nil))(t)

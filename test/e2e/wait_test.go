@@ -3,7 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	kms "k8s.io/kms/apis/v2"
 
 	"github.com/sealproof/sealproof/test/cluster"
@@ -28,4 +31,17 @@ func waitState(s *stack, p *cluster.Plugin, state string) {
 func statusError(s *stack, p *cluster.Plugin) error {
 	_, err := p.KMS().Status(s.ctx, &kms.StatusRequest{})
 	return err
+}
+
+// waitStatus waits until the first probe has ended and Status fails with a code,
+// and returns what it says.
+func waitStatus(s *stack, p *cluster.Plugin, want codes.Code) (said error) {
+	s.t.Helper()
+	s.check(cluster.Until(s.ctx, func(context.Context) error {
+		if said = statusError(s, p); status.Code(said) != want || strings.Contains(said.Error(), "no answer yet") {
+			return fmt.Errorf("Status says %w, want %v", said, want)
+		}
+		return nil
+	}))
+	return said
 }
