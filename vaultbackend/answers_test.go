@@ -1,6 +1,8 @@
 package vaultbackend
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -291,7 +293,7 @@ func newClientWithToken(f *fixture, token string) (*Client, string) {
 // TestAnswersThatAreHardToProvoke uses a fake server: Vault Community has no
 // quotas of these kinds, no performance standbys, and no proxy in front.
 func TestAnswersThatAreHardToProvoke(t *testing.T) {
-	const json, html = "application/json", "text/html"
+	const inJSON, html = "application/json", "text/html"
 	for _, row := range []struct {
 		name         string
 		status       int
@@ -299,37 +301,37 @@ func TestAnswersThatAreHardToProvoke(t *testing.T) {
 		class        backend.Class
 		reason       string
 	}{
-		{"a rate limit is an outage", 429, json, `{"errors":["request path \"transit/keys/k\": rate limit quota exceeded"]}`,
+		{"a rate limit is an outage", 429, inJSON, `{"errors":["request path \"transit/keys/k\": rate limit quota exceeded"]}`,
 			backend.Outage, "Vault limits the rate of requests"},
-		{"a node that lags behind is an outage", 412, json, `{"errors":["required index state not present"]}`,
+		{"a node that lags behind is an outage", 412, inJSON, `{"errors":["required index state not present"]}`,
 			backend.Outage, "this Vault node has not caught up with the others yet"},
-		{"a disaster recovery standby is an outage", 472, json, `{"errors":["path disabled in replication DR secondary mode"]}`,
+		{"a disaster recovery standby is an outage", 472, inJSON, `{"errors":["path disabled in replication DR secondary mode"]}`,
 			backend.Outage, "this Vault node is a standby that serves no requests"},
-		{"a performance standby is an outage", 473, json, `{"errors":[]}`,
+		{"a performance standby is an outage", 473, inJSON, `{"errors":[]}`,
 			backend.Outage, "this Vault node is a standby that serves no requests"},
-		{"a locked namespace is an outage", 503, json, `{"errors":["API access to this namespace has been locked by an administrator"]}`,
+		{"a locked namespace is an outage", 503, inJSON, `{"errors":["API access to this namespace has been locked by an administrator"]}`,
 			backend.Outage, "Vault failed with HTTP status 503"},
-		{"an internal error is an outage", 500, json, `{"errors":["internal error"]}`,
+		{"an internal error is an outage", 500, inJSON, `{"errors":["internal error"]}`,
 			backend.Outage, "Vault failed with HTTP status 500"},
 		{"a bad gateway is an outage", 502, html, "<html>Bad Gateway</html>",
 			backend.Outage, "something other than Vault answered with HTTP status 502"},
 		{"a firewall's 403 is no refusal of the key", 403, html, "<html>Forbidden</html>",
 			backend.Outage, "something other than Vault answered with HTTP status 403"},
-		{"a gateway's 403 in JSON is no refusal of the key", 403, json, `{"message":"Forbidden"}`,
+		{"a gateway's 403 in JSON is no refusal of the key", 403, inJSON, `{"message":"Forbidden"}`,
 			backend.Outage, "something other than Vault answered with HTTP status 403"},
-		{"a 403 in Vault's form that does not say why is no refusal of the key", 403, json, `{"errors":["blocked"]}`,
+		{"a 403 in Vault's form that does not say why is no refusal of the key", 403, inJSON, `{"errors":["blocked"]}`,
 			backend.Outage, "something other than Vault answered with HTTP status 403"},
 		{"another server's 404 does not mean that the key is gone", 404, html, "404 page not found",
 			backend.Outage, "something other than Vault answered with HTTP status 404"},
-		{"a 404 with a reason does not mean that the key is gone", 404, json, `{"errors":["no such namespace"]}`,
+		{"a 404 with a reason does not mean that the key is gone", 404, inJSON, `{"errors":["no such namespace"]}`,
 			backend.Outage, "Vault gave an answer that is not understood, HTTP status 404"},
 		{"a captive portal's 200 is an outage", 200, html, "<html>Welcome</html>",
 			backend.Outage, "something other than Vault answered with HTTP status 200"},
-		{"an answer without a key is an outage", 200, json, `{"data":{"type":"aes256-gcm96","latest_version":3,"keys":{"1":1700000000}}}`,
+		{"an answer without a key is an outage", 200, inJSON, `{"data":{"type":"aes256-gcm96","latest_version":3,"keys":{"1":1700000000}}}`,
 			backend.Outage, "Vault answered with key versions that make no sense"},
-		{"an answer without end is an outage", 200, json, `{"data":"` + strings.Repeat("x", maxAnswer) + `"}`,
+		{"an answer without end is an outage", 200, inJSON, `{"data":"` + strings.Repeat("x", maxAnswer) + `"}`,
 			backend.Outage, fmt.Sprintf("the answer is longer than %d bytes", maxAnswer)},
-		{"a redirect to nowhere is an outage", 307, json, "",
+		{"a redirect to nowhere is an outage", 307, inJSON, "",
 			backend.Outage, "Vault has no active node"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -370,4 +372,28 @@ func fakeVault(t testing.TB, answer http.HandlerFunc) *Client {
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = "r", secretID
 	c, _ := newClient(t, cfg)
 	return c
+}
+
+// failWhole decrypts like a Vault that rejects a batch over one bad item
+// without saying which.
+func failWhole(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Input []struct {
+			Ciphertext string `json:"ciphertext"`
+		} `json:"batch_input"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	var results []map[string]string
+	for _, item := range body.Input {
+		if strings.Contains(item.Ciphertext, "bad") {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"errors":["invalid ciphertext: no prefix"]}`)
+			return
+		}
+		results = append(results, map[string]string{"plaintext": base64.StdEncoding.EncodeToString([]byte("opened"))})
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
 }

@@ -33,23 +33,29 @@ func (c *Client) ReadKey(ctx context.Context) (backend.Key, error) {
 	if err != nil {
 		return backend.Key{}, err
 	}
+	key, bad := parseKey(a.data)
+	if bad != nil {
+		bad.Op = c.describe(opReadKey)
+		return backend.Key{}, bad
+	}
+	key.Mount, key.Name, key.Clock = c.cfg.keyMount(), c.cfg.Key, a.clock
+	return key, nil
+}
+
+// parseKey reads the description of a key, all but where it is.
+func parseKey(raw json.RawMessage) (backend.Key, *backend.Error) {
 	var data keyData
-	if err := json.Unmarshal(a.data, &data); err != nil {
-		return backend.Key{}, c.senseless(opReadKey, "something that is no description of a key")
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return backend.Key{}, &backend.Error{Class: backend.Outage, Reason: "Vault answered with something that is no description of a key"}
 	}
 	if reason := unsuitable(data); reason != "" {
-		return backend.Key{}, &backend.Error{Class: backend.Unsuitable, Op: c.describe(opReadKey), Reason: reason}
+		return backend.Key{}, &backend.Error{Class: backend.Unsuitable, Reason: reason}
 	}
 	created, err := creationTimes(data)
 	if err != nil {
-		return backend.Key{}, &backend.Error{
-			Class: backend.Outage, Op: c.describe(opReadKey),
-			Reason: "Vault answered with key versions that make no sense", Err: err,
-		}
+		return backend.Key{}, &backend.Error{Class: backend.Outage, Reason: "Vault answered with key versions that make no sense", Err: err}
 	}
 	return backend.Key{
-		Mount:                c.cfg.keyMount(),
-		Name:                 c.cfg.Key,
 		Type:                 data.Type,
 		Derived:              data.Derived,
 		Latest:               data.LatestVersion,
@@ -60,7 +66,6 @@ func (c *Client) ReadKey(ctx context.Context) (backend.Key, error) {
 		Exportable:           data.Exportable,
 		AllowPlaintextBackup: data.AllowPlaintextBackup,
 		AutoRotatePeriod:     time.Duration(data.AutoRotatePeriod) * time.Second,
-		Clock:                a.clock,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -267,15 +268,13 @@ func (c *Client) send(ctx context.Context, op operation, keyVersion int, tasks [
 	if err != nil {
 		return nil, err
 	}
-	defer clear(a.data)
-	var data struct {
-		Results []batchResult `json:"batch_results"`
-	}
-	if err := json.Unmarshal(a.data, &data); err != nil || len(data.Results) != len(tasks) {
-		return nil, c.senseless(op, "another number of results than was asked for")
+	answers, err := parseBatch(a.data, len(tasks))
+	clear(a.data)
+	if err != nil {
+		return nil, c.senseless(op, err.Error())
 	}
 	results := make([]backend.Result, len(tasks))
-	for i, r := range data.Results {
+	for i, r := range answers {
 		if r.Error != "" {
 			results[i].Err = c.itemError(op, a.status, r.Error)
 			continue
@@ -283,6 +282,20 @@ func (c *Client) send(ctx context.Context, op operation, keyVersion int, tasks [
 		results[i].Data, results[i].Err = tasks[i].read(r)
 	}
 	return results, nil
+}
+
+// parseBatch reads the results of a batch of n items.
+func parseBatch(raw json.RawMessage, n int) ([]batchResult, error) {
+	var data struct {
+		Results []batchResult `json:"batch_results"`
+	}
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return nil, errors.New("something that is no list of results")
+	}
+	if len(data.Results) != n {
+		return nil, fmt.Errorf("%d results for %d items", len(data.Results), n)
+	}
+	return data.Results, nil
 }
 
 // itemError classifies Transit's error text for one item.
