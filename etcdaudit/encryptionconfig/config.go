@@ -1,0 +1,193 @@
+package encryptionconfig
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+)
+
+// Config is an EncryptionConfiguration without its keys.
+type Config struct {
+	rules map[groupResource]Rule
+}
+
+// Rule is what the configuration says of one resource.
+type Rule struct {
+	// Entry is the name that matched, as written: "secrets", "*.apps", "*.*".
+	// It is empty when no entry matches.
+	Entry string
+	// Providers are the providers in order. The first writes.
+	Providers []Provider
+}
+
+// Provider is one provider of a rule.
+type Provider struct {
+	// Format is what its values look like; Unrecognised stands for identity,
+	// which writes plaintext of any kind.
+	Format storedvalue.Format
+	// Names are the names of its keys in order, the first of which writes, or
+	// the one name of a KMS provider.
+	Names []string
+}
+
+// Identity reports whether the provider writes plaintext.
+func (p Provider) Identity() bool { return p.Format == storedvalue.Unrecognised }
+
+// String returns "identity", or the format and the name that writes.
+func (p Provider) String() string {
+	if p.Identity() {
+		return "identity"
+	}
+	return fmt.Sprintf("%s %s", p.Format, p.Names[0])
+}
+
+// Encrypts reports whether new values are encrypted.
+func (r Rule) Encrypts() bool { return len(r.Providers) > 0 && !r.Providers[0].Identity() }
+
+// groupResource is an entry of a resource list, taken apart as the API server
+// does: at the first dot.
+type groupResource struct{ group, name string }
+
+// everything is "*.*".
+func everything() groupResource { return groupResource{group: "*", name: "*"} }
+
+func parseResource(s string) groupResource {
+	name, group, _ := strings.Cut(s, ".")
+	return groupResource{group: group, name: name}
+}
+
+func (gr groupResource) String() string {
+	if gr.group == "" && gr.name != "*" {
+		return gr.name
+	}
+	return gr.name + "." + gr.group
+}
+
+// newConfig puts the rules together. A resource that several entries name gets
+// the providers of all of them, in order.
+func newConfig(f fileConfig) (*Config, error) {
+	c := &Config{rules: map[groupResource]Rule{}}
+	for i, r := range f.Resources {
+		var providers []Provider
+		for _, p := range r.Providers {
+			providers = append(providers, newProvider(p))
+		}
+		for j, name := range r.Resources {
+			gr := parseResource(name)
+			for _, wildcard := range []groupResource{{group: gr.group, name: "*"}, everything()} {
+				if _, masked := c.rules[wildcard]; masked {
+					return nil, fmt.Errorf("resources[%d].resources[%d]: has no effect, because an earlier entry names %s", i, j, wildcard)
+				}
+			}
+			c.rules[gr] = Rule{Entry: gr.String(), Providers: append(slices.Clone(c.rules[gr].Providers), providers...)}
+		}
+	}
+	return c, nil
+}
+
+func newProvider(p fileProvider) Provider {
+	switch {
+	case p.AESGCM != nil:
+		return Provider{Format: storedvalue.AESGCM, Names: keyNames(p.AESGCM)}
+	case p.AESCBC != nil:
+		return Provider{Format: storedvalue.AESCBC, Names: keyNames(p.AESCBC)}
+	case p.Secretbox != nil:
+		return Provider{Format: storedvalue.Secretbox, Names: keyNames(p.Secretbox)}
+	case p.KMS != nil && p.KMS.APIVersion == "v1":
+		return Provider{Format: storedvalue.KMSv1, Names: []string{p.KMS.Name}}
+	case p.KMS != nil:
+		return Provider{Format: storedvalue.KMSv2, Names: []string{p.KMS.Name}}
+	default:
+		return Provider{Format: storedvalue.Unrecognised}
+	}
+}
+
+func keyNames(k *fileKeys) []string {
+	var names []string
+	for _, key := range k.Keys {
+		names = append(names, key.Name)
+	}
+	return names
+}
+
+// For returns the rule for a resource: its own, else that of its group, else
+// that of all; an empty rule, which stores plaintext, if there is none. It
+// returns false when the resource's group is not known and the answer depends
+// on it.
+func (c *Config) For(r storedvalue.Resource) (Rule, bool) {
+	if !r.Known {
+		for gr := range c.rules {
+			if gr != everything() && (gr.name == r.Name || gr.name == "*") {
+				return Rule{}, false
+			}
+		}
+		return c.rules[everything()], true
+	}
+	for _, gr := range []groupResource{{r.Group, r.Name}, {r.Group, "*"}, everything()} {
+		if rule, ok := c.rules[gr]; ok {
+			return rule, true
+		}
+	}
+	return Rule{}, true
+}
+
+// Standing is how a stored value relates to the configuration.
+type Standing int
+
+const (
+	// AsConfigured: it is what would be written now.
+	AsConfigured Standing = iota
+	// StaleKey: the provider that writes now, but not its first key.
+	StaleKey
+	// StaleProvider: another provider of the list than the first.
+	StaleProvider
+	// Plaintext: not encrypted, although new values are.
+	Plaintext
+	// EncryptedUnconfigured: encrypted, although new values are not.
+	EncryptedUnconfigured
+	// Unreadable: no provider of the list can read it. With this
+	// configuration an API server fails on it.
+	Unreadable
+)
+
+// Judge says how a value relates to the rule. name is the value's key or
+// provider name, and is ignored for plaintext.
+func (r Rule) Judge(format storedvalue.Format, name string) Standing {
+	if format.Plaintext() {
+		if r.Encrypts() {
+			return Plaintext
+		}
+		return AsConfigured
+	}
+	for i, p := range r.Providers {
+		if p.Format != format {
+			continue
+		}
+		key := slices.IndexFunc(p.Names, func(configured string) bool { return storedName(format, configured) == name })
+		switch {
+		case key < 0:
+			continue
+		case !r.Encrypts():
+			return EncryptedUnconfigured
+		case i > 0:
+			return StaleProvider
+		case key > 0:
+			return StaleKey
+		default:
+			return AsConfigured
+		}
+	}
+	return Unreadable
+}
+
+// storedName is a configured name as storedvalue reports it: the name of an AES
+// or secretbox key ends there at its first colon.
+func storedName(format storedvalue.Format, configured string) string {
+	if format == storedvalue.KMSv1 || format == storedvalue.KMSv2 {
+		return configured
+	}
+	name, _, _ := strings.Cut(configured, ":")
+	return name
+}

@@ -1,0 +1,13 @@
+// Package encryptionconfig reads an API server's EncryptionConfiguration and
+// says what it makes of a stored value: who would write the resource now, and
+// whether the value was written so.
+//
+// The meaning is that of the API server, k8s.io/apiserver v0.37.1:
+// pkg/server/options/encryptionconfig/config.go and
+// pkg/apis/apiserver/validation/validation_encryption.go. The first provider
+// writes, all of them read; a resource's own entry beats "*.group", which beats
+// "*.*"; an entry that an earlier wildcard hides is an error.
+//
+// The package must never keep or show key material. The file holds keys; only
+// their lengths are looked at, while it is decoded.
+package encryptionconfig

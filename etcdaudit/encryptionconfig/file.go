@@ -1,0 +1,142 @@
+package encryptionconfig
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+)
+
+// These mirror k8s.io/apiserver/pkg/apis/apiserver/v1, with one difference: a
+// key's secret is forgotten while it is decoded.
+type (
+	fileConfig struct {
+		Kind       string         `json:"kind,omitempty"`
+		APIVersion string         `json:"apiVersion,omitempty"`
+		Resources  []fileResource `json:"resources"`
+	}
+	fileResource struct {
+		Resources []string       `json:"resources"`
+		Providers []fileProvider `json:"providers"`
+	}
+	fileProvider struct {
+		AESGCM    *fileKeys `json:"aesgcm,omitempty"`
+		AESCBC    *fileKeys `json:"aescbc,omitempty"`
+		Secretbox *fileKeys `json:"secretbox,omitempty"`
+		Identity  *struct{} `json:"identity,omitempty"`
+		KMS       *fileKMS  `json:"kms,omitempty"`
+	}
+	fileKeys struct {
+		Keys []fileKey `json:"keys"`
+	}
+	fileKey struct {
+		Name   string `json:"name"`
+		Secret secret `json:"secret"`
+	}
+	fileKMS struct {
+		APIVersion string          `json:"apiVersion"`
+		Name       string          `json:"name"`
+		CacheSize  *int32          `json:"cachesize,omitempty"`
+		Endpoint   string          `json:"endpoint"`
+		Timeout    json.RawMessage `json:"timeout,omitempty"`
+	}
+)
+
+// secret remembers only the length of a key, in bytes: -1 if it was not valid
+// base64, 0 if there was none.
+type secret struct{ length int }
+
+func (s *secret) UnmarshalJSON(raw []byte) error {
+	defer clear(raw)
+	if len(raw) < 2 || raw[0] != '"' {
+		return errSecretNotString
+	}
+	encoded := raw[1 : len(raw)-1] // base64 has nothing that JSON escapes
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
+	defer clear(decoded)
+	n, err := base64.StdEncoding.Decode(decoded, encoded)
+	if s.length = n; err != nil {
+		s.length = -1
+	}
+	return nil
+}
+
+var errSecretNotString = errors.New("a key's secret is not a string")
+
+// The identity of the file's format.
+const (
+	apiVersion = "apiserver.config.k8s.io/v1"
+	kind       = "EncryptionConfiguration"
+)
+
+// maxFile bounds the file, in bytes. Real ones have a few kilobytes.
+const maxFile = 4 << 20
+
+// Load reads an EncryptionConfiguration from a file, YAML or JSON.
+func Load(file string) (*Config, error) {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the EncryptionConfiguration: %w", err)
+	}
+	defer clear(data)
+	c, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("EncryptionConfiguration %s: %w", file, err)
+	}
+	return c, nil
+}
+
+func readBounded(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, more than %d", file, info.Size(), maxFile)
+	}
+	return os.ReadFile(file) //nolint:gosec // the operator names the file
+}
+
+// Parse reads an EncryptionConfiguration and refuses what an API server
+// refuses. It names every mistake with its path. KMS v1 is accepted, although
+// an API server wants a feature gate for it.
+func Parse(data []byte) (*Config, error) {
+	if len(data) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	asJSON, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		return nil, safeYAMLError(err)
+	}
+	defer clear(asJSON)
+	var file fileConfig
+	strict, err := kjson.UnmarshalStrict(asJSON, &file)
+	if err != nil {
+		return nil, safeTypeError(err)
+	}
+	if len(strict) > 0 {
+		return nil, safeFieldErrors(strict)
+	}
+	if file.APIVersion != apiVersion || file.Kind != kind {
+		return nil, fmt.Errorf("want apiVersion %s and kind %s", apiVersion, kind)
+	}
+	file.setDefaults()
+	if err := file.validate(); err != nil {
+		return nil, err
+	}
+	return newConfig(file)
+}
+
+func (f *fileConfig) setDefaults() {
+	for _, r := range f.Resources {
+		for _, p := range r.Providers {
+			if p.KMS != nil && p.KMS.APIVersion == "" {
+				p.KMS.APIVersion = "v1"
+			}
+		}
+	}
+}
