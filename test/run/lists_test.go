@@ -1,0 +1,48 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+func TestFindModulesFindsNestedOnesAndNothingThatIsData(t *testing.T) {
+	tree := fstest.MapFS{}
+	for _, name := range []string{
+		"go.mod", "test/etcdserver/go.mod", "test/tools/go.mod", "test/tools/go.sum",
+		".cache/mod/go.mod", "a/testdata/go.mod", "web/node_modules/x/go.mod",
+	} {
+		tree[name] = &fstest.MapFile{}
+	}
+	got, err := findModules(tree)
+	if want := []string{".", "test/etcdserver", "test/tools"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("found %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestParseFuzzListNamesEachTargetWithItsPackage(t *testing.T) {
+	const text = `FuzzParse
+FuzzKey
+ok  	example.com/a	0.010s
+?   	example.com/b	[no test files]
+ok  	example.com/c	0.020s
+FuzzFrame
+ok  	example.com/d	0.020s
+`
+	want := []fuzzTarget{{"example.com/a", "FuzzParse"}, {"example.com/a", "FuzzKey"}, {"example.com/d", "FuzzFrame"}}
+	if got := parseFuzzList(text); !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+}
+
+func TestNewestExceptSkipsTheResultsJustMade(t *testing.T) {
+	at := func(minute int) time.Time { return time.Unix(0, 0).Add(time.Duration(minute) * time.Minute) }
+	files := []benchFile{{"old.txt", at(1)}, {"previous.txt", at(2)}, {"now.txt", at(3)}}
+	if got, ok := newestExcept(files, "now.txt"); !ok || got != "previous.txt" {
+		t.Errorf("found %q, %v", got, ok)
+	}
+	if got, ok := newestExcept(files[2:], "now.txt"); ok {
+		t.Errorf("found %q where there is nothing to compare with", got)
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ticking returns a clock that advances by a minute at each look.
+func ticking() func() time.Time {
+	now := time.Unix(0, 0)
+	return func() time.Time {
+		now = now.Add(time.Minute)
+		return now
+	}
+}
+
+func passing(name string) step {
+	return step{name: name, run: func(_ context.Context, out io.Writer) error {
+		printf(out, "output of %s\n", name)
+		return nil
+	}}
+}
+
+func failing(name string) step {
+	return step{name: name, run: func(context.Context, io.Writer) error { return errors.New(name + " is broken") }}
+}
+
+func TestRunStepsEndsWithATableAndTheRightResult(t *testing.T) {
+	gate := failing("gate")
+	gate.gate = true
+	for name, tc := range map[string]struct {
+		steps   []step
+		wantErr string
+		table   string
+	}{
+		"all pass": {
+			steps: []step{passing("one"), passing("two")},
+			table: "STEP   TIME    RESULT\none    1m00s   ok\ntwo    1m00s   ok\nall    5m00s   \n",
+		},
+		"what follows a failed step is run as well": {
+			steps:   []step{failing("one"), passing("two")},
+			wantErr: "1 of 2 steps failed",
+			table:   "STEP   TIME    RESULT\none    1m00s   FAILED\ntwo    1m00s   ok\nall    5m00s   \n",
+		},
+		"what follows a failed gate is not": {
+			steps:   []step{gate, passing("two")},
+			wantErr: "1 of 2 steps failed",
+			table:   "STEP   TIME    RESULT\ngate   1m00s   FAILED\ntwo    -       not run: gate failed\nall    3m00s   \n",
+		},
+		"nothing to run is no success": {
+			wantErr: "nothing to run",
+			table:   "STEP   TIME    RESULT\nall    1m00s   \n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+
+			err := runSteps(t.Context(), &out, tc.steps, ticking())
+
+			if (err != nil) != (tc.wantErr != "") || err != nil && !strings.Contains(err.Error(), tc.wantErr) {
+				t.Errorf("error is %v, want %q", err, tc.wantErr)
+			}
+			if !strings.HasSuffix(out.String(), tc.table) {
+				t.Errorf("the output does not end with\n%s\nbut is\n%s", tc.table, out.String())
+			}
+			if tc.wantErr != "" && len(tc.steps) > 0 && !strings.Contains(out.String(), "is broken") {
+				t.Errorf("the error is not shown:\n%s", out.String())
+			}
+		})
+	}
+}
+
+func TestRunStepsStopsWhenInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	interrupt := step{name: "one", run: func(context.Context, io.Writer) error {
+		cancel()
+		return nil
+	}}
+	var out strings.Builder
+
+	err := runSteps(ctx, &out, []step{interrupt, passing("two")}, ticking())
+
+	if err == nil || !strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("error is %v", err)
+	}
+	if !strings.Contains(out.String(), "not run: interrupted") || strings.Contains(out.String(), "output of two") {
+		t.Errorf("the second step was run:\n%s", out.String())
+	}
+}
+
+func TestAQuietStepShowsItsOutputOnlyOnFailure(t *testing.T) {
+	for name, tc := range map[string]struct {
+		script  string
+		wantErr []string
+	}{
+		"success": {script: "echo noise"},
+		"failure": {
+			script:  "echo 'go: downloading example.com/a v1.0.0' >&2; echo to stdout; echo to stderr >&2; exit 3",
+			wantErr: []string{"exit status 3", "to stdout", "to stderr"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+
+			err := command{args: []string{"sh", "-c", tc.script}}.step("quiet").run(t.Context(), &out)
+
+			if out.Len() > 0 {
+				t.Errorf("it wrote %q", out.String())
+			}
+			if (err != nil) != (len(tc.wantErr) > 0) {
+				t.Fatalf("error is %v", err)
+			}
+			for _, want := range tc.wantErr {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is missing in: %v", want, err)
+				}
+			}
+		})
+	}
+}
