@@ -3,10 +3,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,11 +19,12 @@ import (
 
 func main() {
 	once := flag.Bool("once", false, "end after the last act instead of staying up to be tried by hand")
+	transcript := flag.String("transcript", "", "after the last act, check or write the transcript in README.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	switch err := run(ctx, *once); {
+	switch err := perform(ctx, *once, *transcript); {
 	case err == nil:
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "demo: interrupted")
@@ -32,7 +35,25 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, once bool) (err error) {
+// perform runs the demo and compares or stores what it printed.
+func perform(ctx context.Context, once bool, transcript string) error {
+	var printed bytes.Buffer
+	if err := run(ctx, once, &printed); err != nil {
+		return err
+	}
+	switch transcript {
+	case "":
+		return nil
+	case "check":
+		return checkTranscript("README.md", printed.String())
+	case "write":
+		return writeTranscript("README.md", printed.String())
+	default:
+		return fmt.Errorf("-transcript=%s: want check or write", transcript)
+	}
+}
+
+func run(ctx context.Context, once bool, printed io.Writer) (err error) {
 	binaries, err := components.Build(ctx, os.Stderr, components.Default()...)
 	if err != nil {
 		return err
@@ -55,7 +76,7 @@ func run(ctx context.Context, once bool) (err error) {
 		}
 	}()
 	d := &demo{
-		stage:   newStage(os.Stdout),
+		stage:   newStage(os.Stdout, printed),
 		c:       c,
 		auditor: binaries.Path(components.ETCDAudit),
 		secrets: cluster.NewSecretWriter(),

@@ -16,11 +16,13 @@ import (
 // except for numbers, so that a transcript can be compared in shape.
 type stage struct {
 	out      io.Writer
+	screen   io.Writer // for what does not stay
 	terminal bool
 }
 
-func newStage(out *os.File) *stage {
-	return &stage{out: out, terminal: term.IsTerminal(int(out.Fd()))} //nolint:gosec // a file descriptor fits
+// newStage returns a stage that also writes to printed what stays on the screen.
+func newStage(out *os.File, printed io.Writer) *stage {
+	return &stage{out: io.MultiWriter(out, printed), screen: out, terminal: term.IsTerminal(int(out.Fd()))} //nolint:gosec // a file descriptor fits
 }
 
 func (s *stage) say(format string, args ...any) {
@@ -70,7 +72,7 @@ func (s *stage) wait(what string, f func() error) error {
 		return f()
 	}
 	bar := progressbar.NewOptions(-1, progressbar.OptionSetDescription("   "+what),
-		progressbar.OptionSetWriter(s.out), progressbar.OptionSpinnerType(14),
+		progressbar.OptionSetWriter(s.screen), progressbar.OptionSpinnerType(14),
 		progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true))
 	done := make(chan struct{})
 	stopped := make(chan struct{})

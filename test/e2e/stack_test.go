@@ -25,15 +25,17 @@ const (
 
 // stack is one control plane with its key store.
 type stack struct {
-	t       *testing.T
-	ctx     context.Context
-	c       *cluster.Cluster
-	etcd    *cluster.Etcd
-	vault   *cluster.Vault
-	role    cluster.AppRole
-	secrets *cluster.SecretWriter
+	t        *testing.T
+	ctx      context.Context
+	c        *cluster.Cluster
+	etcd     *cluster.Etcd
+	vault    *cluster.Vault
+	role     cluster.AppRole
+	secrets  *cluster.SecretWriter
+	binaries components.Binaries
 	// pluginBinary is built with the race detector.
 	pluginBinary string
+	auditor      string
 }
 
 // limit bounds one test; all of its waits are for readiness.
@@ -42,7 +44,8 @@ const limit = 8 * time.Minute
 // newStack starts etcd and Vault, with a Transit key and a role that may use it.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	s := newVaultStack(t, components.Etcd, components.APIServer)
+	s := newVaultStack(t, components.Etcd, components.APIServer, components.ETCDAudit)
+	s.auditor = s.binaries.Path(components.ETCDAudit)
 	s.etcd = must(s.c.StartEtcd(s.ctx, 1))(t)
 	return s
 }
@@ -54,7 +57,8 @@ func newVaultStack(t *testing.T, more ...components.Name) *stack {
 	c := clustertest.Start(t, opts)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(), pluginBinary: opts.Binaries.Path(components.KMSPluginRace)}
+	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(), binaries: opts.Binaries}
+	s.pluginBinary = opts.Binaries.Path(components.KMSPluginRace)
 	s.vault = must(c.StartVault(ctx, 1))(t)
 	s.check(s.vault.CreateKey(ctx, keyName, nil))
 	s.role = must(s.vault.AppRole(ctx, "kmsplugin", cluster.KeyPolicy(keyName), nil))(t)

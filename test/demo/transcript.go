@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// The transcript stands in the README between these lines.
+const (
+	transcriptBegin = "<!-- transcript of make demo ONCE=1 -->\n```text\n"
+	transcriptEnd   = "```\n<!-- end of transcript -->\n"
+)
+
+// What differs from run to run, and what it is replaced by before two
+// transcripts are compared.
+var variable = []struct {
+	what *regexp.Regexp
+	by   string
+}{
+	{regexp.MustCompile("\x1b\\[[0-9;]*m"), ""},
+	{regexp.MustCompile(`(?m)^(   \| )[0-9a-f]{8}  .*$`), "${1}BYTES"},
+	{regexp.MustCompile(`/[A-Za-z0-9_./-]+`), "PATH"},
+	{regexp.MustCompile(`\bv[0-9]+\.[0-9a-f]{32}\b`), "KEYID"},
+	{regexp.MustCompile(`\b[0-9a-f]{12,64}\b`), "HEX"},
+	{regexp.MustCompile(`[0-9]+`), "0"},
+	// Tables are as wide as the numbers in them.
+	{regexp.MustCompile(`[ ─━-]{2,}`), " "},
+	{regexp.MustCompile(` +\n`), "\n"},
+}
+
+// shape is a transcript without what may differ between two good runs.
+func shape(text string) string {
+	for _, v := range variable {
+		text = v.what.ReplaceAllString(text, v.by)
+	}
+	return strings.TrimSpace(text)
+}
+
+// checkTranscript says where the transcript in a file has another shape than
+// what was just printed.
+func checkTranscript(file, printed string) error {
+	_, stored, _, err := splitTranscript(file)
+	if err != nil {
+		return err
+	}
+	want, got := strings.Split(shape(stored), "\n"), strings.Split(shape(printed), "\n")
+	for i := range max(len(want), len(got)) {
+		w, g := lineAt(want, i), lineAt(got, i)
+		if w != g {
+			return fmt.Errorf("the transcript in %s is no longer what the demo prints (`make transcript` renews it)\nline %d there: %s\nprinted now:   %s", file, i+1, w, g)
+		}
+	}
+	return nil
+}
+
+func lineAt(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return "(nothing)"
+}
+
+// writeTranscript puts what was printed into a file.
+func writeTranscript(file, printed string) error {
+	before, _, after, err := splitTranscript(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(before+transcriptBegin+printed+transcriptEnd+after), 0o644) //nolint:gosec // a README
+}
+
+func splitTranscript(file string) (before, transcript, after string, err error) {
+	text, err := os.ReadFile(file) //nolint:gosec // named by the Makefile
+	if err != nil {
+		return "", "", "", fmt.Errorf("read transcript: %w", err)
+	}
+	before, rest, ok := strings.Cut(string(text), transcriptBegin)
+	transcript, after, ok2 := strings.Cut(rest, transcriptEnd)
+	if !ok || !ok2 {
+		return "", "", "", errors.New(file + " has no transcript between its markers")
+	}
+	return before, transcript, after, nil
+}
