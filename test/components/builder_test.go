@@ -127,8 +127,11 @@ func TestBuildCompilesExactlyWhenSomethingChanged(t *testing.T) {
 			want:   "one", wantBuild: true,
 		},
 		"the user's environment asks for another build": {
-			change: func(t *testing.T, _ *builder, _ *component) { t.Setenv("GOFLAGS", "-tags=other") },
-			want:   "one",
+			change: func(t *testing.T, b *builder, _ *component) {
+				t.Setenv("GOFLAGS", "-tags=other")
+				b.cache = cache{dir: t.TempDir()}
+			},
+			want: "one", wantBuild: true,
 		},
 		"the binary was deleted": {
 			change: func(t *testing.T, b *builder, _ *component) {
