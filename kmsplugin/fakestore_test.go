@@ -132,7 +132,7 @@ func (c fakeClient) ReadKey(ctx context.Context) (backend.Key, error) {
 }
 
 func (s *fakeStore) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
-	return serveItems(s, ctx, "hmac", items, func(i backend.HMACItem) ([]byte, error) {
+	return serveItems(ctx, s, "hmac", items, func(i backend.HMACItem) ([]byte, error) {
 		if i.Version < s.key.OldestSealable() {
 			return nil, versionRefused(i.Version)
 		}
@@ -143,7 +143,7 @@ func (s *fakeStore) HMAC(ctx context.Context, items []backend.HMACItem) ([]backe
 }
 
 func (s *fakeStore) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
-	return serveItems(s, ctx, "encrypt", items, func(i backend.EncryptItem) ([]byte, error) {
+	return serveItems(ctx, s, "encrypt", items, func(i backend.EncryptItem) ([]byte, error) {
 		if i.Version < s.key.OldestSealable() || i.Version > s.key.Latest {
 			return nil, versionRefused(i.Version)
 		}
@@ -154,7 +154,7 @@ func (s *fakeStore) Encrypt(ctx context.Context, items []backend.EncryptItem) ([
 }
 
 func (s *fakeStore) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
-	return serveItems(s, ctx, "decrypt", items, func(i backend.DecryptItem) ([]byte, error) {
+	return serveItems(ctx, s, "decrypt", items, func(i backend.DecryptItem) ([]byte, error) {
 		if v, ok := seal.VaultVersion(i.Ciphertext); ok && v < s.key.MinDecryption {
 			return nil, versionRefused(v)
 		}
@@ -173,7 +173,7 @@ func versionRefused(v int) error {
 	return &backend.Error{Class: backend.VersionRefusal, Op: "use", Reason: fmt.Sprintf("version %d is too old", v)}
 }
 
-func serveItems[T any](s *fakeStore, ctx context.Context, op string, items []T, one func(T) ([]byte, error)) ([]backend.Result, error) {
+func serveItems[T any](ctx context.Context, s *fakeStore, op string, items []T, one func(T) ([]byte, error)) ([]backend.Result, error) {
 	if err := s.enter(ctx, op); err != nil {
 		return nil, err
 	}

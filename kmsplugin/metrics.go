@@ -76,24 +76,29 @@ func (m *Metrics) Token(expires time.Time, _ bool) {
 // collector turns the snapshot into metrics when it is asked for them.
 type collector struct {
 	service *Service
+
+	keyID, write, versions, minimum, next, promotion *prometheus.Desc
+	held, lease, probe, state, serving               *prometheus.Desc
 }
 
-var (
-	descKeyID     = desc("key_id_info", "The key_id that Status names, as the same hash that the API server's own metrics use.", "key_id_hash")
-	descWrite     = desc("write_version", "The version of the Vault key that new seeds are sealed under; 0 if none.")
-	descVersions  = desc("key_versions", "Versions of the Vault key that are listed.")
-	descMinimum   = desc("key_min_decryption_version", "The oldest version that Vault decrypts.")
-	descNext      = desc("next_write_version", "The version that waits for its promotion; 0 if none.")
-	descPromotion = desc("promotion_timestamp_seconds", "When next_write_version will be promoted, on Vault's clock; 0 if none waits.")
-	descHeld      = desc("held", "What is held in memory: local_kek (derived), opened_kek, opened_seed.", "kind")
-	descLease     = desc("lease_remaining_seconds", "How long the write version may still be used if Vault does not confirm it.")
-	descProbe     = desc("last_good_probe_seconds", "Seconds since Vault last served the key; -1 if it never has.")
-	descState     = desc("vault_state", "1 for what the last probe met: ok, or a class of failure.", "state")
-	descServing   = desc("serving", "1 if Status, Encrypt and Decrypt are served.")
-)
-
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+func newCollector(s *Service) collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+	}
+	return collector{
+		service:   s,
+		keyID:     desc("key_id_info", "The key_id that Status names, as the same hash that the API server's own metrics use.", "key_id_hash"),
+		write:     desc("write_version", "The version of the Vault key that new seeds are sealed under; 0 if none."),
+		versions:  desc("key_versions", "Versions of the Vault key that are listed."),
+		minimum:   desc("key_min_decryption_version", "The oldest version that Vault decrypts."),
+		next:      desc("next_write_version", "The version that waits for its promotion; 0 if none."),
+		promotion: desc("promotion_timestamp_seconds", "When next_write_version will be promoted, on Vault's clock; 0 if none waits."),
+		held:      desc("held", "What is held in memory: local_kek (derived), opened_kek, opened_seed.", "kind"),
+		lease:     desc("lease_remaining_seconds", "How long the write version may still be used if Vault does not confirm it."),
+		probe:     desc("last_good_probe_seconds", "Seconds since Vault last served the key; -1 if it never has."),
+		state:     desc("vault_state", "1 for what the last probe met: ok, or a class of failure.", "state"),
+		serving:   desc("serving", "1 if Status, Encrypt and Decrypt are served."),
+	}
 }
 
 // Describe implements prometheus.Collector.
@@ -107,33 +112,33 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	now := c.service.boot()
 	s := c.service.keeper.snapshot()
 	seeds, keks := c.service.opened.len()
-	gauge(descHeld, float64(len(s.keks)), "local_kek")
-	gauge(descHeld, float64(keks), "opened_kek")
-	gauge(descHeld, float64(seeds), "opened_seed")
-	gauge(descVersions, float64(len(s.key.Created)))
-	gauge(descMinimum, float64(s.key.MinDecryption))
+	gauge(c.held, float64(len(s.keks)), "local_kek")
+	gauge(c.held, float64(keks), "opened_kek")
+	gauge(c.held, float64(seeds), "opened_seed")
+	gauge(c.versions, float64(len(s.key.Created)))
+	gauge(c.minimum, float64(s.key.MinDecryption))
 
 	write, serving, lease := 0, 0.0, 0.0
 	if v, err := s.serving(now); err == nil {
 		write, serving = v.number, 1
 		lease = (s.leaseEnds[v.binding.KeyID] - now).Seconds()
-		gauge(descKeyID, 1, hashKeyID(v.binding.KeyID))
+		gauge(c.keyID, 1, hashKeyID(v.binding.KeyID))
 	}
-	gauge(descWrite, float64(write))
-	gauge(descServing, serving)
-	gauge(descLease, lease)
-	gauge(descNext, float64(s.choice.next))
+	gauge(c.write, float64(write))
+	gauge(c.serving, serving)
+	gauge(c.lease, lease)
+	gauge(c.next, float64(s.choice.next))
 	promotion := 0.0
 	if s.choice.next != 0 {
 		promotion = float64(s.choice.at.UnixMilli()) / 1000
 	}
-	gauge(descPromotion, promotion)
+	gauge(c.promotion, promotion)
 
 	probe := -1.0
 	if s.standing.everGood {
 		probe = (now - s.standing.lastGood).Seconds()
 	}
-	gauge(descProbe, probe)
+	gauge(c.probe, probe)
 	for _, class := range []backend.Class{0, backend.Outage, backend.Credentials, backend.Refusal, backend.Unsuitable} {
 		state, v := "ok", 0.0
 		if class != 0 {
@@ -142,7 +147,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if s.standing.class == class && (class != 0 || s.standing.everGood) {
 			v = 1
 		}
-		gauge(descState, v, state)
+		gauge(c.state, v, state)
 	}
 }
 

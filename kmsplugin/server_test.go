@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -162,7 +163,7 @@ func TestHealthNeverBlamesVaultOnTheProcess(t *testing.T) {
 	handler := NewHandler(s.service, s.registry)
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		body, err := io.ReadAll(w.Body)
 		if err != nil {
 			t.Fatal(err)

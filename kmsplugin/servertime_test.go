@@ -15,7 +15,7 @@ func reading(start time.Time, boot, rtt time.Duration) backend.ClockReading {
 
 func TestManyReadingsTellTheServersTimeFarBelowASecond(t *testing.T) {
 	start := time.Unix(1_800_000_000, 123_456_789)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that repeats
+	random := rand.New(rand.NewPCG(1, 2))
 	var s serverTime
 	boot := time.Hour
 	for range 20 {

@@ -167,7 +167,10 @@ func (c Config) bindBeside(ctx context.Context) (_ *Listener, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("bind socket %s (does the directory exist, and may this user write there?): %w", c.Path, err)
 	}
-	ul := l.(*net.UnixListener) //nolint:forcetypeassert // what Listen returns for "unix"
+	ul, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("bind socket %s: it is a %T", c.Path, l), l.Close())
+	}
 	// Go removes the path on close even when a successor has bound it since.
 	ul.SetUnlinkOnClose(false)
 	defer func() {
@@ -236,7 +239,7 @@ func (l *Listener) Close() error {
 // lock holds an advisory lock on a file until unlock is called. The file stays:
 // removing it would let two processes lock two files of one name.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600) //nolint:gosec // the operator's own choice
 	if err != nil {
 		return nil, fmt.Errorf("open lock file of the socket (does the directory exist, and may this user write there?): %w", err)
 	}

@@ -58,7 +58,7 @@ func startEmpty(b *testing.B) (call func() error) {
 		b.Fatal(err)
 	}
 	path := filepath.Join(dir, "s")
-	cmd := exec.CommandContext(b.Context(), os.Args[0]) //nolint:gosec // this very binary
+	cmd := exec.CommandContext(b.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), emptySocket+"="+path)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

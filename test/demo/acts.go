@@ -333,8 +333,11 @@ func (d *demo) audit(ctx context.Context, want int) error {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || cmd.ProcessState.ExitCode() != want {
-		return fmt.Errorf("etcdaudit scan: exit status %v, want %d: %s%s", exit, want, out.String(), errs.String())
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		return fmt.Errorf("run etcdaudit: %w", err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		return fmt.Errorf("etcdaudit scan: exit status %d, want %d: %s%s", got, want, out.String(), errs.String())
 	}
 	d.quote(out.String())
 	d.say("   exit status %d", want)

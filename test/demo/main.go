@@ -18,6 +18,10 @@ import (
 )
 
 func main() {
+	os.Exit(mainStatus())
+}
+
+func mainStatus() int {
 	once := flag.Bool("once", false, "end after the last act instead of staying up to be tried by hand")
 	transcript := flag.String("transcript", "", "after the last act, check or write the transcript in README.md")
 	flag.Parse()
@@ -26,12 +30,13 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	switch err := perform(ctx, *once, *transcript); {
 	case err == nil:
+		return 0
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "demo: interrupted")
-		os.Exit(130)
+		return 130
 	default:
 		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
+		return 1
 	}
 }
 

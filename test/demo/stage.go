@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -22,11 +23,11 @@ type stage struct {
 
 // newStage returns a stage that also writes to printed what stays on the screen.
 func newStage(out *os.File, printed io.Writer) *stage {
-	return &stage{out: io.MultiWriter(out, printed), screen: out, terminal: term.IsTerminal(int(out.Fd()))} //nolint:gosec // a file descriptor fits
+	return &stage{out: io.MultiWriter(out, printed), screen: out, terminal: term.IsTerminal(int(out.Fd()))}
 }
 
 func (s *stage) say(format string, args ...any) {
-	fmt.Fprintf(s.out, format+"\n", args...) //nolint:errcheck // nobody is left to tell
+	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
 // act begins an act.
@@ -59,7 +60,7 @@ func (s *stage) dump(value []byte, passage string) {
 	const width, lines = 16, 6
 	dump := strings.SplitAfter(hex.Dump(value), "\n")
 	from := 0
-	if at := strings.Index(string(value), passage); passage != "" && at >= 0 {
+	if at := bytes.Index(value, []byte(passage)); passage != "" && at >= 0 {
 		from = max(at/width-1, 0)
 	}
 	s.quote(strings.Join(dump[min(from, len(dump)):min(from+lines, len(dump))], ""))

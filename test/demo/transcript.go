@@ -14,26 +14,30 @@ const (
 	transcriptEnd   = "```\n<!-- end of transcript -->\n"
 )
 
-// What differs from run to run, and what it is replaced by before two
-// transcripts are compared.
-var variable = []struct {
+// replacement is something that differs from run to run, and what it is
+// replaced by before two transcripts are compared.
+type replacement struct {
 	what *regexp.Regexp
 	by   string
-}{
-	{regexp.MustCompile("\x1b\\[[0-9;]*m"), ""},
-	{regexp.MustCompile(`(?m)^(   \| )[0-9a-f]{8}  .*$`), "${1}BYTES"},
-	{regexp.MustCompile(`/[A-Za-z0-9_./-]+`), "PATH"},
-	{regexp.MustCompile(`\bv[0-9]+\.[0-9a-f]{32}\b`), "KEYID"},
-	{regexp.MustCompile(`\b[0-9a-f]{12,64}\b`), "HEX"},
-	{regexp.MustCompile(`[0-9]+`), "0"},
-	// Tables are as wide as the numbers in them.
-	{regexp.MustCompile(`[ ─━-]{2,}`), " "},
-	{regexp.MustCompile(` +\n`), "\n"},
+}
+
+func replacements() []replacement {
+	return []replacement{
+		{regexp.MustCompile("\x1b\\[[0-9;]*m"), ""},
+		{regexp.MustCompile(`(?m)^(   \| )[0-9a-f]{8}  .*$`), "${1}BYTES"},
+		{regexp.MustCompile(`/[A-Za-z0-9_./-]+`), "PATH"},
+		{regexp.MustCompile(`\bv[0-9]+\.[0-9a-f]{32}\b`), "KEYID"},
+		{regexp.MustCompile(`\b[0-9a-f]{12,64}\b`), "HEX"},
+		{regexp.MustCompile(`[0-9]+`), "0"},
+		// Tables are as wide as the numbers in them.
+		{regexp.MustCompile(`[ ─━-]{2,}`), " "},
+		{regexp.MustCompile(` +\n`), "\n"},
+	}
 }
 
 // shape is a transcript without what may differ between two good runs.
 func shape(text string) string {
-	for _, v := range variable {
+	for _, v := range replacements() {
 		text = v.what.ReplaceAllString(text, v.by)
 	}
 	return strings.TrimSpace(text)
@@ -69,7 +73,7 @@ func writeTranscript(file, printed string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(before+transcriptBegin+printed+transcriptEnd+after), 0o644) //nolint:gosec // a README
+	return os.WriteFile(file, []byte(before+transcriptBegin+printed+transcriptEnd+after), 0o644)
 }
 
 func splitTranscript(file string) (before, transcript, after string, err error) {

@@ -149,7 +149,7 @@ func TestAPluginThatCannotStartSaysWhyAndWithWhichStatus(t *testing.T) {
 		"the configuration is missing":        {[]string{"--config", "/nonexistent.yaml"}, 3, "/nonexistent.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.CommandContext(s.ctx, s.pluginBinary, append([]string{"serve"}, tc.args...)...) //nolint:gosec // the binary under test
+			cmd := exec.CommandContext(s.ctx, s.pluginBinary, append([]string{"serve"}, tc.args...)...)
 			out, err := cmd.CombinedOutput()
 			if code := cmd.ProcessState.ExitCode(); err == nil || code != tc.status || !strings.Contains(string(out), tc.want) {
 				t.Errorf("exit status %d, %v: %s", code, err, out)

@@ -76,10 +76,6 @@ func Main(root *cobra.Command) int {
 	return 1
 }
 
-// commit is set by the build: -ldflags "-X <this package>.commit=...". The
-// toolchain's own stamp is used where it exists.
-var commit string
-
 // Build says what runs.
 type Build struct {
 	Name    string `json:"name"`
@@ -90,19 +86,16 @@ type Build struct {
 	Arch    string `json:"arch"`
 }
 
-// BuildOf describes the running binary.
+// BuildOf describes the running binary, as the toolchain stamped it.
 func BuildOf(name string) Build {
-	b := Build{Name: name, Version: "(devel)", Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	b := Build{Name: name, Version: "(devel)", Commit: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		b.Version = info.Main.Version
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && b.Commit == "" {
+			if s.Key == "vcs.revision" {
 				b.Commit = s.Value
 			}
 		}
-	}
-	if b.Commit == "" {
-		b.Commit = "unknown"
 	}
 	return b
 }
