@@ -59,7 +59,7 @@ var errLost = errors.New("directory removed before it was locked")
 
 // lockDir creates and locks the lock file of a new directory.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in the directory that was just made
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errLost
 	}
@@ -109,7 +109,7 @@ func removeStale(parent string) error {
 }
 
 func removeIfStale(dir string) error {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|syscall.O_NOFOLLOW, 0) //nolint:gosec // in a directory of this user
 	if errors.Is(err, fs.ErrNotExist) {
 		// Its owner is about to lock it, died just before, or is removing it.
 		// Remove takes an empty directory only.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,12 +21,15 @@ import (
 )
 
 // childVariable makes this test binary act as a program that uses a cluster.
-// Its value is the path of an etcd binary.
+// Its value is the path of an etcd binary, or brief.
 const childVariable = "SEALPROOF_CLUSTER_CHILD"
 
+// brief is a program that makes a cluster, closes it, and is done.
+const brief = "brief"
+
 func TestMain(m *testing.M) {
-	if etcd := os.Getenv(childVariable); etcd != "" {
-		if err := beChild(etcd); err != nil {
+	if as := os.Getenv(childVariable); as != "" {
+		if err := beChild(as); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -48,6 +52,9 @@ func beChild(etcd string) error {
 	c, err := New(Options{Binaries: components.Binaries{components.Etcd: {Path: etcd}}})
 	if err != nil {
 		return err
+	}
+	if etcd == brief {
+		return c.Close()
 	}
 	defer func() { _ = c.Close() }()
 	e, err := c.StartEtcd(context.Background(), 3)
@@ -83,9 +90,11 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			child := startChild(t, etcd)
-			// Another cluster must not take this one for a stale one.
-			closeCluster(t, newCluster(t, nil))
+			// A directory that nobody else cleans up while this looks at it.
+			tmp := t.TempDir()
+			child := startChild(t, etcd, tmp)
+			// Another program must not take this directory for a stale one.
+			runBrief(t, tmp)
 			if _, err := os.Stat(child.report.Dir); err != nil {
 				t.Fatalf("a cluster that runs lost its directory: %v", err)
 			}
@@ -106,8 +115,8 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 				}
 				return
 			}
-			// Only the next cluster can notice.
-			closeCluster(t, newCluster(t, nil))
+			// Only the next program can notice.
+			runBrief(t, tmp)
 			if err := absent(child.report.Dir); err != nil {
 				t.Error(err)
 			}
@@ -147,16 +156,31 @@ type child struct {
 	report childReport
 }
 
-// startChild runs this test binary as a child in a process group of its own,
-// like a shell that runs it in the foreground.
-func startChild(t *testing.T, etcd string) *child {
+// childCommand runs this test binary as another program, with its own
+// directory for temporary files.
+func childCommand(t *testing.T, as, tmp string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), childVariable+"="+etcd)
+	cmd.Env = append(os.Environ(), childVariable+"="+as, "TMPDIR="+tmp)
+	return cmd
+}
+
+func runBrief(t *testing.T, tmp string) {
+	t.Helper()
+	if out, err := childCommand(t, brief, tmp).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// startChild starts a child in a process group of its own, as a shell does
+// with what it runs in the foreground.
+func startChild(t *testing.T, etcd, tmp string) *child {
+	t.Helper()
+	cmd := childCommand(t, etcd, tmp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -177,6 +201,9 @@ func startChild(t *testing.T, etcd string) *child {
 	}
 	if err := json.Unmarshal(line, &c.report); err != nil {
 		t.Fatal(err)
+	}
+	if filepath.Dir(c.report.Dir) != tmp {
+		t.Fatalf("the child's directory %s is not in %s", c.report.Dir, tmp)
 	}
 	if len(c.report.PIDs) != 3 {
 		t.Fatalf("the child reported %d processes, want 3", len(c.report.PIDs))
@@ -210,8 +237,12 @@ func gone(pid int) error {
 }
 
 func absent(path string) error {
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is still there (%v)", path, err)
+	_, err := os.Lstat(path)
+	if err == nil {
+		return fmt.Errorf("%s is still there", path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func (p *Plugin) WaitServing(ctx context.Context) error {
 			return err
 		}
 		if status.GetHealthz() != "ok" || status.GetKeyId() == "" {
-			return fmt.Errorf("Status: healthz %q, key_id %q", status.GetHealthz(), status.GetKeyId())
+			return fmt.Errorf("its Status says healthz %q, key_id %q", status.GetHealthz(), status.GetKeyId())
 		}
 		return nil
 	})
@@ -185,7 +185,7 @@ func (p *Plugin) WaitNewKeyID(ctx context.Context, old string) (keyID string, er
 	err = p.wait(ctx, "change its key_id from "+old, func(ctx context.Context) error {
 		keyID, err = p.KeyID(ctx)
 		if err == nil && keyID == old {
-			err = errors.New("Status still names it")
+			err = errors.New("its Status still names that one")
 		}
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +44,33 @@ func TestAPortThatIsTakenInTheLastMomentIsReplaced(t *testing.T) {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 		if err := thief.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeCluster(t, c)
+}
+
+func TestAProcessOutlivesTheThreadThatAskedForIt(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, build(t, components.Etcd))
+	type result struct {
+		etcd *Etcd
+		err  error
+	}
+	started := make(chan result)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		e, err := c.StartEtcd(t.Context(), 1)
+		started <- result{e, err}
+	}()
+	r := <-started
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	// A kill would come at once, but nothing says when; several answers from
+	// new connections take longer than that.
+	for range 20 {
+		if err := r.etcd.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
