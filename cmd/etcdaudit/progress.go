@@ -1,0 +1,39 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress shows how far the reading is. It is silent where nobody looks: in a
+// pipe, a CronJob, a log.
+type progress struct{ bar *progressbar.ProgressBar }
+
+func newProgress(w io.Writer, keys int64) progress {
+	if !isTerminal(w) || keys == 0 {
+		return progress{}
+	}
+	return progress{progressbar.NewOptions64(keys,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription("reading keys"),
+		progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// A bar that cannot be drawn must not end an audit: its errors are dropped.
+
+func (p progress) add(keys int) {
+	if p.bar != nil {
+		_ = p.bar.Add(keys)
+	}
+}
+
+func (p progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}

@@ -1,0 +1,171 @@
+package inventory_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+)
+
+const canary = "hunter2-hunter2"
+
+// kmsV2 is a value of a KMS v2 provider whose source shows a Vault key version.
+func kmsV2(provider, keyID string, version int) []byte {
+	var b []byte
+	for field, content := range map[protowire.Number]string{
+		1: strings.Repeat("c", 60), 2: keyID, 3: fmt.Sprintf("vault:v%d:abc", version),
+	} {
+		b = protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), content)
+	}
+	b = protowire.AppendVarint(protowire.AppendTag(b, 5, protowire.VarintType), 1)
+	return append([]byte("k8s:enc:kms:v2:"+provider+":"), b...)
+}
+
+func plaintext() []byte { return []byte("k8s\x00" + canary) }
+
+func TestValuesAreCountedByResourceAndByTheWayTheyWereWritten(t *testing.T) {
+	inv := inventory.New("/registry")
+	add := func(key string, value []byte) { inv.Add([]byte("/registry/"+key), value, 1) }
+	add("configmaps/default/a", plaintext())
+	add("secrets/default/a", plaintext())
+	add("secrets/default/b", kmsV2("p", "k1", 1))
+	add("secrets/default/c", kmsV2("p", "k1", 1))
+	add("secrets/default/d", kmsV2("p", "k2", 2))
+	add("secrets/default/e", []byte("k8s:enc:kms:v2:p:broken"))
+	add("secrets/default/f", []byte("k8s:enc:rot13:v1:"+canary))
+	add("secrets/kube-system/g", []byte(`{"data":"`+canary+`"}`))
+	add("example.com/secrets/default/h", plaintext())
+	add("odd", plaintext())
+
+	s := inv.Secrets()
+	if s.Values != 7 || s.Plaintext != 2 || s.Encrypted != 3 || s.Malformed != 1 || s.Unknown != 1 {
+		t.Errorf("Secrets: %+v", s)
+	}
+	var groups []string
+	for _, g := range s.Groups() {
+		groups = append(groups, fmt.Sprintf("%d %s %s %s v%d %s", g.Values, g.Format, g.Name, g.KeyID, g.VaultVersion, g.Envelope))
+	}
+	if diff := cmp.Diff([]string{
+		"2 kms v2 p k1 v1 transit",
+		"1 protobuf   v0 other",
+		"1 json   v0 other",
+		"1 kms v2 p k2 v2 transit",
+		"1 kms v2   v0 other",
+		"1 unknown encryption   v0 other",
+	}, groups); diff != "" {
+		t.Error(diff)
+	}
+	wantSecrets := []inventory.Object{{Resource: "secrets", Namespace: "default", Name: "a"}, {Resource: "secrets", Namespace: "kube-system", Name: "g"}}
+	if diff := cmp.Diff(wantSecrets, inv.PlaintextSecrets); diff != "" {
+		t.Error(diff)
+	}
+	var resources []string
+	for _, r := range inv.Resources() {
+		resources = append(resources, r.String())
+	}
+	if diff := cmp.Diff([]string{inventory.Shapeless, "configmaps", "secrets", "secrets.example.com"}, resources); diff != "" {
+		t.Error(diff)
+	}
+	if total := inv.Totals(); inv.Keys != 10 || total.Values != 10 || total.Plaintext != 5 {
+		t.Errorf("totals: %d keys, %+v", inv.Keys, total)
+	}
+	if strings.Contains(fmt.Sprintf("%#v %#v", inv, inv.Resources()), canary) {
+		t.Error("the inventory holds a part of a value")
+	}
+}
+
+func TestTheNewestKeyIsToldPerProvider(t *testing.T) {
+	type value struct {
+		provider, keyID   string
+		version, revision int
+	}
+	tests := []struct {
+		name   string
+		values []value
+		want   map[string]inventory.Reference
+	}{
+		{"nothing is encrypted", nil, map[string]inventory.Reference{}},
+		{"the highest Vault version", []value{{"p", "old", 1, 9}, {"p", "new", 2, 1}}, map[string]inventory.Reference{"p": {KeyID: "new", VaultVersion: 2}}},
+		{"the one written last, with the same version", []value{{"p", "old", 1, 8}, {"p", "new", 1, 9}}, map[string]inventory.Reference{"p": {KeyID: "new", VaultVersion: 1}}},
+		{"each provider has its own", []value{{"p", "a", 1, 1}, {"q", "b", 7, 1}}, map[string]inventory.Reference{"p": {KeyID: "a", VaultVersion: 1}, "q": {KeyID: "b", VaultVersion: 7}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// The result must not depend on the order of reading.
+			for range 2 {
+				inv := inventory.New("/registry")
+				for i, v := range tt.values {
+					inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2(v.provider, v.keyID, v.version), int64(v.revision))
+				}
+				if diff := cmp.Diff(tt.want, inv.Newest()); diff != "" {
+					t.Error(diff)
+				}
+				slices.Reverse(tt.values)
+			}
+		})
+	}
+}
+
+func TestAValueIsStaleWithAnotherKeyOrAnOlderVersion(t *testing.T) {
+	ref := inventory.Reference{KeyID: "k", VaultVersion: 2}
+	for name, tt := range map[string]struct {
+		group inventory.Group
+		ref   inventory.Reference
+		want  bool
+	}{
+		"the same":                           {inventory.Group{Format: storedvalue.KMSv2, KeyID: "k", VaultVersion: 2}, ref, false},
+		"another key":                        {inventory.Group{Format: storedvalue.KMSv2, KeyID: "j", VaultVersion: 2}, ref, true},
+		"an older version under the same id": {inventory.Group{Format: storedvalue.KMSv2, KeyID: "k", VaultVersion: 1}, ref, true},
+		"a version where none is asked for":  {inventory.Group{Format: storedvalue.KMSv2, KeyID: "k", VaultVersion: 1}, inventory.Reference{KeyID: "k"}, false},
+		"another format":                     {inventory.Group{Format: storedvalue.AESCBC, Name: "k"}, ref, false},
+		"plaintext":                          {inventory.Group{Format: storedvalue.Protobuf}, ref, false},
+		"malformed":                          {inventory.Group{Format: storedvalue.KMSv2, Problem: storedvalue.KeyIDMissing}, ref, false},
+	} {
+		if got := tt.group.Stale(tt.ref); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestMemoryIsBoundedWhateverIsStored(t *testing.T) {
+	inv := inventory.New("/registry")
+	for i := range 20_000 {
+		inv.Add(fmt.Appendf(nil, "/registry/a%d/default/x", i), []byte("{}"), 1)
+		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2("p", fmt.Sprint("key", i), 1), 1)
+		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/b%d", i), []byte("k8s:enc:kms:v2:p:x"), 1)
+	}
+	groups := 0
+	for _, r := range inv.Resources() {
+		groups += len(r.Groups())
+	}
+	if n := len(inv.Resources()); n > 5_002 || groups > 10_100 || len(inv.Malformed) > 1000 {
+		t.Errorf("%d resources, %d groups, %d names of malformed values", n, groups, len(inv.Malformed))
+	}
+	if total := inv.Totals(); total.Values != 60_000 || total.Malformed != 20_000 || total.Encrypted != 20_000 || total.Plaintext != 20_000 {
+		t.Errorf("not everything was counted: %+v", total)
+	}
+}
+
+func TestCountingAKnownGroupDoesNotAllocate(t *testing.T) {
+	inv := inventory.New("/registry")
+	key, value := []byte("/registry/secrets/default/x"), kmsV2("p", "k", 1)
+	inv.Add(key, value, 1)
+	if n := testing.AllocsPerRun(100, func() { inv.Add(key, value, 1) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	inv := inventory.New("/registry")
+	key, value := []byte("/registry/secrets/default/database-credentials"), kmsV2("sealproof", "v2.00112233445566778899aabbccddeeff", 2)
+	b.ReportAllocs()
+	for b.Loop() {
+		inv.Add(key, value, 1)
+	}
+}

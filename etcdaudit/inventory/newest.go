@@ -1,0 +1,54 @@
+package inventory
+
+import "github.com/sealproof/sealproof/etcdaudit/storedvalue"
+
+// Reference is the key that values of one KMS v2 provider are compared with.
+type Reference struct {
+	KeyID        string
+	VaultVersion uint32 // 0 if the values show none
+}
+
+// Newest returns, for each KMS v2 provider, the newest key among the stored
+// values: that of the highest Vault key version, and where values show no
+// version or the same one, that of the value written last. It is the newest in
+// the store, which need not be the newest that exists.
+func (inv *Inventory) Newest() map[string]Reference {
+	newest := map[string]*Count{}
+	for _, r := range inv.resources {
+		for _, c := range r.groups {
+			if c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem || c.Rest {
+				continue
+			}
+			if best := newest[c.Name]; best == nil || newer(c, best) {
+				newest[c.Name] = c
+			}
+		}
+	}
+	refs := make(map[string]Reference, len(newest))
+	for name, c := range newest {
+		refs[name] = Reference{KeyID: c.KeyID, VaultVersion: c.VaultVersion}
+	}
+	return refs
+}
+
+// newer orders without regard to the order of a map: equal revisions are
+// written by one transaction, and then the key_id decides.
+func newer(a, b *Count) bool {
+	if a.VaultVersion != b.VaultVersion {
+		return a.VaultVersion > b.VaultVersion
+	}
+	if a.NewestRevision != b.NewestRevision {
+		return a.NewestRevision > b.NewestRevision
+	}
+	return a.KeyID > b.KeyID
+}
+
+// Stale reports whether a KMS v2 value was written with another key than ref,
+// or with an older version of it: not every plugin changes its key_id when its
+// key is rotated.
+func (g Group) Stale(ref Reference) bool {
+	if g.Format != storedvalue.KMSv2 || g.Problem != storedvalue.NoProblem || g.Rest {
+		return false
+	}
+	return g.KeyID != ref.KeyID || g.VaultVersion < ref.VaultVersion
+}

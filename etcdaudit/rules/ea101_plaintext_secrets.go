@@ -1,0 +1,30 @@
+package rules
+
+import (
+	"fmt"
+
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+func plaintextSecrets() Rule {
+	return Rule{
+		ID: "EA-101", Title: "Secrets are not stored as plaintext", Severity: auditv1.Severity_SEVERITY_HIGH,
+		Remediation: "encrypt Secrets (EncryptionConfiguration), rewrite every one of them (kubectl get secrets -A -o json | kubectl replace -f -), then clear what remains in history and backups, and change the credentials that were readable",
+		Check: func(in Input) Outcome {
+			if o, ok := empty(in); ok {
+				return o
+			}
+			secrets := in.Inventory.Secrets()
+			if secrets == nil {
+				return notApplicable("there is no Secret under " + in.Inventory.Prefix + "/secrets/")
+			}
+			if plain := in.Inventory.PlaintextSecrets; len(plain) > 0 {
+				return Outcome{
+					Status: auditv1.Status_STATUS_FAIL, Count: int64(len(plain)), Objects: objects(plain),
+					Summary: fmt.Sprintf("%d of %s can be read by whoever reads etcd", len(plain), number(secrets.Values, "Secret")),
+				}
+			}
+			return pass(fmt.Sprintf("none of %s is plaintext", number(secrets.Values, "Secret")))
+		},
+	}
+}

@@ -1,0 +1,77 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+func staleKeys() Rule {
+	return Rule{
+		ID: "EA-104", Title: "KMS v2 values are written with the newest key", Severity: auditv1.Severity_SEVERITY_LOW,
+		Remediation: "rewrite the objects through the API server; keep the older keys until no value, no retained revision and no backup needs them",
+		Check: func(in Input) Outcome {
+			if o, ok := empty(in); ok {
+				return o
+			}
+			refs := References(in)
+			if len(refs) == 0 {
+				return notApplicable("no value is encrypted by a KMS v2 provider")
+			}
+			var total, stale int64
+			for _, r := range in.Inventory.Resources() {
+				for _, c := range r.Groups() {
+					ref, ok := refs[c.Name]
+					if !ok || c.Rest {
+						continue
+					}
+					if c.Stale(ref) {
+						stale += c.Values
+					}
+					total += c.Values
+				}
+			}
+			against := describe(refs, in.CurrentKeyID != "")
+			if stale == 0 {
+				return pass(fmt.Sprintf("all %s: %s", values(total), against))
+			}
+			return Outcome{
+				Status: auditv1.Status_STATUS_WARN, Count: stale,
+				Summary: fmt.Sprintf("%d of %s written with another key or version; %s", stale, values(total), against),
+			}
+		},
+	}
+}
+
+// References returns the key that the values of each KMS v2 provider are
+// compared with: the one that was named, or the newest in the store.
+func References(in Input) map[string]inventory.Reference {
+	refs := in.Inventory.Newest()
+	if in.CurrentKeyID != "" {
+		for name := range refs {
+			refs[name] = inventory.Reference{KeyID: in.CurrentKeyID}
+		}
+	}
+	return refs
+}
+
+func describe(refs map[string]inventory.Reference, named bool) string {
+	if named {
+		for _, ref := range refs {
+			return fmt.Sprintf("compared with key_id %s, as given", Printable(ref.KeyID))
+		}
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(refs)) {
+		part := fmt.Sprintf("provider %s: key_id %s", Printable(name), Printable(refs[name].KeyID))
+		if v := refs[name].VaultVersion; v > 0 {
+			part += fmt.Sprintf(" (Vault key version %d)", v)
+		}
+		parts = append(parts, part)
+	}
+	return "compared with the newest key in the store itself: " + strings.Join(parts, ", ")
+}
