@@ -281,6 +281,7 @@ func TestOneRefusalSuspendsAndASecondFailsClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("seed")
+		r.mustDecrypt(w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("opened by Vault"), "opened by Vault")
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
 		for r.kms.keeper.snapshot().suspended == nil {
 			time.Sleep(100 * time.Millisecond)
@@ -299,6 +300,9 @@ func TestOneRefusalSuspendsAndASecondFailsClosed(t *testing.T) {
 		wants(t, err, codes.PermissionDenied)
 		if n := len(r.kms.keeper.snapshot().keks); n != 0 {
 			t.Errorf("%d local KEKs still held", n)
+		}
+		if seeds, _ := r.kms.opened.len(); seeds != 0 {
+			t.Errorf("%d opened seeds still held", seeds)
 		}
 		w.store.set(func(s *fakeStore) { s.fail = nil })
 		time.Sleep(7 * time.Second)
