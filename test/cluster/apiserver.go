@@ -47,7 +47,6 @@ type APIServer struct {
 	encryptionFile string
 	kubeconfig     string
 	tls            *tls.Config
-	config         *rest.Config
 	client         kubernetes.Interface
 }
 
@@ -123,7 +122,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, opts APIServerOptions) (*A
 	if err := writeFile(a.encryptionFile, []byte(opts.Encryption)); err != nil {
 		return nil, err
 	}
-	if err := a.makeClient(id, dir); err != nil {
+	if err := a.makeClient(c, id, dir); err != nil {
 		return nil, err
 	}
 	server, err := id.authority.Server(name)
@@ -182,7 +181,7 @@ func (a *APIServer) flags(opts APIServerOptions, id *kubernetesIdentity, server 
 }
 
 // makeClient writes the administrator's kubeconfig and makes a client of it.
-func (a *APIServer) makeClient(id *kubernetesIdentity, dir string) error {
+func (a *APIServer) makeClient(c *Cluster, id *kubernetesIdentity, dir string) error {
 	var err error
 	if a.tls, err = id.admin.TLS(); err != nil {
 		return err
@@ -197,14 +196,15 @@ func (a *APIServer) makeClient(id *kubernetesIdentity, dir string) error {
 	if err := clientcmd.WriteToFile(*config, a.kubeconfig); err != nil {
 		return fmt.Errorf("write the kubeconfig of %s: %w", a.URL, err)
 	}
-	a.config = &rest.Config{
+	// A transport of its own: client-go's keeps goroutines and connections for
+	// as long as the program runs.
+	transport := &http.Transport{TLSClientConfig: a.tls, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: parallel}
+	c.onClose(func() error { transport.CloseIdleConnections(); return nil })
+	a.client, err = kubernetes.NewForConfigAndClient(&rest.Config{
 		Host: a.URL,
-		TLSClientConfig: rest.TLSClientConfig{
-			CAFile: id.admin.CA, CertFile: id.admin.Cert, KeyFile: id.admin.Key,
-		},
-		QPS: -1, // the client's own rate limit would be what a test measures
-	}
-	if a.client, err = kubernetes.NewForConfig(a.config); err != nil {
+		QPS:  -1, // the client's own rate limit would be what a test measures
+	}, &http.Client{Transport: transport})
+	if err != nil {
 		return fmt.Errorf("make a client of %s: %w", a.URL, err)
 	}
 	return nil
@@ -237,9 +237,6 @@ func (a *APIServer) get(ctx context.Context, path string) (body []byte, status i
 
 // Client acts as a member of system:masters, without a rate limit of its own.
 func (a *APIServer) Client() kubernetes.Interface { return a.client }
-
-// RESTConfig is what Client was made from.
-func (a *APIServer) RESTConfig() *rest.Config { return rest.CopyConfig(a.config) }
 
 // Kubeconfig is the path of a kubeconfig for the same user.
 func (a *APIServer) Kubeconfig() string { return a.kubeconfig }

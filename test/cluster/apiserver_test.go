@@ -2,7 +2,9 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"testing"
+	"time"
 
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
@@ -132,5 +134,46 @@ func requireAll(t *testing.T, w *cluster.SecretWriter, a *cluster.APIServer) {
 	}
 	if right != w.Len() {
 		t.Fatalf("%d Secrets were read back, %d were written", right, w.Len())
+	}
+}
+
+func TestAWriteWhoseOutcomeIsUnknownMayBeFoundOrNot(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c := clustertest.New(t, components.Etcd, components.APIServer)
+	e, err := c.StartEtcd(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := cluster.NewSecretWriter()
+	if err := w.Create(ctx, a, "default", "some", 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Member(0).Pause(); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, name := range []string{"some-0000", "new"} {
+		if err := w.Put(short, a, "default", name); err == nil {
+			t.Errorf("a write to %s succeeds without etcd", name)
+		}
+	}
+	if err := e.Member(0).Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	right, err := w.ReadBackAll(ctx, a)
+	if err != nil || right < 2 {
+		t.Errorf("ReadBackAll = %d, %v; want both Secrets, with the old value or the new", right, err)
+	}
+	if w.Len() != 2 {
+		t.Errorf("%d Secrets count as written, want the 2 whose writes succeeded", w.Len())
 	}
 }

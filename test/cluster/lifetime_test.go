@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/sealproof/sealproof/test/components"
 )
 
@@ -124,28 +126,42 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 	}
 }
 
+// It runs by itself: the goroutines of other tests would count as left behind.
 func TestCloseLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, build(t, components.Etcd))
-	e, err := c.StartEtcd(t.Context(), 3)
+	ctx := t.Context()
+	before := goleak.IgnoreCurrent()
+	c := newCluster(t, build(t, components.Etcd, components.Vault, components.APIServer))
+	e, err := c.StartEtcd(ctx, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reaper := c.dir.reaper.Process.Pid
-	closeCluster(t, c)
-	closeCluster(t, c)
+	v, err := c.StartVault(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.StartAPIServer(ctx, APIServerOptions{Etcd: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := []int{c.dir.reaper.Process.Pid, v.Node(0).PID(), a.PID()}
 	for _, m := range e.members {
-		if err := gone(m.PID()); err != nil {
+		pids = append(pids, m.PID())
+	}
+	closeCluster(t, c)
+	closeCluster(t, c)
+	for _, pid := range pids {
+		if err := gone(pid); err != nil {
 			t.Error(err)
 		}
-	}
-	if err := gone(reaper); err != nil {
-		t.Error(err)
 	}
 	if err := absent(c.Dir()); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.StartEtcd(t.Context(), 1); err == nil {
+	if len(c.ports.held) != 0 {
+		t.Errorf("%d ports are still claimed", len(c.ports.held))
+	}
+	goleak.VerifyNone(t, before)
+	if _, err := c.StartEtcd(ctx, 1); err == nil {
 		t.Error("a closed cluster starts an etcd")
 	}
 }
