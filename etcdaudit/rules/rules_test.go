@@ -1,0 +1,224 @@
+package rules_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+const (
+	pass          = auditv1.Status_STATUS_PASS
+	fail          = auditv1.Status_STATUS_FAIL
+	warn          = auditv1.Status_STATUS_WARN
+	notApplicable = auditv1.Status_STATUS_NOT_APPLICABLE
+	notEvaluated  = auditv1.Status_STATUS_NOT_EVALUATED
+)
+
+// stored is what a test puts under a key.
+type stored map[string]string
+
+func kmsV2(provider, keyID string, version int) string {
+	var b []byte
+	for _, f := range []struct {
+		number  protowire.Number
+		content string
+	}{{1, strings.Repeat("c", 60)}, {2, keyID}, {3, fmt.Sprintf("vault:v%d:abc", version)}} {
+		b = protowire.AppendString(protowire.AppendTag(b, f.number, protowire.BytesType), f.content)
+	}
+	b = protowire.AppendVarint(protowire.AppendTag(b, 5, protowire.VarintType), 1)
+	return "k8s:enc:kms:v2:" + provider + ":" + string(b)
+}
+
+func aesCBC(key string) string { return "k8s:enc:aescbc:v1:" + key + ":" + strings.Repeat("x", 32) }
+
+const (
+	plain   = "k8s\x00hunter2"
+	broken  = "k8s:enc:kms:v2:p:broken"
+	unknown = "k8s:enc:rot13:v1:xyz"
+)
+
+func input(values stored) rules.Input {
+	inv := inventory.New("/registry")
+	for key, value := range values {
+		inv.Add([]byte("/registry/"+key), []byte(value), 1)
+	}
+	return rules.Input{Inventory: inv}
+}
+
+func config(t *testing.T, resources string) *encryptionconfig.Config {
+	t.Helper()
+	c, err := encryptionconfig.Parse([]byte("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n" + resources))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const kmsProvider = "{kms: {apiVersion: v2, name: p, endpoint: 'unix:///s'}}"
+
+func aesProvider(names ...string) string {
+	var keys []string
+	for _, n := range names {
+		keys = append(keys, "{name: "+n+", secret: "+base64.StdEncoding.EncodeToString(make([]byte, 32))+"}")
+	}
+	return "{aescbc: {keys: [" + strings.Join(keys, ", ") + "]}}"
+}
+
+func entry(resources string, providers ...string) string {
+	return "- {resources: [" + resources + "], providers: [" + strings.Join(providers, ", ") + "]}\n"
+}
+
+func check(t *testing.T, in rules.Input, id string) *auditv1.Check {
+	t.Helper()
+	for _, c := range rules.Evaluate(in) {
+		if c.Id == id {
+			return c
+		}
+	}
+	t.Fatalf("there is no rule %s", id)
+	return nil
+}
+
+func TestEachRuleSaysWhatIsThere(t *testing.T) {
+	secret := "secrets/default/a"
+	tests := []struct {
+		name   string
+		id     string
+		values stored
+		config string
+		keyID  string
+		status auditv1.Status
+		count  uint32
+		says   string
+	}{
+		{"a plaintext Secret fails", "EA-101", stored{secret: plain, "secrets/default/b": kmsV2("p", "k", 1)}, "", "", fail, 1, "1 of 2 Secrets"},
+		{"a Secret in an unknown encoding is plaintext", "EA-101", stored{secret: "who knows"}, "", "", fail, 1, "1 of 1 Secret "},
+		{"an empty Secret is plaintext", "EA-101", stored{secret: ""}, "", "", fail, 1, "1 of 1"},
+		{"an encrypted Secret passes", "EA-101", stored{secret: kmsV2("p", "k", 1)}, "", "", pass, 0, "none of 1 Secret"},
+		{"a plaintext ConfigMap is no Secret", "EA-101", stored{secret: aesCBC("k"), "configmaps/default/a": plain}, "", "", pass, 0, "none"},
+		{"a custom resource called secrets is no Secret", "EA-101", stored{"example.com/secrets/default/a": plain}, "", "", notApplicable, 0, "no Secret under /registry/secrets/"},
+		{"nothing at all is not clean", "EA-101", stored{}, "", "", notEvaluated, 0, "wrong etcd, or wrong --prefix"},
+
+		{"a damaged value fails with its reason", "EA-102", stored{secret: broken}, "", "", fail, 1, "1 value cannot be"},
+		{"sound values pass", "EA-102", stored{secret: aesCBC("k")}, "", "", pass, 0, "was not tried"},
+
+		{"an unknown provider is a warning", "EA-103", stored{secret: unknown}, "", "", warn, 1, "not known"},
+		{"known providers pass", "EA-103", stored{secret: plain}, "", "", pass, 0, "known provider"},
+
+		{"one key is no older than another", "EA-104", stored{secret: kmsV2("p", "k1", 1)}, "", "", pass, 0, "all 1 value: compared with the newest key in the store itself: provider p: key_id k1 (Vault key version 1)"},
+		{"an older version is stale", "EA-104", stored{secret: kmsV2("p", "k1", 1), "secrets/default/b": kmsV2("p", "k2", 2)}, "", "", warn, 1, "1 of 2 values"},
+		{"the key that is named decides", "EA-104", stored{secret: kmsV2("p", "k1", 1), "secrets/default/b": kmsV2("p", "k2", 2)}, "", "k1", warn, 1, "compared with key_id k1, as given"},
+		{"a named key that nobody uses makes all stale", "EA-104", stored{secret: kmsV2("p", "k1", 1)}, "", "k9", warn, 1, "k9"},
+		{"other providers have no key_id", "EA-104", stored{secret: aesCBC("k")}, "", "", notApplicable, 0, "KMS v2"},
+
+		{"plaintext of other resources is information", "EA-105", stored{secret: plain, "configmaps/default/a": plain, "pods/default/a": plain, "pods/default/b": plain}, "", "", warn, 3, "3 values of 2 resources"},
+		{"Secrets are not other resources", "EA-105", stored{secret: plain}, "", "", pass, 0, "no other resource"},
+		{"a configuration decides instead", "EA-105", stored{"pods/default/a": plain}, entry("secrets", kmsProvider), "", notApplicable, 0, "EA-111"},
+
+		{"without a configuration there is nothing to compare with", "EA-111", stored{secret: plain}, "", "", notApplicable, 0, "no --encryption-provider-config"},
+		{"plaintext although configured", "EA-111", stored{secret: plain, "configmaps/default/a": plain}, entry("secrets, configmaps", kmsProvider, "{identity: {}}"), "", fail, 2, "configmaps (1 of 1), secrets (1 of 1)"},
+		{"plaintext by a wildcard", "EA-111", stored{"deployments/default/a": plain}, entry(`"*.apps"`, kmsProvider), "", fail, 1, "deployments.apps (1 of 1)"},
+		{"plaintext of what is not configured is right", "EA-111", stored{secret: kmsV2("p", "k", 1), "pods/default/a": plain}, entry("secrets", kmsProvider), "", pass, 0, "is encrypted"},
+		{"a resource of an unknown group is not guessed", "EA-111", stored{"gizmos/default/a": plain}, entry("gizmos.example.com", kmsProvider), "", notEvaluated, 0, "gizmos"},
+
+		{"an older provider", "EA-112", stored{secret: aesCBC("k")}, entry("secrets", kmsProvider, aesProvider("k")), "", warn, 1, "secrets (1 of 1)"},
+		{"an older key of the first provider", "EA-112", stored{secret: aesCBC("old")}, entry("secrets", aesProvider("new", "old")), "", warn, 1, "secrets (1 of 1)"},
+		{"the first key of the first provider", "EA-112", stored{secret: aesCBC("new")}, entry("secrets", aesProvider("new", "old")), "", pass, 0, "no encrypted value"},
+
+		{"encrypted while identity stands first", "EA-113", stored{secret: kmsV2("p", "k", 1)}, entry("secrets", "{identity: {}}", kmsProvider), "", warn, 1, "secrets (1 of 1)"},
+		{"encrypted as configured", "EA-113", stored{secret: kmsV2("p", "k", 1)}, entry("secrets", kmsProvider, "{identity: {}}"), "", pass, 0, "no plaintext over"},
+
+		{"encrypted by a provider that is not there", "EA-114", stored{secret: kmsV2("q", "k", 1)}, entry("secrets", kmsProvider), "", fail, 1, "secrets (1 of 1)"},
+		{"encrypted but not named at all", "EA-114", stored{"configmaps/default/a": kmsV2("p", "k", 1)}, entry("secrets", kmsProvider), "", fail, 1, "configmaps (1 of 1)"},
+		{"damaged values are another rule's", "EA-114", stored{secret: broken, "secrets/default/b": unknown}, entry("secrets", kmsProvider), "", pass, 0, "every encrypted value"},
+
+		{"Secrets are configured", "EA-401", stored{secret: plain}, entry("secrets", kmsProvider), "", pass, 0, "kms v2 p (entry secrets)"},
+		{"Secrets are not configured", "EA-401", stored{secret: plain}, entry("configmaps", kmsProvider), "", fail, 0, "no entry names Secrets"},
+		{"identity stands first", "EA-401", stored{secret: plain}, entry(`"*."`, "{identity: {}}", kmsProvider), "", fail, 0, "identity stands first (entry *.)"},
+		{"without a configuration nothing is configured", "EA-401", stored{secret: plain}, "", "", notApplicable, 0, "no --encryption-provider-config"},
+	}
+	tested := map[string]bool{}
+	for _, tt := range tests {
+		t.Run(tt.id+" "+tt.name, func(t *testing.T) {
+			in := input(tt.values)
+			in.CurrentKeyID = tt.keyID
+			if tt.config != "" {
+				in.Config = config(t, tt.config)
+			}
+			c := check(t, in, tt.id)
+			if c.Status != tt.status || c.Count != tt.count {
+				t.Errorf("%v, count %d; want %v, %d: %s %s", c.Status, c.Count, tt.status, tt.count, c.Summary, c.Reason)
+			}
+			if said := c.Summary + c.Reason; !strings.Contains(said, tt.says) {
+				t.Errorf("does not say %q: %s", tt.says, said)
+			}
+			if rules.Finding(c.Status) != (c.Remediation != "") {
+				t.Errorf("status %v with remediation %q", c.Status, c.Remediation)
+			}
+		})
+		tested[tt.id] = true
+	}
+	for _, r := range rules.All() {
+		if !tested[r.ID] {
+			t.Errorf("no test for %s", r.ID)
+		}
+	}
+}
+
+func TestIDsAreUniqueOrderedAndComplete(t *testing.T) {
+	last := ""
+	for _, r := range rules.All() {
+		if r.ID <= last || !strings.HasPrefix(r.ID, "EA-") || r.Title == "" || r.Remediation == "" || r.Severity == auditv1.Severity_SEVERITY_UNSPECIFIED {
+			t.Errorf("%s after %s: %+v", r.ID, last, r)
+		}
+		last = r.ID
+	}
+}
+
+func TestObjectsAreNamedAndNeverShown(t *testing.T) {
+	c := check(t, input(stored{"secrets/default/bad\x1b[2J": plain, "secrets/default/\xff": plain}), "EA-101")
+	if len(c.Objects) != 2 || c.ObjectsOmitted != 0 {
+		t.Fatalf("%v", c.Objects)
+	}
+	for _, o := range c.Objects {
+		if strings.ContainsAny(o.Name, "\x1b\xff") || !strings.Contains(o.Name, `\x`) {
+			t.Errorf("%q is not safe for a terminal", o.Name)
+		}
+	}
+	if text := fmt.Sprint(c); strings.Contains(text, "hunter2") {
+		t.Error("a value is shown")
+	}
+	malformed := check(t, input(stored{"secrets/default/a": broken}), "EA-102")
+	if o := malformed.Objects[0]; o.Detail == "" || o.Resource != "secrets" || o.Namespace != "default" || o.Name != "a" {
+		t.Errorf("%v", o)
+	}
+}
+
+func TestMoreFindingsThanAreListedAreCounted(t *testing.T) {
+	values := stored{}
+	for i := range 1500 {
+		values[fmt.Sprintf("secrets/default/%d", i)] = broken
+	}
+	c := check(t, input(values), "EA-102")
+	if c.Count != 1500 || len(c.Objects) != 1000 || c.ObjectsOmitted != 500 {
+		t.Errorf("count %d, %d listed, %d omitted", c.Count, len(c.Objects), c.ObjectsOmitted)
+	}
+}
+
+func TestAnEmptyStorePassesNoCheckOfTheStore(t *testing.T) {
+	in := input(stored{})
+	in.Config = config(t, entry("secrets", kmsProvider))
+	for _, c := range rules.Evaluate(in) {
+		if c.Status == pass && c.Id != "EA-401" {
+			t.Errorf("%s passes on nothing", c.Id)
+		}
+	}
+}
