@@ -19,7 +19,7 @@ func lintSteps() []step {
 		{name: "gofmt", run: checkFormat},
 		{name: "go mod tidy", run: checkTidy},
 		command{args: []string{"go", "vet", "./..."}}.step("go vet"),
-		tool("golangci-lint", "run", "./...").step("golangci-lint"),
+		tool("golangci-lint", "run", "--allow-parallel-runners", "./...").step("golangci-lint"),
 	}
 }
 
