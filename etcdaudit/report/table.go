@@ -32,7 +32,7 @@ func Table(w io.Writer, r *auditv1.Report, color bool) error {
 		p.check(c)
 	}
 	p.line("")
-	p.line("%s in this run. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
+	p.line("%s, because this version reads live values only. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
 	for _, l := range r.NotEvaluated {
 		p.line("  %s: %s", l.Name, l.Reason)
 	}
@@ -78,7 +78,6 @@ func (p *printer) resources(list []*auditv1.Resource) {
 		return
 	}
 	t := table.NewWriter()
-	t.SetOutputMirror(&p.out)
 	t.SetStyle(plain())
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "VALUES", Align: text.AlignRight, AlignHeader: text.AlignRight}})
 	t.AppendHeader(table.Row{"RESOURCE", "VALUES", "STORED AS", "PROVIDER OR KEY", "KEY_ID", "VAULT KEY", "NOTE"})
@@ -92,7 +91,9 @@ func (p *printer) resources(list []*auditv1.Resource) {
 			name = ""
 		}
 	}
-	t.Render()
+	for line := range strings.Lines(t.Render()) {
+		p.line("%s", strings.TrimRight(line, " \n"))
+	}
 }
 
 func rank(r *auditv1.Resource) int {
