@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/cluster/clustertest"
+	"github.com/sealproof/sealproof/test/components"
+)
+
+// run executes the command line and returns its exit status and output.
+func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	root := newCommand()
+	var out, errs bytes.Buffer
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	status = cli.Main(root)
+	return status, out.String(), errs.String()
+}
+
+const canary = "hunter2-hunter2"
+
+func plaintext() string { return "k8s\x00" + canary }
+
+func kmsV2(keyID string, version int) string {
+	var b []byte
+	for _, f := range []struct {
+		number  protowire.Number
+		content string
+	}{{1, strings.Repeat("c", 60)}, {2, keyID}, {3, fmt.Sprintf("vault:v%d:abc", version)}} {
+		b = protowire.AppendString(protowire.AppendTag(b, f.number, protowire.BytesType), f.content)
+	}
+	return "k8s:enc:kms:v2:p:" + string(protowire.AppendVarint(protowire.AppendTag(b, 5, protowire.VarintType), 1))
+}
+
+func startEtcd(t *testing.T) *cluster.Etcd {
+	t.Helper()
+	e, err := clustertest.New(t, components.Etcd).StartEtcd(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func put(t *testing.T, e *cluster.Etcd, key, value string) {
+	t.Helper()
+	if _, err := e.Client().Put(t.Context(), "/registry/"+key, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// use points ETCDCTL_* at an etcd, as an operator's shell does.
+func use(t *testing.T, e *cluster.Etcd) {
+	t.Helper()
+	files := e.ClientFiles()
+	t.Setenv("ETCDCTL_ENDPOINTS", strings.Join(e.Endpoints(), ","))
+	t.Setenv("ETCDCTL_CACERT", files.CA)
+	t.Setenv("ETCDCTL_CERT", files.Cert)
+	t.Setenv("ETCDCTL_KEY", files.Key)
+}
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const encryptionConfig = `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+- resources: [secrets]
+  providers:
+  - kms: {apiVersion: v2, name: p, endpoint: "unix:///run/p.sock"}
+  - identity: {}
+`
+
+func TestScanOfARealEtcd(t *testing.T) {
+	e := startEtcd(t)
+	use(t, e)
+
+	steps := []struct {
+		name   string
+		store  map[string]string
+		args   []string
+		status int
+		says   []string
+	}{
+		{"an empty etcd is not called clean", nil, nil, 2, []string{"NOT EVALUATED", "wrong etcd, or wrong --prefix?"}},
+		{"plaintext Secrets fail and are named",
+			map[string]string{"secrets/default/a": plaintext(), "secrets/prod/b": plaintext(), "configmaps/default/c": plaintext()}, nil, 1,
+			[]string{"2 of 2 Secrets", "default/a", "prod/b", "FAIL, finding at or above medium: EA-101"}},
+		{"encrypted Secrets pass for live values only",
+			map[string]string{"secrets/default/a": kmsV2("k1", 1), "secrets/prod/b": kmsV2("k1", 1)}, nil, 0,
+			[]string{"none of 2 Secrets is plaintext", "k1", "older revisions", "write-ahead log", "snapshots", "PASS"}},
+		{"the file agrees with the store", nil, []string{"--encryption-provider-config", file(t, encryptionConfig)}, 0, []string{"new Secrets are written by kms v2 p"}},
+		{"another file does not", nil, []string{"--encryption-provider-config", file(t, strings.ReplaceAll(encryptionConfig, "name: p", "name: q"))}, 1, []string{"EA-114", "secrets (2 of 2)"}},
+		{"after a rotation the old key is stale and that is no failure",
+			map[string]string{"secrets/default/a": kmsV2("k2", 2)}, nil, 0, []string{"1 of 2 values written with another key", "stale", "k2"}},
+		{"unless it is asked for", nil, []string{"--fail-on", "low"}, 1, []string{"EA-104"}},
+		{"a damaged value fails",
+			map[string]string{"secrets/prod/b": kmsV2("k1", 1)[:40]}, nil, 1, []string{"EA-102", "prod/b", "not valid protobuf"}},
+		{"another prefix is another store", nil, []string{"--prefix", "/kubernetes.io"}, 2, []string{"no key under /kubernetes.io/"}},
+	}
+	for _, step := range steps {
+		t.Run(step.name, func(t *testing.T) {
+			for key, value := range step.store {
+				put(t, e, key, value)
+			}
+			status, out, errs := run(t, append([]string{"scan"}, step.args...)...)
+			if status != step.status || errs != "" {
+				t.Errorf("status %d, want %d; stderr %q", status, step.status, errs)
+			}
+			for _, text := range step.says {
+				if !strings.Contains(out, text) {
+					t.Errorf("does not say %q:\n%s", text, out)
+				}
+			}
+			if first, _, _ := strings.Cut(out, "\n"); !strings.HasPrefix(first, "Scope: live values at revision ") {
+				t.Errorf("the first line is not the scope: %s", first)
+			}
+			if strings.Contains(out, canary) {
+				t.Error("a part of a value is shown")
+			}
+		})
+	}
+}
+
+func TestScanInJSONNamesEveryPlaintextSecret(t *testing.T) {
+	e := startEtcd(t)
+	use(t, e)
+	for i := range 120 {
+		put(t, e, fmt.Sprintf("secrets/default/s%03d", i), plaintext())
+	}
+	status, out, errs := run(t, "scan", "--output", "json")
+	var r auditv1.Report
+	if err := protojson.Unmarshal([]byte(out), &r); err != nil || status != 1 || errs != "" {
+		t.Fatalf("status %d, %v, %s", status, err, errs)
+	}
+	if n := len(r.Checks[0].Objects); n != 120 || r.Scope.KeysRead != 120 || r.Scope.KeysCounted != 120 || r.Scope.Revision == 0 {
+		t.Errorf("%d Secrets named, scope %v", n, r.Scope)
+	}
+}
+
+func TestSettingsComeFromFlagsThenEnvironmentThenFileThenEtcdctl(t *testing.T) {
+	e, other := startEtcd(t), "https://127.0.0.1:1"
+	put(t, e, "secrets/default/a", kmsV2("k", 1))
+	use(t, e)
+	right := e.Endpoints()[0]
+	wrongFile, rightFile := file(t, "endpoints: ["+other+"]\n"), file(t, "endpoints: ["+right+"]\n")
+	tests := []struct {
+		name             string
+		etcdctl, env     string
+		config, flag     string
+		reachesTheTarget bool
+	}{
+		{"etcdctl's alone", right, "", "", "", true},
+		{"a file over etcdctl's", other, "", rightFile, "", true},
+		{"a wrong file over a right etcdctl's", right, "", wrongFile, "", false},
+		{"our environment over the file", other, right, wrongFile, "", true},
+		{"a flag over all", other, other, wrongFile, right, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("ETCDCTL_ENDPOINTS", tt.etcdctl)
+			if tt.env != "" {
+				t.Setenv("ETCDAUDIT_ENDPOINTS", tt.env)
+			}
+			args := []string{"scan", "--timeout", "2s"}
+			if tt.config != "" {
+				args = append(args, "--config", tt.config)
+			}
+			if tt.flag != "" {
+				args = append(args, "--endpoints", tt.flag)
+			}
+			status, _, errs := run(t, args...)
+			if reached := status == 0; reached != tt.reachesTheTarget {
+				t.Errorf("status %d: %s", status, errs)
+			}
+		})
+	}
+}
+
+func TestAFailedReadIsOneErrorAndStatus2(t *testing.T) {
+	e := startEtcd(t)
+	use(t, e)
+	stranger, err := cluster.NewAuthority(t.TempDir(), "stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := stranger.Client("client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		says string
+	}{
+		"unreachable":       {[]string{"--endpoints", "https://127.0.0.1:1"}, "nothing listens there"},
+		"wrong CA":          {[]string{"--cacert", stranger.CAFile()}, "not signed by the given CA"},
+		"wrong certificate": {[]string{"--cert", theirs.Cert, "--key", theirs.Key}, "does not accept this client's certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, out, errs := run(t, append([]string{"scan"}, tt.args...)...)
+			if status != 2 || out != "" || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != 1 {
+				t.Errorf("status %d, stdout %q, stderr %q", status, out, errs)
+			}
+		})
+	}
+}
+
+func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
+	for _, v := range []string{"ETCDCTL_ENDPOINTS", "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY", "ETCDCTL_USER", "ETCDCTL_PASSWORD"} {
+		t.Setenv(v, "")
+	}
+	endpoint := []string{"--endpoints", "http://127.0.0.1:1"}
+	key := base64.StdEncoding.EncodeToString([]byte(canary))
+	for name, tt := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no endpoint":             {nil, "endpoints: none given"},
+		"an unknown output":       {append(endpoint, "--output", "xml"), "want table or json"},
+		"an unknown severity":     {append(endpoint, "--fail-on", "severe"), "fail-on"},
+		"a timeout of nothing":    {append(endpoint, "--timeout", "0s"), "timeout"},
+		"a relative prefix":       {append(endpoint, "--prefix", "registry"), "prefix"},
+		"the prefix of all":       {append(endpoint, "--prefix", "/"), "prefix"},
+		"an argument":             {append(endpoint, "extra"), "extra"},
+		"an unknown flag":         {append(endpoint, "--password", "x"), "unknown flag"},
+		"a missing config file":   {append(endpoint, "--config", "/no/such.yaml"), "/no/such.yaml"},
+		"an unknown key":          {append(endpoint, "--config", file(t, "endpoint: x\n")), "unknown key endpoint"},
+		"a missing CA file":       {[]string{"--endpoints", "https://127.0.0.1:1", "--cacert", "/no/ca.crt"}, "/no/ca.crt"},
+		"no such encryption file": {append(endpoint, "--encryption-provider-config", "/no/enc.yaml"), "/no/enc.yaml"},
+		"a bad encryption file": {append(endpoint, "--encryption-provider-config",
+			file(t, strings.Replace(encryptionConfig, "  - identity", "  - aescbc: {keys: [{name: a, secret: "+key+"}]}\n  - identity", 1))), "aescbc.keys[0].secret: has 15 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, out, errs := run(t, append([]string{"scan"}, tt.args...)...)
+			if status != 3 || out != "" || !strings.Contains(errs, tt.says) {
+				t.Errorf("status %d, stdout %q, stderr %q", status, out, errs)
+			}
+			if strings.Contains(errs, key) {
+				t.Error("a key is shown")
+			}
+		})
+	}
+}
+
+func TestTheUserComesFromTheEnvironmentOnly(t *testing.T) {
+	env := func(pairs map[string]string) func(string) string { return func(k string) string { return pairs[k] } }
+	for name, tt := range map[string]struct {
+		env            map[string]string
+		user, password string
+	}{
+		"nothing":                         {nil, "", ""},
+		"user and password":               {map[string]string{"ETCDCTL_USER": "u", "ETCDCTL_PASSWORD": "p"}, "u", "p"},
+		"both in one, as etcdctl":         {map[string]string{"ETCDCTL_USER": "u:p:q"}, "u", "p:q"},
+		"a colon in the name is its part": {map[string]string{"ETCDCTL_USER": "u:x", "ETCDCTL_PASSWORD": "p"}, "u:x", "p"},
+	} {
+		if user, password := login(env(tt.env)); user != tt.user || password != tt.password {
+			t.Errorf("%s: %q %q", name, user, password)
+		}
+	}
+}
+
+// An interrupt is a matter of the process, so the real binary is run against an
+// etcd that accepts the connection and never answers.
+func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	connected := make(chan struct{})
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			close(connected)
+			<-t.Context().Done()
+			_ = conn.Close()
+		}
+	}()
+	bin, err := components.Build(t.Context(), t.Output(), components.ETCDAudit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin.Path(components.ETCDAudit), "scan", "--endpoints", "http://"+l.Addr().String())
+	cmd.Env = []string{"HOME=" + t.TempDir()}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-connected
+	start := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != 2 || out.Len() != 0 || !strings.Contains(errs.String(), "interrupted") || strings.Count(errs.String(), "\n") != 1 {
+		t.Errorf("%v, stdout %q, stderr %q", err, out.String(), errs.String())
+	}
+	if taken := time.Since(start); taken > 5*time.Second {
+		t.Errorf("only after %v", taken)
+	}
+}
