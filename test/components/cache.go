@@ -48,7 +48,7 @@ type cache struct{ dir string }
 // open creates the directory. It refuses one that holds something else, which
 // clean would otherwise delete one day.
 func (c cache) open() error {
-	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return fmt.Errorf("create the directory for built components: %w", err)
 	}
 	tag := filepath.Join(c.dir, tagFile)
@@ -65,7 +65,7 @@ func (c cache) open() error {
 			return fmt.Errorf("%s holds files that are not Sealproof's: set %s to an empty directory", c.dir, cacheVariable)
 		}
 	}
-	if err := os.WriteFile(tag, []byte(tagText), 0o644); err != nil {
+	if err := os.WriteFile(tag, []byte(tagText), 0o600); err != nil {
 		return fmt.Errorf("mark the directory for built components: %w", err)
 	}
 	return nil
@@ -112,7 +112,7 @@ func (c cache) put(temp, entry, binary string) (string, error) {
 // lock waits until no other process builds into the cache; waiting is called
 // once if there is one.
 func (c cache) lock(ctx context.Context, waiting func()) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(c.dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(filepath.Join(c.dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the built components: %w", err)
 	}

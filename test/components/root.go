@@ -19,7 +19,7 @@ func findRoot() (string, error) {
 		return "", fmt.Errorf("find the repository: %w", err)
 	}
 	for start := dir; ; {
-		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod")) //nolint:gosec // read to see whose it is
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", fmt.Errorf("find the repository: %w", err)
 		}

@@ -29,7 +29,7 @@ func benchSteps() []step {
 // last ones kept of another commit.
 func bench(ctx context.Context, out io.Writer) (err error) {
 	file := filepath.Join(benchDir, commitName(ctx)+".txt")
-	if err := os.MkdirAll(benchDir, 0o755); err != nil {
+	if err := os.MkdirAll(benchDir, 0o750); err != nil {
 		return fmt.Errorf("create the directory of benchmark results: %w", err)
 	}
 	// Only complete results get the final name.

@@ -31,7 +31,7 @@ func tool(args ...string) command {
 
 // stream runs the command with its output going to out.
 func (c command) stream(ctx context.Context, stdout, stderr io.Writer) error {
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...) //nolint:gosec // the commands are this program's own
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
