@@ -181,6 +181,8 @@ func unanswered(what string, err error) *backend.Error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout():
 		reason = "no answer from Vault within the deadline"
+	case errors.Is(err, errClosed):
+		reason = errClosed.Error()
 	case errors.Is(err, context.Canceled):
 		reason = "the request was given up"
 	case errors.As(err, &certificate):

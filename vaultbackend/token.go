@@ -188,9 +188,7 @@ func newSession(g grant, login uint64, now time.Time) *session {
 	s := &session{token: g.token, login: login, confirmed: now, ttl: g.ttl, prolongable: g.renewable}
 	if g.ttl > 0 {
 		s.expires = now.Add(g.ttl)
-		// At least a pause ahead: what is left of a token file's token shrinks
-		// to nothing if nobody replaces it.
-		s.renewAt = now.Add(max(jitter(g.ttl*2/3), loginPause))
+		s.renewAt = now.Add(jitter(g.ttl * 2 / 3))
 	}
 	return s
 }

@@ -124,7 +124,9 @@ func noLeaks(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
 		// The cluster's own clients speak HTTP/2; the one under test does not.
-		goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"))
+		goleak.VerifyNone(t, before,
+			goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"),
+			goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait")) // of a Vault that was restarted
 	})
 }
 

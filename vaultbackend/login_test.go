@@ -1,0 +1,334 @@
+package vaultbackend
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/cluster"
+)
+
+// token returns the token that c uses at present.
+func token(t testing.TB, c *Client) string {
+	t.Helper()
+	s, err := c.tokens.get(t.Context())
+	must(t, err)
+	return s.token
+}
+
+func (f *fixture) revoke(token string) {
+	f.t.Helper()
+	f.write("auth/token/revoke", map[string]any{"token": token})
+}
+
+// runInBackground runs c until the test ends.
+func runInBackground(t testing.TB, c *Client) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = c.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+}
+
+func TestATokenRevokedAmidConcurrentDecryptsFailsNone(t *testing.T) {
+	f := newFixture(t, nil)
+	c, obs := f.client()
+	const callers, revocations = 32, 5
+	plaintexts := make([]string, callers)
+	for i := range plaintexts {
+		plaintexts[i] = fmt.Sprint("plaintext ", i)
+	}
+	sealed := encrypt(t, c, 1, "ad", plaintexts...)
+
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	var decrypted atomic.Int64
+	for i := range callers {
+		wg.Go(func() {
+			for !stop.Load() {
+				got, err := decrypt(t.Context(), c, sealed[i], "ad")
+				if err != nil || string(got) != plaintexts[i] {
+					t.Errorf("caller %d: %q, %v", i, got, err)
+					return
+				}
+				decrypted.Add(1)
+			}
+		})
+	}
+	for range revocations {
+		before := decrypted.Load()
+		f.revoke(token(t, c))
+		// Every caller has been served since, on average.
+		for decrypted.Load() < before+callers && !t.Failed() {
+			if _, err := c.ReadKey(t.Context()); err != nil {
+				t.Errorf("read: %v", err)
+			}
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	if logins := obs.count(opLogin); logins < 2 || logins > revocations+1 {
+		t.Errorf("%d logins for %d revocations", logins, revocations)
+	}
+}
+
+func TestATokenThatIsUsedUpIsReplaced(t *testing.T) {
+	f := newFixture(t, map[string]any{"token_num_uses": 3})
+	c, obs := f.client()
+	for range 10 {
+		_, err := c.ReadKey(t.Context())
+		must(t, err)
+	}
+	if logins := obs.count(opLogin); logins < 3 {
+		t.Errorf("%d logins for 10 requests at 3 each", logins)
+	}
+}
+
+func TestAShortLivedTokenIsRenewedThenReplacedWithoutAGap(t *testing.T) {
+	vault, err := startShared(t.Context())
+	must(t, err)
+	noLeaks(t)
+	for name, settings := range map[string]map[string]any{
+		"a service token up to its maximum": {"token_ttl": "3s", "token_max_ttl": "5s"},
+		// Vault counts a batch token's life from the start of a second.
+		"a batch token":    {"token_type": "batch", "token_ttl": "4s"},
+		"a periodic token": {"token_period": "2s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureIn(t, vault, nil, settings)
+			c, obs := f.client()
+			runInBackground(t, c)
+			enough := func() bool {
+				if name == "a batch token" {
+					return obs.count(opLogin) >= 2
+				}
+				if name == "a periodic token" {
+					return obs.count(opRenew) >= 2
+				}
+				return obs.count(opRenew) >= 1 && obs.count(opLogin) >= 2
+			}
+			for !enough() {
+				_, err := c.ReadKey(t.Context())
+				must(t, err)
+			}
+			if n := obs.failures[backend.Credentials]; n != 0 {
+				t.Errorf("%d requests were made with a token that had ended", n)
+			}
+		})
+	}
+}
+
+func TestASecretIDThatIsReplacedInItsFileIsUsed(t *testing.T) {
+	f := newFixture(t, nil)
+	good, err := os.ReadFile(f.cfg.Auth.SecretIDFile)
+	must(t, err)
+	must(t, os.WriteFile(f.cfg.Auth.SecretIDFile, []byte("00000000-0000-0000-0000-000000000000"), 0o600))
+	c, obs := f.client()
+	for range 20 {
+		_, err = c.ReadKey(t.Context())
+		failed(t, err, backend.Credentials, "Vault refuses the login")
+	}
+	if n := obs.count(opLogin); n > 2 {
+		t.Errorf("%d logins for 20 requests within moments", n)
+	}
+	must(t, os.WriteFile(f.cfg.Auth.SecretIDFile, append(good, '\n'), 0o600))
+	start := time.Now()
+	for {
+		if _, err = c.ReadKey(t.Context()); err == nil {
+			break
+		}
+		if time.Since(start) > 10*loginPause {
+			t.Fatalf("still refused: %v", err)
+		}
+	}
+}
+
+func TestARoleIDMayComeFromAFile(t *testing.T) {
+	f := newFixture(t, nil)
+	file := t.TempDir() + "/role-id"
+	must(t, os.WriteFile(file, []byte(f.role.RoleID+"\n"), 0o600))
+	c, _ := f.client(func(cfg *Config) { cfg.Auth.RoleID, cfg.Auth.RoleIDFile = "", file })
+	_, err := c.ReadKey(t.Context())
+	must(t, err)
+}
+
+func TestATokenFileIsReadAgainWhenItsTokenIsRefused(t *testing.T) {
+	f := newFixture(t, nil)
+	newToken := func() string {
+		secret, err := f.root().WriteWithContext(t.Context(), "auth/token/create-orphan", map[string]any{"policies": []string{f.role.Name}, "ttl": "1h"})
+		must(t, err)
+		return secret.Auth.ClientToken
+	}
+	first, second := newToken(), newToken()
+	c, file := newClientWithToken(f, first)
+	_, err := c.ReadKey(t.Context())
+	must(t, err)
+
+	must(t, os.WriteFile(file, []byte(second), 0o600))
+	f.revoke(first)
+	_, err = c.ReadKey(t.Context())
+	must(t, err)
+
+	f.revoke(second)
+	_, err = c.ReadKey(t.Context())
+	failed(t, err, backend.Credentials, "Vault does not accept the token, or it may not look itself up")
+}
+
+func TestATokenFileThatChangesIsReadWithoutARefusal(t *testing.T) {
+	f := newFixture(t, nil)
+	first, err := f.vault.TokenFile(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key), "1h")
+	must(t, err)
+	c, _ := f.client(func(cfg *Config) { cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: first} })
+	old := token(t, c)
+	runInBackground(t, c)
+	_, err = f.vault.TokenFile(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key), "1h") // by renaming, as Vault Agent does
+	must(t, err)
+	for token(t, c) == old {
+		_, err = c.ReadKey(t.Context())
+		must(t, err)
+	}
+}
+
+func TestATokenFromAFileIsRenewed(t *testing.T) {
+	f := newFixture(t, nil)
+	file, err := f.vault.TokenFile(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key), "2s")
+	must(t, err)
+	c, obs := f.client(func(cfg *Config) { cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: file} })
+	runInBackground(t, c)
+	for obs.count(opRenew) < 2 {
+		_, err = c.ReadKey(t.Context())
+		must(t, err)
+	}
+}
+
+func TestAPolicyThatIsGrantedLaterIsSeenWithoutARestart(t *testing.T) {
+	f := newFixture(t, nil)
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`))
+	c, obs := f.client()
+	for range 20 {
+		_, err := c.ReadKey(t.Context())
+		failed(t, err, backend.Refusal, "Vault's policy denies this, or the key was deleted")
+	}
+	if n := obs.count(opLogin); n > 3 {
+		t.Errorf("%d logins for 20 denied requests within moments", n)
+	}
+	// A role that gets another policy needs a new login to have it.
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name+"-more", cluster.KeyPolicy(f.cfg.Key)))
+	f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_policies": f.role.Name + "-more"})
+	start := time.Now()
+	for {
+		if _, err := c.ReadKey(t.Context()); err == nil {
+			break
+		} else if time.Since(start) > 5*freshLogin {
+			t.Fatalf("still denied: %v", err)
+		}
+	}
+}
+
+func TestTheEnvironmentChangesNothing(t *testing.T) {
+	f := newFixture(t, nil)
+	for name, value := range map[string]string{
+		"VAULT_ADDR": "https://127.0.0.1:1", "VAULT_AGENT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "hvs.other",
+		"VAULT_NAMESPACE": "other", "VAULT_SKIP_VERIFY": "true", "VAULT_WRAP_TTL": "60s", "VAULT_MAX_RETRIES": "9",
+		"VAULT_HEADERS": `{"Content-Type":"nonsense/nonsense"}`, "VAULT_PROXY_ADDR": "http://127.0.0.1:1",
+		"HTTPS_PROXY": "http://127.0.0.1:1", "VAULT_TLS_SERVER_NAME": "other",
+	} {
+		t.Setenv(name, value)
+	}
+	c, _ := f.client()
+	_, err := c.ReadKey(t.Context())
+	must(t, err)
+	if sealed := encrypt(t, c, 1, "ad", "p")[0]; !bytes.HasPrefix(sealed, []byte("vault:v1:")) {
+		t.Errorf("got %s", sealed)
+	}
+	if got := c.vault.Token() + c.vault.Namespace() + c.login.Token() + c.login.Namespace(); got != "" {
+		t.Errorf("taken from the environment: %q", got)
+	}
+
+	untrusting, _ := f.client(func(cfg *Config) { cfg.CAFile = "" })
+	_, err = untrusting.ReadKey(t.Context())
+	failed(t, err, backend.Outage, "Vault's certificate is not trusted")
+}
+
+func TestACertificateForAnotherNameIsNotTrusted(t *testing.T) {
+	f := newFixture(t, nil)
+	c, _ := f.client(func(cfg *Config) { cfg.ServerName = "vault.example.com" })
+	_, err := c.ReadKey(t.Context())
+	failed(t, err, backend.Outage, "Vault's certificate is not trusted")
+}
+
+// TestNoSecretIsEverShown plants recognisable secrets and looks for them in
+// everything that this package writes or returns.
+func TestNoSecretIsEverShown(t *testing.T) {
+	f := newFixture(t, map[string]any{"token_ttl": "1h"})
+	var shown bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	obs := &recorder{}
+	c, err := New(f.cfg, log, func() time.Duration { return 0 }, obs)
+	must(t, err)
+	t.Cleanup(c.Close)
+	note := func(what any) { fmt.Fprintf(&shown, "%v %+v %#v\n", what, what, what) }
+
+	secrets := map[string][]byte{"plaintext": []byte("a canary that must not sing")}
+	secretID, err := os.ReadFile(f.cfg.Auth.SecretIDFile)
+	must(t, err)
+	secrets["secret-id"] = bytes.TrimSpace(secretID)
+	secrets["first token"] = []byte(token(t, c))
+
+	sealed := encrypt(t, c, 1, "ad", string(secrets["plaintext"]))[0]
+	sums, err := c.HMAC(t.Context(), []backend.HMACItem{{Version: 1, Input: []byte("x")}})
+	must(t, err)
+	secrets["HMAC"] = sums[0].Data
+	_, err = decrypt(t.Context(), c, sealed, "other")
+	note(err)
+	f.revoke(token(t, c))
+	opened, err := decrypt(t.Context(), c, sealed, "ad")
+	must(t, err)
+	if !bytes.Equal(opened, secrets["plaintext"]) {
+		t.Errorf("opened %q", opened)
+	}
+	secrets["second token"] = []byte(token(t, c))
+	if _, err := c.tokens.prolong(t.Context(), c.tokens.current); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	results, err := c.Encrypt(t.Context(), []backend.EncryptItem{{Version: 9, Plaintext: secrets["plaintext"]}, {Version: 1, Plaintext: bytes.Repeat(secrets["plaintext"], 10000)}})
+	note(err)
+	for _, r := range results {
+		note(r.Err)
+	}
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`))
+	_, err = c.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: secrets["plaintext"]}})
+	note(err)
+	must(t, os.WriteFile(f.cfg.Auth.SecretIDFile, []byte("not-"+string(secrets["secret-id"])), 0o600))
+	f.revoke(string(secrets["second token"]))
+	_, err = c.ReadKey(t.Context())
+	note(err)
+	must(t, os.WriteFile(f.cfg.Auth.SecretIDFile, []byte("{\"secret_id\": \""+string(secrets["secret-id"])+"\"}"), 0o600))
+	_, err = c.tokens.auth.login(t.Context())
+	note(err)
+	note(f.cfg)
+
+	if shown.Len() < 1000 {
+		t.Fatalf("little was shown, so that this test proves nothing: %s", shown.String())
+	}
+	for name, secret := range secrets {
+		for form, text := range map[string]string{
+			"raw": string(secret), "base64": base64.StdEncoding.EncodeToString(secret),
+			"base64url": base64.RawURLEncoding.EncodeToString(secret), "hex": hex.EncodeToString(secret),
+		} {
+			if strings.Contains(shown.String(), text) {
+				t.Errorf("the %s was shown as %s", name, form)
+			}
+		}
+	}
+}
