@@ -145,15 +145,12 @@ func serve(ctx context.Context, o options) error {
 	defer func() { _ = storage.Close() }()
 
 	core, err := vault.NewCore(&vault.CoreConfig{
-		Physical:     storage,
-		HAPhysical:   storage,
-		StorageType:  "raft",
-		RedirectAddr: "https://" + o.listen,
-		ClusterAddr:  "https://" + o.clusterListen,
-		DisableMlock: true,
-		// With autopilot, a node that joins has no vote for its first ten
-		// seconds: a leader killed in that time takes the cluster with it.
-		DisableAutopilot:   true,
+		Physical:           storage,
+		HAPhysical:         storage,
+		StorageType:        "raft",
+		RedirectAddr:       "https://" + o.listen,
+		ClusterAddr:        "https://" + o.clusterListen,
+		DisableMlock:       true,
 		LogicalBackends:    secretEngines(),
 		CredentialBackends: authMethods(),
 		AuditBackends:      auditDevices(),
@@ -206,6 +203,10 @@ func openStorage(o options, logger hclog.Logger) (*raft.RaftBackend, error) {
 		"node_id": o.nodeID,
 		// Elections in about a second rather than five.
 		"performance_multiplier": "1",
+		// How soon a node that joined is given its vote, beside the autopilot's
+		// own server_stabilization_time: 10 s unless told otherwise.
+		"autopilot_reconcile_interval": "500ms",
+		"autopilot_update_interval":    "250ms",
 	}, logger.Named("storage.raft"))
 	if err != nil {
 		return nil, fmt.Errorf("open the Raft storage in %s: %w", data, err)
