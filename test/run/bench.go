@@ -48,7 +48,7 @@ func bench(ctx context.Context, out io.Writer) (err error) {
 	if err := c.stream(ctx, io.MultiWriter(both, temp, &text), &dropDownloads{w: both}); err != nil {
 		return err
 	}
-	if !strings.Contains(text.String(), "ns/op") {
+	if !hasResults(text.String()) {
 		return errors.New("no benchmark was run")
 	}
 	if err := os.Rename(temp.Name(), file); err != nil {
@@ -71,6 +71,17 @@ func bench(ctx context.Context, out io.Writer) (err error) {
 	}
 	printf(out, "%s", comparison)
 	return nil
+}
+
+// hasResults says whether the output of `go test -bench` has any figures: a
+// line with a name, a number of rounds, and a value with its unit.
+func hasResults(text string) bool {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "Benchmark") && len(strings.Fields(line)) >= 4 {
+			return true
+		}
+	}
+	return false
 }
 
 // commitName names the sources that are measured: a short commit, with

@@ -36,6 +36,19 @@ ok  	example.com/d	0.020s
 	}
 }
 
+func TestHasResultsIsNotContentWithNames(t *testing.T) {
+	for text, want := range map[string]bool{
+		"goos: linux\nBenchmarkStatus-2   \t   41234\t     29131 ns/op\t  12 B/op\nPASS\n": true,
+		"BenchmarkScan-2  1  8.1 values/ms\n":                                              true,
+		"goos: linux\nBenchmarkStatus\n--- FAIL: BenchmarkStatus\nPASS\n":                  false,
+		"PASS\nok  \texample.com/a\t0.1s\n":                                                false,
+	} {
+		if got := hasResults(text); got != want {
+			t.Errorf("hasResults is %v, want %v, for\n%s", got, want, text)
+		}
+	}
+}
+
 func TestNewestExceptSkipsTheResultsJustMade(t *testing.T) {
 	at := func(minute int) time.Time { return time.Unix(0, 0).Add(time.Duration(minute) * time.Minute) }
 	files := []benchFile{{"old.txt", at(1)}, {"previous.txt", at(2)}, {"now.txt", at(3)}}
