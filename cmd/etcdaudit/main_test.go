@@ -15,10 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
@@ -326,5 +330,51 @@ func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 	}
 	if taken := time.Since(start); taken > 5*time.Second {
 		t.Errorf("only after %v", taken)
+	}
+}
+
+// The keys and values here are those of a real kube-apiserver: none may be of a
+// shape, a group or an encoding that the auditor does not know.
+func TestEverythingThatARealAPIServerWritesIsRecognised(t *testing.T) {
+	ctx := t.Context()
+	c := clustertest.New(t, components.Etcd, components.APIServer)
+	e, err := c.StartEtcd(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Data: map[string][]byte{"password": []byte(canary)}}
+	if _, err := api.Client().CoreV1().Secrets("default").Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	use(t, e)
+	status, out, errs := run(t, "scan", "--output", "json")
+	if status != 1 {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	var r auditv1.Report
+	if err := protojson.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if o := r.Checks[0].Objects; len(o) != 1 || o[0].Namespace != "default" || o[0].Name != "db" {
+		t.Errorf("plaintext Secrets: %v", o)
+	}
+	if len(r.Resources) < 10 {
+		t.Errorf("only %d resources", len(r.Resources))
+	}
+	if err := e.Walk(ctx, "/registry/", func(kv *mvccpb.KeyValue) error {
+		k, ok := storedvalue.ParseKey("/registry", kv.Key)
+		if format := storedvalue.Parse(kv.Value).Format; !ok || !storedvalue.ResourceOf(string(k.Path)).Known || format == storedvalue.Unrecognised {
+			t.Errorf("%s is not recognised: %v, %v", kv.Key, ok, format)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out, canary) || strings.Contains(out, base64.StdEncoding.EncodeToString([]byte(canary))) {
+		t.Error("a part of a value is shown")
 	}
 }
