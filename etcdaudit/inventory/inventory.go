@@ -212,7 +212,8 @@ func groupOf(v storedvalue.Value) Group {
 // again: nearly every value belongs to a known group, and finding it must not
 // allocate.
 func (inv *Inventory) groupKey(v storedvalue.Value) []byte {
-	b := append(inv.scratch[:0], byte(v.Format), byte(v.Problem))
+	b := inv.scratch[:0]
+	b = append(b, byte(v.Format), byte(v.Problem))
 	if v.Encrypted() {
 		version, _ := v.VaultKeyVersion()
 		cluster, _ := v.Cluster()

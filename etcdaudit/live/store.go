@@ -108,7 +108,10 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 		return nil, err
 	}
 	snap.Count = count.Count
-	return snap, snap.checkCluster(op, count)
+	if err := snap.checkCluster(op, count); err != nil {
+		return nil, err
+	}
+	return snap, nil
 }
 
 // Read gives every key and value of the snapshot to page, in the order of the

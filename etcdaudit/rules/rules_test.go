@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -189,7 +190,7 @@ func TestObjectsAreNamedAndNeverShown(t *testing.T) {
 		t.Fatalf("%v", c.Objects)
 	}
 	for _, o := range c.Objects {
-		if strings.ContainsAny(o.Name, "\x1b\xff") || !strings.Contains(o.Name, `\x`) {
+		if strings.Contains(o.Name, "\x1b") || !utf8.ValidString(o.Name) || !strings.Contains(o.Name, `\x`) {
 			t.Errorf("%q is not safe for a terminal", o.Name)
 		}
 	}

@@ -88,7 +88,7 @@ func transitVersion(ciphertext []byte) (uint32, bool) {
 	for i, c := range ciphertext[len(prefix):] {
 		switch {
 		case c == ':' && version > 0:
-			return uint32(version), true //nolint:gosec // kept within 32 bits below
+			return uint32(version), true
 		case c < '0' || c > '9' || (i == 0 && c == '0'):
 			return 0, false
 		}
