@@ -149,7 +149,9 @@ func httpGet(ctx context.Context, tlsConfig *tls.Config, url string) (body []byt
 	if err != nil {
 		return nil, 0, err
 	}
-	transport := &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true}
+	// A transport adds to its TLS configuration what it can speak: shared with
+	// one for HTTP/2, this one would be answered in a protocol it does not know.
+	transport := &http.Transport{TLSClientConfig: tlsConfig.Clone(), DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, 0, err
