@@ -432,3 +432,12 @@ func silentPort(t *testing.T) string {
 	t.Cleanup(func() { _ = l.Close() })
 	return l.Addr().String() // the kernel accepts on behalf of the program
 }
+
+func TestAnotherNumberOfKeysThanEtcdCountsIsAnError(t *testing.T) {
+	e := startEtcd(t)
+	fill(t, e, "/registry/secrets/default/s", 100, "v")
+	snap := pin(t, connect(t, configOf(e)), "/registry")
+	snap.Count++ // as if one key had not been delivered, which no sound etcd does
+	err := snap.Read(t.Context(), func([]*mvccpb.KeyValue) error { return nil })
+	want(t, err, live.Inconsistent, "100 keys were read, but etcd counts 101")
+}
