@@ -59,15 +59,11 @@ func perform(ctx context.Context, once bool, transcript string) error {
 }
 
 func run(ctx context.Context, once bool, printed io.Writer) (err error) {
-	binaries, err := components.Build(ctx, os.Stderr, components.Default()...)
+	binaries, err := components.Build(ctx, os.Stderr, components.Etcd, components.KMSPlugin, components.ETCDAudit, components.Vault, components.APIServer)
 	if err != nil {
 		return err
 	}
-	opts := cluster.Options{Binaries: binaries}
-	if err := opts.VersionsFromEnvironment(); err != nil {
-		return err
-	}
-	c, err := cluster.New(opts)
+	c, err := cluster.New(cluster.Options{Binaries: binaries})
 	if err != nil {
 		return err
 	}
