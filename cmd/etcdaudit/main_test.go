@@ -117,7 +117,7 @@ func TestScanOfARealEtcd(t *testing.T) {
 			[]string{"2 of 2 Secrets", "default/a", "prod/b", "FAIL, finding at or above medium: EA-101"}},
 		{"encrypted Secrets pass for live values only",
 			map[string]string{"secrets/default/a": kmsV2("k1", 1), "secrets/prod/b": kmsV2("k1", 1)}, nil, 0,
-			[]string{"none of 2 Secrets is plaintext", "k1", "older revisions", "write-ahead log", "snapshots", "PASS"}},
+			[]string{"none of 2 Secrets is plaintext", "k1", "history (older revisions)", "write-ahead log", "snapshots", "PASS"}},
 		{"the file agrees with the store", nil, []string{"--encryption-provider-config", file(t, encryptionConfig)}, 0, []string{"new Secrets are written by kms v2 p"}},
 		{"another file does not", nil, []string{"--encryption-provider-config", file(t, strings.ReplaceAll(encryptionConfig, "name: p", "name: q"))}, 1, []string{"EA-114", "secrets (2 of 2)"}},
 		{"after a rotation the old key is stale and that is no failure",

@@ -71,7 +71,7 @@ func notEvaluated() []*auditv1.Layer {
 		return &auditv1.Layer{Name: name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: reason}
 	}
 	return []*auditv1.Layer{
-		layer("older revisions", "etcd keeps overwritten and deleted values until they are compacted"),
+		layer("history (older revisions)", "etcd keeps overwritten and deleted values until they are compacted"),
 		layer("free pages of the database file", "compacted values stay readable in the file of every member until it is defragmented"),
 		layer("write-ahead log", "every write stays in its segments until later traffic has replaced them"),
 		layer("snapshots and backups", "a copy keeps what was plaintext when it was taken, free pages included"),

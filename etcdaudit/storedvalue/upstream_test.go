@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/aes"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -282,5 +285,39 @@ func TestKMSv1LengthIsWhatTheAPIServerReads(t *testing.T) {
 	v := storedvalue.Parse(append([]byte("k8s:enc:kms:v1:p:"), b.BytesOrPanic()...))
 	if string(v.DEKSource) != "0123456789" || len(v.Ciphertext) != 28 || !v.Encrypted() {
 		t.Errorf("got source %q, %d bytes of ciphertext, %v", v.DEKSource, len(v.Ciphertext), v.Problem)
+	}
+}
+
+// The plugin's own test vectors, as docs/formats.md points to them.
+func TestThePluginsOwnVectorsAreRecognised(t *testing.T) {
+	raw, err := os.ReadFile("../../kmsplugin/seal/testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Version    uint32
+		Cluster    string
+		KeyID      string `json:"key_id"`
+		Wrapped    string
+		Ciphertext string
+	}
+	if err := json.Unmarshal(raw, &vectors); err != nil || len(vectors) == 0 {
+		t.Fatalf("%d vectors, %v", len(vectors), err)
+	}
+	for _, vector := range vectors {
+		source, err := hex.DecodeString(vector.Ciphertext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := writtenKMSv2(t, "sealproof", true, kmsservice.EncryptResponse{
+			KeyID: vector.KeyID, Ciphertext: source,
+			Annotations: map[string][]byte{"cluster.sealproof": []byte(vector.Cluster), "kek.sealproof": []byte(vector.Wrapped)},
+		}, []byte("x"))
+		v := storedvalue.Parse(stored)
+		version, _ := v.VaultKeyVersion()
+		cluster, _ := v.Cluster()
+		if v.Envelope() != storedvalue.EnvelopeSealproofLocal || version != vector.Version || string(cluster) != vector.Cluster || string(v.KeyID) != vector.KeyID {
+			t.Errorf("%s: %v, version %d, cluster %s", v.KeyID, v.Envelope(), version, cluster)
+		}
 	}
 }

@@ -220,7 +220,7 @@ func TestAFormOfThisProjectNeedsAllItsParts(t *testing.T) {
 		{"local", sound().bytes(3, local).annotation("cluster.sealproof", "c").annotation("kek.sealproof", kek), storedvalue.EnvelopeSealproofLocal},
 		{"local without its cluster", sound().bytes(3, local).annotation("kek.sealproof", kek), storedvalue.EnvelopeOther},
 		{"local with another version byte", sound().bytes(3, "\x02"+local[1:]).annotation("cluster.sealproof", "c").annotation("kek.sealproof", kek), storedvalue.EnvelopeOther},
-		{"local cut short", sound().bytes(3, local[1:]).annotation("cluster.sealproof", "c").annotation("kek.sealproof", kek), storedvalue.EnvelopeOther},
+		{"local without a seed", sound().bytes(3, local[:37]).annotation("cluster.sealproof", "c").annotation("kek.sealproof", kek), storedvalue.EnvelopeOther},
 		{"local whose KEK is no Transit ciphertext", sound().bytes(3, local).annotation("cluster.sealproof", "c").annotation("kek.sealproof", "x"), storedvalue.EnvelopeOther},
 		{"vault", sound().bytes(3, kek).annotation("cluster.sealproof", "c"), storedvalue.EnvelopeSealproofVault},
 		{"bare Transit", sound().bytes(3, kek), storedvalue.EnvelopeTransit},

@@ -9,10 +9,11 @@ const (
 )
 
 // What the plugin's local envelope looks like (docs/formats.md): a version
-// byte, the local key's fingerprint, a nonce, and the sealed 32-byte seed.
+// byte, the local key's fingerprint, a nonce, the sealed seed and its tag.
 const (
-	localEnvelopeVersion = 1
-	localEnvelopeSize    = 1 + 8 + gcmNonce + 32 + gcmTag
+	localEnvelopeVersion  = 1
+	localEnvelopeOverhead = 1 + 8 + gcmNonce + gcmTag
+	maxLocalSeed          = 512 // the API server's seeds have 32 bytes
 )
 
 // Envelope says which KMS plugin's form a DEK source has.
@@ -51,7 +52,7 @@ func (v Value) Envelope() Envelope {
 	_, transit := transitVersion(v.DEKSource)
 	switch {
 	case v.hasKEK:
-		if _, ok := transitVersion(v.kek); ok && v.hasCluster && len(v.DEKSource) == localEnvelopeSize && v.DEKSource[0] == localEnvelopeVersion {
+		if _, ok := transitVersion(v.kek); ok && v.hasCluster && localEnvelope(v.DEKSource) {
 			return EnvelopeSealproofLocal
 		}
 	case transit && v.hasCluster:
@@ -60,6 +61,11 @@ func (v Value) Envelope() Envelope {
 		return EnvelopeTransit
 	}
 	return EnvelopeOther
+}
+
+func localEnvelope(source []byte) bool {
+	seed := len(source) - localEnvelopeOverhead
+	return seed > 0 && seed <= maxLocalSeed && source[0] == localEnvelopeVersion
 }
 
 // Cluster returns the cluster identity that this project's plugin bound the
