@@ -151,6 +151,9 @@ func (c *Cluster) Close() error {
 	processes, closers, keep := c.processes, c.closers, c.keepLogs
 	c.mu.Unlock()
 
+	// From here on a Restart in another goroutine brings nothing back: what was
+	// started before is seen below, and nothing is started after.
+	c.launch.refuse()
 	var errs []error
 	for _, p := range processes {
 		errs = append(errs, p.unseenExit())
@@ -165,7 +168,7 @@ func (c *Cluster) Close() error {
 	for _, f := range slices.Backward(closers) {
 		errs = append(errs, f())
 	}
-	c.launch.close()
+	c.launch.end()
 	errs = append(errs, c.ports.release())
 	if keep || errors.Join(errs...) != nil {
 		errs = append(errs, c.moveLogs())
@@ -269,7 +272,7 @@ func (c *Cluster) start(p *Process) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return fmt.Errorf("start %s: the cluster is closed", p.name)
+		return fmt.Errorf("start %s: %w", p.name, errClosed)
 	}
 	if err := p.Start(); err != nil {
 		return err

@@ -164,6 +164,9 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	if _, err := c.StartEtcd(ctx, 1); err == nil {
 		t.Error("a closed cluster starts an etcd")
 	}
+	if err := v.Node(0).Restart(ctx); !errors.Is(err, errClosed) {
+		t.Errorf("Restart after Close = %v", err)
+	}
 }
 
 type child struct {

@@ -26,6 +26,8 @@ const stopLimit = 20 * time.Second
 // time because the Go runtime retires a thread.
 type launcher struct {
 	requests chan launchRequest
+	refusing chan struct{} // closed when nothing may be started any more
+	ended    chan struct{} // closed when the thread may go
 }
 
 type launchRequest struct {
@@ -34,25 +36,53 @@ type launchRequest struct {
 }
 
 func newLauncher() *launcher {
-	l := &launcher{requests: make(chan launchRequest)}
+	l := &launcher{
+		requests: make(chan launchRequest),
+		refusing: make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		for r := range l.requests {
-			r.done <- r.cmd.Start()
+		for {
+			select {
+			case r := <-l.requests:
+				r.done <- r.cmd.Start()
+			case <-l.ended:
+				return
+			}
 		}
 	}()
 	return l
 }
 
-func (l *launcher) start(cmd *exec.Cmd) error {
-	done := make(chan error)
-	l.requests <- launchRequest{cmd, done}
-	return <-done
+var errClosed = errors.New("the cluster is closed")
+
+// open reports whether processes may still be started.
+func (l *launcher) open() error {
+	select {
+	case <-l.refusing:
+		return errClosed
+	default:
+		return nil
+	}
 }
 
-// close ends the thread. Every process must have been waited for.
-func (l *launcher) close() { close(l.requests) }
+func (l *launcher) start(cmd *exec.Cmd) error {
+	done := make(chan error)
+	select {
+	case l.requests <- launchRequest{cmd, done}:
+		return <-done
+	case <-l.refusing:
+		return errClosed
+	}
+}
+
+// refuse makes every later start fail.
+func (l *launcher) refuse() { close(l.refusing) }
+
+// end lets the thread go. Every process must have been waited for.
+func (l *launcher) end() { close(l.ended) }
 
 // A Process is one component that can be stopped and started again, with the
 // same arguments, ports and data. Its methods are safe for concurrent use,
@@ -157,6 +187,9 @@ func (p *Process) Start() error {
 	defer p.mu.Unlock()
 	if p.run.alive() {
 		return fmt.Errorf("start %s: it is running as process %d", p.name, p.run.cmd.Process.Pid)
+	}
+	if err := p.launch.open(); err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	out, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -119,10 +119,9 @@ func (v *Vault) newClient(address string) (*api.Client, error) {
 	}
 	v.c.onClose(func() error { transport.CloseIdleConnections(); return nil })
 	client, err := api.NewClient(&api.Config{
-		Address:          address,
-		HttpClient:       &http.Client{Transport: transport},
-		Timeout:          30 * time.Second,
-		DisableRedirects: false,
+		Address:    address,
+		HttpClient: &http.Client{Transport: transport},
+		Timeout:    30 * time.Second,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client of Vault: %w", err)
