@@ -24,7 +24,7 @@ func malformedValues() Rule {
 			}
 			return Outcome{
 				Status: auditv1.Status_STATUS_FAIL, Count: n, Objects: named,
-				Summary: fmt.Sprintf("%s cannot be what the API server wrote", values(n)),
+				Summary: fmt.Sprintf("%s malformed, and cannot be what an API server wrote", values(n)),
 			}
 		},
 	}

@@ -108,7 +108,7 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 		{"a custom resource called secrets is no Secret", "EA-101", stored{"example.com/secrets/default/a": plain}, "", "", notApplicable, 0, "no Secret under /registry/secrets/"},
 		{"nothing at all is not clean", "EA-101", stored{}, "", "", notEvaluated, 0, "wrong etcd, or wrong --prefix"},
 
-		{"a damaged value fails with its reason", "EA-102", stored{secret: broken}, "", "", fail, 1, "1 value cannot be"},
+		{"a damaged value fails with its reason", "EA-102", stored{secret: broken}, "", "", fail, 1, "1 value malformed"},
 		{"sound values pass", "EA-102", stored{secret: aesCBC("k")}, "", "", pass, 0, "was not tried"},
 
 		{"an unknown provider is a warning", "EA-103", stored{secret: unknown}, "", "", warn, 1, "not known"},
