@@ -61,6 +61,12 @@ func TestConfigPrintsWhatServeWouldRunWith(t *testing.T) {
 	}
 }
 
+func TestTheExampleInDeployIsValid(t *testing.T) {
+	if status, out, errs := run(t, "config", "--config", "../../deploy/kmsplugin.yaml"); status != 0 || !strings.Contains(out, "prod-eu-1") {
+		t.Errorf("status %d: %s%s", status, out, errs)
+	}
+}
+
 func TestWrongCallsAreRefusedWithTheKeyAndTheReason(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string

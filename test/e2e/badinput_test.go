@@ -16,12 +16,13 @@ import (
 )
 
 func TestWhatVaultWillNotServeIsSaidInStatus(t *testing.T) {
+	t.Parallel()
 	s := newVaultStack(t)
 	s.check(s.vault.CreateKey(s.ctx, "rsa", map[string]any{"type": "rsa-2048"}))
 	s.check(s.vault.CreateKey(s.ctx, "derived", map[string]any{"derived": true}))
 	without := func(path string) cluster.AppRole {
 		var lines []string
-		for line := range strings.Lines(cluster.KeyPolicy(keyName)) {
+		for line := range strings.Lines(policy(t)) {
 			if !strings.Contains(line, path) {
 				lines = append(lines, line)
 			}
@@ -85,6 +86,7 @@ func TestWhatVaultWillNotServeIsSaidInStatus(t *testing.T) {
 }
 
 func TestWrongRequestsGetTheRightCode(t *testing.T) {
+	t.Parallel()
 	s := newVaultStack(t)
 	p := s.plugin("a")
 	other := must(s.c.StartPlugin(s.ctx, func() cluster.PluginOptions {
@@ -133,6 +135,7 @@ func TestWrongRequestsGetTheRightCode(t *testing.T) {
 }
 
 func TestAPluginThatCannotStartSaysWhyAndWithWhichStatus(t *testing.T) {
+	t.Parallel()
 	s := newVaultStack(t)
 	p := s.plugin("a")
 	taken := filepath.Join(s.c.Dir(), "taken")

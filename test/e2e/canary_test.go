@@ -79,6 +79,7 @@ func TestTheSearchForCanariesFindsEveryForm(t *testing.T) {
 }
 
 func TestNoSecretTurnsUpAnywhere(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	found := canaries{}
 	auditLog := must(s.vault.EnableAudit(s.ctx))(t)
@@ -87,7 +88,7 @@ func TestNoSecretTurnsUpAnywhere(t *testing.T) {
 	debug := map[string]any{"log-level": "debug"}
 	p := must(s.c.StartPlugin(s.ctx, s.options("a", debug)))(t)
 	found["secret-id"] = bytes.TrimSpace(must(os.ReadFile(s.role.SecretIDFile))(t))
-	tokenFile := must(s.vault.TokenFile(s.ctx, "by-token", cluster.KeyPolicy(keyName), "1h"))(t)
+	tokenFile := must(s.vault.TokenFile(s.ctx, "by-token", policy(t), "1h"))(t)
 	found["token"] = bytes.TrimSpace(must(os.ReadFile(tokenFile))(t))
 	byToken := s.options("b", debug)
 	byToken.Config["envelope"] = "vault"
@@ -135,7 +136,7 @@ func (s *stack) eventfulLife(p, p2 *cluster.Plugin, a *cluster.APIServer) map[st
 	// A refusal, an outage, and both overcome.
 	s.check(s.vault.PutPolicy(s.ctx, "by-token", `path "none" { capabilities = ["read"] }`))
 	waitState(s, p2, "refusal")
-	s.check(s.vault.PutPolicy(s.ctx, "by-token", cluster.KeyPolicy(keyName)))
+	s.check(s.vault.PutPolicy(s.ctx, "by-token", policy(s.t)))
 	waitState(s, p2, "ok")
 	s.check(s.vault.Stop(s.ctx))
 	waitState(s, p, "outage")

@@ -9,6 +9,7 @@ import (
 )
 
 func TestSecretsAreSealedAfterAReloadAndARewrite(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	a := must(s.c.StartAPIServer(s.ctx, cluster.APIServerOptions{Etcd: s.etcd}))(t)
 	s.create(a, "plain", 20)
@@ -20,7 +21,7 @@ func TestSecretsAreSealedAfterAReloadAndARewrite(t *testing.T) {
 	}
 
 	p := s.plugin("a")
-	encryption := must(cluster.EncryptSecrets(p.Provider(providerName)))(t)
+	encryption := strings.Replace(deployed(t, "encryption-configuration.yaml"), "/run/kmsplugin/sealproof.sock", p.Socket(), 1)
 	s.check(a.SetEncryptionConfig(s.ctx, encryption))
 	must(a.RewriteAll(s.ctx, nil))(t)
 	stored := must(s.etcd.SealedSecrets(s.ctx))(t)
@@ -35,6 +36,7 @@ func TestSecretsAreSealedAfterAReloadAndARewrite(t *testing.T) {
 }
 
 func TestARotationIsFollowedAndNothingIsLost(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	p := s.plugin("a")
 	a := s.apiServer("a", p)
@@ -60,6 +62,7 @@ func TestARotationIsFollowedAndNothingIsLost(t *testing.T) {
 }
 
 func TestAnAPIServerRestartsReadsAndWritesWithoutVault(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	p := s.plugin("a")
 	a := s.apiServer("a", p)
@@ -93,6 +96,7 @@ func TestAnAPIServerRestartsReadsAndWritesWithoutVault(t *testing.T) {
 }
 
 func TestAReplicaThatNeverWroteOpensWhatAnotherWritesInTheOutage(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	p1, p2 := s.plugin("one"), s.plugin("two")
 	a1 := s.apiServer("one", p1)
@@ -105,9 +109,11 @@ func TestAReplicaThatNeverWroteOpensWhatAnotherWritesInTheOutage(t *testing.T) {
 	a2 := s.apiServer("two", p2)
 
 	s.check(s.vault.Stop(s.ctx))
-	// The second has never written a Secret; now it does, with a seed of its own.
-	s.restart(a2)
+	// The second has never written a Secret; now it does, with the seed that it
+	// made at its start, and restarted, with one that nobody has seen before.
 	s.create(a2, "during", 10)
+	s.restart(a2)
+	s.create(a2, "restarted", 10)
 	if n := s.list(a1); n != s.secrets.Len() {
 		t.Errorf("the other lists %d of %d Secrets", n, s.secrets.Len())
 	}
@@ -125,6 +131,7 @@ func TestAReplicaThatNeverWroteOpensWhatAnotherWritesInTheOutage(t *testing.T) {
 }
 
 func TestAKilledPluginComesBackOverItsStaleSocket(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	p := s.plugin("a")
 	a := s.apiServer("a", p)
@@ -139,6 +146,7 @@ func TestAKilledPluginComesBackOverItsStaleSocket(t *testing.T) {
 }
 
 func TestAPluginThatStartsInAnOutageWaitsAndServesWhenVaultReturns(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	p := s.plugin("a")
 	a := s.apiServer("a", p)

@@ -7,6 +7,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 )
 
 const (
-	keyName      = "k8s"
+	keyName      = "kubernetes"
 	providerName = "sealproof"
 	namespace    = "default"
 )
@@ -61,8 +63,17 @@ func newVaultStack(t *testing.T, more ...components.Name) *stack {
 	s.pluginBinary = opts.Binaries.Path(components.KMSPluginRace)
 	s.vault = must(c.StartVault(ctx, 1))(t)
 	s.check(s.vault.CreateKey(ctx, keyName, nil))
-	s.role = must(s.vault.AppRole(ctx, "kmsplugin", cluster.KeyPolicy(keyName), nil))(t)
+	s.role = must(s.vault.AppRole(ctx, "kmsplugin", policy(t), nil))(t)
 	return s
+}
+
+// policy is the one that operators are given.
+func policy(t testing.TB) string { return deployed(t, "vault-policy.hcl") }
+
+// deployed returns a file of deploy/, as it is shipped.
+func deployed(t testing.TB, name string) string {
+	t.Helper()
+	return string(must(os.ReadFile(filepath.Join("../../deploy", name)))(t))
 }
 
 // must turns a result with an error into one without: must(f())(t).
