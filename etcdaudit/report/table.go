@@ -14,7 +14,7 @@ import (
 )
 
 // listed is how many objects of a finding the table names.
-const listed = 20
+const listed = 10
 
 // Table writes the report for people. The first line is the scope: nothing
 // below it is to be read without it. color is for terminals.
@@ -28,9 +28,7 @@ func Table(w io.Writer, r *auditv1.Report, color bool) error {
 	p.line("")
 	p.resources(r.Resources)
 	p.line("")
-	for _, c := range r.Checks {
-		p.check(c)
-	}
+	p.checks(r.Checks)
 	p.line("")
 	p.line("%s, because this version reads live values only. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
 	for _, l := range r.NotEvaluated {
@@ -154,6 +152,26 @@ func note(g *auditv1.Group) string {
 // statusWidth is that of the longest status, so that the ids stand in a column
 // whether or not the status is coloured.
 const statusWidth = len("NOT APPLICABLE")
+
+// checks prints every check, and those that do not apply for one and the same
+// reason in one line.
+func (p *printer) checks(list []*auditv1.Check) {
+	without := map[string][]string{}
+	var reasons []string
+	for _, c := range list {
+		if c.Status != auditv1.Status_STATUS_NOT_APPLICABLE {
+			p.check(c)
+			continue
+		}
+		if without[c.Reason] == nil {
+			reasons = append(reasons, c.Reason)
+		}
+		without[c.Reason] = append(without[c.Reason], c.Id)
+	}
+	for _, reason := range reasons {
+		p.line("%s  %s: %s", p.status(auditv1.Status_STATUS_NOT_APPLICABLE), strings.Join(without[reason], ", "), reason)
+	}
+}
 
 func (p *printer) check(c *auditv1.Check) {
 	pad := strings.Repeat(" ", statusWidth-len(statusName(c.Status)))

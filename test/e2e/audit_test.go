@@ -101,7 +101,8 @@ func TestTheAuditFindsADamagedValue(t *testing.T) {
 	damaged := bytes.Clone(kv.Value)
 	damaged[len(damaged)/2] ^= 1
 	s.check(s.putRaw(good, damaged))
-	s.restart(a)
+	// No restart: with a Secret that does not open, an API server that starts
+	// never becomes ready.
 	if _, err := s.secrets.ReadBackAll(s.ctx, a); err == nil || !strings.Contains(err.Error(), "1 of 5") {
 		t.Errorf("one value of five was damaged, reading all says %v", err)
 	}
