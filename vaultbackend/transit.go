@@ -304,7 +304,7 @@ func (c *Client) itemError(op operation, status int, text string) error {
 	if status >= http.StatusInternalServerError {
 		class, reason = backend.Outage, fmt.Sprintf("Vault failed with HTTP status %d", status)
 	}
-	return &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: fmt.Errorf("Vault says: %s", oneLine(text))}
+	return &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: errors.New(oneLine(text))}
 }
 
 // senseless is the error for an answer that a working Vault does not give.

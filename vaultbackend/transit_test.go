@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -284,6 +286,43 @@ func TestABatchThatFailsAsAWholeIsSplit(t *testing.T) {
 		} else if string(r.Data) != "opened" {
 			t.Errorf("item %d: %q, %v", i, r.Data, r.Err)
 		}
+	}
+}
+
+// TestAnAnswerThatDoesNotFitTheQuestionIsNotUsed needs a fake: a working Vault
+// never answers so, but a node behind the others, or a proxy that mixes up two
+// requests, could.
+func TestAnAnswerThatDoesNotFitTheQuestionIsNotUsed(t *testing.T) {
+	sum := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for _, row := range []struct{ name, op, answer, reason string }{
+		{"a ciphertext of another version", "encrypt", `{"ciphertext":"vault:v2:AAAA","key_version":1}`, "Vault answered with a ciphertext of another key version"},
+		{"no ciphertext", "encrypt", `{}`, "Vault answered with a ciphertext of another key version"},
+		{"an HMAC of another version", "hmac", `{"hmac":"vault:v2:` + sum + `"}`, "Vault answered with an HMAC of another key version"},
+		{"an HMAC of another length", "hmac", `{"hmac":"vault:v1:AAAA"}`, "Vault answered with an HMAC that is not 32 bytes"},
+		{"an HMAC that is not base64", "hmac", `{"hmac":"vault:v1:????"}`, "Vault answered with an HMAC that is not 32 bytes"},
+		{"no plaintext", "decrypt", `{}`, "Vault answered with neither a plaintext nor an error"},
+		{"too many results", "decrypt", `{"plaintext":"cA=="},{"plaintext":"cA=="}`, "Vault answered with 2 results for 1 items"},
+		{"no list of results", "decrypt", `7`, "Vault answered with something that is no list of results"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := fakeVault(t, func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(w, `{"data":{"batch_results":[%s]}}`, row.answer)
+			})
+			var results []backend.Result
+			var err error
+			switch row.op {
+			case "encrypt":
+				results, err = c.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("p")}})
+			case "hmac":
+				results, err = c.HMAC(t.Context(), []backend.HMACItem{{Version: 1, Input: []byte("x")}})
+			default:
+				results, err = c.Decrypt(t.Context(), []backend.DecryptItem{{Ciphertext: []byte("vault:v1:AAAA")}})
+			}
+			if err == nil {
+				err = results[0].Err
+			}
+			failed(t, err, backend.Outage, row.reason)
+		})
 	}
 }
 

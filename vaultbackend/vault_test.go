@@ -134,7 +134,7 @@ func noLeaks(t testing.TB) {
 type recorder struct {
 	mu       sync.Mutex
 	requests map[string]int
-	failures map[backend.Class]int
+	refused  map[string]int // requests that failed with backend.Credentials
 	tokens   []time.Time
 	batches  []int
 }
@@ -143,11 +143,11 @@ func (r *recorder) Request(op string, class backend.Class, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.requests == nil {
-		r.requests, r.failures = map[string]int{}, map[backend.Class]int{}
+		r.requests, r.failures = map[string]int{}, map[string]int{}
 	}
 	r.requests[op]++
-	if class != 0 {
-		r.failures[class]++
+	if class == backend.Credentials {
+		r.refused[op]++
 	}
 }
 
@@ -173,6 +173,16 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// until repeats step until done, and fails the test where that takes a minute.
+func until(t testing.TB, what string, done func() bool, step func()) {
+	t.Helper()
+	for start := time.Now(); !done(); step() {
+		if time.Since(start) > time.Minute {
+			t.Fatalf("a minute has passed without this: %s", what)
+		}
 	}
 }
 

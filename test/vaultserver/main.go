@@ -211,7 +211,11 @@ func openStorage(o options, logger hclog.Logger) (*raft.RaftBackend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the Raft storage in %s: %w", data, err)
 	}
-	return backend.(*raft.RaftBackend), nil
+	storage, ok := backend.(*raft.RaftBackend)
+	if !ok {
+		return nil, fmt.Errorf("open the Raft storage in %s: it is a %T", data, backend)
+	}
+	return storage, nil
 }
 
 // stopCore seals the node, which hands over leadership and closes Raft.
