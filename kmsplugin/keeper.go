@@ -289,7 +289,7 @@ func (k *Keeper) logStanding(before standing, err error) {
 	switch {
 	case now.class == before.class && now.reason == before.reason && now.key == before.key:
 	case now.class == 0:
-		k.log.Info("Vault answers again", "after", (k.boot() - before.since).Round(time.Second).String())
+		k.log.Info("Vault answers again", "after", (k.boot() - before.since).Round(time.Second))
 	default:
 		level := slog.LevelWarn
 		if now.class == backend.Refusal || now.class == backend.Unsuitable {
@@ -297,7 +297,7 @@ func (k *Keeper) logStanding(before standing, err error) {
 		}
 		k.log.Log(context.Background(), level, "Vault does not serve the key",
 			"class", now.class.String(), "reason", now.reason, "cause", err.Error(),
-			"lease_left", k.leaseLeft().Round(time.Second).String(), "refused_for_certain", now.key.confirmed)
+			"lease_left", k.leaseLeft().Round(time.Second), "refused_for_certain", now.key.confirmed)
 	}
 }
 
