@@ -197,9 +197,10 @@ func newSession(g grant, login uint64, now time.Time) *session {
 func (s *session) renewed(g grant, now time.Time) *session {
 	next := newSession(grant{token: s.token, ttl: g.ttl, renewable: g.renewable}, s.login, now)
 	// A token that approaches its maximum life is granted less each time.
-	// Renewing it further would mean ever more requests until it ends anyway.
+	// Renewing it further would mean ever more requests until it ends anyway:
+	// a new login is due at once, while there is time to try again.
 	if g.ttl < s.ttl/2 {
-		next.prolongable = false
+		next.prolongable, next.renewAt = false, now
 	}
 	next.ttl = max(s.ttl, g.ttl)
 	return next

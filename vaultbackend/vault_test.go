@@ -143,7 +143,7 @@ func (r *recorder) Request(op string, class backend.Class, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.requests == nil {
-		r.requests, r.failures = map[string]int{}, map[string]int{}
+		r.requests, r.refused = map[string]int{}, map[string]int{}
 	}
 	r.requests[op]++
 	if class == backend.Credentials {
