@@ -10,8 +10,8 @@ import (
 
 // The transcript stands in the README between these lines.
 const (
-	transcriptBegin = "<!-- transcript of make demo ONCE=1 -->\n```text\n"
-	transcriptEnd   = "```\n<!-- end of transcript -->\n"
+	transcriptBegin = "<!-- transcript -->\n\n```text\n"
+	transcriptEnd   = "```\n\n<!-- end of transcript -->\n"
 )
 
 // replacement is something that differs from run to run, and what it is
@@ -32,6 +32,10 @@ func replacements() []replacement {
 		// Tables are as wide as the numbers in them.
 		{regexp.MustCompile(`[ ─━-]{2,}`), " "},
 		{regexp.MustCompile(` +\n`), "\n"},
+		// How many lines of bytes there are depends on where a passage begins, and
+		// which resources besides Secrets on what the API server has got round to.
+		{regexp.MustCompile(`(?m)(^ \| BYTES\n)+`), " | BYTES\n"},
+		{regexp.MustCompile(`(?m)(^ \| [a-z.0-9]+ 0 PLAINTEXT [a-z]+\n)+`), " | ROWS\n"},
 	}
 }
 

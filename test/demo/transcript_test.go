@@ -8,7 +8,7 @@ import (
 )
 
 func TestTwoRunsHaveOneShape(t *testing.T) {
-	one := "   all of it in /tmp/sealproof-123\n   | 000000a0  70 61 73 73 |pass|\n== 3 ROTATE\n v2.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa    220\nfrom 10:11:12 UTC\n"
+	one := "   all of it in /tmp/sealproof-123\n   | 000000a0  70 61 73 73 |pass|\n   | 000000b0  70 61 |pa|\n== 3 ROTATE\n v2.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa    220\nfrom 10:11:12 UTC\n"
 	two := "   all of it in /tmp/sealproof-99\n   | 000000b0  00 61 73 73 |.ass|\n== 3 ROTATE\n v3.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb   1220\nfrom 22:01:02 UTC\n"
 	if shape(one) != shape(two) {
 		t.Errorf("\n%s\n%s", shape(one), shape(two))
