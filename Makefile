@@ -22,6 +22,10 @@ test-matrix: ## Run the end-to-end tests with other versions of etcd and kube-ap
 bench: ## Run the benchmarks COUNT times (6), compare with the last commit measured
 	go run ./test/run bench
 
+.PHONY: transcript
+transcript: ## Renew the demo's transcript in the README
+	go run ./test/demo -once -transcript=write
+
 .PHONY: lint
 lint: ## Run gofmt, go mod tidy, go vet and golangci-lint
 	go run ./test/run lint

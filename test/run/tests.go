@@ -21,7 +21,7 @@ func testSteps() []step {
 		step{name: "end-to-end tests", run: endToEndTests(nil)},
 		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
 			both := &syncWriter{w: out}
-			return command{args: []string{"go", "run", "./test/demo", "-once"}}.stream(ctx, both, both)
+			return command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream(ctx, both, both)
 		}},
 	)
 }
