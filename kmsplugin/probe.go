@@ -137,7 +137,7 @@ func (p prober) wrap(ctx context.Context, made []candidate) (wrapped []candidate
 	var targets []*[]byte
 	for _, c := range made {
 		c.canary.plain = make([]byte, seal.KEKSize)
-		rand.Read(c.canary.plain) //nolint:gosec // never fails: crypto/rand ends the process instead
+		rand.Read(c.canary.plain) // never fails: crypto/rand ends the process instead
 		items = append(items, backend.EncryptItem{Version: c.number, Plaintext: c.canary.plain, AssociatedData: c.binding.CanaryData()})
 		targets = append(targets, &c.canary.sealed)
 		if c.kek != nil {

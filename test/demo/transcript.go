@@ -77,7 +77,7 @@ func writeTranscript(file, printed string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(before+transcriptBegin+printed+transcriptEnd+after), 0o644)
+	return os.WriteFile(file, []byte(before+transcriptBegin+printed+transcriptEnd+after), 0o644) //nolint:gosec // a README is read by all
 }
 
 func splitTranscript(file string) (before, transcript, after string, err error) {

@@ -5,10 +5,13 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,14 +30,13 @@ const (
 
 // stack is one control plane with its key store.
 type stack struct {
-	t        *testing.T
-	ctx      context.Context
-	c        *cluster.Cluster
-	etcd     *cluster.Etcd
-	vault    *cluster.Vault
-	role     cluster.AppRole
-	secrets  *cluster.SecretWriter
-	binaries components.Binaries
+	t       *testing.T
+	ctx     context.Context
+	c       *cluster.Cluster
+	etcd    *cluster.Etcd
+	vault   *cluster.Vault
+	role    cluster.AppRole
+	secrets *cluster.SecretWriter
 	// pluginBinary is built with the race detector.
 	pluginBinary string
 	auditor      string
@@ -43,24 +45,37 @@ type stack struct {
 // limit bounds one test; all of its waits are for readiness.
 const limit = 8 * time.Minute
 
+// programs builds everything once for all tests of this run.
+var programs = sync.OnceValues(func() (cluster.Options, error) {
+	opts := cluster.Options{Plugin: components.KMSPluginRace}
+	if err := opts.VersionsFromEnvironment(); err != nil {
+		return opts, err
+	}
+	var err error
+	opts.Binaries, err = components.Build(context.Background(), os.Stderr,
+		cmp.Or(opts.Etcd, components.Etcd), cmp.Or(opts.APIServer, components.APIServer),
+		components.Vault, components.KMSPluginRace, components.ETCDAudit)
+	return opts, err
+})
+
 // newStack starts etcd and Vault, with a Transit key and a role that may use it.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	s := newVaultStack(t, components.Etcd, components.APIServer, components.ETCDAudit)
-	s.auditor = s.binaries.Path(components.ETCDAudit)
+	s := newVaultStack(t)
 	s.etcd = must(s.c.StartEtcd(s.ctx, 1))(t)
 	return s
 }
 
 // newVaultStack is newStack for tests in which nothing is stored.
-func newVaultStack(t *testing.T, more ...components.Name) *stack {
+func newVaultStack(t *testing.T) *stack {
 	t.Helper()
-	opts := clustertest.Options(t, append(more, components.Vault, components.KMSPluginRace)...)
+	opts := must(programs())(t)
+	opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := clustertest.Start(t, opts)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(), binaries: opts.Binaries}
-	s.pluginBinary = opts.Binaries.Path(components.KMSPluginRace)
+	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(),
+		pluginBinary: opts.Binaries.Path(components.KMSPluginRace), auditor: opts.Binaries.Path(components.ETCDAudit)}
 	s.vault = must(c.StartVault(ctx, 1))(t)
 	s.check(s.vault.CreateKey(ctx, keyName, nil))
 	s.role = must(s.vault.AppRole(ctx, "kmsplugin", policy(t), nil))(t)

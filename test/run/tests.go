@@ -45,7 +45,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 // endToEndTests returns the run function of a step with the end-to-end tests,
 // which never come out of Go's test cache: what they test is other programs.
 func endToEndTests(env []string) func(context.Context, io.Writer) error {
-	return goTest{env: env, each: true, args: []string{"-race", "-count=1", "-timeout=25m", endToEnd}}.run
+	return goTest{env: env, each: true, args: []string{"-race", "-count=1", "-timeout=25m", "-parallel=4", endToEnd}}.run
 }
 
 // matrixSteps are those of `make test-matrix`: the end-to-end tests with other
