@@ -79,7 +79,7 @@ func BenchmarkFirstDecrypt(b *testing.B) {
 	vault, p := startPlugin(b)
 	client := p.KMS()
 	ctx := context.Background()
-	samples := foreignSeeds(b, vault, 512)
+	samples := foreignSeeds(b, vault, 4096)
 	next := 0
 	direct := func() error {
 		s := samples[next%len(samples)]
@@ -91,9 +91,7 @@ func BenchmarkFirstDecrypt(b *testing.B) {
 	}
 	first := func() error {
 		if next == len(samples) {
-			// Restarting forgets what was opened. The time it takes is not counted:
-			// this runs inside the sample only once in 512.
-			return fmt.Errorf("more than %d samples: run with -benchtime %dx or less", len(samples), len(samples))
+			return fmt.Errorf("each sample is new only once, and there are %d: run with -benchtime=%dx or less", len(samples), len(samples))
 		}
 		s := samples[next]
 		next++
