@@ -14,12 +14,14 @@ type pair struct {
 	floor, subject []time.Duration
 }
 
-// measure runs both operations b.N times, alternately.
-func (p *pair) measure(b *testing.B, floor, subject func() error) {
+// measure runs both operations alternately, a number of rounds for each b.N.
+func (p *pair) measure(b *testing.B, rounds int, floor, subject func() error) {
 	b.Helper()
 	for b.Loop() {
-		p.floor = append(p.floor, timed(b, floor))
-		p.subject = append(p.subject, timed(b, subject))
+		for range rounds {
+			p.floor = append(p.floor, timed(b, floor))
+			p.subject = append(p.subject, timed(b, subject))
+		}
 	}
 	p.report(b)
 }

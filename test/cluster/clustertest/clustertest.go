@@ -4,6 +4,7 @@ package clustertest
 
 import (
 	"cmp"
+	"io"
 	"log/slog"
 	"testing"
 
@@ -46,7 +47,9 @@ func Start(t testing.TB, opts cluster.Options) *cluster.Cluster {
 func Options(t testing.TB, names ...components.Name) cluster.Options {
 	t.Helper()
 	var opts cluster.Options
-	if _, ok := t.(*testing.B); !ok { // a benchmark's output is its figures
+	progress := io.Discard // a benchmark's output is its figures
+	if _, ok := t.(*testing.B); !ok {
+		progress = t.Output()
 		opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if err := opts.VersionsFromEnvironment(); err != nil {
@@ -65,7 +68,7 @@ func Options(t testing.TB, names ...components.Name) cluster.Options {
 		build = append(build, name)
 	}
 	var err error
-	opts.Binaries, err = components.Build(t.Context(), t.Output(), build...)
+	opts.Binaries, err = components.Build(t.Context(), progress, build...)
 	if err != nil {
 		t.Fatalf("build the components: %v", err)
 	}
