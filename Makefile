@@ -8,7 +8,8 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## Watch it work on real components; ONCE=1 ends by itself
-	go run ./test/demo $(if $(ONCE),-once)
+	@go build -o bin/test/demo ./test/demo # not "go run": it calls a demo that was ended by Ctrl-C a failure
+	@bin/test/demo $(if $(ONCE),-once)
 
 .PHONY: test
 test: ## Run every check: linters, tests, end-to-end tests, demo
