@@ -46,8 +46,9 @@ type findings struct {
 	prepareErr error
 }
 
-// probe takes two requests, and two more for versions not seen before: however
-// many versions there are, each request is one batch.
+// probe asks for the key and has all canaries opened: two requests, however many
+// versions are held. For versions not seen before it takes an HMAC each, and one
+// request that wraps all of them.
 func (p prober) probe(ctx context.Context, held map[string]*version) findings {
 	f := findings{outcome: outcome{at: p.boot()}}
 	f.key, f.err = p.backend.ReadKey(ctx)
