@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -60,6 +58,12 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	if err := forbidDumps(); err != nil {
 		return err
 	}
+	// Bound before the socket: whoever finds the plugin serving finds its health.
+	web, err := bindWeb(ctx, c.Listen, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, web.close()) }()
 	listener, err := socket.Listen(ctx, c.Socket)
 	if err != nil {
 		return err
@@ -92,9 +96,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return kmsplugin.Serve(ctx, kmsplugin.NewServer(service), listener, grace) })
-	if c.Listen != "" {
-		servers.Go(func() error { return serveHTTP(ctx, c.Listen, kmsplugin.NewHandler(service, registry), log) })
-	}
+	servers.Go(func() error { return web.serve(ctx, kmsplugin.NewHandler(service, registry)) })
 	err = servers.Wait()
 	log.Info("stopped", "error", errorText(err))
 	return err
@@ -105,39 +107,6 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// serveHTTP serves health and metrics. That nobody can look is no reason to stop
-// serving keys: a port that is taken is an error in the log, and the plugin goes
-// on.
-func serveHTTP(ctx context.Context, address string, handler http.Handler, log *slog.Logger) error {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", address)
-	if err != nil {
-		log.Error("health and metrics are not served", "listen", address, "cause", err.Error())
-		return nil
-	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			_ = server.Close() // whoever still reads has had its second
-		}
-	})
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve health and metrics: %w", err)
-	}
-	return nil
 }
 
 // forbidDumps keeps keys out of core files, and other processes of the same user

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// bindRetry is how often a port that is taken is tried again: the plugin that
+// is being replaced holds it until it has drained.
+const bindRetry = time.Second
+
+// web serves health and metrics. That nobody can look is no reason to stop
+// serving keys: a port that is taken is an error in the log, and is tried again.
+type web struct {
+	address  string // empty: nothing is served
+	log      *slog.Logger
+	listener net.Listener // nil while the port is taken
+}
+
+// bindWeb binds the address, if it is free.
+func bindWeb(ctx context.Context, address string, log *slog.Logger) (*web, error) {
+	w := &web{address: address, log: log}
+	if address == "" {
+		return w, nil
+	}
+	err := w.bind(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		log.Error("health and metrics are not served yet", "listen", address, "cause", err.Error())
+	}
+	return w, nil
+}
+
+func (w *web) bind(ctx context.Context) (err error) {
+	var config net.ListenConfig
+	w.listener, err = config.Listen(ctx, "tcp", w.address)
+	return err
+}
+
+// serve serves until the context ends.
+func (w *web) serve(ctx context.Context, handler http.Handler) error {
+	if w.address == "" {
+		return nil
+	}
+	retry := time.NewTicker(bindRetry)
+	defer retry.Stop()
+	for w.listener == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-retry.C:
+			if w.bind(ctx) == nil {
+				w.log.Info("health and metrics are served now", "listen", w.address)
+			}
+		}
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelWarn),
+	}
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close() // whoever still reads has had its second
+		}
+	})
+	defer stop()
+	if err := server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve health and metrics: %w", err)
+	}
+	return nil
+}
+
+// close frees the port where serve was never called.
+func (w *web) close() error {
+	if w.listener == nil {
+		return nil
+	}
+	if err := w.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
