@@ -8,11 +8,14 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	kms "k8s.io/kms/apis/v2"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/test/components"
 )
 
 // maxSocketPath is the longest path that the address of a unix socket holds on
@@ -33,6 +36,9 @@ type PluginOptions struct {
 	// Config is merged over what follows from the rest, map by map; a nil
 	// value removes a key.
 	Config map[string]any
+	// ClockOffset is by how much the clock of its node is wrong, in whole
+	// seconds. The cluster needs components.KMSPluginSkewed for any but 0.
+	ClockOffset time.Duration
 	// VaultAway makes StartPlugin wait only until the socket accepts
 	// connections, because the plugin cannot serve yet.
 	VaultAway bool
@@ -78,8 +84,15 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 	if err := p.Configure(opts.Config); err != nil {
 		return nil, err
 	}
-	p.Process = c.newProcess(name, dir, c.opts.Plugin,
+	program := c.opts.Plugin
+	if opts.ClockOffset != 0 {
+		program = components.KMSPluginSkewed
+	}
+	p.Process = c.newProcess(name, dir, program,
 		append([]string{"serve", "--config", p.configFile}, opts.Args...)...)
+	if opts.ClockOffset != 0 {
+		p.env = append(p.env, components.ClockOffsetVariable+"="+opts.ClockOffset.String())
+	}
 	p.graceful = true
 	p.ready = p.listening
 	p.conn, err = grpc.NewClient("unix://"+p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))

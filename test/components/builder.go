@@ -97,7 +97,11 @@ func (b builder) examine(ctx context.Context, c component) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
-	if s.entry, err = key(c.name, os.DirFS(dir), target, append(s.arguments(), c.env...)); err != nil {
+	recipe := append(s.arguments(), c.env...)
+	if c.movable {
+		recipe = append(recipe, nowMoved)
+	}
+	if s.entry, err = key(c.name, os.DirFS(dir), target, recipe); err != nil {
 		return step{}, err
 	}
 	_, s.present = b.cache.find(s.entry, c.binary)
@@ -178,7 +182,20 @@ func (b builder) compile(ctx context.Context, s step) (string, error) {
 	file := filepath.Join(temp, s.binary)
 	// No commit is stamped into what the tests run: the same sources must give
 	// the same bytes in every checkout and at every commit.
-	args := append([]string{"build", "-buildvcs=false", "-o", file}, s.arguments()...)
+	args := []string{"build", "-buildvcs=false", "-o", file}
+	if s.movable {
+		sources, remove, err := b.cache.temp()
+		if err != nil {
+			return "", err
+		}
+		defer remove()
+		flag, err := overlay(ctx, s.dir(b.root), sources)
+		if err != nil {
+			return "", err
+		}
+		args = append(args, flag)
+	}
+	args = append(args, s.arguments()...)
 	if _, err := goCommand(ctx, s.dir(b.root), s.env, args...); err != nil {
 		return "", err
 	}

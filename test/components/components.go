@@ -26,7 +26,10 @@ const (
 	APIServer136  Name = "kube-apiserver-1.36"
 	KMSPlugin     Name = "kmsplugin"
 	KMSPluginRace Name = "kmsplugin-race"
-	ETCDAudit     Name = "etcdaudit"
+	// KMSPluginSkewed is the plugin on a node whose clock is wrong, by
+	// ClockOffsetVariable.
+	KMSPluginSkewed Name = "kmsplugin-skewed"
+	ETCDAudit       Name = "etcdaudit"
 )
 
 // component says how one program is built. It is data: everything in it takes
@@ -40,6 +43,7 @@ type component struct {
 	flags   []string
 	ldflags string // in which {version} stands for the version found in go.mod
 	env     []string
+	movable bool // its clock can be moved, see ClockOffsetVariable
 	cost    cost
 }
 
@@ -84,6 +88,8 @@ func table() []component {
 	plugin.pkg = "./cmd/kmsplugin"
 	race := product(KMSPluginRace, []string{"-race"}, []string{"CGO_ENABLED=1"}, 45)
 	race.pkg, race.binary, race.ldflags = "./cmd/kmsplugin", "kmsplugin", ""
+	skewed := product(KMSPluginSkewed, []string{"-trimpath"}, static, 60)
+	skewed.pkg, skewed.binary, skewed.movable = "./cmd/kmsplugin", "kmsplugin", true
 	audit := product(ETCDAudit, []string{"-trimpath"}, static, 25)
 	audit.pkg = "./cmd/etcdaudit"
 
@@ -93,6 +99,7 @@ func table() []component {
 		etcd(Etcd35, "test/etcdserver-3.5"),
 		plugin,
 		race,
+		skewed,
 		audit,
 		{
 			name: Vault, binary: "vaultserver", module: "test/vaultserver", pkg: ".",
@@ -116,7 +123,7 @@ func Names() []Name {
 // Default returns what `make test` and `make demo` need: one version of each
 // program. The other versions are for `make test-matrix`.
 func Default() []Name {
-	return []Name{Etcd, KMSPlugin, KMSPluginRace, ETCDAudit, Vault, APIServer}
+	return []Name{Etcd, KMSPlugin, KMSPluginRace, KMSPluginSkewed, ETCDAudit, Vault, APIServer}
 }
 
 // Binaries is what Build has made or found.

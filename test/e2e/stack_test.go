@@ -54,7 +54,7 @@ var programs = sync.OnceValues(func() (cluster.Options, error) {
 	var err error
 	opts.Binaries, err = components.Build(context.Background(), os.Stderr,
 		cmp.Or(opts.Etcd, components.Etcd), cmp.Or(opts.APIServer, components.APIServer),
-		components.Vault, components.KMSPluginRace, components.ETCDAudit)
+		components.Vault, components.KMSPluginRace, components.KMSPluginSkewed, components.ETCDAudit)
 	return opts, err
 })
 
