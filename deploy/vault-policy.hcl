@@ -1,7 +1,17 @@
-# The least that kmsplugin needs on the Transit key "kubernetes" in the mount
-# "transit". Never "create": Transit would then make a missing key anew instead of
-# saying that it is missing.
+# The least that kmsplugin needs, printed by "kmsplugin policy" (for vault).
+
+# The key's type, versions and minimums, at every probe. Without it nothing starts.
 path "transit/keys/kubernetes"          { capabilities = ["read"] }
+
+# Wraps local KEKs and canaries; with envelope: vault, every seed. Never add "create":
+# Transit would then make a missing key anew instead of saying that it is missing.
 path "transit/encrypt/kubernetes"       { capabilities = ["update"] }
+
+# Opens canaries, wrapped local KEKs, and seeds that Vault wrapped.
 path "transit/decrypt/kubernetes"       { capabilities = ["update"] }
+
+# Local KEKs are derived from it: whoever may call it can derive them. Plugins only.
 path "transit/hmac/kubernetes/sha2-256" { capabilities = ["update"] }
+
+# Prolongs the plugin's own token. Without it the plugin logs in anew each time.
+path "auth/token/renew-self"            { capabilities = ["update"] }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/vaultbackend"
+)
+
+func newPolicy() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Print the least Vault policy that this configuration needs",
+		Long: `Print the Vault policy (HCL) that the plugin needs with this configuration, and
+nothing beyond it: each line says what fails without it. Nothing is asked of
+Vault, and no file but the configuration is read.
+
+Give the role this policy and no other (for AppRole token_policies, and
+token_no_default_policy=true where Vault's own "default" policy is not wanted).
+With sections that log in elsewhere, one policy is printed for each login.`,
+		Example: `  kmsplugin policy --config /etc/kmsplugin/config.yaml | vault policy write kmsplugin -
+  kmsplugin policy --config /etc/kmsplugin/config.yaml --envelope vault`,
+		Args: cobra.NoArgs,
+	}
+	load := addConfigFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := load()
+		if err != nil {
+			return err
+		}
+		return printPolicies(cmd.OutOrStdout(), c)
+	}
+	return cmd
+}
+
+// uses says what the plugin does with the keys of the configuration.
+func (c config) uses() []vaultbackend.Use {
+	return []vaultbackend.Use{
+		{Section: "vault", Config: c.Vault, Seals: true, Derives: c.Envelope == kmsplugin.EnvelopeLocal},
+	}
+}
+
+func printPolicies(w io.Writer, c config) error {
+	policies, err := vaultbackend.Policies(c.uses()...)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	for i, p := range policies {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if _, err := io.WriteString(w, p.HCL()); err != nil {
+			return fmt.Errorf("print policy: %w", err)
+		}
+	}
+	return nil
+}
