@@ -27,6 +27,11 @@ const (
 	// connectionTimeout bounds how long a caller may take to say that it speaks
 	// HTTP/2.
 	connectionTimeout = 5 * time.Second
+	// streamWorkers are goroutines that serve one request after another. One made
+	// for each request begins with a small stack, which grows on the way through
+	// gRPC and ours: an eighth of the time of a call that asks nobody. When all of
+	// them wait for the key store, further requests get goroutines of their own.
+	streamWorkers = 16
 )
 
 // NewServer returns a gRPC server for the KMS v2 API and for gRPC's own health
@@ -35,6 +40,7 @@ func NewServer(s *Service) *grpc.Server {
 	g := grpc.NewServer(
 		grpc.ConnectionTimeout(connectionTimeout),
 		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ChainUnaryInterceptor(s.observe, s.recover, s.limit),
 	)
 	kmsapi.RegisterKeyManagementServiceServer(g, service.NewGRPCService("", 0, s))
