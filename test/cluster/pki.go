@@ -65,6 +65,17 @@ func (a *Authority) CAFile() string { return filepath.Join(a.dir, "ca.crt") }
 // client certificate, because etcd's peers and its gateway use one for both.
 func (a *Authority) Server(name string) (CertFiles, error) {
 	t := template(pkix.Name{CommonName: name})
+	return a.server(name, t)
+}
+
+// ServerUntil is Server with an end of its own, which may lie in the past.
+func (a *Authority) ServerUntil(name string, end time.Time) (CertFiles, error) {
+	t := template(pkix.Name{CommonName: name})
+	t.NotBefore, t.NotAfter = end.Add(-validity), end
+	return a.server(name, t)
+}
+
+func (a *Authority) server(name string, t *x509.Certificate) (CertFiles, error) {
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	t.DNSNames = []string{"localhost"}
 	t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}

@@ -31,6 +31,9 @@ type PluginOptions struct {
 	Vault *Vault
 	Role  AppRole
 	Key   string
+	// Addresses are where the plugin finds Vault, such as a Proxy's or those of
+	// several nodes; the first node's alone by default.
+	Addresses []string
 	// Cluster is the cluster identity; "test" by default.
 	Cluster string
 	// Config is merged over what follows from the rest, map by map; a nil
@@ -124,8 +127,15 @@ func pluginConfig(opts PluginOptions, socket, listen string) map[string]any {
 		"listen":  listen,
 	}
 	if opts.Vault != nil {
+		var address any = opts.Addresses
+		switch len(opts.Addresses) {
+		case 0:
+			address = opts.Vault.Address(0)
+		case 1:
+			address = opts.Addresses[0]
+		}
 		config["vault"] = map[string]any{
-			"address": opts.Vault.Address(0),
+			"address": address,
 			"ca-file": opts.Vault.CAFile(),
 			"mount":   TransitMount,
 			"key":     opts.Key,

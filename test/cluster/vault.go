@@ -154,13 +154,10 @@ func (v *Vault) bringUp(ctx context.Context) error {
 	if err := v.join(ctx, first); err != nil {
 		return err
 	}
-	if err := first.client.Sys().MountWithContext(ctx, TransitMount, &api.MountInput{Type: "transit"}); err != nil {
-		return fmt.Errorf("mount Transit: %w", err)
+	if err := v.MountTransit(ctx, TransitMount); err != nil {
+		return err
 	}
-	if err := first.client.Sys().EnableAuthWithOptionsWithContext(ctx, "approle", &api.EnableAuthOptions{Type: "approle"}); err != nil {
-		return fmt.Errorf("enable AppRole: %w", err)
-	}
-	return nil
+	return v.EnableAppRole(ctx)
 }
 
 func (v *Vault) initialise(ctx context.Context, first *VaultNode) error {
@@ -297,6 +294,15 @@ func (v *Vault) Authority() *Authority { return v.authority }
 
 // Address is the https URL of one node, counted from 0.
 func (v *Vault) Address(i int) string { return v.nodes[i].Address }
+
+// Addresses are the https URLs of all nodes, running or not.
+func (v *Vault) Addresses() []string {
+	var addresses []string
+	for _, n := range v.nodes {
+		addresses = append(addresses, n.Address)
+	}
+	return addresses
+}
 
 // Nodes is the number of nodes.
 func (v *Vault) Nodes() int { return len(v.nodes) }

@@ -7,6 +7,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/vault/api"
 )
 
 // CreateKey creates a Transit key. settings are those of the API, such as
@@ -65,6 +68,15 @@ func (v *Vault) PutPolicy(ctx context.Context, name, policy string) error {
 	return nil
 }
 
+// EnableAppRole enables the auth method AppRole.
+func (v *Vault) EnableAppRole(ctx context.Context) error {
+	err := v.Client().Sys().EnableAuthWithOptionsWithContext(ctx, "approle", &api.EnableAuthOptions{Type: "approle"})
+	if err != nil {
+		return fmt.Errorf("enable AppRole: %w", err)
+	}
+	return nil
+}
+
 // AppRole is one role: what a plugin logs in with.
 type AppRole struct {
 	Name, RoleID string
@@ -103,7 +115,13 @@ func (v *Vault) AppRole(ctx context.Context, name, policy string, settings map[s
 // RenewSecretID puts a new secret-id into the role's file. Earlier ones stay
 // valid.
 func (v *Vault) RenewSecretID(ctx context.Context, role AppRole) error {
-	secret, err := v.Client().Logical().WriteWithContext(ctx, "auth/approle/role/"+role.Name+"/secret-id", nil)
+	return v.SecretIDFor(ctx, role, 0)
+}
+
+// SecretIDFor is RenewSecretID with an end, in whole seconds; 0 for none.
+func (v *Vault) SecretIDFor(ctx context.Context, role AppRole, ttl time.Duration) error {
+	secret, err := v.Client().Logical().WriteWithContext(ctx, "auth/approle/role/"+role.Name+"/secret-id",
+		map[string]any{"ttl": int(ttl.Seconds())})
 	if err != nil {
 		return fmt.Errorf("make a secret-id for the role %s: %w", role.Name, err)
 	}
