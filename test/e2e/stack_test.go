@@ -5,21 +5,16 @@
 package e2e
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sealproof/sealproof/test/cluster"
-	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/internal/rig"
 )
 
 const (
@@ -46,17 +41,7 @@ type stack struct {
 const limit = 8 * time.Minute
 
 // programs builds everything once for all tests of this run.
-var programs = sync.OnceValues(func() (cluster.Options, error) {
-	opts := cluster.Options{Plugin: components.KMSPluginRace}
-	if err := opts.VersionsFromEnvironment(); err != nil {
-		return opts, err
-	}
-	var err error
-	opts.Binaries, err = components.Build(context.Background(), os.Stderr,
-		cmp.Or(opts.Etcd, components.Etcd), cmp.Or(opts.APIServer, components.APIServer),
-		components.Vault, components.KMSPluginRace, components.KMSPluginSkewed, components.ETCDAudit)
-	return opts, err
-})
+var programs = rig.Programs(components.KMSPluginSkewed, components.ETCDAudit)
 
 // newStack starts etcd and Vault, with a Transit key and a role that may use it.
 func newStack(t *testing.T) *stack {
@@ -69,9 +54,7 @@ func newStack(t *testing.T) *stack {
 // newVaultStack is newStack for tests in which nothing is stored.
 func newVaultStack(t *testing.T) *stack {
 	t.Helper()
-	opts := must(programs())(t)
-	opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c := clustertest.Start(t, opts)
+	c, opts := rig.Start(t, programs)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(),
@@ -88,19 +71,11 @@ func policy(t testing.TB) string { return deployed(t, "vault-policy.hcl") }
 // deployed returns a file of deploy/, as it is shipped.
 func deployed(t testing.TB, name string) string {
 	t.Helper()
-	return string(must(os.ReadFile(filepath.Join("../../deploy", name)))(t))
+	return rig.Deployed(t, name)
 }
 
 // must turns a result with an error into one without: must(f())(t).
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
+func must[T any](v T, err error) func(testing.TB) T { return rig.Must(v, err) }
 
 func (s *stack) check(err error) {
 	s.t.Helper()
