@@ -115,7 +115,7 @@ func (l *lab) complains(p *cluster.Plugin, want string) {
 			l.Fatal("the plugin serves")
 		}
 		if !strings.Contains(err.Error(), want) {
-			return fmt.Errorf("%q does not say %q", err, want)
+			return fmt.Errorf("%w: it does not say %q", err, want)
 		}
 		return nil
 	}))

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+)
+
+// longestRehearsal is what the plugin allows (proto: RehearseRequest.duration).
+const longestRehearsal = time.Hour
+
+func newRehearse() *cobra.Command {
+	var length time.Duration
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "rehearse",
+		Short: "Cut this node's plugin off from Vault for a while, and say what that costs",
+		Long: `Cut the plugin on this node off from Vault, as an outage would, while the API
+server goes on using it; then say what failed, what would have failed had it been
+asked for, and how long the node could have gone on.
+
+Nothing is changed in Vault, on disk or on another node. The plugin uses Vault
+again when the time is over, when this command is interrupted, and when it dies:
+the rehearsal lasts as long as its connection.
+
+Exit status: 0 if no request failed, 1 if one did, or the rehearsal ended early,
+3 if the command was called wrongly.`,
+		Example: `  kmsplugin rehearse --for 10m
+  kmsplugin rehearse --for 1h --yes --config /etc/kmsplugin/config.yaml`,
+		Args: cobra.NoArgs,
+	}
+	find := addSocketFlags(cmd)
+	cmd.Flags().DurationVar(&length, "for", 10*time.Minute, "how long, at most 1h")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask first")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if length <= 0 || length > longestRehearsal {
+			return cli.Usage(fmt.Errorf("--for %v: want more than 0 and at most %v", length, longestRehearsal))
+		}
+		path, err := find()
+		if err != nil {
+			return err
+		}
+		if !yes {
+			if err := confirm(cmd, path, length); err != nil {
+				return err
+			}
+		}
+		return rehearse(cmd.Context(), cmd.OutOrStdout(), path, length)
+	}
+	return cmd
+}
+
+// confirm asks whoever sits at the terminal.
+func confirm(cmd *cobra.Command, path string, length time.Duration) error {
+	if !isTerminal(cmd.InOrStdin()) {
+		return cli.Usage(errors.New("nobody is there to be asked whether the plugin may be cut off from Vault: say so with --yes"))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "This cuts the plugin at %s off from Vault for %s. Requests that need Vault will fail.\nGo on? [y/N] ", path, rounded(length))
+	answer := make(chan string, 1)
+	go func() { // reading a terminal cannot be interrupted; the process ends instead
+		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case a := <-answer:
+		if a == "y" || a == "yes" {
+			return nil
+		}
+		return errors.New("not confirmed: nothing was done")
+	case <-cmd.Context().Done():
+		return fmt.Errorf("nothing was done: %w", errStopped)
+	}
+}
+
+// rehearse runs one rehearsal and reports it.
+func rehearse(ctx context.Context, w io.Writer, path string, length time.Duration) error {
+	plugin, conn, err := dialPlugin(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	before, err := getInfo(ctx, plugin, path)
+	if err != nil {
+		return err
+	}
+	// Ends the rehearsal on every way out of here.
+	running, end := context.WithCancel(ctx)
+	defer end()
+	stream, err := plugin.Rehearse(running, &pluginv1.RehearseRequest{Duration: durationpb.New(length)})
+	if err != nil {
+		return explain(path, err)
+	}
+	r := rehearsal{before: before}
+	progress := progressFor(w)
+	for {
+		var m *pluginv1.RehearseResponse
+		if m, err = stream.Recv(); err != nil {
+			break
+		}
+		r.last = m
+		progress.show(m)
+	}
+	progress.done()
+	switch {
+	case r.last == nil && ctx.Err() == nil && !errors.Is(err, io.EOF):
+		return explain(path, err) // refused: nothing was cut off
+	case r.last != nil:
+		r.write(w)
+	}
+	return r.verdict(ctx, plugin, path, err)
+}
+
+// rehearsal is what a rehearsal showed.
+type rehearsal struct {
+	before *pluginv1.GetInfoResponse
+	last   *pluginv1.RehearseResponse
+}
+
+// verdict turns the way the rehearsal ended into the command's own.
+func (r rehearsal) verdict(ctx context.Context, plugin pluginv1.PluginServiceClient, path string, ended error) error {
+	if r.last.GetOver() && errors.Is(ended, io.EOF) {
+		if r.failed() > 0 {
+			return cli.Exit(1, nil) // the report has said which
+		}
+		return nil
+	}
+	why := "the connection to the plugin was lost"
+	if ctx.Err() != nil || status.Code(ended) == codes.Canceled {
+		why = errStopped.Error()
+	}
+	// Whoever cut a plugin off wants to know that it is back.
+	info, err := getInfo(context.WithoutCancel(ctx), plugin, path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("rehearsal ended early (%s), and the plugin cannot be asked whether it uses Vault again (it does, unless it says otherwise): %w", why, err)
+	case info.GetRehearsal().GetActive():
+		return fmt.Errorf("rehearsal ended early (%s), but a rehearsal is still under way for %s: ask again with kmsplugin status", why, span(info.GetRehearsal().GetLeft()))
+	default:
+		return fmt.Errorf("rehearsal ended early (%s); the plugin uses Vault again", why)
+	}
+}
+
+func (r rehearsal) failed() (n int64) {
+	for _, q := range r.last.GetRequests() {
+		n += q.GetFailed()
+	}
+	return n
+}
+
+// write says what the rehearsal showed.
+func (r rehearsal) write(w io.Writer) {
+	fmt.Fprintf(w, "%s without Vault:\n", span(r.last.GetElapsed()))
+	if len(r.last.GetRequests()) == 0 {
+		fmt.Fprintln(w, "  the API server asked for nothing")
+	}
+	for _, q := range r.last.GetRequests() {
+		fmt.Fprintf(w, "  %-8s %d served, %d failed\n", printable(q.GetMethod()), q.GetServed(), q.GetFailed())
+		for _, reason := range q.GetReasons() {
+			fmt.Fprintf(w, "           failed: %s\n", printable(reason))
+		}
+	}
+	if s := r.last.GetServing(); !s.GetOk() {
+		fmt.Fprintf(w, "  at the end the plugin did not serve: %s\n", printable(s.GetReason()))
+	}
+	fmt.Fprintf(w, "It could have gone on for %s.\n", span(r.last.GetCouldLast()))
+	would := r.wouldFail()
+	if len(would) == 0 {
+		fmt.Fprintln(w, "Nothing else would have failed, had it been asked for.")
+		return
+	}
+	fmt.Fprintln(w, "What would have failed, had it been asked for:")
+	for _, line := range would {
+		fmt.Fprintln(w, "  "+line)
+	}
+}
+
+// wouldFail is what the plugin could not have opened or sealed when it began.
+func (r rehearsal) wouldFail() (lines []string) {
+	if r.before.GetEnvelope() == "vault" {
+		lines = append(lines, "every Encrypt, and so the start of an API server, and every seed not opened before (envelope: vault)")
+	}
+	for _, key := range r.before.GetKeys() {
+		for _, v := range key.GetVersions() {
+			if !v.GetOpensWithoutVault() {
+				lines = append(lines, fmt.Sprintf("what version %d of %s sealed (key_id %s)", v.GetNumber(), keyPath(key), v.GetKeyId()))
+			}
+		}
+	}
+	if r.before.GetKeep() != "systemd" {
+		lines = append(lines, "everything, after a restart of the plugin: it keeps no local KEK across one (local-kek.keep)")
+	}
+	return lines
+}
+
+// progress shows how a rehearsal goes.
+type progress struct {
+	w    io.Writer
+	live bool // one line that is written over; else a line for each change
+	last string
+}
+
+func progressFor(w io.Writer) *progress { return &progress{w: w, live: isTerminal(w)} }
+
+func (p *progress) show(m *pluginv1.RehearseResponse) {
+	if p.live {
+		fmt.Fprintf(p.w, "\r\x1b[K%s, %s left", progressLine(m, true), span(m.GetLeft()))
+		return
+	}
+	// What grows all the time is left out: a log gets a line for what matters.
+	if line := progressLine(m, false); line != p.last {
+		fmt.Fprintf(p.w, "%s %s\n", span(m.GetElapsed()), line)
+		p.last = line
+	}
+}
+
+func (p *progress) done() {
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// progressLine is the state of a rehearsal in a few words.
+func progressLine(m *pluginv1.RehearseResponse, counts bool) string {
+	text := "cut off from Vault"
+	if m.GetOver() {
+		text = "Vault is in use again"
+	}
+	if s := m.GetServing(); s.GetOk() {
+		text += ", serving"
+	} else {
+		text += ", NOT serving: " + printable(s.GetReason())
+	}
+	for _, q := range m.GetRequests() {
+		if counts {
+			text += fmt.Sprintf(", %s %d", printable(q.GetMethod()), q.GetServed())
+		}
+		if q.GetFailed() > 0 {
+			text += fmt.Sprintf(", %s %d FAILED", printable(q.GetMethod()), q.GetFailed())
+		}
+	}
+	return text
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+)
+
+func newStatus() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say whether the plugin on this node serves, and what it could open without Vault",
+		Long: `Ask the plugin on this node, over its socket, whether it serves and with which
+key version, what it knows of Vault, and what it could still open if Vault died
+now. The plugin answers from memory; Vault is not asked.
+
+Exit status: 0 if it serves, 1 if it does not or cannot be asked, 3 if the
+command was called wrongly.`,
+		Example: `  kmsplugin status
+  kmsplugin status --config /etc/kmsplugin/config.yaml
+  kmsplugin status --socket-path /run/kmsplugin/sealproof.sock -o json`,
+		Args: cobra.NoArgs,
+	}
+	find := addSocketFlags(cmd)
+	addOutput(cmd, &output)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		path, err := find()
+		if err != nil {
+			return err
+		}
+		plugin, conn, err := dialPlugin(cmd.Context(), path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		info, err := getInfo(cmd.Context(), plugin, path)
+		if err != nil {
+			return err
+		}
+		if err := printStatus(cmd.OutOrStdout(), info, output); err != nil {
+			return err
+		}
+		if !info.GetServing().GetOk() {
+			return cli.Exit(1, nil) // the report has said why
+		}
+		return nil
+	}
+	return cmd
+}
+
+// addOutput gives a command the choice between a table and JSON.
+func addOutput(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "table", "output format: table or json")
+	// Only a flag that does not exist can make this fail.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func checkOutput(output string) error {
+	if output != "table" && output != "json" {
+		return cli.Usage(fmt.Errorf("--output %s: want table or json", output))
+	}
+	return nil
+}
+
+func printStatus(w io.Writer, info *pluginv1.GetInfoResponse, output string) error {
+	var text []byte
+	if output == "json" {
+		var err error
+		if text, err = (protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true}).Marshal(info); err != nil {
+			return fmt.Errorf("print status: %w", err)
+		}
+		text = append(text, '\n')
+	} else {
+		var b strings.Builder
+		statusView{info: info, now: time.Now(), colours: coloursFor(w)}.write(&b)
+		text = []byte(b.String())
+	}
+	_, err := w.Write(text)
+	return err
+}
+
+// statusView renders what a plugin told about itself.
+type statusView struct {
+	info    *pluginv1.GetInfoResponse
+	now     time.Time // this node's clock
+	colours colours
+}
+
+func (v statusView) write(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("serving", "%s", v.serving())
+	row("cluster", "%s, envelope %s", v.info.GetCluster(), v.info.GetEnvelope())
+	for _, key := range v.info.GetKeys() {
+		v.key(row, key)
+	}
+	row("token", "%s", v.token())
+	row("kept across restarts", "%s", v.kept())
+	if r := v.info.GetRehearsal(); r.GetActive() {
+		row("rehearsal", "%s", v.colours.warn("cut off from Vault on purpose, for another "+span(r.GetLeft())))
+	}
+	row("plugin", "%s, commit %s, %s, started %s", v.info.GetBuild().GetVersion(), v.info.GetBuild().GetCommit(),
+		v.info.GetBuild().GetGo(), v.info.GetStarted().AsTime().Format(time.RFC3339))
+	_ = t.Flush() // into memory
+
+	for _, key := range v.info.GetKeys() {
+		for _, h := range key.GetHazards() {
+			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.warn("HAZARD"), printable(h.GetName()), keyPath(key), printable(h.GetText()))
+		}
+	}
+	v.without(w)
+}
+
+func (v statusView) serving() string {
+	s := v.info.GetServing()
+	switch {
+	case !s.GetOk():
+		return v.colours.bad("NO") + ": " + printable(s.GetReason())
+	case !s.GetWritable():
+		return v.colours.warn("reads only") + ", key_id " + s.GetKeyId() + ": Vault has refused the key once, nothing new is sealed until that is clear"
+	default:
+		return v.colours.good("yes") + ", key_id " + s.GetKeyId()
+	}
+}
+
+func (v statusView) key(row func(name, format string, args ...any), key *pluginv1.Key) {
+	row("key "+key.GetSource(), "%s, type %s, latest version %d", keyPath(key), orUnknown(key.GetType()), key.GetLatest())
+	row("  vault", "%s", v.probe(key.GetProbe()))
+	switch {
+	case key.GetWriteVersion() != 0:
+		row("  writes with", "version %d", key.GetWriteVersion())
+	case key.GetSource() != "vault":
+		row("  writes with", "nothing: it only decrypts")
+	default:
+		row("  writes with", "%s", v.colours.bad("nothing"))
+	}
+	if key.GetNextVersion() != 0 {
+		row("  will write with", "version %d from %s on (Vault's clock; %s)", key.GetNextVersion(),
+			key.GetPromotes().AsTime().Format(time.RFC3339), v.until(key))
+	}
+	if low := key.GetMinDecryption(); low > 1 {
+		row("  minimum", "Vault opens nothing older than version %d", low)
+	}
+}
+
+// until says when the promotion comes on this node's clock.
+func (v statusView) until(key *pluginv1.Key) string {
+	left := key.GetPromotes().AsTime().Sub(v.now.Add(key.GetClockAhead().AsDuration()))
+	if left <= 0 {
+		return "due, at the next good probe"
+	}
+	return "in " + rounded(left)
+}
+
+func (v statusView) probe(p *pluginv1.Probe) string {
+	good := "never seen to serve the key since the start"
+	if p.GetLastGood() != nil {
+		good = "last good probe " + span(p.GetLastGood()) + " ago"
+	}
+	switch p.GetState() {
+	case "ok":
+		return v.colours.good("ok") + ", " + good
+	case "not yet", "":
+		return v.colours.warn("not asked yet")
+	default:
+		text := v.colours.bad(printable(p.GetState()))
+		if p.GetFailing() != nil {
+			text += " for " + span(p.GetFailing())
+		}
+		return text + ": " + printable(p.GetReason()) + "; " + good
+	}
+}
+
+func (v statusView) token() string {
+	t := v.info.GetToken()
+	switch {
+	case t == nil:
+		return "none"
+	case t.GetExpires() == nil:
+		return "does not expire, or there is none"
+	}
+	text := "expires " + t.GetExpires().AsTime().Format(time.RFC3339)
+	if left := t.GetExpires().AsTime().Sub(v.now); left > 0 {
+		text += ", in " + rounded(left)
+	} else {
+		text += ", " + v.colours.warn("which has passed")
+	}
+	if t.GetProlongable() {
+		return text + "; it will be renewed before"
+	}
+	return text + "; the plugin logs in anew before"
+}
+
+func (v statusView) kept() string {
+	if v.info.GetKeep() == "systemd" {
+		return "local KEKs, by systemd"
+	}
+	return "nothing: a restart needs Vault"
+}
+
+// without is what the node could open if Vault died now.
+func (v statusView) without(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	header := "\nIf Vault died now, this node could still open:\n  KEY\tVERSION\tCREATED\tKEY_ID\tOPENS"
+	for _, key := range v.info.GetKeys() {
+		for _, version := range key.GetVersions() {
+			if header != "" {
+				fmt.Fprintln(t, header)
+				header = ""
+			}
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", key.GetSource(), number(version),
+				version.GetCreated().AsTime().Format(time.DateOnly), version.GetKeyId(), v.opens(version))
+		}
+	}
+	if header != "" {
+		fmt.Fprintln(t, "\nIf Vault died now, this node could open "+v.colours.bad("nothing")+".")
+	}
+	_ = t.Flush() // into memory
+	if seeds := v.info.GetHeld().GetOpenedSeeds(); seeds > 0 {
+		fmt.Fprintf(w, "and %d seeds that Vault wrapped itself and that were opened before.\n", seeds)
+	}
+}
+
+func number(v *pluginv1.Version) string {
+	text := strconv.Itoa(int(v.GetNumber()))
+	if v.GetWrites() {
+		text += " (writes)"
+	}
+	return text
+}
+
+func (v statusView) opens(version *pluginv1.Version) string {
+	switch {
+	case version.GetRefused():
+		return v.colours.bad("no") + ": Vault refuses this version"
+	case !version.GetOpensWithoutVault():
+		return v.colours.warn("no") + ": no local KEK is held"
+	default:
+		return v.colours.good("yes") + ", for " + span(version.GetLeaseLeft())
+	}
+}
+
+func keyPath(key *pluginv1.Key) string { return printable(key.GetMount() + "/" + key.GetName()) }
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "not known yet"
+	}
+	return printable(text)
+}
+
+func span(d *durationpb.Duration) string { return rounded(d.AsDuration()) }
+
+// rounded leaves out what nobody acts on: 23h59m instead of 23h59m12.345s.
+func rounded(d time.Duration) string {
+	unit := time.Second
+	if d >= time.Hour {
+		unit = time.Minute
+	}
+	text := d.Round(unit).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	return text
+}
+
+// errStopped is why a command ends that somebody interrupted.
+var errStopped = errors.New("interrupted")

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+)
+
+// askTimeout bounds a question that the plugin answers from memory.
+const askTimeout = 5 * time.Second
+
+// addSocketFlags gives a command that talks to a running plugin --config and
+// --socket-path, and returns what finds the socket once they are parsed. The
+// rest of the configuration may be anything: a plugin that runs answers, and
+// somebody who looks into an outage must not be sent to repair a file first.
+func addSocketFlags(cmd *cobra.Command) (find func() (string, error)) {
+	c := defaultConfig()
+	flags := cmd.Flags()
+	file := flags.String("config", "", "configuration file (YAML) that names the socket")
+	flags.String("socket-path", c.Socket.Path, "path of the plugin's unix socket")
+	return func() (string, error) {
+		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
+			return "", err
+		}
+		if err := c.Socket.Validate(); err != nil {
+			return "", cli.Usage(fmt.Errorf("socket.%w", err))
+		}
+		return c.Socket.Path, nil
+	}
+}
+
+// dialPlugin returns a client of the plugin behind a socket, once that accepts
+// connections.
+func dialPlugin(ctx context.Context, path string) (pluginv1.PluginServiceClient, io.Closer, error) {
+	if err := tryConnect(ctx, path); err != nil {
+		return nil, nil, err
+	}
+	conn, err := grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare a connection to %s: %w", path, err)
+	}
+	return pluginv1.NewPluginServiceClient(conn), conn, nil
+}
+
+// tryConnect says in the words of an operator why nobody answers.
+func tryConnect(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		return conn.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("no socket at %s: is the plugin running, and is this its socket.path? Name it with --socket-path or --config", path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nobody listens on %s: the plugin that made it has ended; look at its log", path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user may not connect to %s: it takes write permission on the socket, so run it as root or as a member of the socket's group", path)
+	default:
+		return fmt.Errorf("connect to %s: %w", path, err)
+	}
+}
+
+// explain turns the error of a call into one that says what to do.
+func explain(path string, err error) error {
+	s, ok := status.FromError(err)
+	switch {
+	case !ok:
+		return fmt.Errorf("ask the plugin at %s: %w", path, err)
+	case s.Code() == codes.Unimplemented:
+		return fmt.Errorf("what serves %s does not tell about itself: another plugin, or a Sealproof before this one", path)
+	case s.Code() == codes.DeadlineExceeded:
+		return fmt.Errorf("the plugin at %s accepts connections but does not answer within %v", path, askTimeout)
+	default:
+		return fmt.Errorf("the plugin at %s answers %s: %s", path, s.Code(), printable(s.Message()))
+	}
+}
+
+// getInfo asks once.
+func getInfo(ctx context.Context, plugin pluginv1.PluginServiceClient, path string) (*pluginv1.GetInfoResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	info, err := plugin.GetInfo(ctx, &pluginv1.GetInfoRequest{})
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	return info, nil
+}
+
+// printable keeps what another process says from steering the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}
+
+// isTerminal reports whether somebody sits in front of a stream.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colours paints words; the zero value leaves them as they are.
+type colours bool
+
+// coloursFor paints for a terminal only, and not where NO_COLOR asks for none
+// (https://no-color.org).
+func coloursFor(w io.Writer) colours {
+	return colours(isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+}
+
+func (c colours) paint(code, text string) string {
+	if !c || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (c colours) good(text string) string { return c.paint("32", text) }
+func (c colours) warn(text string) string { return c.paint("33", text) }
+func (c colours) bad(text string) string  { return c.paint("31;1", text) }
