@@ -1,0 +1,124 @@
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstDescriptor is SD_LISTEN_FDS_START of sd_listen_fds(3).
+const firstDescriptor = 3
+
+// Manager is the service manager that started this process. Without one every
+// method still works: nothing was handed over, and nobody is notified.
+type Manager struct {
+	notify   string
+	storeMax int
+
+	mu        sync.Mutex
+	inherited []descriptor
+}
+
+// descriptor is a bare number and not an *os.File: an os.File may change the
+// blocking mode, which is shared with everybody who has the same socket.
+type descriptor struct {
+	fd   int
+	name string
+}
+
+// FromEnvironment takes over what the service manager has handed to this process
+// and clears the variables that say so, so that no child takes it for its own.
+// It must be called once, early, and before descriptors are opened on purpose
+// to have certain numbers. The caller closes the Manager.
+func FromEnvironment() (*Manager, error) {
+	e, err := parseEnvironment(os.LookupEnv, os.Getpid())
+	for _, name := range []string{envPID, envCount, envNames, envNotify, envStoreMax} {
+		if unsetErr := os.Unsetenv(name); unsetErr != nil {
+			err = errors.Join(err, fmt.Errorf("clear %s: %w", name, unsetErr))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("what the service manager says in the environment: %w", err)
+	}
+	m := &Manager{notify: e.notify, storeMax: e.storeMax}
+	for i, name := range e.names {
+		fd := firstDescriptor + i
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+			return nil, errors.Join(fmt.Errorf("take over descriptor %d (%s), which %s announces: %w", fd, name, envCount, err), m.Close())
+		}
+		m.inherited = append(m.inherited, descriptor{fd: fd, name: name})
+	}
+	return m, nil
+}
+
+// Listener returns the listening socket that was handed over under a name
+// (FileDescriptorName= of systemd.socket(5)), or else the only one there is,
+// since by default a socket has the name of its unit. It returns nil if there
+// is none. What it is, and whether it is the right one, the caller checks.
+func (m *Manager) Listener(name string) (net.Listener, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var sockets []descriptor
+	for _, d := range m.inherited {
+		if isListening(d.fd) {
+			sockets = append(sockets, d)
+		}
+	}
+	if len(sockets) > 1 {
+		var names []string
+		var named []descriptor
+		for _, d := range sockets {
+			names = append(names, d.name)
+			if d.name == name {
+				named = append(named, d)
+			}
+		}
+		if len(named) != 1 {
+			return nil, fmt.Errorf("the service manager hands over %d sockets (%s): want one, or exactly one with FileDescriptorName=%s",
+				len(sockets), strings.Join(names, ", "), name)
+		}
+		sockets = named
+	}
+	if len(sockets) == 0 {
+		return nil, nil //nolint:nilnil // documented: none was handed over
+	}
+	d := m.take(sockets[0])
+	f := os.NewFile(uintptr(d.fd), d.name)
+	l, err := net.FileListener(f) // a duplicate
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("listen on descriptor %d (%s) from the service manager: %w", d.fd, d.name, err)
+	}
+	return l, nil
+}
+
+// take removes a descriptor from those that Close closes. The caller holds mu.
+func (m *Manager) take(d descriptor) descriptor {
+	m.inherited = slices.DeleteFunc(m.inherited, func(other descriptor) bool { return other == d })
+	return d
+}
+
+func isListening(fd int) bool {
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && listening == 1
+}
+
+// Close closes what was handed over and taken by nobody. The manager keeps its
+// own copies.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, d := range m.inherited {
+		if err := unix.Close(d.fd); err != nil {
+			errs = append(errs, fmt.Errorf("close descriptor %d (%s): %w", d.fd, d.name, err))
+		}
+	}
+	m.inherited = nil
+	return errors.Join(errs...)
+}
