@@ -42,8 +42,16 @@ type Config struct {
 
 // LocalKEK configures local KEKs.
 type LocalKEK struct {
-	Lease time.Duration `mapstructure:"lease" help:"how long local keys may be used after Vault last confirmed their version"`
+	Lease      time.Duration `mapstructure:"lease" help:"how long local keys may be used after Vault last confirmed their version"`
+	Keep       string        `mapstructure:"keep" help:"where local keys survive a restart of the plugin: none, or systemd (in the service's file descriptor store)"`
+	LockMemory bool          `mapstructure:"lock-memory" help:"keep the plugin's memory out of swap; needs a memory lock limit that is high enough"`
 }
+
+// Values of LocalKEK.Keep.
+const (
+	KeepNone    = "none"
+	KeepSystemd = "systemd"
+)
 
 // Decrypt configures what may be opened.
 type Decrypt struct {
@@ -64,7 +72,7 @@ func DefaultConfig() Config {
 		ProbeIntervalFault: 5 * time.Second,
 		RequestTimeout:     2500 * time.Millisecond,
 		OnRefusal:          RefusalDrop,
-		LocalKEK:           LocalKEK{Lease: 24 * time.Hour},
+		LocalKEK:           LocalKEK{Lease: 24 * time.Hour, Keep: KeepNone},
 	}
 }
 
@@ -93,6 +101,7 @@ func (c Config) Validate() error {
 		bad(key, "%q: want one of %q", value, allowed)
 	}
 	oneOf("envelope", c.Envelope, EnvelopeLocal, EnvelopeVault)
+	oneOf("local-kek.keep", c.LocalKEK.Keep, KeepNone, KeepSystemd)
 	oneOf("on-refusal", c.OnRefusal, RefusalDrop, RefusalLease)
 	between := func(key string, d, low, high time.Duration) {
 		if d < low || d > high {

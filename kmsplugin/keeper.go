@@ -12,9 +12,9 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
-// Keeper probes the key store in the background and keeps the snapshot that
-// requests are answered from. Only Run changes its state.
-type Keeper struct {
+// keeper probes one key in the background and keeps the snapshot that requests
+// are answered from. Only run changes its state.
+type keeper struct {
 	config Config
 	prober prober
 	boot   func() time.Duration
@@ -22,9 +22,14 @@ type Keeper struct {
 
 	current atomic.Pointer[snapshot]
 	kicks   chan struct{}
+	// dropped is told which versions, by key_id, may not be used any more.
 	dropped func(gone func(keyID string) bool)
+	// keep survives this process; nil keeps nothing.
+	keep *preserver
+	// propertyChanged counts changes of the key's properties.
+	propertyChanged func(property string)
 
-	// Owned by Run.
+	// Owned by run.
 	versions  map[string]*version // by key_id
 	confirmed map[string]time.Duration
 	standing  standing
@@ -32,32 +37,39 @@ type Keeper struct {
 	key       backend.Key
 	choice    choice
 	prepare   error
+	warm      bool // a probe has succeeded
+	more      bool // versions are still to be made ready
+	hazards   []hazard
+	oldest    int               // the lowest minimum that was ever seen
+	lineage   map[int]time.Time // creation times as first seen
 }
 
-// NewKeeper returns a Keeper that has asked nothing yet. boot is the time since
+// newKeeper returns a keeper that has asked nothing yet. boot is the time since
 // boot, suspended time included: a machine that slept must not find its lease
 // where it left it.
-func NewKeeper(config Config, b backend.Backend, boot func() time.Duration, log *slog.Logger) *Keeper {
-	k := &Keeper{
-		config:    config,
-		prober:    prober{backend: b, cluster: config.Cluster, envelope: config.Envelope, boot: boot},
-		boot:      boot,
-		log:       log,
-		kicks:     make(chan struct{}, 1),
-		dropped:   func(func(string) bool) {},
-		versions:  map[string]*version{},
-		confirmed: map[string]time.Duration{},
+func newKeeper(config Config, b backend.Backend, readOnly bool, boot func() time.Duration, log *slog.Logger) *keeper {
+	k := &keeper{
+		config:          config,
+		prober:          prober{backend: b, cluster: config.Cluster, envelope: config.Envelope, readOnly: readOnly, boot: boot},
+		boot:            boot,
+		log:             log,
+		kicks:           make(chan struct{}, 1),
+		dropped:         func(func(string) bool) {},
+		propertyChanged: func(string) {},
+		versions:        map[string]*version{},
+		confirmed:       map[string]time.Duration{},
+		lineage:         map[int]time.Time{},
 	}
 	k.current.Store(k.compose())
 	return k
 }
 
 // snapshot returns what to answer from.
-func (k *Keeper) snapshot() *snapshot { return k.current.Load() }
+func (k *keeper) snapshot() *snapshot { return k.current.Load() }
 
 // kick asks for a probe soon: a request has met something that the last probe
 // did not.
-func (k *Keeper) kick() {
+func (k *keeper) kick() {
 	select {
 	case k.kicks <- struct{}{}:
 	default:
@@ -71,9 +83,9 @@ const (
 	kickGap = time.Second
 )
 
-// Run probes until the context ends, and then drops every key. It returns only
+// run probes until the context ends, and then drops every key. It returns only
 // when no probe is under way any more.
-func (k *Keeper) Run(ctx context.Context) {
+func (k *keeper) run(ctx context.Context) {
 	results := make(chan findings, 1)
 	probing := false
 	probe := time.NewTimer(0)
@@ -101,10 +113,14 @@ func (k *Keeper) Run(ctx context.Context) {
 			probing = true
 			last = k.boot()
 			held := k.versions // replaced, never changed, while a probe reads it
+			first := k.chooseFirst
+			if k.warm || k.prober.readOnly {
+				first = nil
+			}
 			go func() {
 				ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 				defer cancel()
-				results <- k.prober.probe(ctx, held)
+				results <- k.prober.probe(ctx, held, first)
 			}()
 			continue
 		case f := <-results:
@@ -126,9 +142,12 @@ func (k *Keeper) Run(ctx context.Context) {
 
 // interval spreads probes over a tenth of their interval, so that the replicas
 // of a fleet do not ask in step.
-func (k *Keeper) interval() time.Duration {
+func (k *keeper) interval() time.Duration {
+	if k.more {
+		return 0
+	}
 	d := k.config.ProbeInterval
-	if k.standing.troubled() || k.choice.version == 0 {
+	if k.standing.troubled() || k.choice.version == 0 && !k.prober.readOnly {
 		d = k.config.ProbeIntervalFault
 	}
 	if k.standing.key.suspected && !k.standing.key.confirmed {
@@ -137,12 +156,26 @@ func (k *Keeper) interval() time.Duration {
 	return d + time.Duration(rand.Int64N(int64(d/10)+1)) //nolint:gosec // spreading load, not secrets
 }
 
+// chooseFirst returns the version that will write, as far as can be told from
+// one look at the key.
+func (k *keeper) chooseFirst(key backend.Key) int {
+	now, ok := serverTime{}.observe(key.Clock).now(k.boot())
+	if !ok {
+		now = time.Now() // as in publish
+	}
+	every := func(int) bool { return true }
+	return promotion{key: key, ready: every, now: now, delay: k.config.PromotionDelay, fresh: true}.choose().version
+}
+
 // apply takes in what a probe found.
-func (k *Keeper) apply(f findings) {
+func (k *keeper) apply(f findings) {
 	before := k.standing
 	k.standing = k.standing.after(f.outcome)
 	k.logStanding(before, f.err)
+	k.more = false
 	if f.err == nil {
+		k.watch(f.key)
+		k.warm, k.more = true, f.partial
 		k.key = f.key
 		k.clock = k.clock.observe(f.clock)
 		k.logPrepare(f.prepareErr)
@@ -153,9 +186,10 @@ func (k *Keeper) apply(f findings) {
 		for _, v := range f.added {
 			versions[v.binding.KeyID] = v
 			k.log.Info("key version ready", "version", v.number, "key_id", v.binding.KeyID,
-				"created", f.key.Created[v.number].UTC())
+				"created", f.key.Created[v.number].UTC(), "decrypts_only", v.canary.blank())
 		}
 		k.versions = versions
+		k.keep.add(f.raw)
 		for _, id := range f.accepted {
 			// From the start of the probe, not its end: what was true when we
 			// asked may have ended while the answer was under way.
@@ -169,7 +203,7 @@ func (k *Keeper) apply(f findings) {
 }
 
 // drop lets go of the versions that the key store has refused twice.
-func (k *Keeper) drop() {
+func (k *keeper) drop() {
 	gone := func(id string) bool { return k.standing.key.confirmed || k.standing.versions[id].confirmed }
 	versions := map[string]*version{}
 	for id, v := range k.versions {
@@ -182,11 +216,12 @@ func (k *Keeper) drop() {
 	}
 	if len(versions) != len(k.versions) || k.standing.key.confirmed {
 		k.versions = versions
+		k.keep.drop(gone)
 		k.dropped(gone)
 	}
 }
 
-func (k *Keeper) forget() {
+func (k *keeper) forget() {
 	k.versions, k.confirmed = map[string]*version{}, map[string]time.Duration{}
 	k.choice = choice{}
 	k.current.Store(k.compose())
@@ -194,12 +229,12 @@ func (k *Keeper) forget() {
 }
 
 // fresh reports whether the key was seen recently enough to promote.
-func (k *Keeper) fresh() bool {
+func (k *keeper) fresh() bool {
 	return k.standing.everGood && k.boot()-k.standing.lastGood < k.config.PromotionDelay/2
 }
 
 // publish decides which version writes and swaps the snapshot.
-func (k *Keeper) publish() {
+func (k *keeper) publish() {
 	now, ok := k.clock.now(k.boot())
 	if !ok {
 		now = time.Now() // the key store names no time: all that is left is our own
@@ -208,7 +243,8 @@ func (k *Keeper) publish() {
 	c := promotion{
 		key: k.key,
 		ready: func(n int) bool {
-			return k.versions[seal.KeyID(k.key.Mount, k.key.Name, n, k.key.Created[n])] != nil
+			v := k.versions[seal.KeyID(k.key.Mount, k.key.Name, n, k.key.Created[n])]
+			return v != nil && !v.canary.blank()
 		},
 		current: before,
 		now:     now,
@@ -219,11 +255,12 @@ func (k *Keeper) publish() {
 		k.choice = c
 	}
 	k.current.Store(k.compose())
+	k.keep.changed()
 	k.logChoice(before, c)
 }
 
 // compose is the snapshot of the present state.
-func (k *Keeper) compose() *snapshot {
+func (k *keeper) compose() *snapshot {
 	s := &snapshot{
 		keks:      make(map[kekName]*seal.LocalKEK, len(k.versions)),
 		leaseEnds: make(map[string]time.Duration, len(k.confirmed)),
@@ -233,6 +270,8 @@ func (k *Keeper) compose() *snapshot {
 		standing:  k.standing,
 		key:       k.key,
 		clock:     k.clock,
+		versions:  k.versions,
+		hazards:   k.hazards,
 	}
 	for _, v := range k.versions {
 		if v.kek != nil {
@@ -271,7 +310,7 @@ func refusalError(reason string) error {
 	return &backend.Error{Class: backend.Refusal, Op: "use the key", Reason: reason}
 }
 
-func (k *Keeper) whyNotReady() error {
+func (k *keeper) whyNotReady() error {
 	switch {
 	case k.standing.class != 0:
 		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: k.standing.class, Op: "waiting for Vault", Reason: k.standing.reason})
@@ -281,49 +320,5 @@ func (k *Keeper) whyNotReady() error {
 		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: backend.Unsuitable, Op: "read the key", Reason: "it has no version that may encrypt"})
 	default:
 		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: backend.Outage, Op: "waiting for Vault", Reason: "no answer yet"})
-	}
-}
-
-func (k *Keeper) logStanding(before standing, err error) {
-	now := k.standing
-	switch {
-	case now.class == before.class && now.reason == before.reason && now.key == before.key:
-	case now.class == 0:
-		k.log.Info("Vault answers again", "after", (k.boot() - before.since).Round(time.Second))
-	default:
-		level := slog.LevelWarn
-		if now.class == backend.Refusal || now.class == backend.Unsuitable {
-			level = slog.LevelError
-		}
-		k.log.Log(context.Background(), level, "Vault does not serve the key",
-			"class", now.class.String(), "reason", now.reason, "cause", err.Error(),
-			"lease_left", k.leaseLeft().Round(time.Second), "refused_for_certain", now.key.confirmed)
-	}
-}
-
-func (k *Keeper) leaseLeft() time.Duration {
-	at, ok := k.confirmed[k.choice.keyID]
-	if !ok {
-		return 0
-	}
-	return max(at+k.config.LocalKEK.Lease-k.boot(), 0)
-}
-
-func (k *Keeper) logPrepare(err error) {
-	if err != nil && (k.prepare == nil || k.prepare.Error() != err.Error()) {
-		k.log.Error("a key version cannot be made ready", "cause", err.Error())
-	}
-	k.prepare = err
-}
-
-func (k *Keeper) logChoice(before, after choice) {
-	if after.version != 0 && after.keyID != before.keyID {
-		k.log.Info("write version", "version", after.version, "key_id", after.keyID, "before", before.version)
-		if before.version != 0 && after.version <= before.version {
-			k.log.Error("the key in Vault is another one than before: deleted and created again, or restored", "key_id", after.keyID, "before", before.keyID)
-		}
-	}
-	if after.next != 0 && (after.next != before.next || !after.at.Equal(before.at)) {
-		k.log.Info("key version will be promoted", "version", after.next, "at", after.at.UTC())
 	}
 }

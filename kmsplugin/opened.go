@@ -1,8 +1,10 @@
 package kmsplugin
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"sync"
 	"time"
 
@@ -23,9 +25,15 @@ const (
 // wrapped itself, and local KEKs that this replica could not derive. Without it
 // every restart of an API server in an outage would lose them.
 type opened struct {
+	// raw says that the bytes of local KEKs are to be kept too, and changed is
+	// told whenever there is more or less to keep.
+	raw     bool
+	changed func()
+
 	mu    sync.Mutex
 	seeds *simplelru.LRU[openedName, openedSeed]
 	keks  *simplelru.LRU[openedName, openedKEK]
+	edits uint64
 }
 
 // openedName stands for a ciphertext, its binding and its form.
@@ -39,20 +47,22 @@ type openedSeed struct {
 type openedKEK struct {
 	held
 	kek *seal.LocalKEK
+	key []byte // only if opened.raw
 }
 
 // held is under which version, and since when, something may be used.
 type held struct {
-	keyID string        // of the key version that opened it; empty if it is not listed
-	at    time.Duration // on the boot clock, before the key store was asked
+	source string        // the key store that opened it
+	keyID  string        // of the key version that opened it; empty if it is not listed
+	at     time.Duration // on the boot clock, before the key store was asked
 }
 
-func newOpened() *opened {
+func newOpened(raw bool) *opened {
 	// NewLRU fails only for a size that is not positive. Seeds are overwritten
 	// when they leave.
 	seeds, _ := simplelru.NewLRU(maxSeeds, func(_ openedName, s openedSeed) { clear(s.seed) })
-	keks, _ := simplelru.NewLRU[openedName, openedKEK](maxKEKs, nil)
-	return &opened{seeds: seeds, keks: keks}
+	keks, _ := simplelru.NewLRU(maxKEKs, func(_ openedName, k openedKEK) { clear(k.key) })
+	return &opened{raw: raw, changed: func() {}, seeds: seeds, keks: keks}
 }
 
 func nameOf(s seal.Sealed) openedName {
@@ -75,7 +85,7 @@ func (o *opened) seed(s seal.Sealed, current func(held) bool) ([]byte, bool) {
 	if !ok || !current(e.held) {
 		return nil, false
 	}
-	return append([]byte(nil), e.seed...), true
+	return bytes.Clone(e.seed), true
 }
 
 // kek returns the local KEK inside s on the same terms.
@@ -91,31 +101,90 @@ func (o *opened) kek(s seal.Sealed, current func(held) bool) (*seal.LocalKEK, bo
 
 // addSeed keeps a copy of seed.
 func (o *opened) addSeed(s seal.Sealed, h held, seed []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.seeds.Add(nameOf(s), openedSeed{held: h, seed: append([]byte(nil), seed...)})
+	o.edit(func() { o.seeds.Add(nameOf(s), openedSeed{held: h, seed: bytes.Clone(seed)}) })
 }
 
-func (o *opened) addKEK(s seal.Sealed, h held, kek *seal.LocalKEK) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.keks.Add(nameOf(s), openedKEK{held: h, kek: kek})
+// addKEK keeps kek, and where wanted a copy of its bytes.
+func (o *opened) addKEK(s seal.Sealed, h held, kek *seal.LocalKEK, key []byte) {
+	e := openedKEK{held: h, kek: kek}
+	if o.raw {
+		e.key = bytes.Clone(key)
+	}
+	o.edit(func() { o.keks.Add(nameOf(s), e) })
 }
 
-// drop forgets everything opened under the versions that are gone.
-func (o *opened) drop(gone func(keyID string) bool) {
+// drop forgets everything that a key store opened under versions that are gone.
+func (o *opened) drop(source string, gone func(keyID string) bool) {
+	o.edit(func() {
+		for _, name := range o.seeds.Keys() {
+			if e, ok := o.seeds.Peek(name); ok && e.source == source && gone(e.keyID) {
+				o.seeds.Remove(name)
+			}
+		}
+		for _, name := range o.keks.Keys() {
+			if e, ok := o.keks.Peek(name); ok && e.source == source && gone(e.keyID) {
+				o.keks.Remove(name)
+			}
+		}
+	})
+}
+
+func (o *opened) edit(change func()) {
+	o.mu.Lock()
+	change()
+	o.edits++
+	o.mu.Unlock()
+	o.changed()
+}
+
+// generation is another number after every edit.
+func (o *opened) generation() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.edits
+}
+
+// kept returns copies of everything that is to outlive the process.
+func (o *opened) kept() (keks, seeds []keptOpened) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, name := range o.keks.Keys() { // the oldest first, as restore wants them
+		if e, ok := o.keks.Peek(name); ok {
+			keks = append(keks, e.keep(name, e.key))
+		}
+	}
 	for _, name := range o.seeds.Keys() {
-		if e, ok := o.seeds.Peek(name); ok && gone(e.keyID) {
-			o.seeds.Remove(name)
+		if e, ok := o.seeds.Peek(name); ok {
+			seeds = append(seeds, e.keep(name, e.seed))
 		}
 	}
-	for _, name := range o.keks.Keys() {
-		if e, ok := o.keks.Peek(name); ok && gone(e.keyID) {
-			o.keks.Remove(name)
+	return keks, seeds
+}
+
+func (h held) keep(name openedName, secret []byte) keptOpened {
+	return keptOpened{Name: bytes.Clone(name[:]), Source: h.source, KeyID: h.keyID, At: h.at, Secret: bytes.Clone(secret)}
+}
+
+// restore takes over what was kept.
+func (o *opened) restore(keks, seeds []keptOpened) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range append(keks, seeds...) {
+		if len(e.Name) != len(openedName{}) {
+			return fmt.Errorf("%w: a name in it has %d bytes", errNotKept, len(e.Name))
 		}
 	}
+	for _, e := range keks {
+		kek, err := seal.NewLocalKEK(e.Secret)
+		if err != nil {
+			return fmt.Errorf("restore an opened local KEK: %w", err)
+		}
+		o.keks.Add(openedName(e.Name), openedKEK{held: held{e.Source, e.KeyID, e.At}, kek: kek, key: bytes.Clone(e.Secret)})
+	}
+	for _, e := range seeds {
+		o.seeds.Add(openedName(e.Name), openedSeed{held: held{e.Source, e.KeyID, e.At}, seed: bytes.Clone(e.Secret)})
+	}
+	return nil
 }
 
 // len returns how many seeds and local KEKs are kept.

@@ -18,21 +18,45 @@ import (
 type version struct {
 	number  int
 	binding seal.Binding
-	kek     *seal.LocalKEK // nil with envelope: vault
+	kek     *seal.LocalKEK // nil with envelope: vault, and where canary is blank
 	wrapped []byte         // the local KEK as wrapped by the key store
 	canary  canary
 }
 
 // canary is a random value that the key store sealed for us. Having it opened
 // again shows that the version still decrypts, at the risk of nothing.
+//
+// For a version that nothing may be sealed under it is blank: random bytes in the
+// form of a ciphertext. That they do not authenticate is then the good answer:
+// the key store gives it only for a version, and to a caller, that may decrypt.
 type canary struct{ plain, sealed []byte }
+
+func (c canary) blank() bool { return c.plain == nil }
+
+// opens says what the key store's answer to the canary means: nil if the version
+// decrypts.
+func (c canary) opens(answer backend.Result) error {
+	switch {
+	case c.blank() && backend.ClassOf(answer.Err) == backend.Item:
+		return nil
+	case answer.Err != nil:
+		return answer.Err
+	case subtle.ConstantTimeCompare(answer.Data, c.plain) != 1:
+		return errors.New("what was wrapped came back different")
+	}
+	return nil
+}
 
 // prober asks the key store everything that a snapshot is made of.
 type prober struct {
 	backend  backend.Backend
 	cluster  string
 	envelope string
-	boot     func() time.Duration
+	// readOnly is set for a key that is never written with.
+	readOnly bool
+	// keep is set where local KEKs have to survive this process.
+	keep bool
+	boot func() time.Duration
 }
 
 // findings is what one probe brings home.
@@ -41,6 +65,11 @@ type findings struct {
 	key   backend.Key // valid if outcome.err is nil
 	clock backend.ClockReading
 	added []*version
+	// raw holds the bytes of the local KEKs among added, by key_id, where
+	// prober.keep asks for them.
+	raw map[string][]byte
+	// partial is set when versions were left for the next probe.
+	partial bool
 	// prepareErr is why versions that are listed could not be made ready,
 	// although the key answered.
 	prepareErr error
@@ -48,15 +77,21 @@ type findings struct {
 
 // probe asks for the key and has all canaries opened: two requests, however many
 // versions are held. For versions not seen before it takes an HMAC each, and one
-// request that wraps all of them.
-func (p prober) probe(ctx context.Context, held map[string]*version) findings {
+// request that wraps all of them. If first is given, only the version that it
+// chooses is made ready: whoever starts must not wait for all of them.
+func (p prober) probe(ctx context.Context, held map[string]*version, first func(backend.Key) int) findings {
 	f := findings{outcome: outcome{at: p.boot()}}
 	f.key, f.err = p.backend.ReadKey(ctx)
 	if f.err != nil {
 		return f
 	}
 	f.clock = f.key.Clock
-	made, err := p.prepare(ctx, f.key, held)
+	only := 0
+	if first != nil {
+		only = first(f.key)
+	}
+	todo, blanks := p.missing(f.key, held, only, &f)
+	made, err := p.prepare(ctx, todo)
 	if err != nil {
 		switch backend.ClassOf(err) {
 		case backend.Outage, backend.Credentials:
@@ -66,7 +101,7 @@ func (p prober) probe(ctx context.Context, held map[string]*version) findings {
 			f.prepareErr = err
 		}
 	}
-	f.err = p.confirm(ctx, &f, held, made)
+	f.err = p.confirm(ctx, &f, held, append(made, blanks...))
 	return f
 }
 
@@ -76,16 +111,35 @@ type candidate struct {
 	key []byte // the derived local KEK; nil with envelope: vault
 }
 
-// prepare derives, wraps and plants a canary for every version that may be
-// written with and is not held yet.
-func (p prober) prepare(ctx context.Context, key backend.Key, held map[string]*version) ([]candidate, error) {
-	var made []candidate
+// missing lists the versions that the key store has and that are not held:
+// those that can be written with, and those that only decrypt. only, unless 0,
+// leaves all others for later.
+func (p prober) missing(key backend.Key, held map[string]*version, only int, f *findings) (todo, blanks []candidate) {
 	for _, n := range slices.Sorted(maps.Keys(key.Created)) {
 		id := seal.KeyID(key.Mount, key.Name, n, key.Created[n])
-		if held[id] == nil && n >= key.OldestSealable() && n <= key.Latest {
-			made = append(made, candidate{version: &version{number: n, binding: seal.Binding{Cluster: p.cluster, KeyID: id}}})
+		sealable := !p.readOnly && n >= key.OldestSealable() && n <= key.Latest
+		have := held[id]
+		if n < key.MinDecryption || have != nil && !(have.canary.blank() && sealable) {
+			continue
 		}
+		if only != 0 && n != only {
+			f.partial = true
+			continue
+		}
+		c := candidate{version: &version{number: n, binding: seal.Binding{Cluster: p.cluster, KeyID: id}}}
+		if sealable {
+			todo = append(todo, c)
+			continue
+		}
+		c.canary.sealed = seal.Unopenable(n)
+		blanks = append(blanks, c)
 	}
+	return todo, blanks
+}
+
+// prepare derives, wraps and plants a canary for versions that may be written
+// with.
+func (p prober) prepare(ctx context.Context, made []candidate) ([]candidate, error) {
 	if len(made) == 0 {
 		return nil, nil
 	}
@@ -171,27 +225,31 @@ func (p prober) wrap(ctx context.Context, made []candidate) (wrapped []candidate
 // confirm has every canary opened, and every new local KEK unwrapped and
 // compared: nothing may be sealed with a key that does not come back.
 func (p prober) confirm(ctx context.Context, f *findings, held map[string]*version, made []candidate) error {
-	var items []backend.DecryptItem
-	var ids []string
-	var want [][]byte
-	ask := func(id string, sealed, aad, plain []byte) {
-		items = append(items, backend.DecryptItem{Ciphertext: sealed, AssociatedData: aad})
-		ids, want = append(ids, id), append(want, plain)
-	}
-	for _, v := range held {
-		ask(v.binding.KeyID, v.canary.sealed, v.binding.CanaryData(), v.canary.plain)
-	}
-	for _, c := range made {
-		ask(c.binding.KeyID, c.canary.sealed, c.binding.CanaryData(), c.canary.plain)
-		if c.kek != nil {
-			ask(c.binding.KeyID, c.wrapped, c.binding.WrapData(), c.key)
-		}
-	}
 	defer func() {
 		for _, c := range made {
 			clear(c.key)
 		}
 	}()
+	// A new version takes the place of one that is held under its key_id.
+	checked := make(map[string]candidate, len(held)+len(made))
+	for id, v := range held {
+		checked[id] = candidate{version: v}
+	}
+	for _, c := range made {
+		checked[c.binding.KeyID] = c
+	}
+	var items []backend.DecryptItem
+	var asked []check
+	ask := func(id string, sealed, aad []byte, opens func(backend.Result) error) {
+		items = append(items, backend.DecryptItem{Ciphertext: sealed, AssociatedData: aad})
+		asked = append(asked, check{id, opens})
+	}
+	for id, c := range checked {
+		ask(id, c.canary.sealed, c.binding.CanaryData(), c.canary.opens)
+		if c.key != nil {
+			ask(id, c.wrapped, c.binding.WrapData(), canary{plain: c.key}.opens)
+		}
+	}
 	if len(items) == 0 {
 		return nil
 	}
@@ -201,16 +259,18 @@ func (p prober) confirm(ctx context.Context, f *findings, held map[string]*versi
 	}
 	failed := map[string]error{}
 	for i, r := range results {
-		err := r.Err
-		if err == nil && subtle.ConstantTimeCompare(r.Data, want[i]) != 1 {
-			err = errors.New("what was wrapped came back different")
+		if err := asked[i].opens(r); err != nil {
+			failed[asked[i].id] = err
 		}
 		clear(r.Data)
-		if err != nil {
-			failed[ids[i]] = err
-		}
 	}
 	return p.judge(f, held, made, failed)
+}
+
+// check is one question about the version id.
+type check struct {
+	id    string
+	opens func(backend.Result) error
 }
 
 // judge sorts the versions into accepted, refused and neither. An answer that is
@@ -234,21 +294,20 @@ func (p prober) judge(f *findings, held map[string]*version, made []candidate, f
 		}
 	}
 	for _, c := range made {
-		if err := failed[c.binding.KeyID]; err != nil {
-			f.prepareErr = errors.Join(f.prepareErr, fmt.Errorf("confirm %s: %w", c.binding.KeyID, err))
+		id := c.binding.KeyID
+		if err := failed[id]; err != nil {
+			f.prepareErr = errors.Join(f.prepareErr, fmt.Errorf("confirm %s: %w", id, err))
 			continue
 		}
-		f.accepted = append(f.accepted, c.binding.KeyID)
+		if held[id] == nil {
+			f.accepted = append(f.accepted, id)
+		}
 		f.added = append(f.added, c.version)
-	}
-	// A version that may only decrypt can have no canary. That it is listed,
-	// and that another version of the same key was just opened, is as good.
-	if len(f.accepted) > 0 {
-		for n, created := range f.key.Created {
-			id := seal.KeyID(f.key.Mount, f.key.Name, n, created)
-			if n >= f.key.MinDecryption && n < f.key.OldestSealable() && held[id] == nil {
-				f.accepted = append(f.accepted, id)
+		if p.keep && c.key != nil {
+			if f.raw == nil {
+				f.raw = map[string][]byte{}
 			}
+			f.raw[id] = slices.Clone(c.key)
 		}
 	}
 	return nil

@@ -95,11 +95,13 @@ func (w *world) replica(change func(*Config)) *replica {
 	w.machines++
 	boot := w.boot(time.Duration(w.machines) * 100 * time.Hour)
 	store := fakeClient{w.store, boot}
-	k := NewKeeper(c, store, boot, log)
-	r := &replica{t: w.t, log: buffer, kms: NewService(c, k, store, boot, NewMetrics(prometheus.NewRegistry()), log)}
+	r := &replica{t: w.t, log: buffer, kms: NewService(c, Parts{
+		Writes: Source{Name: "vault", ID: "transit/k8s", Backend: store},
+		Boot:   boot, Metrics: NewMetrics(prometheus.NewRegistry()), Log: log,
+	})}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
-	go func() { k.Run(ctx); close(done) }()
+	go func() { r.kms.Run(ctx); close(done) }()
 	r.stop = func() { cancel(); <-done }
 	w.t.Cleanup(r.stop)
 	synctest.Wait()
@@ -201,7 +203,7 @@ func TestReplicasSwitchTogetherAtTheAnnouncedInstant(t *testing.T) {
 		w.store.rotate()
 		instant := w.store.key.Created[2].Add(3 * time.Minute).Add(-time.Hour) // on our clock
 		time.Sleep(40 * time.Second)
-		if c := a.kms.keeper.snapshot().choice; c.next != 2 || !c.at.Equal(instant.Add(time.Hour)) {
+		if c := a.kms.writer().snapshot().choice; c.next != 2 || !c.at.Equal(instant.Add(time.Hour)) {
 			t.Fatalf("announced: version %d at %v", c.next, c.at)
 		}
 		time.Sleep(time.Until(instant.Add(-600 * time.Millisecond)))
@@ -283,7 +285,7 @@ func TestOneRefusalSuspendsAndASecondFailsClosed(t *testing.T) {
 		e := r.mustEncrypt("seed")
 		r.mustDecrypt(w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("opened by Vault"), "opened by Vault")
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
-		for r.kms.keeper.snapshot().suspended == nil {
+		for r.kms.writer().snapshot().suspended == nil {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if err := r.statusErr(); err != nil {
@@ -298,7 +300,7 @@ func TestOneRefusalSuspendsAndASecondFailsClosed(t *testing.T) {
 		wants(t, err, codes.PermissionDenied)
 		_, err = r.decrypt(e)
 		wants(t, err, codes.PermissionDenied)
-		if n := len(r.kms.keeper.snapshot().keks); n != 0 {
+		if n := len(r.kms.writer().snapshot().keks); n != 0 {
 			t.Errorf("%d local KEKs still held", n)
 		}
 		if seeds, _ := r.kms.opened.len(); seeds != 0 {
@@ -575,7 +577,7 @@ func TestStoppingDropsEveryKey(t *testing.T) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("x")
 		r.stop()
-		if snap := r.kms.keeper.snapshot(); len(snap.keks) != 0 || snap.write != nil {
+		if snap := r.kms.writer().snapshot(); len(snap.keks) != 0 || snap.write != nil {
 			t.Error("keys are still held")
 		}
 		if _, err := r.kms.Status(t.Context()); !errors.Is(err, errNotReady) {

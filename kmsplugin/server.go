@@ -18,6 +18,7 @@ import (
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/seal"
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
 const (
@@ -34,8 +35,8 @@ const (
 	streamWorkers = 16
 )
 
-// NewServer returns a gRPC server for the KMS v2 API and for gRPC's own health
-// service.
+// NewServer returns a gRPC server for the KMS v2 API, for gRPC's own health
+// service and for what the plugin tells about itself.
 func NewServer(s *Service) *grpc.Server {
 	g := grpc.NewServer(
 		grpc.ConnectionTimeout(connectionTimeout),
@@ -45,12 +46,14 @@ func NewServer(s *Service) *grpc.Server {
 	)
 	kmsapi.RegisterKeyManagementServiceServer(g, service.NewGRPCService("", 0, s))
 	grpc_health_v1.RegisterHealthServer(g, grpcHealth{service: s})
+	pluginv1.RegisterPluginServiceServer(g, info{service: s})
 	return g
 }
 
 // Serve serves until the context ends, then lets requests under way finish for
 // at most grace, and cuts the rest.
-func Serve(ctx context.Context, g *grpc.Server, l net.Listener, grace time.Duration) error {
+func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
+	g := NewServer(s)
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(l) }()
 	select {
@@ -58,6 +61,7 @@ func Serve(ctx context.Context, g *grpc.Server, l net.Listener, grace time.Durat
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
+	s.rehearsal.end() // its stream would be waited for
 	cut := time.AfterFunc(grace, g.Stop)
 	g.GracefulStop()
 	cut.Stop()
@@ -104,6 +108,9 @@ func (s *Service) observe(ctx context.Context, req any, info *grpc.UnaryServerIn
 		}
 		result = status.Code(reported)
 	}
+	if s.rehearsal.left() > 0 {
+		s.rehearsal.note(method, reasonOf(reported))
+	}
 	s.metrics.requests.WithLabelValues(method, result.String()).Inc()
 	s.metrics.duration.WithLabelValues(method).Observe(took.Seconds())
 	s.logRequest(ctx, method, req, resp, result, took, err)
@@ -134,6 +141,14 @@ func (s *Service) logRequest(ctx context.Context, method string, req, resp any, 
 		attrs = append(attrs, slog.String("cause", err.Error()))
 	}
 	s.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// reasonOf is what the caller is told; empty if nothing failed.
+func reasonOf(reported error) string {
+	if reported == nil {
+		return ""
+	}
+	return status.Convert(reported).Message()
 }
 
 // clip bounds what a caller can make us log.

@@ -48,8 +48,10 @@ func serveForTest(t *testing.T, change func(*Config)) *served {
 	s := &served{store: newFakeStore(time.Now), registry: prometheus.NewRegistry(), log: &lines{}}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	store := fakeClient{s.store, SinceBoot}
-	keeper := NewKeeper(c, store, SinceBoot, log)
-	s.service = NewService(c, keeper, store, SinceBoot, NewMetrics(s.registry), log)
+	s.service = NewService(c, Parts{
+		Writes: Source{Name: "vault", ID: "transit/k8s", Backend: store},
+		Boot:   SinceBoot, Metrics: NewMetrics(s.registry), Log: log,
+	})
 
 	dir, err := os.MkdirTemp("", "kms")
 	if err != nil {
@@ -62,8 +64,8 @@ func serveForTest(t *testing.T, change func(*Config)) *served {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	kept, done := make(chan struct{}), make(chan error, 1)
-	go func() { keeper.Run(ctx); close(kept) }()
-	go func() { done <- Serve(ctx, NewServer(s.service), l, 2*time.Second) }()
+	go func() { s.service.Run(ctx); close(kept) }()
+	go func() { done <- s.service.Serve(ctx, l, 2*time.Second) }()
 	s.shutdown = func() error { cancel(); <-kept; return <-done }
 	if s.conn, err = grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
@@ -124,8 +126,8 @@ func TestAnOversizedRequestIsRefused(t *testing.T) {
 
 func TestADefectFailsOneRequestAndSaysNothingOfIt(t *testing.T) {
 	s := serveForTest(t, nil)
-	good := s.service.keeper.current.Load()
-	s.service.keeper.current.Store(nil) // what a defect would do
+	good := s.service.writer().current.Load()
+	s.service.writer().current.Store(nil) // what a defect would do
 	_, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{})
 	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "nil pointer") {
 		t.Errorf("got %v", err)
@@ -133,7 +135,7 @@ func TestADefectFailsOneRequestAndSaysNothingOfIt(t *testing.T) {
 	if !strings.Contains(s.log.String(), "defect") {
 		t.Error("the log says nothing")
 	}
-	s.service.keeper.current.Store(good)
+	s.service.writer().current.Store(good)
 	if _, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -179,7 +181,7 @@ func TestHealthNeverBlamesVaultOnTheProcess(t *testing.T) {
 	}
 	_, metrics := get("/metrics")
 	for _, want := range []string{
-		"sealproof_serving 1", "sealproof_write_version 1", `sealproof_vault_state{state="ok"} 1`,
+		"sealproof_serving 1", "sealproof_write_version 1", `sealproof_vault_state{source="vault",state="ok"} 1`,
 		`sealproof_key_id_info{key_id_hash="sha256:`, "sealproof_lease_remaining_seconds", `sealproof_held{kind="local_kek"} 1`,
 		`sealproof_kms_requests_total{code="OK",method="Status"}`,
 	} {
@@ -187,7 +189,7 @@ func TestHealthNeverBlamesVaultOnTheProcess(t *testing.T) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
-	s.service.keeper.current.Store(NewKeeper(testConfig(), s.store, SinceBoot, slog.New(slog.DiscardHandler)).snapshot())
+	s.service.writer().current.Store(newKeeper(testConfig(), s.store, false, SinceBoot, slog.New(slog.DiscardHandler)).snapshot())
 	if code, _ := get("/livez"); code != 200 {
 		t.Errorf("livez without a key: %d", code)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/kms/pkg/service"
@@ -22,40 +23,130 @@ const (
 	maxWaiting = 512
 )
 
-// Service answers the API server. Status, and with local KEKs Encrypt and
-// Decrypt too, are answered from the Keeper's snapshot without asking anybody.
-type Service struct {
-	config  Config
-	keeper  *Keeper
-	backend backend.Backend
-	opened  *opened
-	waiting chan struct{}
-	boot    func() time.Duration
-	metrics *Metrics
-	log     *slog.Logger
+// Source is one key in one key store.
+type Source struct {
+	// Name says where the configuration names it: "vault", "previous[0]".
+	Name string
+	// ID is mount and name of the key, by which what was kept is found again.
+	ID      string
+	Backend backend.Backend
+	// Observer is told of requests to the key store; nil if nobody is.
+	Observer *Observer
 }
 
-// NewService returns a Service over a Keeper, which the caller runs.
-func NewService(config Config, keeper *Keeper, b backend.Backend, boot func() time.Duration, metrics *Metrics, log *slog.Logger) *Service {
+// source is a Source at work.
+type source struct {
+	name, id string
+	backend  backend.Backend
+	keeper   *keeper
+}
+
+// Service answers the API server. Status, and with local KEKs Encrypt and
+// Decrypt too, are answered from a snapshot without asking anybody.
+type Service struct {
+	config    Config
+	sources   []*source // the first writes
+	opened    *opened
+	waiting   chan struct{}
+	boot      func() time.Duration
+	started   time.Time
+	build     Build
+	metrics   *Metrics
+	observer  *Observer // of the key that writes
+	log       *slog.Logger
+	preserver *preserver
+	rehearsal *rehearsal
+}
+
+// Parts are what a Service is put together from.
+type Parts struct {
+	// Writes is the key that new seeds are sealed with, Previous those that are
+	// only opened with.
+	Writes   Source
+	Previous []Source
+	// Boot is the clock that leases run on, SinceBoot but in tests.
+	Boot func() time.Duration
+	// Keep is where local KEKs outlive the process, on the Machine that it
+	// belongs to; nil keeps nothing.
+	Keep    Keep
+	Machine string
+	Build   Build
+	Metrics *Metrics
+	Log     *slog.Logger
+}
+
+// Build says what runs.
+type Build struct{ Version, Commit, Go string }
+
+// NewService returns a Service that has asked nothing yet; Run makes it work.
+func NewService(config Config, p Parts) *Service {
 	s := &Service{
-		config:  config,
-		keeper:  keeper,
-		backend: b,
-		opened:  newOpened(),
-		waiting: make(chan struct{}, maxWaiting),
-		boot:    boot,
-		metrics: metrics,
-		log:     log,
+		config:    config,
+		opened:    newOpened(p.Keep != nil),
+		waiting:   make(chan struct{}, maxWaiting),
+		boot:      p.Boot,
+		started:   time.Now(),
+		build:     p.Build,
+		metrics:   p.Metrics,
+		observer:  p.Writes.Observer,
+		log:       p.Log,
+		rehearsal: &rehearsal{boot: p.Boot},
 	}
-	keeper.dropped = s.opened.drop
+	if p.Keep != nil {
+		s.preserver = newPreserver(p.Keep, p.Machine, p.Log)
+		s.opened.changed = s.preserver.changed
+	}
+	s.add(p.Writes, false)
+	for _, src := range p.Previous {
+		s.add(src, true)
+	}
+	if s.preserver != nil {
+		if err := s.restore(s.preserver); err != nil {
+			// Starting empty-handed is what happens without a Keep too.
+			p.Log.Warn("local keys were not taken over", "cause", err.Error())
+		}
+	}
 	return s
 }
+
+func (s *Service) add(src Source, readOnly bool) {
+	log := s.log
+	if readOnly {
+		log = log.With("source", src.Name)
+	}
+	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
+	k := newKeeper(s.config, b, readOnly, s.boot, log)
+	k.keep, k.prober.keep = s.preserver, s.preserver != nil
+	k.dropped = func(gone func(string) bool) { s.opened.drop(src.Name, gone) }
+	k.propertyChanged = func(property string) { s.metrics.propertyChanges.WithLabelValues(src.Name, property).Inc() }
+	s.sources = append(s.sources, &source{name: src.Name, id: src.ID, backend: b, keeper: k})
+}
+
+// Run probes the key stores until the context ends, and then drops every key.
+func (s *Service) Run(ctx context.Context) {
+	// What is kept is last written before the keepers forget.
+	keepers, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	for _, src := range s.sources {
+		wg.Go(func() { src.keeper.run(keepers) })
+	}
+	if s.preserver != nil {
+		s.preserver.run(ctx, s)
+	}
+	<-ctx.Done()
+	stop()
+	wg.Wait()
+}
+
+// writer is the keeper of the key that writes.
+func (s *Service) writer() *keeper { return s.sources[0].keeper }
 
 // Status names the version that writes. It fails, with the reason, when this
 // plugin can or must not serve; it never waits for anything.
 func (s *Service) Status(context.Context) (*service.StatusResponse, error) {
 	now := s.boot()
-	snap := s.keeper.snapshot()
+	snap := s.writer().snapshot()
 	v, err := snap.serving(now)
 	if err != nil {
 		return nil, err
@@ -72,11 +163,11 @@ func (s *Service) healthz(snap *snapshot, now time.Duration) string {
 }
 
 // Encrypt seals a DEK seed under the version that Status names.
-func (s *Service) Encrypt(ctx context.Context, _ string, seed []byte) (*service.EncryptResponse, error) {
+func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*service.EncryptResponse, error) {
 	if err := seal.CheckSeed(seed); err != nil {
 		return nil, err
 	}
-	v, err := s.keeper.snapshot().writable(s.boot())
+	v, err := s.writer().snapshot().writable(s.boot())
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +175,16 @@ func (s *Service) Encrypt(ctx context.Context, _ string, seed []byte) (*service.
 		KeyID:       v.binding.KeyID,
 		Annotations: map[string][]byte{seal.AnnotationCluster: []byte(v.binding.Cluster)},
 	}
-	if v.kek != nil {
+	if v.kek != nil && s.config.Envelope == EnvelopeLocal {
 		r.Annotations[seal.AnnotationKEK] = v.wrapped
 		r.Ciphertext = v.kek.Seal(v.binding, v.wrapped, seed)
 		return r, nil
 	}
 	at := s.boot()
 	var result backend.Result
-	err = s.ask(ctx, func() error {
-		results, err := s.backend.Encrypt(ctx, []backend.EncryptItem{{Version: v.number, Plaintext: seed, AssociatedData: v.binding.DirectData()}})
+	ctx = backend.WithCaller(ctx, uid)
+	err = s.ask(ctx, s.sources[0], func() error {
+		results, err := s.sources[0].backend.Encrypt(ctx, []backend.EncryptItem{{Version: v.number, Plaintext: seed, AssociatedData: v.binding.DirectData()}})
 		if err == nil {
 			result, err = results[0], results[0].Err
 		}
@@ -104,14 +196,14 @@ func (s *Service) Encrypt(ctx context.Context, _ string, seed []byte) (*service.
 	r.Ciphertext = result.Data
 	// What this replica wrote it must be able to read when Vault has gone.
 	if sealed, err := seal.Parse(r.KeyID, r.Ciphertext, r.Annotations); err == nil {
-		s.opened.addSeed(sealed, held{keyID: r.KeyID, at: at}, seed)
+		s.opened.addSeed(sealed, held{source: s.sources[0].name, keyID: r.KeyID, at: at}, seed)
 	}
 	return r, nil
 }
 
 // Decrypt opens what Encrypt, or another Transit plugin with the same key, has
 // sealed.
-func (s *Service) Decrypt(ctx context.Context, _ string, req *service.DecryptRequest) ([]byte, error) {
+func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptRequest) ([]byte, error) {
 	sealed, err := seal.Parse(req.KeyID, req.Ciphertext, req.Annotations)
 	if err != nil {
 		return nil, err
@@ -119,21 +211,19 @@ func (s *Service) Decrypt(ctx context.Context, _ string, req *service.DecryptReq
 	if err := s.admit(sealed); err != nil {
 		return nil, err
 	}
-	snap := s.keeper.snapshot()
-	if snap.refused != nil {
-		return nil, snap.refused
+	routes, err := s.routes(sealed)
+	if err != nil {
+		return nil, err
 	}
-	if id := snap.keyIDOf(sealed); snap.gone[id] {
-		return nil, &backend.Error{Class: backend.VersionRefusal, Op: "decrypt", Reason: fmt.Sprintf("Vault refuses key version %d: its minimum was raised above it", sealed.Version)}
-	}
+	ctx = backend.WithCaller(ctx, uid)
 	if sealed.Form == seal.FormLocal {
-		kek, err := s.kek(ctx, snap, sealed)
+		kek, err := s.kek(ctx, routes, sealed)
 		if err != nil {
 			return nil, err
 		}
 		return kek.Open(sealed)
 	}
-	return s.seed(ctx, snap, sealed)
+	return s.seed(ctx, routes, sealed)
 }
 
 // admit refuses what must not be opened here, whatever the keys say.
@@ -153,15 +243,17 @@ func (s *Service) admit(sealed seal.Sealed) error {
 
 // kek returns the local KEK that sealed s: the derived one, one that was
 // unwrapped before, or the annotation unwrapped now.
-func (s *Service) kek(ctx context.Context, snap *snapshot, sealed seal.Sealed) (*seal.LocalKEK, error) {
-	if kek := snap.localKEK(sealed, s.boot()); kek != nil {
+func (s *Service) kek(ctx context.Context, routes []route, sealed seal.Sealed) (*seal.LocalKEK, error) {
+	now := s.boot()
+	for _, r := range routes {
+		if kek := r.snap.localKEK(sealed, now); kek != nil {
+			return kek, nil
+		}
+	}
+	if kek, ok := s.opened.kek(sealed, s.current(routes, now)); ok && kek.Fingerprint() == sealed.Fingerprint {
 		return kek, nil
 	}
-	if kek, ok := s.opened.kek(sealed, s.current(snap)); ok && kek.Fingerprint() == sealed.Fingerprint {
-		return kek, nil
-	}
-	at := s.boot()
-	key, err := s.unwrap(ctx, snap, sealed, sealed.Binding.WrapData())
+	key, r, err := s.unwrap(ctx, routes, sealed, sealed.Binding.WrapData())
 	if err != nil {
 		return nil, err
 	}
@@ -173,60 +265,47 @@ func (s *Service) kek(ctx context.Context, snap *snapshot, sealed seal.Sealed) (
 	if kek.Fingerprint() != sealed.Fingerprint {
 		return nil, fmt.Errorf("%w (annotation %s holds another local key)", seal.ErrAuthentication, seal.AnnotationKEK)
 	}
-	s.opened.addKEK(sealed, held{keyID: snap.keyIDOf(sealed), at: at}, kek)
+	s.opened.addKEK(sealed, held{source: r.name, keyID: r.keyID, at: now}, kek, key)
 	return kek, nil
 }
 
 // seed returns the seed that Vault itself wrapped.
-func (s *Service) seed(ctx context.Context, snap *snapshot, sealed seal.Sealed) ([]byte, error) {
-	if seed, ok := s.opened.seed(sealed, s.current(snap)); ok {
+func (s *Service) seed(ctx context.Context, routes []route, sealed seal.Sealed) ([]byte, error) {
+	now := s.boot()
+	if seed, ok := s.opened.seed(sealed, s.current(routes, now)); ok {
 		return seed, nil
 	}
 	var aad []byte
 	if sealed.Form == seal.FormDirect {
 		aad = sealed.Binding.DirectData()
 	}
-	at := s.boot()
-	seed, err := s.unwrap(ctx, snap, sealed, aad)
+	seed, r, err := s.unwrap(ctx, routes, sealed, aad)
 	if err != nil {
 		return nil, err
 	}
-	s.opened.addSeed(sealed, held{keyID: snap.keyIDOf(sealed), at: at}, seed)
+	s.opened.addSeed(sealed, held{source: r.name, keyID: r.keyID, at: now}, seed)
 	return seed, nil
 }
 
 // current says whether something opened earlier is still under lease: its own,
 // or a later one of the version that opened it.
-func (s *Service) current(snap *snapshot) func(held) bool {
-	now := s.boot()
+func (s *Service) current(routes []route, now time.Duration) func(held) bool {
 	return func(h held) bool {
-		return now < h.at+s.config.LocalKEK.Lease || !snap.ended(h.keyID, now)
-	}
-}
-
-// unwrap has the key store open what sealed carries.
-func (s *Service) unwrap(ctx context.Context, snap *snapshot, sealed seal.Sealed, aad []byte) ([]byte, error) {
-	var result backend.Result
-	err := s.ask(ctx, func() error {
-		results, err := s.backend.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: sealed.Wrapped, AssociatedData: aad}})
-		if err == nil {
-			result, err = results[0], results[0].Err
+		if now < h.at+s.config.LocalKEK.Lease {
+			return true
 		}
-		return err
-	})
-	switch {
-	case err == nil:
-		return result.Data, nil
-	case backend.ClassOf(err) == backend.Outage && snap.write != nil && snap.ended(snap.write.binding.KeyID, s.boot()):
-		return nil, snap.leaseError(s.boot())
-	default:
-		return nil, fmt.Errorf("unwrap: %w", err)
+		for _, r := range routes {
+			if r.name == h.source && !r.snap.ended(h.keyID, now) {
+				return true
+			}
+		}
+		return false
 	}
 }
 
 // ask runs a request to the key store, among a bounded number at a time. What it
 // meets may be news: then a probe follows soon.
-func (s *Service) ask(ctx context.Context, request func() error) error {
+func (s *Service) ask(ctx context.Context, src *source, request func() error) error {
 	select {
 	case s.waiting <- struct{}{}:
 		defer func() { <-s.waiting }()
@@ -237,7 +316,7 @@ func (s *Service) ask(ctx context.Context, request func() error) error {
 	}
 	err := request()
 	if err != nil && ctx.Err() == nil && backend.ClassOf(err) != backend.Item {
-		s.keeper.kick()
+		src.keeper.kick()
 	}
 	return err
 }

@@ -40,6 +40,8 @@ type snapshot struct {
 	standing standing
 	key      backend.Key
 	clock    serverTime
+	versions map[string]*version // by key_id
+	hazards  []hazard
 }
 
 // writable returns the version to write with, or why there is none now.

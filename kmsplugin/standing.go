@@ -96,3 +96,21 @@ func (s standing) troubled() bool {
 	}
 	return false
 }
+
+// What state says where no class of failure applies.
+const (
+	stateOK     = "ok"
+	stateNotYet = "not yet"
+)
+
+// state names what the last probe found.
+func (s standing) state() string {
+	switch {
+	case s.class != 0:
+		return s.class.String()
+	case s.everGood:
+		return stateOK
+	default:
+		return stateNotYet
+	}
+}

@@ -153,6 +153,9 @@ func canonicalNamespace(ns string) string {
 	return ns
 }
 
+// KeyPath returns namespace, mount and name of the key as one path.
+func (c Config) KeyPath() string { return c.canonical().keyMount() + "/" + c.Key }
+
 // keyMount returns the canonical "namespace/mount" of a canonical Config.
 func (c Config) keyMount() string {
 	if c.Namespace == "" {

@@ -27,8 +27,28 @@ type config struct {
 	kmsplugin.Config `mapstructure:",squash"`
 	Socket           socket.Config       `mapstructure:"socket"`
 	Vault            vaultbackend.Config `mapstructure:"vault"`
-	Listen           string              `mapstructure:"listen" help:"loopback address of /livez, /readyz and /metrics; empty serves none"`
-	LogLevel         string              `mapstructure:"log-level" help:"debug, info, warn or error"`
+	// Previous are keys that only decrypt. Each says what differs from Vault,
+	// in the configuration file alone.
+	Previous  []map[string]any `mapstructure:"previous"`
+	Listen    string           `mapstructure:"listen" help:"address of /livez, /readyz and /metrics, loopback unless listen-tls is set; empty serves none"`
+	ListenTLS listenTLS        `mapstructure:"listen-tls"`
+	LogLevel  string           `mapstructure:"log-level" help:"debug, info, warn or error"`
+}
+
+// listenTLS has whoever looks at health and metrics show a certificate.
+type listenTLS struct {
+	CertFile     string `mapstructure:"cert-file" help:"certificate of the health and metrics listener (PEM), read again at every connection"`
+	KeyFile      string `mapstructure:"key-file" help:"its private key (PEM)"`
+	ClientCAFile string `mapstructure:"client-ca-file" help:"bundle that the certificates of callers must chain to (PEM)"`
+}
+
+func (l listenTLS) enabled() bool { return l != listenTLS{} }
+
+func (l listenTLS) validate() error {
+	if l.enabled() && (l.CertFile == "" || l.KeyFile == "" || l.ClientCAFile == "") {
+		return errors.New("listen-tls: cert-file, key-file and client-ca-file belong together")
+	}
+	return nil
 }
 
 func defaultConfig() config {
@@ -52,12 +72,34 @@ func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
 			return config{}, err
 		}
+		// From here on each names everything, as the command config prints it.
+		for i := range c.Previous {
+			previous, err := c.previous(i)
+			if err != nil {
+				return config{}, err
+			}
+			c.Previous[i] = cli.Tree(&previous)
+		}
 		if err := c.validate(); err != nil {
 			return config{}, cli.Usage(fmt.Errorf("%s:\n  %s", describe(*file), strings.ReplaceAll(err.Error(), "\n", "\n  ")))
 		}
 		return c, nil
 	}
 }
+
+// previous returns where the i-th key that only decrypts is: where the key that
+// writes is, but for what the configuration says. Another way of logging in has
+// nothing in common with that key's.
+func (c config) previous(i int) (vaultbackend.Config, error) {
+	previous := c.Vault
+	if auth, ok := c.Previous[i]["auth"].(map[string]any); ok && auth["method"] != nil {
+		previous.Auth = vaultbackend.AuthConfig{}
+	}
+	err := cli.Overlay(&previous, previousName(i), c.Previous[i])
+	return previous, err
+}
+
+func previousName(i int) string { return fmt.Sprintf("previous[%d]", i) }
 
 func describe(file string) string {
 	if file == "" {
@@ -73,7 +115,17 @@ func (c config) validate() error {
 		errs = append(errs, fmt.Errorf("socket.%w", err))
 	}
 	errs = append(errs, c.Vault.Validate())
-	if err := checkLoopback(c.Listen); err != nil {
+	for i := range c.Previous {
+		previous, err := c.previous(i)
+		if err == nil {
+			err = previous.Validate()
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", previousName(i), err))
+		}
+	}
+	errs = append(errs, c.ListenTLS.validate())
+	if err := checkListen(c.Listen, c.ListenTLS.enabled()); err != nil {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
 	if _, err := c.logger(io.Discard); err != nil {
@@ -82,9 +134,9 @@ func (c config) validate() error {
 	return errors.Join(errs...)
 }
 
-// checkLoopback refuses addresses that other machines can reach: nothing there
-// asks who the caller is.
-func checkLoopback(address string) error {
+// checkListen refuses addresses that other machines can reach, unless callers
+// have to show a certificate.
+func checkListen(address string, authenticated bool) error {
 	if address == "" {
 		return nil
 	}
@@ -92,8 +144,11 @@ func checkLoopback(address string) error {
 	if err != nil {
 		return fmt.Errorf("%q: want host:port: %w", address, err)
 	}
+	if authenticated {
+		return nil
+	}
 	if ip, err := netip.ParseAddr(host); (err != nil || !ip.IsLoopback()) && host != "localhost" {
-		return fmt.Errorf("%q: want a loopback address such as 127.0.0.1:8085, since callers are not authenticated", address)
+		return fmt.Errorf("%q: want a loopback address such as 127.0.0.1:8085, or listen-tls, since callers are not authenticated otherwise", address)
 	}
 	return nil
 }

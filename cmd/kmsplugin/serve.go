@@ -59,7 +59,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 		return err
 	}
 	// Bound before the socket: whoever finds the plugin serving finds its health.
-	web, err := bindWeb(ctx, c.Listen, log)
+	web, err := bindWeb(ctx, c.Listen, c.ListenTLS, log)
 	if err != nil {
 		return err
 	}
@@ -73,33 +73,77 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := kmsplugin.NewMetrics(registry)
-	vault, err := vaultbackend.New(c.Vault, log, kmsplugin.SinceBoot, metrics)
+	vaults, sources, err := connect(c, metrics, log)
 	if err != nil {
-		return fmt.Errorf("set up Vault client: %w", err)
+		return err
 	}
-	defer vault.Close()
-	keeper := kmsplugin.NewKeeper(c.Config, vault, kmsplugin.SinceBoot, log)
-	service := kmsplugin.NewService(c.Config, keeper, vault, kmsplugin.SinceBoot, metrics, log)
-
+	defer func() {
+		for _, v := range vaults {
+			v.Close()
+		}
+	}()
 	build := cli.BuildOf("kmsplugin")
+	service := kmsplugin.NewService(c.Config, kmsplugin.Parts{
+		Writes: sources[0], Previous: sources[1:],
+		Boot: kmsplugin.SinceBoot, Metrics: metrics, Log: log,
+		Build: kmsplugin.Build{Version: build.Version, Commit: build.Commit, Go: build.Go},
+	})
+
 	log.Info("serving", "socket", c.Socket.Path, "cluster", c.Cluster, "vault", c.Vault.Address,
-		"mount", c.Vault.Mount, "key", c.Vault.Key, "envelope", c.Envelope,
+		"mount", c.Vault.Mount, "key", c.Vault.Key, "previous", len(c.Previous), "envelope", c.Envelope,
 		"version", build.Version, "commit", build.Commit, "pid", os.Getpid())
 
-	// The Keeper and the Vault client outlive the servers, so that requests
+	// The Service and the Vault clients outlive the servers, so that requests
 	// under way can finish.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept errgroup.Group
-	kept.Go(func() error { keeper.Run(background); return nil })
-	kept.Go(func() error { return vault.Run(background) })
+	kept.Go(func() error { service.Run(background); return nil })
+	for _, v := range vaults {
+		kept.Go(func() error { return v.Run(background) })
+	}
 	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
 
 	servers, ctx := errgroup.WithContext(ctx)
-	servers.Go(func() error { return kmsplugin.Serve(ctx, kmsplugin.NewServer(service), listener, grace) })
+	servers.Go(func() error { return service.Serve(ctx, listener, grace) })
 	servers.Go(func() error { return web.serve(ctx, kmsplugin.NewHandler(service, registry)) })
 	err = servers.Wait()
 	log.Info("stopped", "error", errorText(err))
 	return err
+}
+
+// connect prepares a Vault client for the key that writes, the first, and for
+// each that only decrypts. It contacts nobody.
+func connect(c config, metrics *kmsplugin.Metrics, log *slog.Logger) (vaults []*vaultbackend.Client, sources []kmsplugin.Source, err error) {
+	defer func() {
+		if err != nil {
+			for _, v := range vaults {
+				v.Close()
+			}
+		}
+	}()
+	add := func(name string, vc vaultbackend.Config) error {
+		observer := metrics.Observer(name)
+		v, err := vaultbackend.New(vc, log.With("source", name), kmsplugin.SinceBoot, observer)
+		if err != nil {
+			return fmt.Errorf("set up Vault client of %s: %w", name, err)
+		}
+		vaults = append(vaults, v)
+		sources = append(sources, kmsplugin.Source{Name: name, ID: vc.KeyPath(), Backend: v, Observer: observer})
+		return nil
+	}
+	if err := add("vault", c.Vault); err != nil {
+		return vaults, nil, err
+	}
+	for i := range c.Previous {
+		previous, err := c.previous(i)
+		if err == nil {
+			err = add(previousName(i), previous)
+		}
+		if err != nil {
+			return vaults, nil, err
+		}
+	}
+	return vaults, sources, nil
 }
 
 func errorText(err error) string {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -18,13 +21,14 @@ const bindRetry = time.Second
 // serving keys: a port that is taken is an error in the log, and is tried again.
 type web struct {
 	address  string // empty: nothing is served
+	tls      listenTLS
 	log      *slog.Logger
 	listener net.Listener // nil while the port is taken
 }
 
 // bindWeb binds the address, if it is free.
-func bindWeb(ctx context.Context, address string, log *slog.Logger) (*web, error) {
-	w := &web{address: address, log: log}
+func bindWeb(ctx context.Context, address string, tls listenTLS, log *slog.Logger) (*web, error) {
+	w := &web{address: address, tls: tls, log: log}
 	if address == "" {
 		return w, nil
 	}
@@ -78,10 +82,37 @@ func (w *web) serve(ctx context.Context, handler http.Handler) error {
 		}
 	})
 	defer stop()
-	if err := server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) {
+	listener := w.listener
+	if w.tls.enabled() {
+		listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: w.tls.config})
+	}
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve health and metrics: %w", err)
 	}
 	return nil
+}
+
+// config reads the files anew for every connection: whoever scrapes comes a few
+// times a minute, and certificates are replaced while the plugin runs.
+func (l listenTLS) config(*tls.ClientHelloInfo) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("listen-tls: %w", err)
+	}
+	pem, err := os.ReadFile(l.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("listen-tls.client-ca-file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("listen-tls.client-ca-file: %s holds no PEM certificate", l.ClientCAFile)
+	}
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{cert},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    pool,
+	}, nil
 }
 
 // close frees the port where serve was never called.

@@ -1,7 +1,9 @@
 package seal
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -43,4 +45,12 @@ func VaultVersion(ciphertext []byte) (int, bool) {
 		return 0, false
 	}
 	return int(n), true
+}
+
+// Unopenable returns random bytes in the form of a Transit ciphertext of a
+// version. No key opens them; that Vault tries tells that the version decrypts.
+func Unopenable(version int) []byte {
+	body := make([]byte, overhead+KEKSize)
+	rand.Read(body) // never fails: crypto/rand ends the process instead
+	return []byte(vaultPrefix + strconv.Itoa(version) + ":" + base64.StdEncoding.EncodeToString(body))
 }

@@ -81,13 +81,32 @@ func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
 			}
 		}
 	}
-	hook := mapstructure.ComposeDecodeHookFunc(
+	if err := v.UnmarshalExact(into, viper.DecodeHook(decodeHook())); err != nil {
+		return Usage(fmt.Errorf("configuration: %w", err))
+	}
+	return nil
+}
+
+func decodeHook() mapstructure.DecodeHookFunc {
+	return mapstructure.ComposeDecodeHookFunc(
 		refuseBareNumber,
 		mapstructure.StringToTimeDurationHookFunc(),
 		mapstructure.StringToSliceHookFunc(","),
 	)
-	if err := v.UnmarshalExact(into, viper.DecodeHook(hook)); err != nil {
-		return Usage(fmt.Errorf("configuration: %w", err))
+}
+
+// Overlay sets in the struct that into points to what one element of a list in
+// the configuration file says, and leaves the rest as it is. key names the
+// element in errors. A key that the struct does not have is refused.
+func Overlay(into any, key string, element map[string]any) error {
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: into, ErrorUnused: true, WeaklyTypedInput: true, DecodeHook: decodeHook(),
+	})
+	if err != nil {
+		return fmt.Errorf("prepare to read %s: %w", key, err)
+	}
+	if err := decoder.Decode(element); err != nil {
+		return Usage(fmt.Errorf("%s: %w", key, err))
 	}
 	return nil
 }

@@ -1,0 +1,118 @@
+package kmsplugin
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// collector turns the snapshots into metrics when it is asked for them.
+type collector struct {
+	service *Service
+
+	build, keyID, write, next, promotion         *prometheus.Desc
+	held, lease, leaseLength, serving, rehearsal *prometheus.Desc
+	versions, minimum, probe, state, hazard      *prometheus.Desc // by source
+}
+
+func newCollector(s *Service) collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+	}
+	return collector{
+		service:     s,
+		build:       desc("build_info", "1, with what runs as labels.", "version", "commit", "go"),
+		keyID:       desc("key_id_info", "The key_id that Status names, as the same hash that the API server's own metrics use.", "key_id_hash"),
+		write:       desc("write_version", "The version of the Vault key that new seeds are sealed under; 0 if none."),
+		next:        desc("next_write_version", "The version that waits for its promotion; 0 if none."),
+		promotion:   desc("promotion_timestamp_seconds", "When next_write_version will be promoted, on Vault's clock; 0 if none waits."),
+		held:        desc("held", "What is held in memory: local_kek (derived), opened_kek, opened_seed.", "kind"),
+		lease:       desc("lease_remaining_seconds", "How long the write version may still be used if Vault does not confirm it."),
+		leaseLength: desc("lease_duration_seconds", "How long a version may be used after Vault last confirmed it, as configured."),
+		serving:     desc("serving", "1 if Status, Encrypt and Decrypt are served."),
+		rehearsal:   desc("rehearsal_active", "1 while the plugin is cut off from Vault on purpose."),
+		versions:    desc("key_versions", "Versions of the Vault key that are listed.", "source"),
+		minimum:     desc("key_min_decryption_version", "The oldest version that Vault decrypts.", "source"),
+		probe:       desc("last_good_probe_seconds", "Seconds since Vault last served the key; -1 if it never has.", "source"),
+		state:       desc("vault_state", "1 for what the last probe met: ok, or a class of failure.", "source", "state"),
+		hazard:      desc("key_hazard", "1 for a property of the key that endangers what is sealed with it.", "source", "hazard"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	now := c.service.boot()
+	s := c.service.writer().snapshot()
+	seeds, keks := c.service.opened.len()
+	build := c.service.build
+	gauge(c.build, 1, build.Version, build.Commit, build.Go)
+	gauge(c.held, float64(keks), "opened_kek")
+	gauge(c.held, float64(seeds), "opened_seed")
+	gauge(c.rehearsal, number(c.service.rehearsal.left() > 0))
+	gauge(c.leaseLength, c.service.config.LocalKEK.Lease.Seconds())
+
+	v, err := s.serving(now)
+	gauge(c.serving, number(err == nil))
+	if err == nil {
+		gauge(c.write, float64(v.number))
+		gauge(c.lease, (s.leaseEnds[v.binding.KeyID] - now).Seconds())
+		gauge(c.keyID, 1, hashKeyID(v.binding.KeyID))
+	} else {
+		gauge(c.write, 0)
+		gauge(c.lease, 0)
+	}
+	gauge(c.next, float64(s.choice.next))
+	promotion := 0.0
+	if s.choice.next != 0 {
+		promotion = float64(s.choice.at.UnixMilli()) / 1000
+	}
+	gauge(c.promotion, promotion)
+
+	derived := 0
+	for _, src := range c.service.sources {
+		snap := src.keeper.snapshot()
+		derived += len(snap.keks)
+		c.collectSource(gauge, src.name, snap, now)
+	}
+	gauge(c.held, float64(derived), "local_kek")
+}
+
+func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), name string, s *snapshot, now time.Duration) {
+	gauge(c.versions, float64(len(s.key.Created)), name)
+	gauge(c.minimum, float64(s.key.MinDecryption), name)
+	probe := -1.0
+	if s.standing.everGood {
+		probe = (now - s.standing.lastGood).Seconds()
+	}
+	gauge(c.probe, probe, name)
+	state := s.standing.state()
+	for _, class := range []backend.Class{0, backend.Outage, backend.Credentials, backend.Refusal, backend.Unsuitable} {
+		label := stateOK
+		if class != 0 {
+			label = class.String()
+		}
+		gauge(c.state, number(label == state), name, label)
+	}
+	present := map[string]bool{}
+	for _, h := range s.hazards {
+		present[h.name] = true
+	}
+	for _, h := range hazardNames() {
+		gauge(c.hazard, number(present[h]), name, h)
+	}
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}

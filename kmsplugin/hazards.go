@@ -1,0 +1,120 @@
+package kmsplugin
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// hazard is a property of a key that endangers what is sealed with it.
+type hazard struct {
+	name string // stable, as in metrics
+	text string // what it means and what to do
+}
+
+// Names of hazards, as in metrics and in the info API.
+const (
+	hazardDeletion  = "deletion_allowed"
+	hazardExport    = "exportable"
+	hazardBackup    = "allow_plaintext_backup"
+	hazardMinimum   = "min_decryption_version_raised"
+	hazardReplaced  = "key_replaced"
+	hazardAhead     = "min_encryption_version_ahead"
+	hazardNoVersion = "no_version_decrypts"
+)
+
+// hazardNames lists them all: a metric that is absent cannot be alerted on.
+func hazardNames() []string {
+	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardReplaced, hazardAhead, hazardNoVersion}
+}
+
+// hazardsOf says what endangers the data that a key seals. oldest is the lowest
+// minimum that this process ever saw, replaced and isReplaced whether a version was found to be
+// another one than before.
+func hazardsOf(key backend.Key, oldest int, isReplaced bool) []hazard {
+	var found []hazard
+	add := func(is bool, name, text string) {
+		if is {
+			found = append(found, hazard{name, text})
+		}
+	}
+	add(key.DeletionAllowed, hazardDeletion, "the key can be deleted, and all that is sealed with it is then lost: set deletion_allowed=false")
+	add(key.Exportable, hazardExport, "the key's bytes can be read out of Vault; that cannot be undone, move to a new key")
+	add(key.AllowPlaintextBackup, hazardBackup, "the key's bytes can be backed up in the clear; that cannot be undone, move to a new key")
+	add(key.MinDecryption > oldest, hazardMinimum,
+		fmt.Sprintf("min_decryption_version was raised from %d to %d: what was sealed under older versions cannot be read until it is lowered again", oldest, key.MinDecryption))
+	add(isReplaced, hazardReplaced, "a version of the key is not the one it was: the key was deleted and created again, or restored; what the former one sealed is readable only until the lease ends, restore Vault's backup")
+	add(key.MinEncryption > key.Latest, hazardAhead, "min_encryption_version is above the latest version: nothing new can be sealed")
+	add(len(key.Created) == 0, hazardNoVersion, "no version of the key may decrypt")
+	return found
+}
+
+// change is one property of a key that is another than before.
+type change struct{ property, before, after string }
+
+// changes lists the properties that are watched and differ. A new version is
+// none of them: rotation is announced on its own.
+func changes(before, after backend.Key) []change {
+	var list []change
+	add := func(property, b, a string) {
+		if b != a {
+			list = append(list, change{property, b, a})
+		}
+	}
+	add("type", before.Type, after.Type)
+	add("min_decryption_version", strconv.Itoa(before.MinDecryption), strconv.Itoa(after.MinDecryption))
+	add("min_encryption_version", strconv.Itoa(before.MinEncryption), strconv.Itoa(after.MinEncryption))
+	add("deletion_allowed", strconv.FormatBool(before.DeletionAllowed), strconv.FormatBool(after.DeletionAllowed))
+	add("exportable", strconv.FormatBool(before.Exportable), strconv.FormatBool(after.Exportable))
+	add("allow_plaintext_backup", strconv.FormatBool(before.AllowPlaintextBackup), strconv.FormatBool(after.AllowPlaintextBackup))
+	add("auto_rotate_period", before.AutoRotatePeriod.String(), after.AutoRotatePeriod.String())
+	if replaced(before.Created, after) {
+		add("creation_time", "of one key", "of another")
+	}
+	return list
+}
+
+// replaced reports whether a version has another creation time than it had, or
+// is newer than all that there are now.
+func replaced(had map[int]time.Time, key backend.Key) bool {
+	for n, created := range had {
+		now, listed := key.Created[n]
+		if n > key.Latest || listed && !now.Equal(created) {
+			return true
+		}
+	}
+	return false
+}
+
+// watch compares the key with what the last probe saw of it.
+func (k *keeper) watch(key backend.Key) {
+	if k.warm {
+		for _, c := range changes(k.key, key) {
+			k.log.Warn("a property of the key was changed in Vault", "property", c.property, "before", c.before, "after", c.after)
+			k.propertyChanged(c.property)
+		}
+	}
+	if !k.warm || key.MinDecryption < k.oldest {
+		k.oldest = key.MinDecryption
+	}
+	for n, created := range key.Created {
+		if _, known := k.lineage[n]; !known {
+			k.lineage[n] = created
+		}
+	}
+	now := hazardsOf(key, k.oldest, replaced(k.lineage, key))
+	for _, h := range now {
+		if !slices.Contains(k.hazards, h) {
+			k.log.Warn("hazard", "hazard", h.name, "text", h.text)
+		}
+	}
+	for _, h := range k.hazards {
+		if !slices.ContainsFunc(now, func(n hazard) bool { return n.name == h.name }) {
+			k.log.Info("hazard is over", "hazard", h.name)
+		}
+	}
+	k.hazards = now
+}

@@ -1,0 +1,150 @@
+package kmsplugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// maxRehearsal bounds how long a plugin can be cut off on purpose.
+const maxRehearsal = time.Hour
+
+// maxReasons bounds how many different failures a rehearsal remembers by method.
+const maxReasons = 8
+
+// rehearsal cuts a plugin off from its key stores on purpose. Every request to
+// one asks it first, so that an end that nobody called for comes as surely as
+// one that somebody did.
+type rehearsal struct {
+	boot func() time.Duration
+
+	mu     sync.Mutex
+	began  time.Duration
+	until  time.Duration // on the boot clock; 0 if there is none
+	ended  chan struct{} // closed when it is over early
+	counts map[string]*tally
+}
+
+// tally counts requests of the API server during a rehearsal.
+type tally struct {
+	served, failed int64
+	reasons        []string
+}
+
+var (
+	errRehearsing    = errors.New("a rehearsal is under way already")
+	errRehearsalTime = fmt.Errorf("a rehearsal takes more than 0 and at most %v", maxRehearsal)
+)
+
+// begin starts a rehearsal; over is closed when end is called.
+func (r *rehearsal) begin(d time.Duration) (over <-chan struct{}, err error) {
+	if d <= 0 || d > maxRehearsal {
+		return nil, errRehearsalTime
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.boot() < r.until {
+		return nil, errRehearsing
+	}
+	r.began, r.until = r.boot(), r.boot()+d
+	r.ended = make(chan struct{})
+	r.counts = map[string]*tally{}
+	return r.ended, nil
+}
+
+// end ends the rehearsal that is under way, if any.
+func (r *rehearsal) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended != nil {
+		close(r.ended)
+		r.ended, r.until = nil, 0
+	}
+}
+
+// left returns how long it will go on; 0 if there is none.
+func (r *rehearsal) left() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(r.until-r.boot(), 0)
+}
+
+// note counts a request of the API server; reason is empty if it was served.
+func (r *rehearsal) note(method, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.boot() >= r.until {
+		return
+	}
+	t := r.counts[method]
+	if t == nil {
+		t = &tally{}
+		r.counts[method] = t
+	}
+	if reason == "" {
+		t.served++
+		return
+	}
+	t.failed++
+	if !slices.Contains(t.reasons, reason) && len(t.reasons) < maxReasons {
+		t.reasons = append(t.reasons, reason)
+	}
+}
+
+// tallies returns a copy of the counts, by method.
+func (r *rehearsal) tallies() map[string]tally {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[string]tally, len(r.counts))
+	for method, t := range r.counts {
+		all[method] = tally{t.served, t.failed, slices.Clone(t.reasons)}
+	}
+	return all
+}
+
+// gated is a key store that does not answer during a rehearsal.
+type gated struct {
+	backend.Backend
+	rehearsal *rehearsal
+}
+
+func (g gated) closed(op string) error {
+	if left := g.rehearsal.left(); left > 0 {
+		return &backend.Error{Class: backend.Outage, Op: op,
+			Reason: fmt.Sprintf("cut off from Vault on purpose, a rehearsal goes on for %v", left.Round(time.Second))}
+	}
+	return nil
+}
+
+func (g gated) ReadKey(ctx context.Context) (backend.Key, error) {
+	if err := g.closed("read the key"); err != nil {
+		return backend.Key{}, err
+	}
+	return g.Backend.ReadKey(ctx)
+}
+
+func (g gated) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
+	if err := g.closed("derive"); err != nil {
+		return nil, err
+	}
+	return g.Backend.HMAC(ctx, items)
+}
+
+func (g gated) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
+	if err := g.closed("encrypt"); err != nil {
+		return nil, err
+	}
+	return g.Backend.Encrypt(ctx, items)
+}
+
+func (g gated) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
+	if err := g.closed("decrypt"); err != nil {
+		return nil, err
+	}
+	return g.Backend.Decrypt(ctx, items)
+}

@@ -1,0 +1,106 @@
+package kmsplugin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+)
+
+// route is a key that may open something, and what is known of it now.
+type route struct {
+	*source
+	snap *snapshot
+	// keyID is the version that would open it, as far as this key knows.
+	keyID string
+}
+
+// routes returns the keys that may open sealed, in the order in which to try
+// them. The key that knows the stored key_id is the only one; where none does (a
+// moved mount, a restored key, another plugin's id), any may be the one. A key
+// that refuses is none of them; if that leaves none, its refusal is the error.
+func (s *Service) routes(sealed seal.Sealed) ([]route, error) {
+	var open []route
+	var refused error
+	for _, src := range s.sources {
+		snap := src.keeper.snapshot()
+		r := route{source: src, snap: snap, keyID: snap.keyIDOf(sealed)}
+		err := snap.refusal(r.keyID, sealed)
+		if r.keyID == sealed.Binding.KeyID {
+			return []route{r}, err
+		}
+		if err != nil {
+			if refused == nil {
+				refused = err
+			}
+			continue
+		}
+		open = append(open, r)
+	}
+	if len(open) == 0 {
+		return nil, refused
+	}
+	return open, nil
+}
+
+// refusal says why nothing of a version is opened, if so.
+func (s *snapshot) refusal(keyID string, sealed seal.Sealed) error {
+	if s.refused != nil {
+		return s.refused
+	}
+	if s.gone[keyID] {
+		return &backend.Error{Class: backend.VersionRefusal, Op: "decrypt",
+			Reason: fmt.Sprintf("Vault refuses version %d of %s/%s (key_id %s): its minimum was raised above it", sealed.Version, s.key.Mount, s.key.Name, clip(keyID))}
+	}
+	return nil
+}
+
+// unwrap has the key stores open what sealed carries, one after the other, until
+// one can. It returns which one did.
+func (s *Service) unwrap(ctx context.Context, routes []route, sealed seal.Sealed, aad []byte) ([]byte, route, error) {
+	var worst error
+	for i, r := range routes {
+		data, err := s.unwrapWith(ctx, len(routes)-i, r, sealed, aad)
+		if err == nil {
+			return data, r, nil
+		}
+		// That one key cannot open it says nothing while another could not be
+		// asked.
+		if worst == nil || backend.ClassOf(err) == backend.Outage && backend.ClassOf(worst) != backend.Outage {
+			worst = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, route{}, worst
+}
+
+// unwrapWith is one of n attempts that follow each other: it takes its share of
+// the time, so that a Vault that hangs leaves some for the others.
+func (s *Service) unwrapWith(ctx context.Context, n int, r route, sealed seal.Sealed, aad []byte) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok && n > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))
+		defer cancel()
+	}
+	var result backend.Result
+	err := s.ask(ctx, r.source, func() error {
+		results, err := r.backend.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: sealed.Wrapped, AssociatedData: aad}})
+		if err == nil {
+			result, err = results[0], results[0].Err
+		}
+		return err
+	})
+	now := s.boot()
+	switch {
+	case err == nil:
+		return result.Data, nil
+	case backend.ClassOf(err) == backend.Outage && r.snap.write != nil && r.snap.ended(r.snap.write.binding.KeyID, now):
+		return nil, r.snap.leaseError(now)
+	default:
+		return nil, fmt.Errorf("unwrap: %w", err)
+	}
+}
