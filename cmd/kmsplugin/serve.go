@@ -17,6 +17,7 @@ import (
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
+	"github.com/sealproof/sealproof/kmsplugin/systemd"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
@@ -58,6 +59,11 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	if err := forbidDumps(); err != nil {
 		return err
 	}
+	manager, err := systemd.FromEnvironment()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, manager.Close()) }()
 	// Bound before the socket: whoever finds the plugin serving finds its health.
 	web, err := bindWeb(ctx, c.Listen, c.ListenTLS, log)
 	if err != nil {
@@ -83,11 +89,17 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 		}
 	}()
 	build := cli.BuildOf("kmsplugin")
-	service := kmsplugin.NewService(c.Config, kmsplugin.Parts{
+	parts := kmsplugin.Parts{
 		Writes: sources[0], Previous: sources[1:],
 		Boot: kmsplugin.SinceBoot, Metrics: metrics, Log: log,
 		Build: kmsplugin.Build{Version: build.Version, Commit: build.Commit, Go: build.Go},
-	})
+	}
+	if c.LocalKEK.Keep == kmsplugin.KeepSystemd {
+		if parts.Keep, parts.Machine, err = keepWith(manager); err != nil {
+			return err
+		}
+	}
+	service := kmsplugin.NewService(c.Config, parts)
 
 	log.Info("serving", "socket", c.Socket.Path, "cluster", c.Cluster, "vault", c.Vault.Address,
 		"mount", c.Vault.Mount, "key", c.Vault.Key, "previous", len(c.Previous), "envelope", c.Envelope,
@@ -106,9 +118,28 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return service.Serve(ctx, listener, grace) })
 	servers.Go(func() error { return web.serve(ctx, kmsplugin.NewHandler(service, registry)) })
+	if err := manager.Ready("serving on " + c.Socket.Path); err != nil {
+		log.Error("systemd does not hear that this service is ready", "cause", err.Error())
+	}
+	stopping := context.AfterFunc(ctx, func() { _ = manager.Stopping() }) // a courtesy
+	defer stopping()
 	err = servers.Wait()
 	log.Info("stopped", "error", errorText(err))
 	return err
+}
+
+// keepWith returns systemd's file descriptor store for local keys. Where it was
+// asked for and does not work, not starting is the answer that is noticed.
+func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
+	slot, err := manager.Slot("local-keys")
+	if err != nil {
+		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
+	}
+	machine, err := kmsplugin.BootID()
+	if err != nil {
+		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
+	}
+	return slot, machine, nil
 }
 
 // connect prepares a Vault client for the key that writes, the first, and for
