@@ -1,17 +1,37 @@
 // Package bench measures the product as ratios: each figure stands beside a
 // floor or a peer that was measured in the same run, call by call in turn, so
-// that a slow or busy machine slows both.
+// that a slow or busy machine slows both. Benchmarks named Scenario take their
+// time and are run once.
+//
+// It must never know how the product comes to its figures: it starts real
+// processes and looks at them from outside.
 package bench
 
 import (
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// pair times two operations in turn.
+// pair times two operations in turn, or only one where floorName is empty.
 type pair struct {
+	// group names the plot and the table that the pair belongs to.
+	group, subjectName, floorName string
+	// limits are what the subject must keep to, at some quantiles.
+	limits []limit
+
 	floor, subject []time.Duration
+}
+
+// limit bounds one quantile: as a ratio to the floor's, or as a time where there
+// is no floor.
+type limit struct {
+	At    float64       `json:"at"`
+	Ratio float64       `json:"ratio,omitempty"`
+	Time  time.Duration `json:"time,omitempty"`
 }
 
 // measure runs both operations alternately, a number of rounds for each b.N.
@@ -35,22 +55,81 @@ func timed(b *testing.B, f func() error) time.Duration {
 	return time.Since(start)
 }
 
+// crowd has n callers at a time repeat both operations, in slices of time so
+// short that whatever else the machine does meets both.
+func (p *pair) crowd(b *testing.B, n int, slice, each time.Duration, floor, subject func() error) {
+	b.Helper()
+	for range each / slice {
+		p.floor = append(p.floor, together(b, n, slice, floor)...)
+		p.subject = append(p.subject, together(b, n, slice, subject)...)
+	}
+}
+
+// together has n callers repeat one operation until d is over, and returns how
+// long each call took.
+func together(b *testing.B, n int, d time.Duration, f func() error) []time.Duration {
+	b.Helper()
+	var wg sync.WaitGroup
+	took := make([][]time.Duration, n)
+	end := time.Now().Add(d)
+	for i := range n {
+		wg.Go(func() {
+			for start := time.Now(); start.Before(end); {
+				if err := f(); err != nil {
+					b.Error(err)
+					return
+				}
+				done := time.Now()
+				took[i] = append(took[i], done.Sub(start))
+				start = done
+			}
+		})
+	}
+	wg.Wait()
+	if b.Failed() {
+		b.FailNow()
+	}
+	return slices.Concat(took...)
+}
+
 // report replaces ns/op, which would be that of both together.
 func (p *pair) report(b *testing.B) {
 	b.Helper()
 	b.ReportMetric(0, "ns/op")
-	for _, q := range []struct {
-		name string
-		at   float64
-	}{{"p50", .5}, {"p99", .99}} {
-		floor, subject := quantile(p.floor, q.at), quantile(p.subject, q.at)
-		b.ReportMetric(float64(floor.Nanoseconds()), q.name+"-floor-ns")
-		b.ReportMetric(float64(subject.Nanoseconds()), q.name+"-ns")
-		b.ReportMetric(float64(subject)/float64(floor), q.name+"-ratio")
+	at := []float64{.5, .9, .99}
+	for _, l := range p.limits {
+		if !slices.Contains(at, l.At) {
+			at = append(at, l.At)
+		}
 	}
+	for _, q := range at {
+		name, subject := quantileName(q), quantile(p.subject, q)
+		b.ReportMetric(float64(subject), name+"-ns")
+		if p.floorName == "" {
+			continue
+		}
+		floor := quantile(p.floor, q)
+		b.ReportMetric(float64(floor), name+"-floor-ns")
+		b.ReportMetric(float64(subject)/float64(floor), name+"-ratio")
+	}
+	record(b, "latency", latencyRecord{
+		Group: p.group, Subject: p.subjectName, Floor: p.floorName, Limits: p.limits,
+		SubjectTimes: curve(p.subject), FloorTimes: curve(p.floor),
+	})
+}
+
+// quantileName is p50 for .5 and p99.9 for .999.
+func quantileName(q float64) string {
+	return "p" + strings.TrimSuffix(strconv.FormatFloat(100*q, 'f', 1, 64), ".0")
 }
 
 func quantile(samples []time.Duration, q float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(samples))
+	return pick(slices.Sorted(slices.Values(samples)), q)
+}
+
+func pick(sorted []time.Duration, q float64) time.Duration {
 	return sorted[int(q*float64(len(sorted)-1))]
 }
+
+// median of figures.
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
