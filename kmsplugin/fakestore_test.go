@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type fakeStore struct {
 	hang     bool             // no answer before the caller's deadline
 	garble   bool             // Decrypt answers with something else
 	calls    map[string]int
+	onCall   func(op string) // nil, or called before each request; one at a time
 }
 
 type fakeItem struct {
@@ -72,12 +74,15 @@ func (s *fakeStore) set(change func(*fakeStore)) {
 	change(s)
 }
 
-func (s *fakeStore) count() int {
+// count returns how many requests came, of the given operations or of all.
+func (s *fakeStore) count(ops ...string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for _, c := range s.calls {
-		n += c
+	for op, c := range s.calls {
+		if len(ops) == 0 || slices.Contains(ops, op) {
+			n += c
+		}
 	}
 	return n
 }
@@ -92,7 +97,11 @@ func (s *fakeStore) enter(ctx context.Context, op string) error {
 	s.mu.Lock()
 	hang, fail := s.hang, s.fail
 	s.calls[op]++
+	onCall := s.onCall
 	s.mu.Unlock()
+	if onCall != nil {
+		onCall(op)
+	}
 	if hang {
 		<-ctx.Done()
 		return &backend.Error{Class: backend.Outage, Op: op, Reason: "no answer within the deadline", Err: ctx.Err()}

@@ -24,6 +24,8 @@ type keeper struct {
 	kicks   chan struct{}
 	// dropped is told which versions, by key_id, may not be used any more.
 	dropped func(gone func(keyID string) bool)
+	// expired is told which versions, by key_id, are under lease no longer.
+	expired func(ended func(keyID string) bool)
 	// keep survives this process; nil keeps nothing.
 	keep *preserver
 	// propertyChanged counts changes of the key's properties.
@@ -55,6 +57,7 @@ func newKeeper(config Config, b backend.Backend, readOnly bool, boot func() time
 		log:             log,
 		kicks:           make(chan struct{}, 1),
 		dropped:         func(func(string) bool) {},
+		expired:         func(func(string) bool) {},
 		propertyChanged: func(string) {},
 		versions:        map[string]*version{},
 		confirmed:       map[string]time.Duration{},
@@ -199,7 +202,28 @@ func (k *keeper) apply(f findings) {
 	if k.config.OnRefusal == RefusalDrop {
 		k.drop()
 	}
+	k.expire()
 	k.publish()
+}
+
+// expire lets go of the versions whose lease has ended: what may not be used is
+// not kept either. Those that Vault still has are made ready anew by the probe
+// that finds it again.
+func (k *keeper) expire() {
+	ended := func(id string) bool { return k.boot() >= k.confirmed[id]+k.config.LocalKEK.Lease }
+	versions := make(map[string]*version, len(k.versions))
+	for id, v := range k.versions {
+		if !ended(id) {
+			versions[id] = v
+			continue
+		}
+		k.log.Error("the lease of a key version has ended: its local key is dropped", "version", v.number, "key_id", id)
+	}
+	if len(versions) != len(k.versions) {
+		k.versions = versions
+		k.keep.drop(ended)
+	}
+	k.expired(ended)
 }
 
 // drop lets go of the versions that the key store has refused twice.

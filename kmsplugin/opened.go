@@ -113,20 +113,25 @@ func (o *opened) addKEK(s seal.Sealed, h held, kek *seal.LocalKEK, key []byte) {
 	o.edit(func() { o.keks.Add(nameOf(s), e) })
 }
 
-// drop forgets everything that a key store opened under versions that are gone.
-func (o *opened) drop(source string, gone func(keyID string) bool) {
-	o.edit(func() {
-		for _, name := range o.seeds.Keys() {
-			if e, ok := o.seeds.Peek(name); ok && e.source == source && gone(e.keyID) {
-				o.seeds.Remove(name)
-			}
+// drop forgets and overwrites everything of which gone says so.
+func (o *opened) drop(gone func(held) bool) {
+	dropped := 0
+	o.mu.Lock()
+	for _, name := range o.seeds.Keys() {
+		if e, ok := o.seeds.Peek(name); ok && gone(e.held) && o.seeds.Remove(name) {
+			dropped++
 		}
-		for _, name := range o.keks.Keys() {
-			if e, ok := o.keks.Peek(name); ok && e.source == source && gone(e.keyID) {
-				o.keks.Remove(name)
-			}
+	}
+	for _, name := range o.keks.Keys() {
+		if e, ok := o.keks.Peek(name); ok && gone(e.held) && o.keks.Remove(name) {
+			dropped++
 		}
-	})
+	}
+	o.edits += uint64(dropped)
+	o.mu.Unlock()
+	if dropped > 0 {
+		o.changed()
+	}
 }
 
 func (o *opened) edit(change func()) {

@@ -42,6 +42,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
+func (l *lines) count(text string) int { return strings.Count(l.String(), text) }
+
 func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,6 +58,7 @@ type world struct {
 	// machines counts replicas: each runs on a machine that was booted at
 	// another time.
 	machines int
+	last     *Service // the last one that was made
 }
 
 // inWorld runs a test with a key store whose clock is an hour ahead of the
@@ -83,6 +86,13 @@ func testConfig() Config {
 // replica starts a plugin on a machine of its own and lets it come to rest.
 func (w *world) replica(change func(*Config)) *replica {
 	w.t.Helper()
+	w.machines++
+	return w.replicaWith(change, nil)
+}
+
+// replicaWith starts one on the machine of the last, with parts changed.
+func (w *world) replicaWith(change func(*Config), parts func(*Parts)) *replica {
+	w.t.Helper()
 	c := testConfig()
 	if change != nil {
 		change(&c)
@@ -92,13 +102,17 @@ func (w *world) replica(change func(*Config)) *replica {
 	}
 	buffer := &lines{}
 	log := slog.New(slog.NewJSONHandler(buffer, nil))
-	w.machines++
 	boot := w.boot(time.Duration(w.machines) * 100 * time.Hour)
 	store := fakeClient{w.store, boot}
-	r := &replica{t: w.t, log: buffer, kms: NewService(c, Parts{
+	p := Parts{
 		Writes: Source{Name: "vault", ID: "transit/k8s", Backend: store},
 		Boot:   boot, Metrics: NewMetrics(prometheus.NewRegistry()), Log: log,
-	})}
+	}
+	if parts != nil {
+		parts(&p)
+	}
+	r := &replica{t: w.t, log: buffer, kms: NewService(c, p)}
+	w.last = r.kms
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	go func() { r.kms.Run(ctx); close(done) }()

@@ -98,7 +98,7 @@ func (s *Service) unwrapWith(ctx context.Context, n int, r route, sealed seal.Se
 	switch {
 	case err == nil:
 		return result.Data, nil
-	case backend.ClassOf(err) == backend.Outage && r.snap.write != nil && r.snap.ended(r.snap.write.binding.KeyID, now):
+	case backend.ClassOf(err) == backend.Outage && r.snap.leaseOver(now):
 		return nil, r.snap.leaseError(now)
 	default:
 		return nil, fmt.Errorf("unwrap: %w", err)

@@ -117,7 +117,15 @@ func (s *Service) add(src Source, readOnly bool) {
 	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
 	k := newKeeper(s.config, b, readOnly, s.boot, log)
 	k.keep, k.prober.keep = s.preserver, s.preserver != nil
-	k.dropped = func(gone func(string) bool) { s.opened.drop(src.Name, gone) }
+	k.dropped = func(gone func(string) bool) {
+		s.opened.drop(func(h held) bool { return h.source == src.Name && gone(h.keyID) })
+	}
+	k.expired = func(ended func(string) bool) {
+		now := s.boot()
+		s.opened.drop(func(h held) bool {
+			return h.source == src.Name && now >= h.at+s.config.LocalKEK.Lease && ended(h.keyID)
+		})
+	}
 	k.propertyChanged = func(property string) { s.metrics.propertyChanges.WithLabelValues(src.Name, property).Inc() }
 	s.sources = append(s.sources, &source{name: src.Name, id: src.ID, backend: b, keeper: k})
 }

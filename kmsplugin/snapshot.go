@@ -63,12 +63,19 @@ func (s *snapshot) serving(now time.Duration) (*version, error) {
 	switch {
 	case s.refused != nil:
 		return nil, s.refused
+	case s.leaseOver(now):
+		return nil, s.leaseError(now)
 	case s.notReady != nil:
 		return nil, s.notReady
-	case s.ended(s.write.binding.KeyID, now):
-		return nil, s.leaseError(now)
 	}
 	return s.write, nil
+}
+
+// leaseOver reports whether the version that was written with may be used no
+// longer.
+func (s *snapshot) leaseOver(now time.Duration) bool {
+	end, held := s.leaseEnds[s.choice.keyID]
+	return held && now >= end
 }
 
 func (s *snapshot) ended(keyID string, now time.Duration) bool { return now >= s.leaseEnds[keyID] }

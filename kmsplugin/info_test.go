@@ -1,0 +1,77 @@
+package kmsplugin
+
+import (
+	"testing"
+	"time"
+
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+)
+
+func (r *replica) info() *pluginv1.GetInfoResponse {
+	r.t.Helper()
+	i, err := info{service: r.kms}.GetInfo(r.t.Context(), nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return i
+}
+
+func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.store.rotate()
+		w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
+		r := w.replica(nil)
+		e := r.mustEncrypt("x")
+		i := r.info()
+		if !i.GetServing().GetOk() || !i.GetServing().GetWritable() || i.GetServing().GetKeyId() != e.KeyID {
+			t.Errorf("serving: %v", i.GetServing())
+		}
+		versions := i.GetKeys()[0].GetVersions()
+		if len(versions) != 2 {
+			t.Fatalf("versions: %v", versions)
+		}
+		if v := versions[0]; v.GetNumber() != 1 || v.GetOpensWithoutVault() || v.GetLeaseLeft() != nil || v.GetWrites() {
+			t.Errorf("a version that only Vault opens: %v", v)
+		}
+		if v := versions[1]; v.GetNumber() != 2 || !v.GetOpensWithoutVault() || v.GetLeaseLeft().AsDuration() != 24*time.Hour || !v.GetWrites() || v.GetKeyId() != e.KeyID {
+			t.Errorf("the version that writes: %v", v)
+		}
+		if ahead := i.GetKeys()[0].GetClockAhead().AsDuration(); ahead < 59*time.Minute || ahead > 61*time.Minute {
+			t.Errorf("Vault's clock is said to be %v ahead, it is an hour", ahead)
+		}
+
+		w.store.rotate()
+		w.store.set(func(s *fakeStore) { s.key.MinEncryption = 0; s.key.Exportable = true })
+		time.Sleep(40 * time.Second)
+		k := r.info().GetKeys()[0]
+		if k.GetWriteVersion() != 2 || k.GetNextVersion() != 3 || !k.GetPromotes().AsTime().Equal(w.store.key.Created[3].Add(3*time.Minute)) {
+			t.Errorf("announced: %v", k)
+		}
+		if len(k.GetHazards()) != 1 || k.GetHazards()[0].GetName() != hazardExport {
+			t.Errorf("hazards: %v", k.GetHazards())
+		}
+
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		i = r.info()
+		if i.GetServing().GetOk() || i.GetServing().GetReason() == "" || i.GetKeys()[0].GetProbe().GetState() != "refusal" {
+			t.Errorf("refused: %v", i)
+		}
+		for _, v := range i.GetKeys()[0].GetVersions() {
+			if v.GetOpensWithoutVault() || !v.GetRefused() {
+				t.Errorf("a refused version: %v", v)
+			}
+		}
+	})
+}
+
+func TestInfoBeforeVaultHasAnsweredSaysSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		i := w.replica(nil).info()
+		p := i.GetKeys()[0].GetProbe()
+		if i.GetServing().GetOk() || p.GetState() != "outage" || p.GetLastGood() != nil || p.GetFailing() == nil || p.GetReason() == "" {
+			t.Errorf("got %v", i)
+		}
+	})
+}

@@ -1,0 +1,219 @@
+package kmsplugin
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// second returns another key of another key store.
+func (w *world) second(name string) *fakeStore {
+	s := newFakeStore(w.store.clock)
+	s.key.Name = name
+	return s
+}
+
+// previous makes a key one that only decrypts.
+func previous(stores ...*fakeStore) func(*Parts) {
+	return func(p *Parts) {
+		for i, s := range stores {
+			p.Previous = append(p.Previous, Source{
+				Name: []string{"previous[0]", "previous[1]"}[i], ID: "transit/" + s.key.Name, Backend: fakeClient{s, p.Boot},
+			})
+		}
+	}
+}
+
+func TestAPreviousKeyIsReadAndNeverWrittenWith(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		local := w.replica(nil).mustEncrypt("sealed with the old key")
+		direct := w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("wrapped by the old key")
+		old := w.store
+		w.store = w.second("new")
+		calls := old.count("encrypt", "hmac")
+		r := w.replicaWith(nil, previous(old))
+		r.mustDecrypt(local, "sealed with the old key")
+		r.mustDecrypt(direct, "wrapped by the old key")
+		fresh := r.mustEncrypt("new")
+		if fresh.KeyID == local.KeyID {
+			t.Error("written with the old key")
+		}
+		time.Sleep(time.Hour)
+		if n := old.count("encrypt", "hmac"); n != calls {
+			t.Errorf("the previous key was asked to seal %d times", n-calls)
+		}
+
+		old.set(func(s *fakeStore) { s.fail = vaultGone() })
+		time.Sleep(23 * time.Hour)
+		r.mustDecrypt(local, "sealed with the old key")
+		r.mustDecrypt(direct, "wrapped by the old key")
+		time.Sleep(2 * time.Hour)
+		_, err := r.decrypt(local)
+		wants(t, err, codes.Unavailable, "sealed")
+		r.mustEncrypt("the new key does not care")
+	})
+}
+
+func TestARefusedPreviousKeyTakesOnlyItsOwnAway(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		before := w.replica(nil).mustEncrypt("old")
+		old := w.store
+		w.store = w.second("new")
+		r := w.replicaWith(nil, previous(old))
+		r.mustDecrypt(before, "old")
+		mine := r.mustEncrypt("new")
+		foreign := w.replicaWith(func(c *Config) { c.Envelope = EnvelopeVault }, nil).mustEncrypt("opened")
+		r.mustDecrypt(foreign, "opened")
+		old.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		_, err := r.decrypt(before)
+		wants(t, err, codes.PermissionDenied, "permission denied on the key")
+		r.mustDecrypt(mine, "new")
+		calls := w.store.count()
+		r.mustDecrypt(foreign, "opened")
+		if w.store.count() != calls {
+			t.Error("what the other key opened was forgotten")
+		}
+	})
+}
+
+func TestAnIdThatNobodyKnowsIsTriedWithEveryKey(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		e := w.replica(nil).mustEncrypt("seed")
+		w.store.set(func(s *fakeStore) { s.key.Mount = "moved" }) // every key_id is another one
+		moved := w.store
+		w.store = w.second("new")
+		hung := w.second("hung")
+		r := w.replicaWith(nil, previous(hung, moved))
+		hung.set(func(s *fakeStore) { s.hang = true })
+		r.mustDecrypt(e, "seed")
+
+		moved.set(func(s *fakeStore) { s.fail = vaultGone() })
+		other := w.replicaWith(nil, previous(moved))
+		_, err := other.decrypt(e)
+		wants(t, err, codes.Unavailable, "sealed") // not "does not authenticate", which one key said
+	})
+}
+
+func TestAStartIsReadyAfterFourRequestsHoweverManyVersions(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for range 19 {
+			time.Sleep(time.Hour)
+			w.store.rotate()
+		}
+		time.Sleep(time.Hour)
+		calls, ready := 0, 0
+		w.store.onCall = func(string) {
+			if calls++; ready == 0 && w.last.writer().snapshot().write != nil {
+				ready = calls - 1
+			}
+		}
+		r := w.replica(nil)
+		if ready == 0 || ready > 4 {
+			t.Errorf("ready after %d requests", ready)
+		}
+		if n := len(r.kms.writer().snapshot().keks); n != 20 {
+			t.Errorf("%d local KEKs in the end", n)
+		}
+	})
+}
+
+func TestAVersionThatOnlyDecryptsIsDroppedWhenTheMinimumRisesAboveIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		old := w.replica(nil).mustEncrypt("old")
+		w.store.rotate()
+		w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
+		r := w.replica(nil) // can derive version 2 only
+		r.mustDecrypt(old, "old")
+		time.Sleep(time.Hour)
+		r.mustDecrypt(old, "old")
+		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 2 })
+		time.Sleep(40 * time.Second)
+		_, err := r.decrypt(old)
+		wants(t, err, codes.FailedPrecondition, "version 1", "transit/k8s", old.KeyID)
+		if _, keks := r.kms.opened.len(); keks != 0 {
+			t.Error("its local KEK is still held")
+		}
+		w.store.set(func(s *fakeStore) { s.key.MinDecryption, s.key.MinEncryption = 1, 0 })
+		time.Sleep(40 * time.Second)
+		r.mustDecrypt(old, "old")
+		if n := len(r.kms.writer().snapshot().keks); n != 2 {
+			t.Errorf("%d local KEKs once both versions seal again, want 2", n)
+		}
+	})
+}
+
+func TestWhatIsNoLongerUnderLeaseIsNotHeld(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		direct := w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("seed")
+		r := w.replica(nil)
+		e := r.mustEncrypt("x")
+		r.mustDecrypt(direct, "seed")
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		time.Sleep(24*time.Hour + time.Minute)
+		seeds, keks := r.kms.opened.len()
+		if n := len(r.kms.writer().snapshot().keks); n != 0 || seeds != 0 || keks != 0 {
+			t.Errorf("held after the lease: %d derived, %d opened KEKs, %d seeds", n, keks, seeds)
+		}
+		wants(t, r.statusErr(), codes.Unavailable, "lease")
+		w.store.set(func(s *fakeStore) { s.fail = nil })
+		time.Sleep(10 * time.Second)
+		r.mustDecrypt(e, "x")
+		r.mustDecrypt(direct, "seed")
+	})
+}
+
+func TestHazardsAreNamedFromTheKeysProperties(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	good := backend.Key{Type: "aes256-gcm96", Latest: 2, MinDecryption: 1, Created: map[int]time.Time{1: at, 2: at.Add(time.Hour)}}
+	for name, tc := range map[string]struct {
+		change func(*backend.Key)
+		want   string
+	}{
+		"a key as it should be":       {func(*backend.Key) {}, ""},
+		"a key that can be deleted":   {func(k *backend.Key) { k.DeletionAllowed = true }, hazardDeletion},
+		"a key that can be exported":  {func(k *backend.Key) { k.Exportable = true }, hazardExport},
+		"a key that can be backed up": {func(k *backend.Key) { k.AllowPlaintextBackup = true }, hazardBackup},
+		"a minimum that was raised":   {func(k *backend.Key) { k.MinDecryption = 2 }, hazardMinimum},
+		"a minimum above all":         {func(k *backend.Key) { k.MinEncryption = 3 }, hazardAhead},
+		"no version at all":           {func(k *backend.Key) { k.Created = nil }, hazardNoVersion},
+		"another key of the name":     {func(k *backend.Key) { k.Created = map[int]time.Time{1: at.Add(time.Second)} }, hazardReplaced},
+		"a key from an older backup":  {func(k *backend.Key) { k.Latest, k.Created = 1, map[int]time.Time{1: at} }, hazardReplaced},
+		"a key that is auto-rotated":  {func(k *backend.Key) { k.AutoRotatePeriod = 24 * time.Hour }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := good
+			tc.change(&key)
+			found := hazardsOf(key, 1, replaced(good.Created, key))
+			switch {
+			case tc.want == "" && len(found) != 0:
+				t.Errorf("found %v", found)
+			case tc.want != "" && (len(found) != 1 || found[0].name != tc.want || found[0].text == ""):
+				t.Errorf("found %v, want %s", found, tc.want)
+			}
+		})
+	}
+}
+
+func TestAChangeOfTheKeysPropertiesIsSaidAtOnceAndOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		w.store.set(func(s *fakeStore) {
+			s.key.DeletionAllowed, s.key.AutoRotatePeriod, s.key.MinEncryption, s.key.Type = true, time.Hour, 1, "aes128-gcm96"
+		})
+		time.Sleep(5 * time.Minute)
+		for _, want := range []string{`"property":"deletion_allowed"`, `"property":"auto_rotate_period"`, `"property":"min_encryption_version"`, `"property":"type"`, `"hazard":"deletion_allowed"`} {
+			if n := r.log.count(want); n != 1 {
+				t.Errorf("%s is said %d times", want, n)
+			}
+		}
+		w.store.set(func(s *fakeStore) { s.key.DeletionAllowed = false })
+		time.Sleep(time.Minute)
+		if r.log.count("hazard is over") != 1 || len(r.kms.writer().snapshot().hazards) != 0 {
+			t.Error("the hazard does not end")
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package kmsplugin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+	kmsapi "k8s.io/kms/apis/v2"
+
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+)
+
+func TestARehearsalIsAnOutageThatEndsByItself(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		other := w.replica(func(c *Config) { c.Envelope = EnvelopeVault })
+		direct := other.mustEncrypt("needs Vault")
+		other.stop()
+		r := w.replicaWith(nil, nil)
+		e := r.mustEncrypt("x")
+		calls := w.store.count()
+		if _, err := r.kms.rehearsal.begin(10 * time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.kms.rehearsal.begin(time.Minute); err == nil {
+			t.Error("two at a time")
+		}
+		time.Sleep(9 * time.Minute)
+		r.mustEncrypt("still")
+		r.mustDecrypt(e, "x")
+		_, err := r.decrypt(direct)
+		wants(t, err, codes.Unavailable, "on purpose")
+		if n := w.store.count() - calls; n != 0 {
+			t.Errorf("Vault was asked %d times", n)
+		}
+		if s := r.kms.writer().snapshot().standing.state(); s != "outage" {
+			t.Errorf("the probes call it %q", s)
+		}
+		time.Sleep(2 * time.Minute) // nobody says that it is over
+		r.mustDecrypt(direct, "needs Vault")
+		if s := r.kms.writer().snapshot().standing.state(); s != stateOK {
+			t.Errorf("afterwards: %q", s)
+		}
+	})
+}
+
+func TestARehearsalHasBounds(t *testing.T) {
+	s := serveForTest(t, nil)
+	api := pluginv1.NewPluginServiceClient(s.conn)
+	for _, d := range []time.Duration{0, -time.Second, maxRehearsal + time.Second} {
+		stream, err := api.Rehearse(t.Context(), &pluginv1.RehearseRequest{Duration: durationpb.New(d)})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%v: %v", d, err)
+		}
+	}
+}
+
+func TestARehearsalCountsWhatItCostsAndEndsWithItsCaller(t *testing.T) {
+	s := serveForTest(t, nil)
+	api := pluginv1.NewPluginServiceClient(s.conn)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := api.Rehearse(ctx, &pluginv1.RehearseRequest{Duration: durationpb.New(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := api.GetInfo(t.Context(), &pluginv1.GetInfoRequest{})
+	if err != nil || !info.GetRehearsal().GetActive() {
+		t.Fatalf("info says %v, %v", info.GetRehearsal(), err)
+	}
+	if _, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: []byte("seed")}); err != nil {
+		t.Fatal(err)
+	}
+	bare := &kmsapi.DecryptRequest{KeyId: "1", Ciphertext: []byte("vault:v1:abcd")}
+	if _, err := s.kms.Decrypt(t.Context(), bare); status.Code(err) != codes.Unavailable {
+		t.Fatalf("got %v", err)
+	}
+	report, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range report.GetRequests() {
+		got = append(got, r.GetMethod())
+		if failed := r.GetMethod() == "Decrypt"; failed != (r.GetFailed() == 1) || failed != (len(r.GetReasons()) == 1) {
+			t.Errorf("counted %v", r)
+		}
+	}
+	if len(got) < 2 || report.GetCouldLast().AsDuration() <= 0 || !report.GetServing().GetOk() || report.GetOver() {
+		t.Errorf("reported %v", report)
+	}
+	cancel()
+	for {
+		info, err := api.GetInfo(t.Context(), &pluginv1.GetInfoRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !info.GetRehearsal().GetActive() {
+			return
+		}
+	}
+}
+
+func TestARehearsalSaysWhenItIsOverAndNeverHoldsUpAStop(t *testing.T) {
+	s := serveForTest(t, nil)
+	api := pluginv1.NewPluginServiceClient(s.conn)
+	stream, err := api.Rehearse(t.Context(), &pluginv1.RehearseRequest{Duration: durationpb.New(50 * time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last *pluginv1.RehearseResponse
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = r
+	}
+	if !last.GetOver() {
+		t.Errorf("the last report is %v", last)
+	}
+	stream, err = api.Rehearse(t.Context(), &pluginv1.RehearseRequest{Duration: durationpb.New(time.Hour)})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.Aborted {
+		t.Errorf("got %v", err)
+	}
+}
