@@ -39,6 +39,12 @@ func (m *memory) Save(state []byte) error {
 	return nil
 }
 
+func (m *memory) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.saves
+}
+
 func (m *memory) on(machine string) func(*Parts) {
 	return func(p *Parts) { p.Keep, p.Machine = m, machine }
 }
@@ -116,9 +122,9 @@ func TestKeepingIsQuietWhileNothingChanges(t *testing.T) {
 		m := &memory{}
 		w.replicaWith(nil, m.on("boot"))
 		time.Sleep(time.Minute)
-		saves := m.saves
+		saves := m.count()
 		time.Sleep(24 * time.Hour)
-		if n := m.saves - saves; n < 24 || n > 60 {
+		if n := m.count() - saves; n < 24 || n > 60 {
 			t.Errorf("saved %d times in a day", n)
 		}
 	})
