@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/vaultbackend"
 )
 
 // run executes the command line and returns its exit status and output.
@@ -61,6 +62,38 @@ func TestConfigPrintsWhatServeWouldRunWith(t *testing.T) {
 	}
 }
 
+func TestAPreviousKeyIsWhereTheWritingOneIsButForWhatIsSaid(t *testing.T) {
+	status, out, errs := run(t, "config", "--config", write(t, minimal+`
+previous:
+- key: old
+- mount: elsewhere
+  auth: {method: token, token-file: /run/token}
+`))
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	var tree struct {
+		Previous []vaultbackend.Config
+	}
+	var raw map[string]any
+	if err := yaml.Unmarshal([]byte(out), &raw); err != nil {
+		t.Fatal(err)
+	}
+	for i, element := range raw["previous"].([]any) {
+		tree.Previous = append(tree.Previous, vaultbackend.Config{})
+		if err := cli.Overlay(&tree.Previous[i], "previous", element.(map[string]any)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := tree.Previous[0], tree.Previous[1]
+	if one.Key != "old" || one.Mount != "transit" || one.Auth.RoleID != "role" || one.KeyPath() != "transit/old" {
+		t.Errorf("the first is %+v", one)
+	}
+	if two.Key != "k8s" || two.Mount != "elsewhere" || two.Auth.RoleID != "" || two.Auth.TokenFile != "/run/token" {
+		t.Errorf("the second is %+v", two)
+	}
+}
+
 func TestTheExampleInDeployIsValid(t *testing.T) {
 	if status, out, errs := run(t, "config", "--config", "../../deploy/kmsplugin.yaml"); status != 0 || !strings.Contains(out, "prod-eu-1") {
 		t.Errorf("status %d: %s%s", status, out, errs)
@@ -73,22 +106,27 @@ func TestWrongCallsAreRefusedWithTheKeyAndTheReason(t *testing.T) {
 		yaml string
 		want []string
 	}{
-		"no configuration":         {args: []string{"serve"}, want: []string{"no file was named", "cluster: is required", "vault.address", "vault.key"}},
-		"no cluster identity":      {yaml: strings.Replace(minimal, "cluster: prod-eu-1", "", 1), want: []string{"cluster: is required"}},
-		"a cluster with spaces":    {yaml: strings.Replace(minimal, "prod-eu-1", "prod eu", 1), want: []string{"cluster:", "lower-case"}},
-		"an unknown key":           {yaml: minimal + "promotion-dely: 3m\n", want: []string{"unknown key promotion-dely"}},
-		"a delay below the probes": {args: []string{"--promotion-delay", "30s"}, yaml: minimal, want: []string{"promotion-delay", "three times probe-interval"}},
-		"an unknown envelope":      {args: []string{"--envelope", "none"}, yaml: minimal, want: []string{"envelope", "local"}},
-		"a lease of nothing":       {args: []string{"--local-kek-lease", "0s"}, yaml: minimal, want: []string{"local-kek.lease"}},
-		"health for everybody":     {args: []string{"--listen", "0.0.0.0:8085"}, yaml: minimal, want: []string{"listen", "loopback"}},
-		"an abstract socket":       {args: []string{"--socket-path", "@kms"}, yaml: minimal, want: []string{"socket.path"}},
-		"an unknown log level":     {args: []string{"--log-level", "loud"}, yaml: minimal, want: []string{"log-level"}},
-		"an unknown auth method":   {args: []string{"--vault-auth-method", "guess"}, yaml: minimal, want: []string{"vault.auth.method"}},
-		"a missing file":           {args: []string{"serve", "--config", "/nonexistent.yaml"}, want: []string{"/nonexistent.yaml"}},
-		"an unknown flag":          {args: []string{"serve", "--token", "s.abc"}, want: []string{"unknown flag: --token"}},
-		"an unknown command":       {args: []string{"server"}, want: []string{"unknown command"}},
-		"an argument too many":     {args: []string{"serve", "now"}, want: []string{"unknown command"}},
-		"an unknown output":        {args: []string{"--output", "xml"}, yaml: minimal, want: []string{"--output xml"}},
+		"no configuration":          {args: []string{"serve"}, want: []string{"no file was named", "cluster: is required", "vault.address", "vault.key"}},
+		"no cluster identity":       {yaml: strings.Replace(minimal, "cluster: prod-eu-1", "", 1), want: []string{"cluster: is required"}},
+		"a cluster with spaces":     {yaml: strings.Replace(minimal, "prod-eu-1", "prod eu", 1), want: []string{"cluster:", "lower-case"}},
+		"an unknown key":            {yaml: minimal + "promotion-dely: 3m\n", want: []string{"unknown key promotion-dely"}},
+		"a delay below the probes":  {args: []string{"--promotion-delay", "30s"}, yaml: minimal, want: []string{"promotion-delay", "three times probe-interval"}},
+		"an unknown envelope":       {args: []string{"--envelope", "none"}, yaml: minimal, want: []string{"envelope", "local"}},
+		"a lease of nothing":        {args: []string{"--local-kek-lease", "0s"}, yaml: minimal, want: []string{"local-kek.lease"}},
+		"health for everybody":      {args: []string{"--listen", "0.0.0.0:8085"}, yaml: minimal, want: []string{"listen", "loopback"}},
+		"half a certificate":        {args: []string{"--listen-tls-cert-file", "/c"}, yaml: minimal, want: []string{"listen-tls", "belong together"}},
+		"an unknown place to keep":  {args: []string{"--local-kek-keep", "disk"}, yaml: minimal, want: []string{"local-kek.keep", "systemd"}},
+		"an unknown previous key":   {yaml: minimal + "previous: [{kee: old}]\n", want: []string{"previous[0]", "kee"}},
+		"a previous key of no name": {yaml: minimal + "previous: [{key: \"\"}]\n", want: []string{"previous[0]", "vault.key"}},
+		"previous keys of one word": {yaml: minimal + "previous: old\n", want: []string{"previous"}},
+		"an abstract socket":        {args: []string{"--socket-path", "@kms"}, yaml: minimal, want: []string{"socket.path"}},
+		"an unknown log level":      {args: []string{"--log-level", "loud"}, yaml: minimal, want: []string{"log-level"}},
+		"an unknown auth method":    {args: []string{"--vault-auth-method", "guess"}, yaml: minimal, want: []string{"vault.auth.method"}},
+		"a missing file":            {args: []string{"serve", "--config", "/nonexistent.yaml"}, want: []string{"/nonexistent.yaml"}},
+		"an unknown flag":           {args: []string{"serve", "--token", "s.abc"}, want: []string{"unknown flag: --token"}},
+		"an unknown command":        {args: []string{"server"}, want: []string{"unknown command"}},
+		"an argument too many":      {args: []string{"serve", "now"}, want: []string{"unknown command"}},
+		"an unknown output":         {args: []string{"--output", "xml"}, yaml: minimal, want: []string{"--output xml"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := tc.args
