@@ -70,7 +70,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, web.close()) }()
-	listener, err := socket.Listen(ctx, c.Socket)
+	listener, err := socket.Listen(ctx, c.Socket, socket.Host{Log: log})
 	if err != nil {
 		return err
 	}

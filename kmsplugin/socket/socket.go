@@ -1,6 +1,6 @@
 // Package socket listens on a unix socket so that a restart, a crash or a second
 // plugin never costs a request or removes what is not its own. It must never
-// know what is served on it.
+// know what is served on it, and reads no byte of it.
 package socket
 
 import (
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"os/user"
@@ -26,6 +27,8 @@ type Config struct {
 	Mode     string `mapstructure:"mode" help:"permissions of the socket, octal"`
 	Group    string `mapstructure:"group" help:"group of the socket, name or number; empty keeps the process's own"`
 	Takeover bool   `mapstructure:"takeover" help:"replace a plugin that still serves the socket instead of refusing to start"`
+	// AllowUIDs are numbers or names.
+	AllowUIDs []string `mapstructure:"allow-uids" help:"users, by number or name, whose processes may connect, beside what the socket's permissions demand; empty leaves it to those. List root too if kmsplugin status is to work"`
 }
 
 // maxPath is what sockaddr_un holds, less the suffix of the name that is bound
@@ -39,6 +42,7 @@ const (
 	// queue is full answers no sooner, and still is one.
 	dialTimeout = time.Second
 	lockTimeout = 10 * time.Second
+	everybody   = 0o007
 )
 
 // Validate returns the first impossible value, with its key below socket.
@@ -54,7 +58,7 @@ func (c Config) Validate() error {
 	if _, err := c.mode(); err != nil {
 		return err
 	}
-	return nil
+	return c.validateUIDs()
 }
 
 func (c Config) mode() (fs.FileMode, error) {
@@ -62,48 +66,70 @@ func (c Config) mode() (fs.FileMode, error) {
 	if err != nil || mode&^0o777 != 0 {
 		return 0, fmt.Errorf("mode: %q: want octal permissions such as 0660", c.Mode)
 	}
-	if mode&0o007 != 0 {
+	if mode&everybody != 0 {
 		return 0, fmt.Errorf("mode: %q: everybody on this machine could have seeds decrypted; want 0660 or less", c.Mode)
 	}
 	return fs.FileMode(mode), nil
 }
 
-// Listener is a listening socket that removes its path when it is closed, if the
-// path is still its own.
-type Listener struct {
-	*net.UnixListener
-	path string
-	file id
+// Host is what the process brings along; all of it may be missing.
+type Host struct {
+	// Inherited is the socket that a service manager holds and has handed over.
+	// It is used as it is: the manager has bound it, and it stays when this
+	// process ends, so that requests queue in it until the next one begins.
+	Inherited net.Listener
+	// Refused is told of each connection that Config.AllowUIDs has turned away.
+	Refused func()
+	// Log is told of them too, but seldom.
+	Log *slog.Logger
 }
 
-// id tells whose socket lies at a path.
-type id struct{ dev, ino uint64 }
-
-// Listen binds the socket. A socket that nobody listens on is replaced; anything
-// else at the path is left alone and reported.
-func Listen(ctx context.Context, c Config) (*Listener, error) {
+// Listen binds the socket, or takes the one that the host has inherited. A socket
+// that nobody listens on is replaced; anything else at the path is left alone
+// and reported.
+func Listen(ctx context.Context, c Config, h Host) (*Listener, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("socket.%w", err)
 	}
+	peers, err := newPeers(c.AllowUIDs, h)
+	if err != nil {
+		return nil, err
+	}
+	if h.Inherited != nil {
+		l, err := c.inherit(h.Inherited)
+		if err != nil {
+			return nil, fmt.Errorf("socket from the service manager: %w", err)
+		}
+		return newListener(l, c.Path, id{}, peers), nil
+	}
+	l, file, err := c.bind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(l, c.Path, file, peers), nil
+}
+
+// bind puts a socket of our own at the path.
+func (c Config) bind(ctx context.Context) (*net.UnixListener, id, error) {
 	// Two plugins that start together would both find the path free.
 	unlock, err := lock(ctx, c.Path+lockSuffix)
 	if err != nil {
-		return nil, err
+		return nil, id{}, err
 	}
 	defer unlock()
 	if err := c.checkPath(ctx); err != nil {
-		return nil, err
+		return nil, id{}, err
 	}
-	l, err := c.bindBeside(ctx)
+	l, file, err := c.bindBeside(ctx)
 	if err != nil {
-		return nil, err
+		return nil, id{}, err
 	}
 	// Renaming puts the finished socket, permissions and all, in the place of
 	// the old one at once: no caller ever finds none.
 	if err := os.Rename(c.Path+newSuffix, c.Path); err != nil {
-		return nil, errors.Join(fmt.Errorf("put socket in place: %w", err), l.UnixListener.Close(), os.Remove(c.Path+newSuffix))
+		return nil, id{}, errors.Join(fmt.Errorf("put socket in place: %w", err), l.Close(), os.Remove(c.Path+newSuffix))
 	}
-	return l, nil
+	return l, file, nil
 }
 
 // checkPath decides whether whatever lies at the path may be replaced.
@@ -118,21 +144,36 @@ func (c Config) checkPath(ctx context.Context) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("socket path %s is taken by a %s: it is left alone, remove it or choose another path", c.Path, describe(info.Mode()))
 	}
+	served, err := served(ctx, c.Path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot tell whether socket %s is in use, so it is left alone: %w", c.Path, err)
+	case served && !c.Takeover:
+		return fmt.Errorf("socket %s is served by a process that runs: stop it first, or start with --socket-takeover to replace it", c.Path)
+	}
+	return nil // left behind by a process that was killed, or to be taken over
+}
+
+// InUse reports whether somebody serves the socket now. What cannot be found out
+// counts as no: Listen then says why.
+func (c Config) InUse(ctx context.Context) bool {
+	served, err := served(ctx, c.Path)
+	return err == nil && served
+}
+
+func served(ctx context.Context, path string) (bool, error) {
 	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "unix", c.Path)
+	conn, err := dialer.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		if err := conn.Close(); err != nil {
-			return fmt.Errorf("close trial connection to %s: %w", c.Path, err)
+			return false, fmt.Errorf("close trial connection to %s: %w", path, err)
 		}
-		if !c.Takeover {
-			return fmt.Errorf("socket %s is served by a process that runs: stop it first, or start with --socket-takeover to replace it", c.Path)
-		}
-		return nil
+		return true, nil
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
-		return nil // left behind by a process that was killed
+		return false, nil
 	default:
-		return fmt.Errorf("cannot tell whether socket %s is in use, so it is left alone: %w", c.Path, err)
+		return false, err
 	}
 }
 
@@ -150,26 +191,26 @@ func describe(mode fs.FileMode) string {
 }
 
 // bindBeside binds under a temporary name in the same directory.
-func (c Config) bindBeside(ctx context.Context) (_ *Listener, err error) {
+func (c Config) bindBeside(ctx context.Context) (_ *net.UnixListener, _ id, err error) {
 	path := c.Path + newSuffix
 	// Only a start that was killed in the middle leaves one, and we hold the lock.
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("remove unfinished socket: %w", err)
+			return nil, id{}, fmt.Errorf("remove unfinished socket: %w", err)
 		}
 	}
 	mode, err := c.mode()
 	if err != nil {
-		return nil, err
+		return nil, id{}, err
 	}
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("bind socket %s (does the directory exist, and may this user write there?): %w", c.Path, err)
+		return nil, id{}, fmt.Errorf("bind socket %s (does the directory exist, and may this user write there?): %w", c.Path, err)
 	}
 	ul, ok := l.(*net.UnixListener)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("bind socket %s: it is a %T", c.Path, l), l.Close())
+		return nil, id{}, errors.Join(fmt.Errorf("bind socket %s: it is a %T", c.Path, l), l.Close())
 	}
 	// Go removes the path on close even when a successor has bound it since.
 	ul.SetUnlinkOnClose(false)
@@ -179,22 +220,22 @@ func (c Config) bindBeside(ctx context.Context) (_ *Listener, err error) {
 		}
 	}()
 	if err := os.Chmod(path, mode); err != nil {
-		return nil, fmt.Errorf("set permissions of socket: %w", err)
+		return nil, id{}, fmt.Errorf("set permissions of socket: %w", err)
 	}
 	if c.Group != "" {
 		gid, err := lookupGroup(c.Group)
 		if err != nil {
-			return nil, err
+			return nil, id{}, err
 		}
 		if err := os.Chown(path, -1, gid); err != nil {
-			return nil, fmt.Errorf("give socket to group %s: %w", c.Group, err)
+			return nil, id{}, fmt.Errorf("give socket to group %s: %w", c.Group, err)
 		}
 	}
 	file, err := identify(path)
 	if err != nil {
-		return nil, err
+		return nil, id{}, err
 	}
-	return &Listener{UnixListener: ul, path: c.Path, file: file}, nil
+	return ul, file, nil
 }
 
 func lookupGroup(name string) (int, error) {
@@ -208,32 +249,15 @@ func lookupGroup(name string) (int, error) {
 	return strconv.Atoi(group.Gid)
 }
 
+// id tells whose socket lies at a path. The zero id is nobody's.
+type id struct{ dev, ino uint64 }
+
 func identify(path string) (id, error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
 		return id{}, fmt.Errorf("identify socket %s: %w", path, err)
 	}
 	return id{dev: st.Dev, ino: st.Ino}, nil
-}
-
-// Close stops listening and removes the path, unless a successor's socket lies
-// there by now.
-func (l *Listener) Close() error {
-	err := l.UnixListener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		return nil // gRPC and the owner both close it
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
-	defer cancel()
-	unlock, lockErr := lock(ctx, l.path+lockSuffix)
-	if lockErr != nil {
-		return errors.Join(err, lockErr)
-	}
-	defer unlock()
-	if file, idErr := identify(l.path); idErr == nil && file == l.file {
-		err = errors.Join(err, os.Remove(l.path))
-	}
-	return err
 }
 
 // lock holds an advisory lock on a file until unlock is called. The file stays:

@@ -24,7 +24,7 @@ func config(t *testing.T) Config {
 
 func mustListen(t *testing.T, c Config) *Listener {
 	t.Helper()
-	l, err := Listen(t.Context(), c)
+	l, err := Listen(t.Context(), c, Host{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = Listen(t.Context(), c)
+			_, err = Listen(t.Context(), c, Host{})
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), c.Path) {
 				t.Errorf("got %v, want an error that names %q", err, tc.want)
 			}
@@ -121,7 +121,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 func TestASecondPluginRefusesUnlessItTakesOver(t *testing.T) {
 	c := config(t)
 	first := mustListen(t, c)
-	if _, err := Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--socket-takeover") {
+	if _, err := Listen(t.Context(), c, Host{}); err == nil || !strings.Contains(err.Error(), "--socket-takeover") {
 		t.Fatalf("got %v", err)
 	}
 	c.Takeover = true
@@ -144,7 +144,7 @@ func TestPluginsThatStartTogetherDoNotBothWin(t *testing.T) {
 	results := make(chan *Listener, plugins)
 	for range plugins {
 		go func() {
-			l, _ := Listen(t.Context(), c)
+			l, _ := Listen(t.Context(), c, Host{})
 			results <- l
 		}()
 	}
@@ -173,19 +173,19 @@ func TestImpossibleConfigurationsAreNamed(t *testing.T) {
 		"open to all":      {Config{Path: "/x", Mode: "0666"}, "everybody"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Listen(t.Context(), tc.config); err == nil || !strings.Contains(err.Error(), "socket.") || !strings.Contains(err.Error(), tc.want) {
+			if _, err := Listen(t.Context(), tc.config, Host{}); err == nil || !strings.Contains(err.Error(), "socket.") || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 	c := config(t)
 	c.Path = filepath.Join(filepath.Dir(c.Path), "missing", "kms.sock")
-	if _, err := Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "directory") {
+	if _, err := Listen(t.Context(), c, Host{}); err == nil || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("missing directory: got %v", err)
 	}
 	c = config(t)
 	c.Group = "no-such-group"
-	if _, err := Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "socket.group") {
+	if _, err := Listen(t.Context(), c, Host{}); err == nil || !strings.Contains(err.Error(), "socket.group") {
 		t.Errorf("missing group: got %v", err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(c.Path))

@@ -1,0 +1,198 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// dial connects and returns what will come back once somebody greets.
+func dial(t *testing.T, path string) (greeting func() string) {
+	t.Helper()
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return func() string {
+		text, err := io.ReadAll(conn)
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
+}
+
+// serve accepts as gRPC does: each connection on a goroutine that first asks
+// whether the server was stopped, then sets a deadline. begin, if not nil, holds
+// it up before that question. stop is what gRPC's GracefulStop does.
+func serve(t *testing.T, l *Listener, begin func()) (stop func()) {
+	t.Helper()
+	quit, accepted := make(chan struct{}), make(chan error, 1)
+	var conns sync.WaitGroup
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				accepted <- err
+				return
+			}
+			conns.Go(func() {
+				defer c.Close()
+				if begin != nil {
+					begin()
+				}
+				select {
+				case <-quit:
+					return // gRPC's words: too late
+				default:
+				}
+				_ = c.SetDeadline(time.Time{})
+				fmt.Fprint(c, "hello")
+			})
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(quit)
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept ended with %v", err)
+		}
+		conns.Wait()
+	})
+}
+
+func mustDrain(t *testing.T, l *Listener) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.Drain(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhoHasConnectedBeforeTheEndIsServed(t *testing.T) {
+	c := config(t)
+	l := mustListen(t, c)
+	var greetings []func() string
+	for range 100 {
+		greetings = append(greetings, dial(t, c.Path)) // nobody accepts yet
+	}
+	stop := serve(t, l, nil)
+	mustDrain(t, l)
+	// Gone before the end, so that whoever comes now does not wait in vain.
+	if _, err := os.Lstat(c.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the path is still there: %v", err)
+	}
+	stop()
+	for i, greeting := range greetings {
+		if got := greeting(); got != "hello" {
+			t.Fatalf("caller %d of %d got %q", i, len(greetings), got)
+		}
+	}
+}
+
+func TestDrainWaitsUntilTheServerHasBegunWithEveryConnection(t *testing.T) {
+	c := config(t)
+	l := mustListen(t, c)
+	release := make(chan struct{})
+	stop := serve(t, l, func() { <-release })
+	greeting := dial(t, c.Path)
+	for l.waiting() == 0 { // until it is accepted
+		time.Sleep(time.Millisecond)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- l.Drain(t.Context()) }()
+	select {
+	case err := <-drained:
+		t.Errorf("drained with a connection not taken up: %v", err)
+	case <-l.parked:
+	}
+	close(release)
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if got := greeting(); got != "hello" {
+		t.Errorf("the caller got %q", got)
+	}
+}
+
+func TestDrainIsBounded(t *testing.T) {
+	for name, serves := range map[string]bool{"by a server that does not begin": true, "by nobody who accepts": false} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			l := mustListen(t, c)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			dial(t, c.Path)
+			if serves {
+				release := make(chan struct{})
+				defer serve(t, l, func() { <-release })()
+				defer close(release)
+				go func() { <-l.parked; cancel() }()
+			} else {
+				cancel()
+			}
+			if err := l.Drain(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), c.Path) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestATakeoverLosesNoCaller(t *testing.T) {
+	c := config(t)
+	c.Takeover = true
+	old := mustListen(t, c)
+	stopOld := serve(t, old, nil)
+	const callers, each = 8, 200
+	lost := make(chan string, callers*each)
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range each {
+				conn, err := net.Dial("unix", c.Path)
+				if err != nil {
+					lost <- err.Error()
+					continue
+				}
+				if text, err := io.ReadAll(conn); err != nil || string(text) != "hello" {
+					lost <- fmt.Sprintf("%q, %v", text, err)
+				}
+				_ = conn.Close()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	upgrades := 0
+	for running := true; running; upgrades++ {
+		next := mustListen(t, c)
+		stopNext := serve(t, next, nil)
+		mustDrain(t, old)
+		stopOld()
+		old, stopOld = next, stopNext
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+	}
+	stopOld()
+	close(lost)
+	for text := range lost {
+		t.Errorf("lost a caller: %s", text)
+	}
+	t.Logf("%d callers, %d upgrades", callers*each, upgrades)
+}

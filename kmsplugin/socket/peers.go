@@ -1,0 +1,157 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// refusalGap is the least time between two log lines about refused peers: who
+// is refused can try thousands of times a second.
+const refusalGap = time.Minute
+
+// peers decides by user id who may talk. A nil *peers admits everybody.
+type peers struct {
+	allowed map[uint32]bool
+	refused func()
+	log     *slog.Logger
+	now     func() time.Time
+	reports refusals
+}
+
+func (c Config) validateUIDs() error {
+	for _, name := range c.AllowUIDs {
+		if _, err := parseUID(name); err != nil && (strings.Trim(name, "0123456789+-") == "" || strings.ContainsAny(name, ": \t\n/")) {
+			return fmt.Errorf("allow-uids: %q: want a user's name or number", name)
+		}
+	}
+	return nil
+}
+
+// newPeers resolves the users that may connect; nil if none are listed.
+func newPeers(users []string, h Host) (*peers, error) {
+	if len(users) == 0 {
+		return nil, nil //nolint:nilnil // documented: nil admits everybody
+	}
+	// In a user namespace the kernel translates the ids of other namespaces, all
+	// of those it does not know to one and the same.
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return nil, fmt.Errorf("socket.allow-uids: find out what user ids mean here: %w", err)
+	}
+	if !identityMap(string(uidMap)) {
+		return nil, errors.New("socket.allow-uids: this process runs in a user namespace (/proc/self/uid_map), where the user ids of others are not what they seem: leave the list empty, and restrict the socket by its group and mode")
+	}
+	p := &peers{allowed: map[uint32]bool{}, refused: h.Refused, log: h.Log, now: time.Now, reports: refusals{gap: refusalGap}}
+	if p.refused == nil {
+		p.refused = func() {}
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	for _, name := range users {
+		uid, err := lookupUID(name)
+		if err != nil {
+			return nil, fmt.Errorf("socket.allow-uids: %w", err)
+		}
+		p.allowed[uid] = true
+	}
+	return p, nil
+}
+
+func lookupUID(name string) (uint32, error) {
+	if uid, err := parseUID(name); err == nil {
+		return uid, nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return parseUID(u.Uid)
+}
+
+// parseUID reads a user id. The largest number is none: it means "unchanged", or
+// "unknown".
+func parseUID(text string) (uint32, error) {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0, err
+	}
+	if n == math.MaxUint32 {
+		return 0, fmt.Errorf("%d is no user id", n)
+	}
+	return uint32(n), nil
+}
+
+// identityMap reports whether the text of a uid_map (user_namespaces(7)) maps
+// every user id to itself: a first id inside, the same outside, and how many.
+func identityMap(text string) bool {
+	fields := strings.Fields(text)
+	return len(fields) == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == strconv.FormatUint(math.MaxUint32, 10)
+}
+
+// admit reports whether the peer may talk, as it was when it connected.
+func (p *peers) admit(c *net.UnixConn) bool {
+	if p == nil {
+		return true
+	}
+	peer, err := credentials(c)
+	if err == nil && p.allowed[peer.Uid] {
+		return true
+	}
+	p.refused()
+	if suppressed, report := p.reports.note(p.now()); report {
+		attrs := []any{"suppressed", suppressed}
+		if err != nil {
+			attrs = append(attrs, "cause", err.Error())
+		} else {
+			attrs = append(attrs, "uid", peer.Uid, "pid", peer.Pid)
+		}
+		p.log.Warn("connection refused: its user is not in socket.allow-uids", attrs...)
+	}
+	return false
+}
+
+// credentials returns what SO_PEERCRED (unix(7)) says of the peer.
+func credentials(c *net.UnixConn) (*unix.Ucred, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var peer *unix.Ucred
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		peer, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, optErr); err != nil {
+		return nil, fmt.Errorf("read the credentials of a peer: %w", err)
+	}
+	return peer, nil
+}
+
+// refusals bounds how often refusals are reported.
+type refusals struct {
+	gap        time.Duration
+	last       time.Time
+	suppressed int
+}
+
+// note takes in one refusal at an instant, and says whether to report it, and how
+// many before it were not.
+func (r *refusals) note(now time.Time) (suppressed int, report bool) {
+	if !r.last.IsZero() && now.Sub(r.last) < r.gap {
+		r.suppressed++
+		return 0, false
+	}
+	suppressed, r.suppressed, r.last = r.suppressed, 0, now
+	return suppressed, true
+}
