@@ -50,6 +50,13 @@ func NewServer(s *Service) *grpc.Server {
 	return g
 }
 
+// drainer is a listener that can stop taking connections without losing one.
+type drainer interface {
+	// Drain returns when every connection accepted is being served, and no
+	// other will be.
+	Drain(ctx context.Context) error
+}
+
 // Serve serves until the context ends, then lets requests under way finish for
 // at most grace, and cuts the rest.
 func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
@@ -63,6 +70,14 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration
 	}
 	s.rehearsal.end() // its stream would be waited for
 	cut := time.AfterFunc(grace, g.Stop)
+	// gRPC closes at once whatever it has accepted and not begun with.
+	if d, ok := l.(drainer); ok {
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace/2)
+		if err := d.Drain(limit); err != nil {
+			s.log.Warn("a caller may have been cut off", "cause", err.Error())
+		}
+		cancel()
+	}
 	g.GracefulStop()
 	cut.Stop()
 	if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {

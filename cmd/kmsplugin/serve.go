@@ -12,10 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/kmsplugin/process"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/kmsplugin/systemd"
 	"github.com/sealproof/sealproof/vaultbackend"
@@ -24,6 +24,10 @@ import (
 // grace is how long requests under way may take to finish once the plugin is
 // asked to stop: longer than the API server waits for any of them.
 const grace = 5 * time.Second
+
+// keepName is the name of the place in systemd's store for local keys. It never
+// changes, or an upgrade would not find them.
+const keepName = "local-keys"
 
 func newServe() *cobra.Command {
 	cmd := &cobra.Command{
@@ -56,8 +60,13 @@ Status; it never exits because of an outage.`,
 // serve wires the parts together and runs them until the context ends or one of
 // them fails.
 func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
-	if err := forbidDumps(); err != nil {
+	if err := process.ForbidDumps(); err != nil {
 		return err
+	}
+	if c.LocalKEK.LockMemory {
+		if err := process.LockMemory(); err != nil {
+			return fmt.Errorf("local-kek.lock-memory: %w", err)
+		}
 	}
 	manager, err := systemd.FromEnvironment()
 	if err != nil {
@@ -70,15 +79,21 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, web.close()) }()
-	listener, err := socket.Listen(ctx, c.Socket, socket.Host{Log: log})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, listener.Close()) }()
-
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := kmsplugin.NewMetrics(registry)
+	entrance, err := newEntrance(ctx, c.Socket, manager, metrics.PeerRefused, log)
+	if err != nil {
+		return err
+	}
+	var listener *socket.Listener
+	if !entrance.replaces {
+		if listener, err = entrance.open(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, listener.Close()) }()
+	}
+
 	vaults, sources, err := connect(c, metrics, log)
 	if err != nil {
 		return err
@@ -98,6 +113,8 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 		if parts.Keep, parts.Machine, err = keepWith(manager); err != nil {
 			return err
 		}
+	} else if err := discardKept(manager); err != nil {
+		log.Error("local keys kept by an earlier configuration are still in systemd's store", "cause", err.Error())
 	}
 	service := kmsplugin.NewService(c.Config, parts)
 
@@ -115,6 +132,17 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	}
 	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
 
+	if listener == nil {
+		entrance.wait(ctx, func(ctx context.Context) error { _, err := service.Status(ctx); return err })
+		if ctx.Err() != nil {
+			return nil
+		}
+		if listener, err = entrance.open(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, listener.Close()) }()
+	}
+
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return service.Serve(ctx, listener, grace) })
 	servers.Go(func() error { return web.serve(ctx, kmsplugin.NewHandler(service, registry)) })
@@ -131,7 +159,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 // keepWith returns systemd's file descriptor store for local keys. Where it was
 // asked for and does not work, not starting is the answer that is noticed.
 func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
-	slot, err := manager.Slot("local-keys")
+	slot, err := manager.Slot(keepName)
 	if err != nil {
 		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
 	}
@@ -140,6 +168,15 @@ func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
 		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
 	}
 	return slot, machine, nil
+}
+
+// discardKept empties the store, if there is one, where it is no longer wanted.
+func discardKept(manager *systemd.Manager) error {
+	slot, err := manager.Slot(keepName)
+	if err != nil {
+		return nil //nolint:nilerr // no store, so nothing in it
+	}
+	return slot.Clear()
 }
 
 // connect prepares a Vault client for the key that writes, the first, and for
@@ -182,16 +219,4 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// forbidDumps keeps keys out of core files, and other processes of the same user
-// from attaching.
-func forbidDumps() error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return fmt.Errorf("forbid core dumps: %w", err)
-	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("forbid core dumps: %w", err)
-	}
-	return nil
 }

@@ -159,6 +159,9 @@ func (s *Slot) Save(blob []byte) error {
 func (s *Slot) Clear() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.stored) == 0 {
+		return nil
+	}
 	if err := s.remove(slices.Clone(s.stored)); err != nil {
 		return err
 	}
