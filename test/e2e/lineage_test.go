@@ -42,12 +42,6 @@ func (s *stack) write(path string, data map[string]any) *api.Secret {
 	return must(s.vault.Client().Logical().WriteWithContext(s.ctx, path, data))(s.t)
 }
 
-// mountTransit mounts a further Transit engine.
-func (s *stack) mountTransit(path string) {
-	s.t.Helper()
-	s.check(s.vault.Client().Sys().MountWithContext(s.ctx, path, &api.MountInput{Type: "transit"}))
-}
-
 // backup returns a key's plaintext backup, which it must be allowed to have.
 func (s *stack) backup(mount, key string) string {
 	s.t.Helper()
@@ -134,7 +128,7 @@ func TestAKeyIDNamesOneVersionOfOneKeyOnEveryNode(t *testing.T) {
 	}
 	// All have one version each, so that nothing but the lineage tells them apart.
 	for _, mount := range []string{"transit-b", "transit-c"} {
-		s.mountTransit(mount)
+		s.check(s.vault.MountTransit(s.ctx, mount))
 		s.write(mount+"/keys/"+keyName, nil)
 		differs("the key in "+mount, s.pluginWith(mount, use(role, mount, keyName)))
 	}
@@ -250,7 +244,7 @@ func TestWhatIsStoredStaysReadableWhereverTheKeyGoes(t *testing.T) {
 	before := must(p.KeyID(s.ctx))(t)
 
 	// The mount moves.
-	s.check(s.vault.Client().Sys().RemountWithContext(s.ctx, cluster.TransitMount, "moved"))
+	s.check(s.vault.MoveMount(s.ctx, cluster.TransitMount, "moved"))
 	s.reconfigure(p, map[string]any{"vault": map[string]any{"mount": "moved"}})
 	s.opensAll(p)
 	moved := must(p.KeyID(s.ctx))(t)
@@ -259,7 +253,7 @@ func TestWhatIsStoredStaysReadableWhereverTheKeyGoes(t *testing.T) {
 	}
 
 	// The key is restored under another name in another mount.
-	s.mountTransit("elsewhere")
+	s.check(s.vault.MountTransit(s.ctx, "elsewhere"))
 	s.write("elsewhere/restore/restored", map[string]any{"backup": s.backup("moved", keyName)})
 	s.reconfigure(p, map[string]any{"vault": map[string]any{"mount": "elsewhere", "key": "restored"}})
 	s.opensAll(p)
@@ -297,19 +291,15 @@ func TestAVaultRestoredToBeforeARotationLosesNothing(t *testing.T) {
 	a := s.apiServer("a", p)
 	s.create(a, "first", 10)
 	first := must(p.KeyID(s.ctx))(t)
-	old := s.backup(cluster.TransitMount, keyName)
+	old := must(s.vault.Snapshot(s.ctx))(t)
 	s.rotate(p)
 	s.restart(a)
 	s.create(a, "second", 10)
 	s.opensAll(p)
-	newer := s.backup(cluster.TransitMount, keyName)
+	newer := must(s.vault.Snapshot(s.ctx))(t)
 	second := must(s.etcd.Get(s.ctx, cluster.SecretKey(namespace, "second-0000"), 0))(t).Value
 
-	restore := func(backup string) {
-		t.Helper()
-		s.write(cluster.TransitMount+"/restore/"+keyName, map[string]any{"backup": backup, "force": true})
-	}
-	restore(old)
+	s.check(s.vault.RestoreSnapshot(s.ctx, old))
 	// The plugin that saw the second version still opens what is under it, and
 	// writes with the first again, because Vault no longer has the newer one.
 	s.check(cluster.Until(s.ctx, func(ctx context.Context) error {
@@ -345,7 +335,7 @@ func TestAVaultRestoredToBeforeARotationLosesNothing(t *testing.T) {
 	if err := s.decrypt(other, second); err == nil {
 		t.Fatal("what is under the lost version opens without it")
 	}
-	restore(newer)
+	s.check(s.vault.RestoreSnapshot(s.ctx, newer))
 	s.check(cluster.Until(s.ctx, func(context.Context) error { return s.decrypt(other, second) }))
 	s.prove(p, a)
 }

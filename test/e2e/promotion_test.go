@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -22,8 +26,8 @@ const promotionDelay = 6 * time.Second
 // instant.
 const maxSpread = time.Second
 
-// fleet is three plugins on nodes whose clocks are ten minutes apart, two API
-// servers that are written to all the time, and what was seen of them.
+// fleet is plugins on several nodes, two API servers that are written to all the
+// time, and what was seen of them.
 type fleet struct {
 	*stack
 
@@ -43,21 +47,18 @@ type keySwitch struct {
 	at      time.Time
 }
 
-// clockOffsets are those of the nodes.
-func clockOffsets() []time.Duration {
-	return []time.Duration{0, 10 * time.Minute, -10 * time.Minute}
-}
-
-func newFleet(t *testing.T) *fleet {
+// newFleet starts a plugin on a node for each offset of its clock, and two API
+// servers.
+func newFleet(t *testing.T, config map[string]any, offsets ...time.Duration) *fleet {
 	t.Helper()
 	f := &fleet{stack: newStack(t)}
-	for i, offset := range clockOffsets() {
-		opts := f.options(fmt.Sprint(i), map[string]any{"promotion-delay": promotionDelay.String()})
+	for i, offset := range offsets {
+		opts := f.options(fmt.Sprint(i), config)
 		opts.ClockOffset = offset
 		f.plugins = append(f.plugins, must(f.c.StartPlugin(f.ctx, opts))(t))
 		f.switches = append(f.switches, nil)
 	}
-	f.checkClocks()
+	f.checkClocks(offsets)
 	for i, p := range f.plugins[:2] {
 		f.servers = append(f.servers, f.apiServer(fmt.Sprint(i), p))
 	}
@@ -66,9 +67,9 @@ func newFleet(t *testing.T) *fleet {
 
 // checkClocks makes sure that the nodes' clocks are as wrong as they are meant
 // to be: else everything below would show nothing.
-func (f *fleet) checkClocks() {
+func (f *fleet) checkClocks(offsets []time.Duration) {
 	f.t.Helper()
-	for i, offset := range clockOffsets() {
+	for i, offset := range offsets {
 		line, _, _ := strings.Cut(must(f.plugins[i].Log())(f.t), "\n")
 		var entry struct{ Time time.Time }
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
@@ -224,12 +225,24 @@ func (f *fleet) announced(version int) (instant time.Time) {
 			}
 			return nil
 		})
+		key := f.info(p).GetKeys()[0]
+		if int(key.GetNextVersion()) != version || !key.GetPromotes().AsTime().Equal(want) {
+			f.t.Errorf("%s tells of version %d at %v, not %d at %v", p.Name(), key.GetNextVersion(), key.GetPromotes().AsTime(), version, want)
+		}
 		said := fmt.Sprintf(`"key version will be promoted","version":%d,"at":%q`, version, want.UTC().Format(time.RFC3339))
 		if !strings.Contains(must(p.Log())(f.t), said) {
 			f.t.Errorf("the log of %s does not say %s", p.Name(), said)
 		}
 	}
 	return want
+}
+
+// info asks a plugin what it tells about itself.
+func (f *fleet) info(p *cluster.Plugin) *pluginv1.GetInfoResponse {
+	f.t.Helper()
+	conn := must(grpc.NewClient("unix://"+p.Socket(), grpc.WithTransportCredentials(insecure.NewCredentials())))(f.t)
+	defer func() { f.check(conn.Close()) }()
+	return must(pluginv1.NewPluginServiceClient(conn).GetInfo(f.ctx, &pluginv1.GetInfoRequest{}))(f.t)
 }
 
 // instant is when a version is to be promoted: its creation, as Vault has it,
@@ -263,7 +276,7 @@ func (f *fleet) addVersion() (version int) {
 
 func TestReplicasSwitchTogetherWhateverTheirClocks(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
+	f := newFleet(t, map[string]any{"promotion-delay": promotionDelay.String()}, 0, 10*time.Minute, -10*time.Minute)
 	stop := f.watch()
 	f.await(1)
 
@@ -376,9 +389,7 @@ func (f *fleet) vaultLostBeforeTheInstant() (keyID string) {
 // went back, and the replicas never had two key_ids for one version.
 func (f *fleet) checkHistory() {
 	f.t.Helper()
-	if len(f.failures) > 0 || f.writes < 100 {
-		f.t.Errorf("%d of %d writes failed; the first: %v", len(f.failures), f.writes, f.failures[:min(len(f.failures), 3)])
-	}
+	f.checkWrites()
 	ids := map[int]string{}
 	for i, seen := range f.switches {
 		for n, s := range seen {
@@ -397,5 +408,13 @@ func (f *fleet) checkHistory() {
 			f.t.Errorf("%d Secrets are stored under %q, which no Status named", n, keyID)
 		}
 	}
-	f.t.Logf("%d writes, key_ids %d", f.writes, len(known))
+}
+
+// checkWrites demands that there were writes, and that none failed.
+func (f *fleet) checkWrites() {
+	f.t.Helper()
+	if len(f.failures) > 0 || f.writes < 100 {
+		f.t.Errorf("%d of %d writes failed; the first: %v", len(f.failures), f.writes, f.failures[:min(len(f.failures), 3)])
+	}
+	f.t.Logf("%d writes", f.writes)
 }
