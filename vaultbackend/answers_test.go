@@ -1,6 +1,7 @@
 package vaultbackend
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -331,14 +332,16 @@ func TestAnswersThatAreHardToProvoke(t *testing.T) {
 			backend.Outage, "Vault answered with key versions that make no sense"},
 		{"an answer without end is an outage", 200, inJSON, `{"data":"` + strings.Repeat("x", maxAnswer) + `"}`,
 			backend.Outage, fmt.Sprintf("the answer is longer than %d bytes", maxAnswer)},
-		{"a redirect to nowhere is an outage", 307, inJSON, "",
+		{"a redirect in circles is an outage", 307, inJSON, "",
 			backend.Outage, "Vault has no active node"},
+		{"a redirect to a stranger is not followed", 302, inJSON, "https://vault.example.com/",
+			backend.Outage, "Vault redirects to an address that is not configured"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", row.content)
-				if row.status == 307 {
-					w.Header().Set("Location", r.URL.Path)
+				if row.status/100 == 3 {
+					w.Header().Set("Location", cmp.Or(row.say, r.URL.Path))
 				}
 				w.WriteHeader(row.status)
 				fmt.Fprint(w, row.say)
@@ -368,7 +371,7 @@ func fakeVault(t testing.TB, answer http.HandlerFunc) *Client {
 	secretID := filepath.Join(t.TempDir(), "secret-id")
 	must(t, os.WriteFile(secretID, []byte("s"), 0o600))
 	cfg := DefaultConfig()
-	cfg.Address, cfg.Key = server.URL, "k"
+	cfg.Address, cfg.Key = []string{server.URL}, "k"
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = "r", secretID
 	c, _ := newClient(t, cfg)
 	return c

@@ -3,9 +3,9 @@ package vaultbackend
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -20,13 +20,35 @@ const maxCredential = 16 << 10
 // requester makes one request about the login itself.
 type requester func(ctx context.Context, op operation, token, method, path string, body any) (answer, error)
 
-// newAuthenticator returns the way of logging in that cfg asks for.
-func newAuthenticator(cfg AuthConfig, request requester) authenticator {
-	if cfg.Method == MethodToken {
-		return &tokenFile{path: cfg.TokenFile, request: request}
+// newAuthenticator returns the way of logging in that a canonical cfg asks for.
+func newAuthenticator(cfg Config, request requester) authenticator {
+	switch cfg.Auth.Method {
+	case MethodToken:
+		return &tokenFile{path: cfg.Auth.TokenFile, request: request}
+	case MethodJWT, MethodKubernetes:
+		return &jwtFile{cfg: cfg.Auth, request: request}
+	case MethodCert:
+		return &certificate{cfg: cfg, request: request}
+	default:
+		a := &appRole{cfg: cfg.Auth, request: request}
+		if cfg.Auth.UnwrappedSecretIDFile != "" {
+			a.wrapped = &wrappedSecretID{cfg: cfg.Auth, request: request}
+		}
+		return a
 	}
-	return &appRole{cfg: cfg, request: request}
 }
+
+// logIn makes the request that every method but a token file comes down to.
+func logIn(ctx context.Context, request requester, cfg AuthConfig, body map[string]string) (grant, error) {
+	a, err := request(ctx, opLogin, "", http.MethodPut, "auth/"+cfg.Mount+"/login", body)
+	if err != nil {
+		return grant{}, err
+	}
+	return parseAuth(a, loginAt(cfg))
+}
+
+// loginAt says what is being done, for errors.
+func loginAt(cfg AuthConfig) string { return "log in to Vault at auth/" + cfg.Mount }
 
 // renewSelf returns the renewal of a token, the same for every method.
 func renewSelf(request requester) func(context.Context, string) (grant, error) {
@@ -45,6 +67,7 @@ func parseAuth(a answer, what string) (grant, error) {
 		ClientToken   string `json:"client_token"`
 		LeaseDuration int64  `json:"lease_duration"`
 		Renewable     bool   `json:"renewable"`
+		TokenType     string `json:"token_type"`
 	}
 	if err := json.Unmarshal(a.auth, &auth); err != nil || auth == nil {
 		return grant{}, &backend.Error{Class: backend.Outage, Op: what, Reason: "Vault's answer holds no token"}
@@ -59,6 +82,7 @@ func parseAuth(a answer, what string) (grant, error) {
 		token:     auth.ClientToken,
 		ttl:       time.Duration(max(auth.LeaseDuration, 0)) * time.Second,
 		renewable: auth.Renewable,
+		own:       auth.TokenType != "batch",
 	}, nil
 }
 
@@ -100,77 +124,3 @@ func unreadable(what, which string, err error) error {
 	// An *fs.PathError names the file and the reason, not the content.
 	return &backend.Error{Class: backend.Credentials, Op: what, Reason: "the " + which + " file cannot be used", Err: err}
 }
-
-// appRole logs in with a role-id and a secret-id.
-type appRole struct {
-	cfg     AuthConfig
-	request requester
-}
-
-func (a *appRole) login(ctx context.Context) (grant, error) {
-	what := "log in to Vault at auth/" + a.cfg.Mount
-	roleID := a.cfg.RoleID
-	if a.cfg.RoleIDFile != "" {
-		var err error
-		if roleID, _, err = readCredential(a.cfg.RoleIDFile); err != nil {
-			return grant{}, unreadable(what, "role-id", err)
-		}
-	}
-	// Read anew each time: secret-ids are replaced while the plugin runs.
-	secretID, _, err := readCredential(a.cfg.SecretIDFile)
-	if err != nil {
-		return grant{}, unreadable(what, "secret-id", err)
-	}
-	answer, err := a.request(ctx, opLogin, "", "PUT", "auth/"+a.cfg.Mount+"/login", map[string]string{
-		"role_id": roleID, "secret_id": secretID,
-	})
-	if err != nil {
-		return grant{}, err
-	}
-	return parseAuth(answer, what)
-}
-
-// stale is never set: a token outlives the secret-id it was bought with.
-func (a *appRole) stale() bool { return false }
-
-// tokenFile uses a token that somebody else writes to a file.
-type tokenFile struct {
-	path    string
-	request requester
-	// read is the file as it was at the last login. The keeper never logs in
-	// twice at once, but asks stale meanwhile.
-	read fileMark
-}
-
-// login reads the file and has Vault confirm the token, which also tells how
-// long it lives.
-func (t *tokenFile) login(ctx context.Context) (grant, error) {
-	const what = "use the Vault token file"
-	token, info, err := readCredential(t.path)
-	if err != nil {
-		return grant{}, unreadable(what, "token", err)
-	}
-	t.read.set(info)
-	a, err := t.request(ctx, opLookup, token, "GET", "auth/token/lookup-self", nil)
-	if err != nil {
-		return grant{}, err
-	}
-	var data struct {
-		TTL        int64   `json:"ttl"`
-		ExpireTime *string `json:"expire_time"`
-		Renewable  bool    `json:"renewable"`
-	}
-	if err := json.Unmarshal(a.data, &data); err != nil {
-		return grant{}, &backend.Error{
-			Class: backend.Outage, Op: what, Reason: "Vault's answer is not understood",
-			Err: errors.New("lookup-self returned no data"),
-		}
-	}
-	ttl := max(data.TTL, 0)
-	if ttl == 0 && data.ExpireTime != nil {
-		ttl = 1 // less than a second left is not "never"
-	}
-	return grant{token: token, ttl: time.Duration(ttl) * time.Second, renewable: data.Renewable}, nil
-}
-
-func (t *tokenFile) stale() bool { return t.read.changed(t.path) }

@@ -49,8 +49,11 @@ func fitting(n int, size func(i int) int) int {
 // under way, and otherwise wait for the request under way and then go out
 // together: gathering costs no time when there is nothing to gather.
 //
-// A request belongs to nobody: it ends early only when all who wait for any of
-// its items have given up.
+// A request for several callers belongs to none of them: it ends early only when
+// all who wait for any of its items have given up. One that a single caller asks
+// for alone is made on that caller's own goroutine, and costs no more than the
+// request; should somebody else still want one of its items when that caller
+// gives up, it is made again.
 type gatherer struct {
 	decrypt func(context.Context, []backend.DecryptItem) ([]backend.Result, error)
 	life    context.Context
@@ -68,6 +71,7 @@ type gatherer struct {
 type call struct {
 	id      string
 	item    backend.DecryptItem
+	uids    []string // of those who asked before it was sent
 	waiting int
 	flight  *flight // nil until it is sent
 	done    chan struct{}
@@ -76,9 +80,12 @@ type call struct {
 
 // flight is one request under way.
 type flight struct {
+	ctx    context.Context
 	cancel context.CancelFunc
+	calls  []*call
 	wanted int // calls that somebody still waits for
 	slow   bool
+	caller context.Context // whose own request it is; nil for one that is shared
 }
 
 func newGatherer(life context.Context, decrypt func(context.Context, []backend.DecryptItem) ([]backend.Result, error)) *gatherer {
@@ -87,11 +94,14 @@ func newGatherer(life context.Context, decrypt func(context.Context, []backend.D
 
 // do returns one result an item, each in memory of the caller's own.
 func (g *gatherer) do(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
-	calls, err := g.ask(items)
+	calls, alone, err := g.ask(ctx, items)
 	if err != nil {
 		return nil, err
 	}
 	defer g.leave(calls)
+	if alone != nil {
+		g.fly(alone)
+	}
 
 	results := make([]backend.Result, len(calls))
 	for i, c := range calls {
@@ -109,14 +119,17 @@ func (g *gatherer) do(ctx context.Context, items []backend.DecryptItem) ([]backe
 	return results, nil
 }
 
-// ask joins or makes the call of each item, and sends what can be sent.
-func (g *gatherer) ask(items []backend.DecryptItem) ([]*call, error) {
-	calls := make([]*call, len(items))
+// ask joins or makes the call of each item, and sends what can be sent. A
+// request for this caller alone it leaves to the caller.
+func (g *gatherer) ask(ctx context.Context, items []backend.DecryptItem) (calls []*call, alone *flight, err error) {
+	calls = make([]*call, len(items))
+	uids := uidsOf(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, unanswered("decrypt", errClosed)
+		return nil, nil, unanswered("decrypt", errClosed)
 	}
+	others := len(g.queue) > 0
 	for i, item := range items {
 		id := identity(item)
 		c, ok := g.asked[id]
@@ -130,10 +143,25 @@ func (g *gatherer) ask(items []backend.DecryptItem) ([]*call, error) {
 			g.queue = append(g.queue, c)
 		}
 		c.waiting++
+		c.name(uids)
 		calls[i] = c
 	}
+	if !others {
+		if alone = g.depart(); alone != nil {
+			alone.caller = ctx
+			alone.begin(ctx)
+		}
+	}
 	g.launch()
-	return calls, nil
+	return calls, alone, nil
+}
+
+// name adds the uids of somebody who asks for c, while that can still be sent
+// and as far as a request can carry.
+func (c *call) name(uids []string) {
+	if c.flight == nil && len(c.uids) <= maxUIDs {
+		c.uids = append(c.uids, uids...)
+	}
 }
 
 // identity is equal for two items exactly if they ask for the same.
@@ -145,48 +173,75 @@ func identity(item backend.DecryptItem) string {
 
 // launch sends what is queued, as far as requests may be under way; g.mu is held.
 func (g *gatherer) launch() {
-	for len(g.queue) > 0 && g.fast == 0 && g.active < maxFlights && !g.closed {
-		n := fitting(len(g.queue), func(i int) int {
-			item := g.queue[i].item
-			return batchItem{Ciphertext: string(item.Ciphertext), AssociatedData: item.AssociatedData}.size()
-		})
-		calls := slices.Clone(g.queue[:n])
-		g.queue = slices.Delete(g.queue, 0, n)
-
-		ctx, cancel := context.WithTimeout(g.life, requestTimeout)
-		f := &flight{cancel: cancel, wanted: n}
-		for _, c := range calls {
-			c.flight = f
+	for {
+		f := g.depart()
+		if f == nil {
+			return
 		}
-		g.active++
-		g.fast++
-		g.wg.Go(func() { g.fly(ctx, f, calls) })
+		var uids []string
+		for _, c := range f.calls {
+			uids = append(uids, c.uids...)
+		}
+		f.begin(withUIDs(g.life, uids))
+		g.wg.Go(func() { g.fly(f) })
 	}
 }
 
+// begin makes f end with ctx, and never later than a request may last.
+func (f *flight) begin(ctx context.Context) {
+	f.ctx, f.cancel = context.WithTimeout(ctx, requestTimeout)
+}
+
+// depart takes what fits into one request from the queue; nil if there is
+// nothing, or too much under way; g.mu is held.
+func (g *gatherer) depart() *flight {
+	if len(g.queue) == 0 || g.fast > 0 || g.active == maxFlights || g.closed {
+		return nil
+	}
+	n := fitting(len(g.queue), func(i int) int {
+		item := g.queue[i].item
+		return batchItem{Ciphertext: string(item.Ciphertext), AssociatedData: item.AssociatedData}.size()
+	})
+	f := &flight{calls: slices.Clone(g.queue[:n]), wanted: n}
+	g.queue = slices.Delete(g.queue, 0, n)
+	for _, c := range f.calls {
+		c.flight = f
+	}
+	g.active++
+	g.fast++
+	return f
+}
+
 // fly makes one request and hands out its results.
-func (g *gatherer) fly(ctx context.Context, f *flight, calls []*call) {
+func (g *gatherer) fly(f *flight) {
+	defer f.cancel()
+	defer context.AfterFunc(g.life, f.cancel)()
 	slow := time.AfterFunc(slowFlight, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.slowed(f)
 		g.launch()
 	})
-	items := make([]backend.DecryptItem, len(calls))
-	for i, c := range calls {
+	defer slow.Stop()
+	items := make([]backend.DecryptItem, len(f.calls))
+	for i, c := range f.calls {
 		items[i] = c.item
 	}
-	results, err := g.decrypt(ctx, items)
-	slow.Stop()
-	f.cancel()
+	results, err := g.decrypt(f.ctx, items)
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, c := range calls {
-		if err != nil {
-			c.result.Err = err
-		} else {
+	for i, c := range f.calls {
+		switch {
+		case err == nil:
 			c.result = results[i]
+		case f.caller != nil && f.caller.Err() != nil && c.waiting > 1 && g.life.Err() == nil:
+			// Whose request it was has given up; others have not.
+			c.flight = nil
+			g.queue = append(g.queue, c)
+			continue
+		default:
+			c.result.Err = err
 		}
 		if g.asked[c.id] == c {
 			delete(g.asked, c.id)

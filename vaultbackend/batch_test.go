@@ -153,14 +153,40 @@ func TestTheSameCiphertextWithOtherAssociatedDataIsAnotherItem(t *testing.T) {
 	}
 }
 
-func TestACallerThatGivesUpNeitherCancelsNorDelaysOthers(t *testing.T) {
+func TestACallerThatGivesUpNeitherCancelsNorDelaysASharedRequest(t *testing.T) {
+	gather(t, 50*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		start := time.Now()
+		ask(t.Context(), g, "c0")
+		short, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
+		defer cancel()
+		impatient := ask(short, g, "c1", "c2")
+		patient := ask(t.Context(), g, "c1")
+
+		if err := (<-impatient)[0].Err; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("impatient caller got %v", err)
+		}
+		if took := time.Since(start); took != 60*time.Millisecond {
+			t.Errorf("the impatient waited %v", took)
+		}
+		if r := (<-patient)[0]; string(r.Data) != "p1" || time.Since(start) != 100*time.Millisecond {
+			t.Errorf("patient caller got %q, %v after %v", r.Data, r.Err, time.Since(start))
+		}
+		if sent := s.sent(); len(sent) != 2 {
+			t.Errorf("sent %v, want two requests", sent)
+		}
+	})
+}
+
+func TestWhoJoinedACallerThatGivesUpIsServedByARequestOfTheirOwn(t *testing.T) {
 	gather(t, 50*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
 		start := time.Now()
 		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
+		shorter, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
 		impatient := ask(short, g, "c1")
 		patient := ask(t.Context(), g, "c1")
-		queued := ask(short, g, "c2")
+		queued := ask(shorter, g, "c2")
 		other := ask(t.Context(), g, "c3")
 
 		if err := (<-impatient)[0].Err; !errors.Is(err, context.DeadlineExceeded) {
@@ -170,13 +196,13 @@ func TestACallerThatGivesUpNeitherCancelsNorDelaysOthers(t *testing.T) {
 		if took := time.Since(start); took != 10*time.Millisecond {
 			t.Errorf("the impatient waited %v", took)
 		}
-		if r := (<-patient)[0]; string(r.Data) != "p1" || time.Since(start) != 50*time.Millisecond {
+		if r := (<-patient)[0]; string(r.Data) != "p1" || time.Since(start) != 60*time.Millisecond {
 			t.Errorf("patient caller got %q, %v after %v", r.Data, r.Err, time.Since(start))
 		}
 		if r := (<-other)[0]; string(r.Data) != "p3" {
 			t.Errorf("other caller got %q, %v", r.Data, r.Err)
 		}
-		if sent := s.sent(); len(sent) != 2 || !slices.Equal(sent[1], []string{"c3"}) {
+		if sent := s.sent(); len(sent) != 2 || !slices.Equal(sent[1], []string{"c3", "c1"}) {
 			t.Errorf("sent %v: c2 was given up before it could be sent", sent)
 		}
 	})
@@ -185,10 +211,12 @@ func TestACallerThatGivesUpNeitherCancelsNorDelaysOthers(t *testing.T) {
 func TestARequestNobodyWaitsForIsCancelled(t *testing.T) {
 	gather(t, time.Hour, func(t *testing.T, g *gatherer, s *slowStore) {
 		ctx, cancel := context.WithCancel(t.Context())
-		a, b := ask(ctx, g, "c1", "c2"), ask(ctx, g, "c1")
+		before, cancelBefore := context.WithCancel(t.Context())
+		a, b := ask(ctx, g, "c1", "c2"), ask(before, g, "c1")
+		cancelBefore()
+		<-b
 		cancel()
 		<-a
-		<-b
 		synctest.Wait()
 		if s.cancelled != 1 {
 			t.Errorf("%d requests cancelled, want 1", s.cancelled)

@@ -35,7 +35,7 @@ func BenchmarkDecrypt(b *testing.B) {
 		s, err := c.tokens.get(b.Context())
 		must(b, err)
 		for b.Loop() {
-			a, err := send(b.Context(), c.vault, s.token, "PUT", c.keyPath("decrypt"), json.RawMessage(body))
+			a, err := c.vault.send(b.Context(), c.nodes.urls[0], query{op: opDecrypt, token: s.token, method: "PUT", path: c.keyPath("decrypt"), body: body})
 			if err != nil || a.status != 200 {
 				b.Fatalf("%v, %v", a.status, err)
 			}
@@ -75,7 +75,7 @@ func Benchmark64Decrypts(b *testing.B) {
 	b.Run("gathered", func(b *testing.B) { all(b, c.Decrypt) })
 	b.Run("apart", func(b *testing.B) {
 		// As many connections as callers, so that handshakes do not count.
-		c.transport.MaxIdleConns, c.transport.MaxIdleConnsPerHost = len(items), len(items)
+		c.transports[0].MaxIdleConnsPerHost = len(items)
 		all(b, c.decryptBatch)
 	})
 }

@@ -2,26 +2,41 @@ package vaultbackend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
-
-	"github.com/hashicorp/vault/api"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
+const (
+	// closeTimeout bounds the orderly end, which must not wait for a Vault that
+	// hangs.
+	closeTimeout = time.Second
+	// A node that has not caught up is asked again this often, and this often at
+	// most: usually it lags by less than that.
+	catchUpPause = 100 * time.Millisecond
+	catchUpTries = 5
+)
+
 // Client is one Transit key, behind one login. It is safe for concurrent use.
 type Client struct {
-	cfg       Config
-	boot      func() time.Duration
-	obs       Observer
-	transport *http.Transport
-	vault     *api.Client // in the key's namespace
-	login     *api.Client // in the auth method's namespace
-	tokens    *keeper
-	decrypts  *gatherer
+	cfg        Config
+	log        *slog.Logger
+	boot       func() time.Duration
+	obs        Observer
+	transports []*http.Transport
+	nodes      *nodes
+	indexes    *indexes
+	vault      channel // to the key's namespace
+	login      channel // to the auth method's namespace
+	tokens     *keeper
+	decrypts   *gatherer
+	gate       gate
 	// end ends every request and goroutine that belongs to no caller.
 	end context.CancelFunc
 }
@@ -39,21 +54,30 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 	if obs == nil {
 		obs = noObserver{}
 	}
-	transport, err := newTransport(cfg)
+	files, err := newTLSFiles(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	vault, err := newVault(cfg.Address, cfg.Namespace, transport)
+	nodes, err := newNodes(cfg.Address, log)
 	if err != nil {
 		return nil, err
 	}
-	login, err := newVault(cfg.Address, cfg.Auth.Namespace, transport)
-	if err != nil {
-		return nil, err
+	transport := newTransport(files)
+	forLogin := transport
+	if cfg.Auth.Method == MethodCert {
+		// Vault looks at the certificate of the connection. One that was made
+		// before the certificate was replaced would go on showing the old one.
+		forLogin = transport.Clone()
+		forLogin.DisableKeepAlives = true
 	}
 	life, end := context.WithCancel(context.Background())
-	c := &Client{cfg: cfg, boot: boot, obs: obs, transport: transport, vault: vault, login: login, end: end}
-	c.tokens = newKeeper(life, newAuthenticator(cfg.Auth, c.requestAuth), renewSelf(c.requestAuth), log, obs)
+	c := &Client{
+		cfg: cfg, log: log, boot: boot, obs: obs, end: end,
+		transports: []*http.Transport{transport, forLogin}, nodes: nodes, indexes: &indexes{},
+	}
+	c.vault = channel{transport: transport, namespace: cfg.Namespace, indexes: c.indexes}
+	c.login = channel{transport: forLogin, namespace: cfg.Auth.Namespace, indexes: c.indexes}
+	c.tokens = newKeeper(life, newAuthenticator(cfg, c.requestAuth), renewSelf(c.requestAuth), log, obs)
 	c.decrypts = newGatherer(life, c.decryptBatch)
 	return c, nil
 }
@@ -66,13 +90,38 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all requests, waits for what runs in the background, and closes
-// the connections. Run is to be ended by its context.
+// Close lets requests under way finish, revokes the token if this client has
+// logged in for it, and closes the connections. Within about a second it is
+// done, whatever Vault does. Run is to be ended by its context before.
 func (c *Client) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	finished := c.gate.shut()
+	c.tokens.shut()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+	}
+	if s := c.tokens.own(); s != nil {
+		c.revoke(ctx, s)
+	}
 	c.end()
-	c.tokens.close()
+	c.tokens.finish()
 	c.decrypts.close()
-	c.transport.CloseIdleConnections()
+	c.nodes.close()
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
+}
+
+// revoke ends a token that nobody will use any more. What may fail costs no
+// more than that it lives until its time is over.
+func (c *Client) revoke(ctx context.Context, s *session) {
+	if _, err := c.requestAuth(ctx, opRevoke, s.token, http.MethodPut, "auth/token/revoke-self", struct{}{}); err != nil {
+		c.log.Info("the Vault token was not revoked and ends by itself", "expires", s.expires, "error", err)
+		return
+	}
+	c.log.Info("revoked the Vault token")
 }
 
 // describe says what is being done to what, for errors and logs.
@@ -86,6 +135,10 @@ func (c *Client) describe(op operation) string {
 		return "look up the Vault token"
 	case opRenew:
 		return "renew the Vault token"
+	case opUnwrap:
+		return "unwrap the secret-id"
+	case opRevoke:
+		return "revoke the Vault token"
 	default:
 		return string(op) + " with " + c.keyPath("keys")
 	}
@@ -105,6 +158,10 @@ func (c *Client) requestAuth(ctx context.Context, op operation, token, method, p
 // requestKey makes one request about the key with the current token. Where Vault
 // does not accept that one, it logs in again and repeats the request.
 func (c *Client) requestKey(ctx context.Context, op operation, method, path string, body any) (answer, error) {
+	if !c.gate.enter() {
+		return answer{}, unanswered(c.describe(op), errClosed)
+	}
+	defer c.gate.leave()
 	started := time.Now()
 	s, err := c.tokens.get(ctx)
 	// A second new login is for the rare token that is gone again at once, or
@@ -119,12 +176,21 @@ func (c *Client) requestKey(ctx context.Context, op operation, method, path stri
 	return answer{}, c.duringLogin(op, err)
 }
 
-// request makes one request and classifies its answer.
-func (c *Client) request(ctx context.Context, vault *api.Client, op operation, token, method, path string, body any, loginGood bool) (answer, error) {
+// request makes one request, at whichever node serves it, and classifies its
+// answer.
+func (c *Client) request(ctx context.Context, ch channel, op operation, token, method, path string, body any, loginGood bool) (answer, error) {
+	q := query{op: op, token: token, method: method, path: path}
+	if body != nil {
+		var err error
+		if q.body, err = json.Marshal(body); err != nil {
+			return answer{}, fmt.Errorf("%s: encode the request: %w", c.describe(op), err)
+		}
+	}
+	if !op.isAuth() {
+		q.uids = uidsOf(ctx)
+	}
 	started := time.Now()
-	sent := c.boot()
-	a, err := send(ctx, vault, token, method, path, body)
-	a.clock.Sent, a.clock.Received = sent, c.boot()
+	a, err := c.askCurrent(ctx, ch, q)
 
 	var failure *backend.Error
 	if err != nil {
@@ -138,6 +204,30 @@ func (c *Client) request(ctx context.Context, vault *api.Client, op operation, t
 	}
 	c.obs.Request(string(op), failure.Class, time.Since(started))
 	return answer{}, failure
+}
+
+// askCurrent asks until a node has caught up with what it was asked for.
+func (c *Client) askCurrent(ctx context.Context, ch channel, q query) (answer, error) {
+	for tries := 1; ; tries++ {
+		a, err := c.nodes.ask(ctx, q.op.isOnce(), func(ctx context.Context, node *url.URL) (answer, error) {
+			sent := c.boot()
+			a, err := ch.send(ctx, node, q)
+			a.clock.Sent, a.clock.Received = sent, c.boot()
+			return a, err
+		})
+		if err != nil || a.status != http.StatusPreconditionFailed {
+			return a, err
+		}
+		if tries == catchUpTries {
+			c.indexes.forget()
+			return a, nil
+		}
+		select {
+		case <-time.After(catchUpPause):
+		case <-ctx.Done():
+			return a, nil
+		}
+	}
 }
 
 // duringLogin says which request could not be made because of the login.

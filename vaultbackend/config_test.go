@@ -9,7 +9,7 @@ import (
 
 func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
 	good := DefaultConfig()
-	good.Address, good.Key = "https://vault.example.com:8200", "k8s"
+	good.Address, good.Key = []string{"https://vault.example.com:8200"}, "k8s"
 	good.Auth.RoleID, good.Auth.SecretIDFile = "role", "/etc/secret-id"
 	if err := good.Validate(); err != nil {
 		t.Fatalf("a good configuration: %v", err)
@@ -19,14 +19,21 @@ func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
 		change func(*Config)
 		want   string // "" if it is good
 	}{
-		{"no address", func(c *Config) { c.Address = "" }, "vault.address: give Vault's URL"},
-		{"an address without a scheme", func(c *Config) { c.Address = "vault:8200" }, "vault.address: "},
-		{"an address without a host", func(c *Config) { c.Address = "https://" }, "vault.address: "},
-		{"plain http to another host", func(c *Config) { c.Address = "http://vault:8200" }, "in the clear"},
-		{"plain http to an agent on this host", func(c *Config) { c.Address = "http://127.0.0.1:8100" }, ""},
-		{"a password in the address", func(c *Config) { c.Address = "https://me:hunter2@vault" }, "must not contain a user"},
-		{"a query in the address", func(c *Config) { c.Address = "https://vault?x=y" }, "a query"},
-		{"an unknown scheme", func(c *Config) { c.Address = "unix:///run/vault" }, "vault.address: "},
+		{"no address", func(c *Config) { c.Address = nil }, "vault.address: give Vault's URL"},
+		{"an empty address", func(c *Config) { c.Address = []string{""} }, "vault.address: is empty"},
+		{"a bad address among good ones", func(c *Config) { c.Address = append(c.Address, "vault-2") }, `vault.address: "vault-2"`},
+		{"an address twice", func(c *Config) { c.Address = []string{"https://vault:8200", "https://vault:8200/"} }, "vault.address: https://vault:8200 is listed twice"},
+		{"three addresses", func(c *Config) { c.Address = []string{"https://a", "https://b", "https://c"} }, ""},
+		{"a client certificate without its key", func(c *Config) { c.ClientCertFile = "/f" }, "vault.client-cert-file: set both"},
+		{"a key without its client certificate", func(c *Config) { c.ClientKeyFile = "/f" }, "vault.client-cert-file: set both"},
+		{"a client certificate beside AppRole", func(c *Config) { c.ClientCertFile, c.ClientKeyFile = "/c", "/k" }, ""},
+		{"an address without a scheme", func(c *Config) { c.Address = []string{"vault:8200"} }, "vault.address: "},
+		{"an address without a host", func(c *Config) { c.Address = []string{"https://"} }, "vault.address: "},
+		{"plain http to another host", func(c *Config) { c.Address = []string{"http://vault:8200"} }, "in the clear"},
+		{"plain http to an agent on this host", func(c *Config) { c.Address = []string{"http://127.0.0.1:8100"} }, ""},
+		{"a password in the address", func(c *Config) { c.Address = []string{"https://me:hunter2@vault"} }, "must not contain a user"},
+		{"a query in the address", func(c *Config) { c.Address = []string{"https://vault?x=y"} }, "a query"},
+		{"an unknown scheme", func(c *Config) { c.Address = []string{"unix:///run/vault"} }, "vault.address: "},
 		{"no key", func(c *Config) { c.Key = "" }, "vault.key: name the Transit key"},
 		{"a key that leaves its place", func(c *Config) { c.Key = "../sys/seal" }, "vault.key: "},
 		{"a key that ends in a dot", func(c *Config) { c.Key = "k8s." }, "vault.key: "},
@@ -35,14 +42,34 @@ func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
 		{"a mount with slashes around it", func(c *Config) { c.Mount = "/team/transit/" }, ""},
 		{"a namespace with a query", func(c *Config) { c.Namespace = "a?b" }, "vault.namespace: "},
 		{"an auth namespace with a newline", func(c *Config) { c.Auth.Namespace = "a\nb" }, "vault.auth.namespace: "},
-		{"an unknown method", func(c *Config) { c.Auth.Method = "ldap" }, `vault.auth.method: "ldap" is neither approle nor token`},
+		{"an unknown method", func(c *Config) { c.Auth.Method = "ldap" }, `vault.auth.method: "ldap" is none of approle, cert, jwt, kubernetes, token`},
 		{"no role-id", func(c *Config) { c.Auth.RoleID = "" }, "vault.auth.role-id: give"},
 		{"two role-ids", func(c *Config) { c.Auth.RoleIDFile = "/f" }, "vault.auth.role-id: set either"},
 		{"no secret-id", func(c *Config) { c.Auth.SecretIDFile = "" }, "vault.auth.secret-id-file: name the file"},
 		{"a token file for AppRole", func(c *Config) { c.Auth.TokenFile = "/f" }, "vault.auth.token-file: has no meaning"},
 		{"a token file", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/f"} }, ""},
 		{"no token file", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken} }, "vault.auth.token-file: name the file"},
-		{"a role-id for a token", func(c *Config) { c.Auth.Method, c.Auth.TokenFile = MethodToken, "/f" }, "vault.auth: role-id"},
+		{"a role-id for a token", func(c *Config) { c.Auth.Method, c.Auth.TokenFile = MethodToken, "/f" }, "vault.auth.role-id: has no meaning"},
+		{"a secret-id for a token", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/f", SecretIDFile: "/s"} }, "vault.auth.secret-id-file: has no meaning"},
+		{"a mount for a token", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/f", Mount: "m"} }, "vault.auth.mount: has no meaning"},
+		{"a role that AppRole ignores", func(c *Config) { c.Auth.Role = "r" }, "vault.auth.role: has no meaning"},
+		{"a wrapped secret-id of an unknown role", func(c *Config) { c.Auth.UnwrappedSecretIDFile = "/u" }, "vault.auth.role: name the AppRole"},
+		{"a wrapped secret-id over its own token", func(c *Config) { c.Auth.Role, c.Auth.UnwrappedSecretIDFile = "r", "/etc/secret-id" }, "vault.auth.unwrapped-secret-id-file: must be another file"},
+		{"a wrapped secret-id", func(c *Config) { c.Auth.Role, c.Auth.UnwrappedSecretIDFile = "r", "/u" }, ""},
+		{"a role that leaves its place", func(c *Config) { c.Auth.Role, c.Auth.UnwrappedSecretIDFile = "../r", "/u" }, "vault.auth.role: \"../r\""},
+		{"Kubernetes", func(c *Config) { c.Auth = AuthConfig{Method: MethodKubernetes, Role: "r"} }, ""},
+		{"Kubernetes without a role", func(c *Config) { c.Auth = AuthConfig{Method: MethodKubernetes} }, "vault.auth.role: name the role"},
+		{"a JWT", func(c *Config) { c.Auth = AuthConfig{Method: MethodJWT, JWTFile: "/j"} }, ""},
+		{"no JWT", func(c *Config) { c.Auth = AuthConfig{Method: MethodJWT, Role: "r"} }, "vault.auth.jwt-file: name the file"},
+		{"a JWT for AppRole", func(c *Config) { c.Auth.JWTFile = "/j" }, "vault.auth.jwt-file: has no meaning"},
+		{"a certificate", func(c *Config) {
+			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", AuthConfig{Method: MethodCert}
+		}, ""},
+		{"no certificate", func(c *Config) { c.Auth = AuthConfig{Method: MethodCert} }, "vault.client-cert-file: name the certificate"},
+		{"a certificate over plain http", func(c *Config) {
+			c.Address = []string{"http://127.0.0.1:8100"}
+			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", AuthConfig{Method: MethodCert}
+		}, "vault.auth.method: cert needs https"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			cfg := good
@@ -87,7 +114,7 @@ func TestNewRefusesAUselessCAFile(t *testing.T) {
 	empty := t.TempDir() + "/ca.pem"
 	must(t, os.WriteFile(empty, []byte("no certificate"), 0o600))
 	cfg := DefaultConfig()
-	cfg.Address, cfg.Key = "https://vault", "k"
+	cfg.Address, cfg.Key = []string{"https://vault"}, "k"
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = "r", "/s"
 	for file, want := range map[string]string{empty: "holds no PEM certificate", "/nonexistent/ca": "no such file"} {
 		cfg.CAFile = file

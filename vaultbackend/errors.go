@@ -3,6 +3,7 @@ package vaultbackend
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -23,11 +24,30 @@ const (
 	opLogin   operation = "login"
 	opLookup  operation = "lookup"
 	opRenew   operation = "renew"
+	opUnwrap  operation = "unwrap"
+	opRevoke  operation = "revoke"
+)
+
+// Statuses of Vault's own.
+const (
+	statusDRStandby          = 472
+	statusPerformanceStandby = 473
 )
 
 // isAuth tells requests about the login from requests about the key. Nothing
 // that goes wrong with the former says anything about the key.
-func (op operation) isAuth() bool { return op == opLogin || op == opLookup || op == opRenew }
+func (op operation) isAuth() bool {
+	switch op {
+	case opLogin, opLookup, opRenew, opUnwrap, opRevoke:
+		return true
+	default:
+		return false
+	}
+}
+
+// isOnce tells requests that must not be made twice: a wrapping token is good
+// for one, and a second one would look like somebody else's theft.
+func (op operation) isOnce() bool { return op == opUnwrap || op == opRevoke }
 
 // classify says what an answer means for the keys that the plugin holds, and
 // in which words to tell others. It returns 0 where the answer is to be read
@@ -44,9 +64,11 @@ func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
 	isBatch := op == opHMAC || op == opEncrypt || op == opDecrypt
 
 	switch {
-	case a.status == http.StatusTemporaryRedirect:
-		// A standby that cannot reach an active node, or two that name each
-		// other; one redirect was followed already.
+	case a.elsewhere != nil && !a.elsewhereKnown:
+		return backend.Outage, "Vault redirects to an address that is not configured"
+	case a.status >= 300 && a.status < 400:
+		// A standby that cannot reach an active node, or that names one which
+		// gave no answer either.
 		return backend.Outage, "Vault has no active node"
 	case a.foreign:
 		return backend.Outage, fmt.Sprintf("something other than Vault answered with HTTP status %d", a.status)
@@ -67,7 +89,7 @@ func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
 		return backend.Outage, "this Vault node has not caught up with the others yet"
 	case a.status == http.StatusTooManyRequests:
 		return backend.Outage, "Vault limits the rate of requests"
-	case a.status == 472 || a.status == 473:
+	case a.status == statusDRStandby || a.status == statusPerformanceStandby:
 		return backend.Outage, "this Vault node is a standby that serves no requests"
 	case says("no handler for route") || says("unsupported path"):
 		if op.isAuth() {
@@ -104,6 +126,11 @@ func authRefused(op operation) string {
 		return "Vault does not accept the token, or it may not look itself up"
 	case opRenew:
 		return "Vault does not renew the token"
+	case opRevoke:
+		return "Vault does not revoke the token"
+	case opUnwrap:
+		// Vault has one answer to both.
+		return "the wrapping token was used by somebody else, or has expired"
 	default:
 		return "Vault refuses the login"
 	}
@@ -175,20 +202,50 @@ var errClosed = errors.New("the Vault client is closed")
 
 // unanswered classifies the failure to get any answer.
 func unanswered(what string, err error) *backend.Error {
-	reason := "Vault cannot be reached"
+	return &backend.Error{Class: backend.Outage, Op: what, Reason: silenceReason(err), Err: err}
+}
+
+// silenceReason says why there is no answer, as far as that helps to end it.
+func silenceReason(err error) string {
 	timeout, isNet := errors.AsType[net.Error](err)
-	var certificate *tls.CertificateVerificationError
+	_, isName := errors.AsType[*net.DNSError](err)
+	op, isOp := errors.AsType[*net.OpError](err)
 	switch {
+	case isName: // before timeouts: a resolver that is silent is not Vault
+		return "Vault's name cannot be resolved"
 	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout():
-		reason = "no answer from Vault within the deadline"
+		return "no answer from Vault within the deadline"
 	case errors.Is(err, errClosed):
-		reason = errClosed.Error()
+		return errClosed.Error()
 	case errors.Is(err, context.Canceled):
-		reason = "the request was given up"
-	case errors.As(err, &certificate):
-		reason = "Vault's certificate is not trusted"
+		return "the request was given up"
+	case errors.Is(err, errClientCert):
+		return errClientCert.Error()
 	case errors.Is(err, errAnswerTooLong):
-		reason = errAnswerTooLong.Error()
+		return errAnswerTooLong.Error()
+	case isOp && op.Op == "remote error":
+		// A TLS alert: most often the listener wants a client certificate.
+		return "Vault refuses the TLS connection"
 	}
-	return &backend.Error{Class: backend.Outage, Op: what, Reason: reason, Err: err}
+	if reason := distrust(err); reason != "" {
+		return reason
+	}
+	return "Vault cannot be reached"
+}
+
+// distrust says why Vault's certificate is not trusted; "" if that is not it.
+func distrust(err error) string {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "Vault's certificate is for another name"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "Vault's certificate is signed by an unknown authority"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "Vault's certificate has expired, or is not valid yet"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "Vault's certificate is not trusted"
+	}
+	return ""
 }

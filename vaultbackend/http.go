@@ -1,16 +1,15 @@
 package vaultbackend
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
+	"net/url"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -31,107 +30,63 @@ const (
 	// maxAnswer bounds what is read of one answer. The largest one expected,
 	// 256 results of a few KiB, stays far below.
 	maxAnswer = 8 << 20
-	// idleConns is how many connections are kept open. Batching needs few.
-	idleConns = 8
+	// idleConns is how many connections to one node are kept open. Decrypts
+	// need few, as they share requests; encrypts come one by one, and 32
+	// callers must not shake hands anew for each.
+	idleConns = 32
 	idleTime  = 90 * time.Second
 )
 
-// newTransport returns the one pool of connections to Vault.
-func newTransport(cfg Config) (*http.Transport, error) {
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.ServerName}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("vault.ca-file: %w", err)
-		}
-		tlsConfig.RootCAs = x509.NewCertPool()
-		if !tlsConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("vault.ca-file: %s holds no PEM certificate", cfg.CAFile)
-		}
-	}
+var errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+
+// newTransport returns a pool of connections to Vault's nodes.
+func newTransport(files *tlsFiles) *http.Transport {
 	// HTTP/1.1 only: a request that is given up closes its connection, so that
 	// the next one does not wait on a peer that died without a word. With
 	// HTTP/2 all of them would share that peer's one connection.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
 	return &http.Transport{
 		// No proxy from the environment: kubeadm copies the node's HTTPS_PROXY
 		// into every static pod, and Vault's token must not go there by accident.
-		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    tlsTimeout,
-		TLSClientConfig:        tlsConfig,
+		Proxy:       nil,
+		DialContext: dialer.DialContext,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return files.dial(ctx, dialer, network, address)
+		},
 		Protocols:              &protocols,
 		ResponseHeaderTimeout:  requestTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           idleConns,
 		MaxIdleConnsPerHost:    idleConns,
 		IdleConnTimeout:        idleTime,
 		DisableCompression:     true,
-	}, nil
+	}
 }
 
-// boundedTransport cuts off answers that are longer than any real one:
-// vault/api reads the body of every error to its end.
-type boundedTransport struct{ http.RoundTripper }
-
-func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}
-	return resp, nil
+// channel is the way to one namespace of Vault. It takes nothing from the
+// environment: a VAULT_ADDR, VAULT_TOKEN or VAULT_NAMESPACE left over from
+// somebody's shell must not change where keys come from. That is one reason why
+// it makes its requests itself; vault/api's client also repeats them past their
+// deadline, follows redirects to any host with the token, and drops the body of
+// an answer with status 400, which is where Transit says what is wrong with
+// each item.
+type channel struct {
+	// transport, not an http.Client: that would follow redirects, which are the
+	// business of whoever knows the other nodes.
+	transport http.RoundTripper
+	namespace string
+	indexes   *indexes
 }
 
-type boundedBody struct {
-	io.ReadCloser
-	left int
-}
-
-var errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		// Only one byte more decides whether the answer ends exactly here.
-		if n, err := b.ReadCloser.Read(make([]byte, 1)); n == 0 {
-			return 0, err
-		}
-		return 0, errAnswerTooLong
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
-// newVault returns a client of Vault's API for one namespace. It takes nothing
-// from the environment: a VAULT_ADDR, VAULT_TOKEN or VAULT_NAMESPACE left over
-// from somebody's shell must not change where keys come from.
-func newVault(address, namespace string, transport http.RoundTripper) (*api.Client, error) {
-	client, err := api.NewClient(&api.Config{
-		Address: address,
-		HttpClient: &http.Client{
-			Transport: boundedTransport{transport},
-			// vault/api follows one redirect itself, never away from https.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		// Retries would outlive the deadline of whoever waits.
-		MaxRetries: 0,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("prepare Vault's client library (it reads the VAULT_* environment variables, which are not used here; unset the one it complains about): %w", err)
-	}
-	client.ClearToken()
-	client.SetMFACreds(nil)
-	client.SetWrappingLookupFunc(func(string, string) string { return "" })
-	client.SetHeaders(http.Header{
-		api.RequestHeaderName: {"true"},
-		"User-Agent":          {"sealproof"},
-	})
-	if namespace != "" {
-		client.SetNamespace(namespace)
-	}
-	return client, nil
+// query is one request, before it is decided which node gets it.
+type query struct {
+	op     operation
+	token  string // "" for none
+	method string
+	path   string // below /v1/
+	body   []byte // JSON, nil for none
+	uids   []string
 }
 
 // answer is what came back over HTTP.
@@ -144,42 +99,77 @@ type answer struct {
 	// foreign is set when the answer is not in Vault's form: a proxy, a load
 	// balancer or a captive portal wrote it.
 	foreign bool
+	// elsewhere is where a redirect leads to, nil for none; elsewhereKnown says
+	// that it is a configured address.
+	elsewhere      *url.URL
+	elsewhereKnown bool
 	// clock is the server's clock, as its Date header names it.
 	clock backend.ClockReading
 }
 
-// send makes one request and reads its whole answer. An error means that there
-// was no answer.
-func send(ctx context.Context, vault *api.Client, token, method, path string, body any) (answer, error) {
+// send makes one request to one node and reads its whole answer. An error means
+// that there was no answer.
+func (c channel) send(ctx context.Context, node *url.URL, q query) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req := vault.NewRequest(method, "/v1/"+path)
-	req.ClientToken = token
-	if body != nil {
-		if err := req.SetJSONBody(body); err != nil {
-			return answer{}, fmt.Errorf("encode the request: %w", err)
-		}
+	var body io.Reader
+	if q.body != nil {
+		body = bytes.NewReader(q.body)
 	}
-	// The calls that replace this one either take the token from state that all
-	// requests share, or drop the body of an answer with status 400, which is
-	// where Transit says what is wrong with each item.
-	resp, err := vault.RawRequestWithContext(ctx, req) //nolint:staticcheck // see above
-	if resp == nil {
-		if err == nil {
-			err = errors.New("neither an answer nor an error")
-		}
-		return answer{}, err
+	req, err := http.NewRequestWithContext(ctx, q.method, node.JoinPath("v1", q.path).String(), body)
+	if err != nil {
+		return answer{}, fmt.Errorf("make the request: %w", err)
+	}
+	c.setHeader(req.Header, q)
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", node.Host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	raw, readErr := io.ReadAll(resp.Body)
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	defer clear(raw) // plaintexts and HMACs
-	if readErr != nil {
-		return answer{}, fmt.Errorf("read the answer: %w", readErr)
+	switch {
+	case err != nil:
+		return answer{}, fmt.Errorf("read the answer: %w", err)
+	case len(raw) > maxAnswer:
+		return answer{}, errAnswerTooLong
 	}
-	if _, isAnswer := errors.AsType[*api.ResponseError](err); err != nil && !isAnswer {
-		return answer{}, err
+	c.indexes.record(resp.Header)
+	a := parseAnswer(resp.StatusCode, resp.Header, raw)
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		a.elsewhere, _ = resp.Location()
 	}
-	return parseAnswer(resp.StatusCode, resp.Header, raw), nil
+	return a, nil
+}
+
+func (c channel) setHeader(h http.Header, q query) {
+	h.Set("User-Agent", "sealproof")
+	h.Set(api.RequestHeaderName, "true") // Vault refuses what a browser was tricked into
+	if q.token != "" {
+		h.Set(api.AuthHeaderName, q.token)
+	}
+	if c.namespace != "" {
+		h.Set(api.NamespaceHeaderName, c.namespace)
+	}
+	if q.body != nil {
+		h.Set("Content-Type", "application/json")
+	}
+	if !q.op.isOnce() {
+		// Not sent: it lets net/http repeat a request whose connection turns out
+		// to have been closed by the other side just before.
+		h["Idempotency-Key"] = nil
+	}
+	for _, uid := range headerUIDs(q.uids) {
+		h.Add(uidHeader, uid)
+	}
+	c.indexes.require(h)
+}
+
+// neverSent reports that a request that failed with err did not leave.
+func neverSent(err error) bool {
+	op, isOp := errors.AsType[*net.OpError](err)
+	_, isName := errors.AsType[*net.DNSError](err)
+	return isName || isOp && op.Op == "dial"
 }
 
 func parseAnswer(status int, header http.Header, raw []byte) answer {

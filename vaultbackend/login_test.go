@@ -239,20 +239,20 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	if sealed := encrypt(t, c, 1, "ad", "p")[0]; !bytes.HasPrefix(sealed, []byte("vault:v1:")) {
 		t.Errorf("got %s", sealed)
 	}
-	if got := c.vault.Token() + c.vault.Namespace() + c.login.Token() + c.login.Namespace(); got != "" {
+	if got := c.vault.namespace + c.login.namespace; got != "" {
 		t.Errorf("taken from the environment: %q", got)
 	}
 
 	untrusting, _ := f.client(func(cfg *Config) { cfg.CAFile = "" })
 	_, err = untrusting.ReadKey(t.Context())
-	failed(t, err, backend.Outage, "Vault's certificate is not trusted")
+	failed(t, err, backend.Outage, "Vault's certificate is signed by an unknown authority")
 }
 
 func TestACertificateForAnotherNameIsNotTrusted(t *testing.T) {
 	f := newFixture(t, nil)
 	c, _ := f.client(func(cfg *Config) { cfg.ServerName = "vault.example.com" })
 	_, err := c.ReadKey(t.Context())
-	failed(t, err, backend.Outage, "Vault's certificate is not trusted")
+	failed(t, err, backend.Outage, "Vault's certificate is for another name")
 }
 
 // TestNoSecretIsEverShown plants recognisable secrets and looks for them in

@@ -100,7 +100,7 @@ func TestALeaderThatIsKilled(t *testing.T) {
 			standbys = append(standbys, i)
 		}
 	}
-	c, _ := f.client(func(cfg *Config) { cfg.Address = vault.Address(standbys[0]) })
+	c, _ := f.client(func(cfg *Config) { cfg.Address = []string{vault.Address(standbys[0])} })
 	sealed := encrypt(t, c, 1, "ad", "p")[0]
 
 	must(t, leader.Kill())
@@ -150,7 +150,7 @@ func TestAVaultThatHangs(t *testing.T) {
 		}
 	})
 	cfg := DefaultConfig()
-	cfg.Address, cfg.Key = "https://"+listener.Addr().String(), "k"
+	cfg.Address, cfg.Key = []string{"https://" + listener.Addr().String()}, "k"
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = "r", t.TempDir()+"/secret-id"
 	must(t, os.WriteFile(cfg.Auth.SecretIDFile, []byte("s"), 0o600))
 	c, _ := newClient(t, cfg)

@@ -31,6 +31,10 @@ type grant struct {
 	token     string
 	ttl       time.Duration // 0: it does not expire
 	renewable bool
+	// own is set where this process has logged in for the token and Vault can
+	// revoke it: not if somebody else put it into a file, and not for a batch
+	// token.
+	own bool
 }
 
 // authenticator is one way of getting a token.
@@ -54,6 +58,7 @@ type session struct {
 	// prolongable is unset for batch tokens, and once a renewal brought so
 	// little that the token is near the end of its maximum life.
 	prolongable bool
+	own         bool // see grant
 }
 
 // freshSince reports whether the login was confirmed after, or just before, t.
@@ -185,7 +190,7 @@ func (k *keeper) login(a *attempt) {
 }
 
 func newSession(g grant, login uint64, now time.Time) *session {
-	s := &session{token: g.token, login: login, confirmed: now, ttl: g.ttl, prolongable: g.renewable}
+	s := &session{token: g.token, login: login, confirmed: now, ttl: g.ttl, prolongable: g.renewable, own: g.own}
 	if g.ttl > 0 {
 		s.expires = now.Add(g.ttl)
 		s.renewAt = now.Add(jitter(g.ttl * 2 / 3))
@@ -195,7 +200,7 @@ func newSession(g grant, login uint64, now time.Time) *session {
 
 // renewed returns the session after a renewal that granted g.
 func (s *session) renewed(g grant, now time.Time) *session {
-	next := newSession(grant{token: s.token, ttl: g.ttl, renewable: g.renewable}, s.login, now)
+	next := newSession(grant{token: s.token, ttl: g.ttl, renewable: g.renewable, own: s.own}, s.login, now)
 	// A token that approaches its maximum life is granted less each time.
 	// Renewing it further would mean ever more requests until it ends anyway:
 	// a new login is due at once, while there is time to try again.
@@ -317,11 +322,25 @@ func (k *keeper) prolong(ctx context.Context, s *session) (*session, error) {
 	return next, nil
 }
 
-// close waits for a login under way, which the end of life cancels, and allows
-// no other.
-func (k *keeper) close() {
+// shut allows no further login.
+func (k *keeper) shut() {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.closed = true
-	k.mu.Unlock()
-	k.wg.Wait()
 }
+
+// own hands over the session whose token is this process's to revoke; nil if
+// there is none. The keeper has none from then on.
+func (k *keeper) own() *session {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.current
+	k.current = nil
+	if s == nil || !s.own || s.expired(time.Now()) {
+		return nil
+	}
+	return s
+}
+
+// finish waits for a login under way, which the end of life cancels.
+func (k *keeper) finish() { k.wg.Wait() }

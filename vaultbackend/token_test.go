@@ -73,7 +73,8 @@ func keep(t *testing.T, f *fakeAuth, test func(t *testing.T, k *keeper)) {
 		synctest.Wait()
 		test(t, k)
 		cancel()
-		k.close()
+		k.shut()
+		k.finish()
 		running.Wait()
 	})
 }

@@ -83,7 +83,7 @@ func newFixtureIn(t testing.TB, vault *cluster.Vault, keySettings, roleSettings 
 	role, err := vault.AppRole(t.Context(), name, cluster.KeyPolicy(name), roleSettings)
 	must(t, err)
 	cfg := DefaultConfig()
-	cfg.Address, cfg.CAFile, cfg.Key = vault.Address(0), vault.CAFile(), name
+	cfg.Address, cfg.CAFile, cfg.Key = []string{vault.Address(0)}, vault.CAFile(), name
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = role.RoleID, role.SecretIDFile
 	return &fixture{t: t, vault: vault, role: role, cfg: cfg}
 }

@@ -1,0 +1,34 @@
+package vaultbackend
+
+import (
+	"context"
+	"crypto/tls"
+)
+
+// certificate logs in with the TLS certificate of the connection, which is made
+// anew for it.
+type certificate struct {
+	cfg     Config
+	request requester
+	// used is the certificate of the last login. The keeper never logs in twice
+	// at once, but asks stale meanwhile.
+	used fileMark
+}
+
+func (c *certificate) login(ctx context.Context) (grant, error) {
+	c.used.look(c.cfg.ClientCertFile)
+	// The connection reads the files itself. Read here as well, they tell a
+	// certificate that is missing from a Vault that is.
+	if _, err := tls.LoadX509KeyPair(c.cfg.ClientCertFile, c.cfg.ClientKeyFile); err != nil {
+		return grant{}, unreadable(loginAt(c.cfg.Auth), "client certificate", err)
+	}
+	body := map[string]string{}
+	if c.cfg.Auth.Role != "" {
+		body["name"] = c.cfg.Auth.Role
+	}
+	return logIn(ctx, c.request, c.cfg.Auth, body)
+}
+
+// stale is set once there is another certificate: Vault renews a token only over
+// a connection with the one it was bought with.
+func (c *certificate) stale() bool { return c.used.changed(c.cfg.ClientCertFile) }

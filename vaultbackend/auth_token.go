@@ -1,0 +1,52 @@
+package vaultbackend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// tokenFile uses a token that somebody else writes to a file.
+type tokenFile struct {
+	path    string
+	request requester
+	// read is the file as it was at the last login. The keeper never logs in
+	// twice at once, but asks stale meanwhile.
+	read fileMark
+}
+
+// login reads the file and has Vault confirm the token, which also tells how
+// long it lives.
+func (t *tokenFile) login(ctx context.Context) (grant, error) {
+	const what = "use the Vault token file"
+	token, info, err := readCredential(t.path)
+	if err != nil {
+		return grant{}, unreadable(what, "token", err)
+	}
+	t.read.set(info)
+	a, err := t.request(ctx, opLookup, token, "GET", "auth/token/lookup-self", nil)
+	if err != nil {
+		return grant{}, err
+	}
+	var data struct {
+		TTL        int64   `json:"ttl"`
+		ExpireTime *string `json:"expire_time"`
+		Renewable  bool    `json:"renewable"`
+	}
+	if err := json.Unmarshal(a.data, &data); err != nil {
+		return grant{}, &backend.Error{
+			Class: backend.Outage, Op: what, Reason: "Vault's answer is not understood",
+			Err: errors.New("lookup-self returned no data"),
+		}
+	}
+	ttl := max(data.TTL, 0)
+	if ttl == 0 && data.ExpireTime != nil {
+		ttl = 1 // less than a second left is not "never"
+	}
+	return grant{token: token, ttl: time.Duration(ttl) * time.Second, renewable: data.Renewable}, nil
+}
+
+func (t *tokenFile) stale() bool { return t.read.changed(t.path) }
