@@ -74,7 +74,7 @@ func (p *pair) opening(b *testing.B, seeds []stored, floor *direct, client kms.K
 func (s *stack) gathered(b *testing.B) {
 	const callers = 64
 	cfg := vaultbackend.DefaultConfig()
-	cfg.Address, cfg.CAFile, cfg.Mount, cfg.Key = s.vault.Address(0), s.vault.CAFile(), cluster.TransitMount, keyName
+	cfg.Address, cfg.CAFile, cfg.Mount, cfg.Key = []string{s.vault.Address(0)}, s.vault.CAFile(), cluster.TransitMount, keyName
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = s.role.RoleID, s.role.SecretIDFile
 	client, err := vaultbackend.New(cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), kmsplugin.SinceBoot, nil)
 	if err != nil {
