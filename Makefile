@@ -20,7 +20,7 @@ test-matrix: ## Run the end-to-end tests with other versions of etcd and kube-ap
 	go run ./test/run matrix
 
 .PHONY: bench
-bench: ## Run the benchmarks COUNT times (6), compare with the last commit measured
+bench: ## Run the benchmarks, compare with the last; DOC=1 writes docs/performance.md
 	go run ./test/run bench
 
 .PHONY: transcript

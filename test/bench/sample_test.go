@@ -9,11 +9,11 @@ package bench
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/bench/record"
 )
 
 // pair times two operations in turn, or only one where floorName is empty.
@@ -21,17 +21,9 @@ type pair struct {
 	// group names the plot and the table that the pair belongs to.
 	group, subjectName, floorName string
 	// limits are what the subject must keep to, at some quantiles.
-	limits []limit
+	limits []record.Limit
 
 	floor, subject []time.Duration
-}
-
-// limit bounds one quantile: as a ratio to the floor's, or as a time where there
-// is no floor.
-type limit struct {
-	At    float64       `json:"at"`
-	Ratio float64       `json:"ratio,omitempty"`
-	Time  time.Duration `json:"time,omitempty"`
 }
 
 // measure runs both operations alternately, a number of rounds for each b.N.
@@ -103,7 +95,7 @@ func (p *pair) report(b *testing.B) {
 		}
 	}
 	for _, q := range at {
-		name, subject := quantileName(q), quantile(p.subject, q)
+		name, subject := record.QuantileName(q), quantile(p.subject, q)
 		b.ReportMetric(float64(subject), name+"-ns")
 		if p.floorName == "" {
 			continue
@@ -112,24 +104,12 @@ func (p *pair) report(b *testing.B) {
 		b.ReportMetric(float64(floor), name+"-floor-ns")
 		b.ReportMetric(float64(subject)/float64(floor), name+"-ratio")
 	}
-	record(b, "latency", latencyRecord{
-		Group: p.group, Subject: p.subjectName, Floor: p.floorName, Limits: p.limits,
-		SubjectTimes: curve(p.subject), FloorTimes: curve(p.floor),
-	})
-}
-
-// quantileName is p50 for .5 and p99.9 for .999.
-func quantileName(q float64) string {
-	return "p" + strings.TrimSuffix(strconv.FormatFloat(100*q, 'f', 1, 64), ".0")
+	keep(b, record.Entry{Latency: &record.Latency{
+		Group: p.group, Subject: p.subjectName, Floor: p.floorName, Limits: p.limits, Samples: len(p.subject),
+		SubjectTimes: record.Curve(p.subject), FloorTimes: record.Curve(p.floor),
+	}})
 }
 
 func quantile(samples []time.Duration, q float64) time.Duration {
-	return pick(slices.Sorted(slices.Values(samples)), q)
+	return record.Pick(slices.Sorted(slices.Values(samples)), q)
 }
-
-func pick(sorted []time.Duration, q float64) time.Duration {
-	return sorted[int(q*float64(len(sorted)-1))]
-}
-
-// median of figures.
-func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }

@@ -23,6 +23,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/kmsplugin/seal"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/bench/record"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
@@ -86,8 +87,9 @@ func BenchmarkScan(b *testing.B) {
 				peak = max(peak, usage.Maxrss)
 			}
 		}
-		b.ReportMetric(float64(values)*float64(b.N)/b.Elapsed().Seconds(), "values/s")
-		b.ReportMetric(float64(peak)/1024, "peak-MiB")
+		figure(b, "values/s", record.Figure{What: "etcdaudit scan, the whole process, over 100,000 values of 1.3 KiB: values a second",
+			Value: float64(values) * float64(b.N) / b.Elapsed().Seconds()})
+		figure(b, "peak-MiB", record.Figure{What: "its resident memory at the most", Unit: "MiB", Value: float64(peak) / 1024})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	kms "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/test/bench/record"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -58,12 +59,12 @@ func BenchmarkScenarioColdStart(b *testing.B) {
 			inAll, opened = append(inAll, float64(whole.total())), append(opened, float64(more.total()))
 		}
 		b.ReportMetric(0, "ns/op")
-		figure{What: "cold start, key with 20 versions: requests about the key until ready (median of 5 starts)", Metric: "requests-to-ready",
-			Value: median(toReady), Most: bound(4)}.report(b)
-		figure{What: "the same: logins until ready", Metric: "logins-to-ready", Value: median(logins)}.report(b)
-		figure{What: "the same: requests until every version is held, the login included", Metric: "requests-in-all", Value: median(inAll)}.report(b)
-		figure{What: "1,000 bare Transit sources asked for at once: requests (median of 5)", Metric: "requests-for-1000",
-			Value: median(opened), Most: bound(8)}.report(b)
+		figure(b, "requests-to-ready", record.Figure{What: "cold start, key with 20 versions: requests about the key until ready (median of 5 starts)",
+			Value: record.Median(toReady), Most: bound(4)})
+		figure(b, "logins-to-ready", record.Figure{What: "the same: logins until ready", Value: record.Median(logins)})
+		figure(b, "requests-in-all", record.Figure{What: "the same: requests until every version is held, the login included", Value: record.Median(inAll)})
+		figure(b, "requests-for-1000", record.Figure{What: "1,000 bare Transit sources asked for at once: requests (median of 5)",
+			Value: record.Median(opened), Most: bound(8)})
 	}
 }
 

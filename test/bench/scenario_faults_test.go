@@ -16,6 +16,7 @@ import (
 
 	kms "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/test/bench/record"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -45,7 +46,7 @@ func BenchmarkScenarioFaults(b *testing.B) {
 	} {
 		b.Run(fault.name, func(b *testing.B) {
 			client := fault.plugin.KMS()
-			p := pair{group: "faults", subjectName: "Status, 64 callers: " + fault.name, floorName: "an empty call, 64 callers", limits: []limit{{At: .999, Ratio: 20}}}
+			p := pair{group: "faults", subjectName: "Status, 64 callers: " + fault.name, floorName: "an empty call, 64 callers", limits: []record.Limit{{At: .999, Ratio: 20}}}
 			if fault.begin != nil {
 				if err := fault.begin(); err != nil {
 					b.Fatal(err)

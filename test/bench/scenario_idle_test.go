@@ -3,6 +3,8 @@ package bench
 import (
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/bench/record"
 )
 
 // BenchmarkScenarioIdle counts, in Vault's audit log, what a plugin with its
@@ -23,7 +25,7 @@ func BenchmarkScenarioIdle(b *testing.B) {
 		asked := audit.between(b, start, time.Now())
 		b.Logf("in %v: %v", idle, asked)
 		b.ReportMetric(0, "ns/op")
-		figure{What: "idle: requests to Vault in 30 s for one key, over " + idle.String(), Metric: "requests/30s",
-			Value: float64(asked.total()) / idle.Seconds() * 30, Most: bound(2)}.report(b)
+		figure(b, "requests/30s", record.Figure{What: "idle: requests to Vault in 30 s for one key, over " + idle.String(),
+			Value: float64(asked.total()) / idle.Seconds() * 30, Most: bound(2)})
 	}
 }

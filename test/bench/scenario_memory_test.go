@@ -11,6 +11,7 @@ import (
 
 	kms "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/test/bench/record"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -36,15 +37,15 @@ func BenchmarkScenarioMemory(b *testing.B) {
 		filled := resident(b, p)
 		samples := soakFor(b, p, seeds, soak)
 		b.ReportMetric(0, "ns/op")
-		figure{What: "resident memory with 100 local KEKs and 10,000 direct sources", Metric: "filled-MiB", Unit: "MiB",
-			Value: float64(filled) / mebi}.report(b)
-		figure{What: fmt.Sprintf("the most of it over a soak of %v", soak), Metric: "most-MiB", Unit: "MiB", Value: highest(samples), Most: bound(40)}.report(b)
+		figure(b, "filled-MiB", record.Figure{What: "resident memory with 100 local KEKs and 10,000 direct sources", Unit: "MiB",
+			Value: float64(filled) / mebi})
+		figure(b, "most-MiB", record.Figure{What: fmt.Sprintf("the most of it over a soak of %v", soak), Unit: "MiB", Value: highest(samples), Most: bound(40)})
 		// The heap breathes with the garbage collector: what the first quarter
 		// and the last one use in the middle says whether it grows.
 		quarter := len(samples) / 4
 		growth := middle(samples[len(samples)-quarter:]) - middle(samples[:quarter])
-		figure{What: fmt.Sprintf("its growth from the first quarter of the %v to the last", soak), Metric: "growth-MiB", Unit: "MiB", Value: growth, Most: bound(1)}.report(b)
-		record(b, "series", seriesRecord{Name: "resident memory", Unit: "MiB", Points: samples})
+		figure(b, "growth-MiB", record.Figure{What: fmt.Sprintf("its growth from the first quarter of the %v to the last", soak), Unit: "MiB", Value: growth, Most: bound(1)})
+		keep(b, record.Entry{Series: &record.Series{Name: "resident memory", Unit: "MiB", Points: samples}})
 	}
 }
 
@@ -60,11 +61,11 @@ func openEach(client kms.KeyManagementServiceClient, seeds []stored, from, step 
 
 // soakFor makes 200 calls a second of every kind, and samples the memory every
 // second, in MiB.
-func soakFor(b *testing.B, p *cluster.Plugin, seeds []stored, d time.Duration) []point {
+func soakFor(b *testing.B, p *cluster.Plugin, seeds []stored, d time.Duration) []record.Point {
 	b.Helper()
 	client, ctx := p.KMS(), context.Background()
 	start := time.Now()
-	var samples []point
+	var samples []record.Point
 	tick := time.NewTicker(15 * time.Millisecond) // three calls each
 	defer tick.Stop()
 	for i := 0; time.Since(start) < d; i++ {
@@ -83,7 +84,7 @@ func soakFor(b *testing.B, p *cluster.Plugin, seeds []stored, d time.Duration) [
 			if _, err := client.Status(ctx, &kms.StatusRequest{}); err != nil {
 				b.Fatal(err)
 			}
-			samples = append(samples, point{at, float64(resident(b, p)) / (1 << 20)})
+			samples = append(samples, record.Point{at, float64(resident(b, p)) / (1 << 20)})
 		}
 	}
 	return samples
@@ -110,7 +111,7 @@ func resident(b *testing.B, p *cluster.Plugin) int64 {
 	return 0
 }
 
-func heights(samples []point) []float64 {
+func heights(samples []record.Point) []float64 {
 	v := make([]float64, len(samples))
 	for i, s := range samples {
 		v[i] = s[1]
@@ -118,9 +119,9 @@ func heights(samples []point) []float64 {
 	return v
 }
 
-func middle(samples []point) float64 { return median(heights(samples)) }
+func middle(samples []record.Point) float64 { return record.Median(heights(samples)) }
 
-func highest(samples []point) (most float64) {
+func highest(samples []record.Point) (most float64) {
 	for _, v := range heights(samples) {
 		most = max(most, v)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/sealproof/sealproof/test/bench/record"
 )
 
 // BenchmarkScenarioStart measures from exec to the first answer of Status while
@@ -31,7 +33,7 @@ func BenchmarkScenarioStart(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(c.name, func(b *testing.B) {
-			times := pair{group: "start", subjectName: c.name, limits: []limit{{At: .5, Time: c.limit}, {At: .9, Time: c.limit}}}
+			times := pair{group: "start", subjectName: c.name, limits: []record.Limit{{At: .5, Time: c.limit}, {At: .9, Time: c.limit}}}
 			for b.Loop() {
 				for range starts {
 					if err := p.Stop(b.Context()); err != nil {

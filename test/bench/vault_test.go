@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/bench/record"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
@@ -26,7 +27,7 @@ func BenchmarkVault(b *testing.B) {
 	vault := s.plugin(b, "vault", probedRarely(map[string]any{"envelope": "vault"})).KMS()
 	floor := s.direct(b, 1)
 	ctx := context.Background()
-	atMost := []limit{{At: .5, Ratio: 1.25}}
+	atMost := []record.Limit{{At: .5, Ratio: 1.25}}
 
 	b.Run("first Decrypt", func(b *testing.B) {
 		p := pair{group: "vault", subjectName: "first Decrypt, local KEK not held", floorName: "a direct Transit decrypt", limits: atMost}
@@ -106,8 +107,8 @@ func (s *stack) gathered(b *testing.B) {
 				return err
 			})
 		})
-	figure{What: "64 distinct sources at once through the Vault client: throughput against one request each", Metric: "throughput-ratio", Unit: "×",
-		Value: float64(sum(p.floor)) / float64(sum(p.subject)), Least: bound(4)}.report(b)
+	figure(b, "throughput-ratio", record.Figure{What: "64 distinct sources at once: throughput against one request each", Unit: "×",
+		Value: float64(sum(p.floor)) / float64(sum(p.subject)), Least: bound(4)})
 }
 
 // all makes n calls at the same time and returns an error of any.

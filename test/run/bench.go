@@ -26,7 +26,8 @@ func benchSteps() []step {
 }
 
 // bench runs the benchmarks, keeps the figures, and compares them with the
-// last ones kept of another commit.
+// last ones kept of another commit. With DOC=1 in the environment it writes
+// them into docs/performance.md as well.
 func bench(ctx context.Context, out io.Writer) (err error) {
 	file := filepath.Join(benchDir, commitName(ctx)+".txt")
 	if err := os.MkdirAll(benchDir, 0o750); err != nil {
@@ -40,21 +41,38 @@ func bench(ctx context.Context, out io.Writer) (err error) {
 	defer os.Remove(temp.Name())
 	defer temp.Close()
 
-	var text strings.Builder
-	both := &syncWriter{w: out}
-	c := command{args: []string{
-		"go", "test", "-run=^$", "-bench=.", "-benchmem", "-timeout=60m", "-count=" + setting("COUNT", "6"), "./test/bench/...",
-	}}
-	if err := c.stream(ctx, io.MultiWriter(both, temp, &text), &dropDownloads{w: both}); err != nil {
+	record, err := newRecord(strings.TrimSuffix(file, ".txt") + ".jsonl")
+	if err != nil {
 		return err
 	}
-	if !hasResults(text.String()) {
-		return errors.New("no benchmark was run")
+	both := &syncWriter{w: out}
+	for _, args := range [][]string{
+		{"-bench=.", "-skip=^BenchmarkScenario", "-benchtime=2s", "-count=" + setting("COUNT", "3")},
+		{"-bench=^BenchmarkScenario", "-benchtime=1x", "-v"}, // minutes each, so once
+	} {
+		var text strings.Builder
+		c := command{
+			env:  []string{"SEALPROOF_BENCH_RECORD=" + record},
+			args: append([]string{"go", "test", "-run=^$", "-timeout=60m", "./test/bench"}, args...),
+		}
+		if err := c.stream(ctx, io.MultiWriter(both, temp, &text), &dropDownloads{w: both}); err != nil {
+			return err
+		}
+		if !hasResults(text.String()) {
+			return errors.New("no benchmark was run")
+		}
 	}
 	if err := os.Rename(temp.Name(), file); err != nil {
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
 	printf(out, "\nkept in %s\n", file)
+	if os.Getenv("DOC") != "" {
+		document := command{args: []string{"go", "run", "./test/bench/document", "-record", record}}
+		if err := document.stream(ctx, both, &dropDownloads{w: both}); err != nil {
+			return err
+		}
+		printf(out, "written into docs/performance.md\n")
+	}
 
 	files, err := benchFiles(benchDir)
 	if err != nil {
@@ -71,6 +89,19 @@ func bench(ctx context.Context, out io.Writer) (err error) {
 	}
 	printf(out, "%s", comparison)
 	return nil
+}
+
+// newRecord makes sure that a file of figures begins empty, and returns its
+// absolute path: tests run in their own directory.
+func newRecord(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("keep figures: %w", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return "", fmt.Errorf("keep figures: %w", err)
+	}
+	return path, nil
 }
 
 // hasResults says whether the output of `go test -bench` has any figures: a
