@@ -19,6 +19,7 @@ var (
 	errLeaseEnded    = errors.New("the lease of the local key has ended")
 	errBusy          = errors.New("too many requests wait for the key store")
 	errNotReady      = errors.New("not ready")
+	errPanic         = errors.New("panic")
 )
 
 // code is the one table from what went wrong to what the API server is told. A

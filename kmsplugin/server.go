@@ -43,6 +43,7 @@ func NewServer(s *Service) *grpc.Server {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ChainUnaryInterceptor(s.observe, s.recover, s.limit),
+		grpc.ChainStreamInterceptor(s.recoverStream),
 	)
 	kmsapi.RegisterKeyManagementServiceServer(g, service.NewGRPCService("", 0, s))
 	grpc_health_v1.RegisterHealthServer(g, grpcHealth{service: s})
@@ -99,14 +100,28 @@ func (s *Service) limit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, n
 func (s *Service) recover(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.metrics.panics.Inc()
-			// The panic's own text is not logged: it could quote what was handled.
-			s.log.Error("defect: panic in a request", "method", path.Base(info.FullMethod),
-				"type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-			resp, err = nil, errors.New("panic")
+			s.logPanic(info.FullMethod, r)
+			resp, err = nil, errPanic
 		}
 	}()
 	return next(ctx, req)
+}
+
+func (s *Service) recoverStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.logPanic(info.FullMethod, r)
+			err = public(errPanic)
+		}
+	}()
+	return next(server, stream)
+}
+
+func (s *Service) logPanic(method string, r any) {
+	s.metrics.panics.Inc()
+	// The panic's own text is not logged: it could quote what was handled.
+	s.log.Error("defect: panic in a request", "method", path.Base(method),
+		"type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 }
 
 // observe counts, times and logs every request, and turns its error into what

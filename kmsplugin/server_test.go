@@ -21,9 +21,11 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	kmsapi "k8s.io/kms/apis/v2"
 
 	"github.com/sealproof/sealproof/kmsplugin/seal"
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -132,8 +134,15 @@ func TestADefectFailsOneRequestAndSaysNothingOfIt(t *testing.T) {
 	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "nil pointer") {
 		t.Errorf("got %v", err)
 	}
-	if !strings.Contains(s.log.String(), "defect") {
-		t.Error("the log says nothing")
+	stream, err := pluginv1.NewPluginServiceClient(s.conn).Rehearse(t.Context(), &pluginv1.RehearseRequest{Duration: durationpb.New(time.Minute)})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.Internal {
+		t.Errorf("a stream: %v", err)
+	}
+	if strings.Count(s.log.String(), "defect") != 2 {
+		t.Error("the log does not say so")
 	}
 	s.service.writer().current.Store(good)
 	if _, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
