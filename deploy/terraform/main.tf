@@ -65,6 +65,7 @@ resource "vault_policy" "kmsplugin" {
     path "${var.mount}/encrypt/${var.key}"       { capabilities = ["update"] }
     path "${var.mount}/decrypt/${var.key}"       { capabilities = ["update"] }
     path "${var.mount}/hmac/${var.key}/sha2-256" { capabilities = ["update"] }
+    path "auth/token/renew-self"                 { capabilities = ["update"] }
   HCL
 }
 
@@ -76,6 +77,8 @@ resource "vault_approle_auth_backend_role" "kmsplugin" {
   backend               = vault_auth_backend.approle.path
   role_name             = "kmsplugin"
   token_policies        = [vault_policy.kmsplugin.name]
+  # "default" grants much that a plugin has no use for.
+  token_no_default_policy = true
   token_ttl             = 3600
   token_max_ttl         = 86400
   token_bound_cidrs     = var.node_cidrs

@@ -47,6 +47,8 @@ type PluginOptions struct {
 	VaultAway bool
 	// Args are further flags of "kmsplugin serve".
 	Args []string
+	// Env is added to its environment, such as "GODEBUG=fips140=only".
+	Env []string
 }
 
 // Plugin is one kmsplugin. Restart waits until its socket accepts connections;
@@ -93,6 +95,7 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 	}
 	p.Process = c.newProcess(name, dir, program,
 		append([]string{"serve", "--config", p.configFile}, opts.Args...)...)
+	p.env = append(p.env, opts.Env...)
 	if opts.ClockOffset != 0 {
 		p.env = append(p.env, components.ClockOffsetVariable+"="+opts.ClockOffset.String())
 	}

@@ -29,8 +29,14 @@ const (
 	// KMSPluginSkewed is the plugin on a node whose clock is wrong, by
 	// ClockOffsetVariable.
 	KMSPluginSkewed Name = "kmsplugin-skewed"
-	ETCDAudit       Name = "etcdaudit"
+	// KMSPluginFIPS has the FIPS 140-3 module that releases are built with.
+	KMSPluginFIPS Name = "kmsplugin-fips"
+	ETCDAudit     Name = "etcdaudit"
 )
+
+// FIPSModule is the newest version of Go's cryptographic module that is certified
+// (GOROOT/lib/fips140/certified.txt).
+const FIPSModule = "v1.0.0"
 
 // component says how one program is built. It is data: everything in it takes
 // part in the key under which the binary is kept.
@@ -90,6 +96,8 @@ func table() []component {
 	race.pkg, race.binary, race.ldflags = "./cmd/kmsplugin", "kmsplugin", ""
 	skewed := product(KMSPluginSkewed, []string{"-trimpath"}, static, 60)
 	skewed.pkg, skewed.binary, skewed.movable = "./cmd/kmsplugin", "kmsplugin", true
+	fips := product(KMSPluginFIPS, []string{"-trimpath"}, append([]string{"GOFIPS140=" + FIPSModule}, static...), 60)
+	fips.pkg, fips.binary = "./cmd/kmsplugin", "kmsplugin"
 	audit := product(ETCDAudit, []string{"-trimpath"}, static, 25)
 	audit.pkg = "./cmd/etcdaudit"
 
@@ -100,6 +108,7 @@ func table() []component {
 		plugin,
 		race,
 		skewed,
+		fips,
 		audit,
 		{
 			name: Vault, binary: "vaultserver", module: "test/vaultserver", pkg: ".",

@@ -15,6 +15,7 @@ import (
 
 // goTest is one call of `go test`.
 type goTest struct {
+	dir  string // of a nested module; the repository's by default
 	env  []string
 	args []string
 	each bool // show every test that ends, not only every package
@@ -33,7 +34,7 @@ func (g goTest) run(ctx context.Context, out io.Writer) error {
 		_, _ = io.Copy(io.Discard, reader)
 		read <- err
 	}()
-	c := command{env: g.env, args: append([]string{"go", "test", "-json"}, g.args...)}
+	c := command{dir: g.dir, env: g.env, args: append([]string{"go", "test", "-json"}, g.args...)}
 	err := c.stream(ctx, writer, &dropDownloads{w: both})
 	_ = writer.Close()
 	return errors.Join(<-read, report.verdict(err))

@@ -18,6 +18,7 @@ func testSteps() []step {
 	return append(lintSteps(),
 		buildStep(components.Default()...),
 		step{name: "tests", run: unitTests},
+		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
 		step{name: "end-to-end tests", run: endToEndTests(nil)},
 		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
 			both := &syncWriter{w: out}

@@ -70,14 +70,14 @@ func firing(t *testing.T, series string, minutes int) map[string]int {
 const healthy = `
   up{job="kmsplugin",instance="a"} 1x120
   sealproof_serving{job="kmsplugin",instance="a"} 1x120
-  sealproof_vault_state{job="kmsplugin",instance="a",state="ok"} 1x120
-  sealproof_vault_state{job="kmsplugin",instance="a",state="outage"} 0x120
-  sealproof_vault_state{job="kmsplugin",instance="a",state="credentials"} 0x120
-  sealproof_vault_state{job="kmsplugin",instance="a",state="refusal"} 0x120
-  sealproof_vault_state{job="kmsplugin",instance="a",state="unsuitable"} 0x120
+  sealproof_vault_state{job="kmsplugin",instance="a",source="vault",state="ok"} 1x120
+  sealproof_vault_state{job="kmsplugin",instance="a",source="vault",state="outage"} 0x120
+  sealproof_vault_state{job="kmsplugin",instance="a",source="vault",state="credentials"} 0x120
+  sealproof_vault_state{job="kmsplugin",instance="a",source="vault",state="refusal"} 0x120
+  sealproof_vault_state{job="kmsplugin",instance="a",source="vault",state="unsuitable"} 0x120
   sealproof_lease_duration_seconds{job="kmsplugin",instance="a"} 86400x120
   sealproof_lease_remaining_seconds{job="kmsplugin",instance="a"} 86390x120
-  sealproof_key_hazard{job="kmsplugin",instance="a",hazard="exportable"} 0x120
+  sealproof_key_hazard{job="kmsplugin",instance="a",source="vault",hazard="exportable"} 0x120
   sealproof_key_id_info{job="kmsplugin",instance="a",key_id_hash="sha256:1"} 1x60 _x60
   sealproof_key_id_info{job="kmsplugin",instance="a",key_id_hash="sha256:2"} _x61 1x60
   sealproof_key_id_info{job="kmsplugin",instance="b",key_id_hash="sha256:1"} 1x60 _x60
@@ -88,9 +88,10 @@ const healthy = `
   sealproof_kms_requests_total{job="kmsplugin",instance="a",method="Status",code="Unavailable"} 0x30 1x90
   sealproof_kms_request_duration_seconds_bucket{job="kmsplugin",instance="a",method="Status",le="0.001"} 0+60x120
   sealproof_kms_request_duration_seconds_bucket{job="kmsplugin",instance="a",method="Status",le="+Inf"} 0+60x120
-  sealproof_vault_token_expiry_timestamp_seconds{job="kmsplugin",instance="a"} 0x120
+  sealproof_vault_token_expiry_timestamp_seconds{job="kmsplugin",instance="a",source="vault"} 0x120
   sealproof_bare_decrypts_total{job="kmsplugin",instance="a"} 7x120
   sealproof_panics_total{job="kmsplugin",instance="a"} 0x120
+  sealproof_refused_connections_total{job="kmsplugin",instance="a"} 0x120
   sealproof_rehearsal_active{job="kmsplugin",instance="a"} 0x120
 `
 
@@ -107,16 +108,16 @@ func TestEachAlertFiresWhenItMust(t *testing.T) {
 	}{
 		"SealproofDown":               {`  up{job="kmsplugin",instance="a"} 1x4 0x10`, 6},
 		"SealproofNotServing":         {`  sealproof_serving{instance="a"} 1x4 0x10`, 6},
-		"SealproofKeyRefused":         {`  sealproof_vault_state{instance="a",state="refusal"} 0x4 1x10`, 5},
-		"SealproofCredentialsRefused": {`  sealproof_vault_state{instance="a",state="credentials"} 0x4 1x10`, 7},
-		"SealproofVaultOutage":        {`  sealproof_vault_state{instance="a",state="outage"} 0x4 1x10`, 10},
+		"SealproofKeyRefused":         {`  sealproof_vault_state{instance="a",source="vault",state="refusal"} 0x4 1x10`, 5},
+		"SealproofCredentialsRefused": {`  sealproof_vault_state{instance="a",source="vault",state="credentials"} 0x4 1x10`, 7},
+		"SealproofVaultOutage":        {`  sealproof_vault_state{instance="a",source="vault",state="outage"} 0x4 1x10`, 10},
 		"SealproofLeaseHalfGone": {`  sealproof_lease_remaining_seconds{instance="a"} 3600-60x50
   sealproof_lease_duration_seconds{instance="a"} 3600x50
   sealproof_serving{instance="a"} 1x50`, 32},
 		"SealproofLeaseEnds": {`  sealproof_lease_remaining_seconds{instance="a"} 3600-60x60
   sealproof_lease_duration_seconds{instance="a"} 3600x60
   sealproof_serving{instance="a"} 1x60`, 55},
-		"SealproofKeyHazard": {`  sealproof_key_hazard{instance="a",hazard="exportable"} 0x4 1x10`, 5},
+		"SealproofKeyHazard": {`  sealproof_key_hazard{instance="a",source="vault",hazard="exportable"} 0x4 1x10`, 5},
 		"SealproofKeyIDsDiffer": {`  sealproof_key_id_info{job="kmsplugin",instance="a",key_id_hash="sha256:1"} 1x20
   sealproof_key_id_info{job="kmsplugin",instance="b",key_id_hash="sha256:1"} 1x4 _x15
   sealproof_key_id_info{job="kmsplugin",instance="b",key_id_hash="sha256:2"} _x5 1x15`, 10},
@@ -127,10 +128,11 @@ func TestEachAlertFiresWhenItMust(t *testing.T) {
 		"SealproofRequestsSlow": {`  sealproof_kms_request_duration_seconds_bucket{instance="a",method="Encrypt",le="1"} 0x30
   sealproof_kms_request_duration_seconds_bucket{instance="a",method="Encrypt",le="2.5"} 0+9x30
   sealproof_kms_request_duration_seconds_bucket{instance="a",method="Encrypt",le="+Inf"} 0+9x30`, 6},
-		"SealproofTokenExpires": {`  sealproof_vault_token_expiry_timestamp_seconds{instance="a"} 900x30`, 20},
-		"SealproofDefect":       {`  sealproof_panics_total{instance="a"} 0x4 1x10`, 5},
-		"SealproofBareDecrypts": {`  sealproof_bare_decrypts_total{instance="a"} 7x4 8x10`, 5},
-		"SealproofRehearsal":    {`  sealproof_rehearsal_active{instance="a"} 0x4 1x10`, 5},
+		"SealproofTokenExpires":      {`  sealproof_vault_token_expiry_timestamp_seconds{instance="a"} 900x30`, 20},
+		"SealproofConnectionRefused": {`  sealproof_refused_connections_total{instance="a"} 0x4 1x10`, 5},
+		"SealproofDefect":            {`  sealproof_panics_total{instance="a"} 0x4 1x10`, 5},
+		"SealproofBareDecrypts":      {`  sealproof_bare_decrypts_total{instance="a"} 7x4 8x10`, 5},
+		"SealproofRehearsal":         {`  sealproof_rehearsal_active{instance="a"} 0x4 1x10`, 5},
 	}
 	for _, a := range deployedAlerts(t) {
 		tc, ok := cases[a.Name]

@@ -13,6 +13,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -33,7 +34,7 @@ func run(args []string) error {
 		"policy":     onFile(readPolicy),
 	}
 	if len(args) < 2 || commands[args[0]] == nil {
-		return fmt.Errorf("usage: formats rules|dockerfile|terraform|policy FILE, or formats promql EXPR...")
+		return errors.New("usage: formats rules|dockerfile|terraform|policy FILE, formats promql EXPR [EXPR ...]")
 	}
 	result, err := commands[args[0]](args[1:])
 	if err != nil {
@@ -48,7 +49,7 @@ func onFile[T any](read func(name string, text []byte) (T, error)) func([]string
 		if len(args) != 1 {
 			return nil, fmt.Errorf("want one file, got %d", len(args))
 		}
-		text, err := os.ReadFile(args[0])
+		text, err := os.ReadFile(args[0]) //nolint:gosec // the file that it was called for
 		if err != nil {
 			return nil, err
 		}

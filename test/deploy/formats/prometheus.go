@@ -85,7 +85,7 @@ func selectors(text string) ([]selector, error) {
 		s := selector{Labels: map[string][]string{}}
 		for _, m := range vector.LabelMatchers {
 			switch {
-			case m.Name == labels.MetricName:
+			case m.Name == model.MetricNameLabel:
 				s.Metric = m.Value
 			case m.Type == labels.MatchRegexp || m.Type == labels.MatchNotRegexp:
 				s.Labels[m.Name] = append(s.Labels[m.Name], m.SetMatches()...)
