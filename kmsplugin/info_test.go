@@ -47,6 +47,9 @@ func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
 		if k.GetWriteVersion() != 2 || k.GetNextVersion() != 3 || !k.GetPromotes().AsTime().Equal(w.store.key.Created[3].Add(3*time.Minute)) {
 			t.Errorf("announced: %v", k)
 		}
+		if !k.GetVersions()[0].GetOpensWithoutVault() {
+			t.Errorf("a version that may seal again has no local KEK: %v", k.GetVersions()[0])
+		}
 		if len(k.GetHazards()) != 1 || k.GetHazards()[0].GetName() != hazardExport {
 			t.Errorf("hazards: %v", k.GetHazards())
 		}

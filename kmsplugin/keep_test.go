@@ -97,6 +97,9 @@ func TestWhatWasRefusedIsNotKept(t *testing.T) {
 		if holdsKEK(t, m) {
 			t.Error("a refused local KEK is still kept")
 		}
+		if n := len(r.kms.preserver.raw); n != 0 {
+			t.Errorf("%d refused local KEKs are still held to be kept", n)
+		}
 	})
 }
 
