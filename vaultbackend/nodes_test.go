@@ -1,0 +1,217 @@
+package vaultbackend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTheOrderInWhichNodesAreAsked(t *testing.T) {
+	never, early, late := time.Time{}, time.Unix(1, 0), time.Unix(2, 0)
+	for _, row := range []struct {
+		name    string
+		current int
+		home    bool
+		failed  []time.Time
+		want    []int
+	}{
+		{"at first as configured", 0, false, []time.Time{never, never, never}, []int{0, 1, 2}},
+		{"the one that answered last comes first", 1, false, []time.Time{late, never, never}, []int{1, 2, 0}},
+		{"it does so even if it has failed since", 1, false, []time.Time{never, late, never}, []int{1, 0, 2}},
+		{"the latest failure comes last", 2, false, []time.Time{late, early, never}, []int{2, 1, 0}},
+		{"the preferred one is tried when it is time", 2, true, []time.Time{late, never, never}, []int{0, 2, 1}},
+		{"one address is one address", 0, false, []time.Time{late}, []int{0}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := order(row.current, row.home, row.failed); !slices.Equal(got, row.want) {
+				t.Errorf("got %v, want %v", got, row.want)
+			}
+		})
+	}
+}
+
+func TestWhatAnotherNodeMayDoBetter(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		answer answer
+		err    error
+		want   bool
+	}{
+		{"silence", answer{}, errors.New("connection refused"), true},
+		{"sealed", answer{status: 503, texts: []string{"Vault is sealed"}}, nil, true},
+		{"no active node", answer{status: 500, texts: []string{"local node not active but active cluster node not found"}}, nil, true},
+		{"a load balancer without a node", answer{status: 502, foreign: true}, nil, true},
+		{"a captive portal", answer{status: 200, foreign: true}, nil, true},
+		{"a redirect", answer{status: 307, elsewhere: &url.URL{}}, nil, true},
+		{"not caught up", answer{status: 412}, nil, true},
+		{"a standby of disaster recovery", answer{status: 472}, nil, true},
+		{"a performance standby that does not forward", answer{status: 473}, nil, true},
+		{"success", answer{status: 200, data: []byte("{}")}, nil, false},
+		{"a batch whose items all failed", answer{status: 500, data: []byte("{}")}, nil, false},
+		{"a refusal", answer{status: 403, texts: []string{"permission denied"}}, nil, false},
+		{"a key that is gone", answer{status: 404}, nil, false},
+		{"a bad ciphertext", answer{status: 400, texts: []string{"invalid ciphertext"}}, nil, false},
+		{"a rate limit", answer{status: 429}, nil, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := passOver(row.answer, row.err); got != row.want {
+				t.Errorf("got %v, want %v", got, row.want)
+			}
+		})
+	}
+}
+
+// fakeNodes are nodes that do as they are told. They are fake because time has
+// to stand still for it to be measured.
+type fakeNodes map[string]func(context.Context) (answer, error)
+
+func (f fakeNodes) send(ctx context.Context, node *url.URL) (answer, error) { return f[node.Host](ctx) }
+
+func answersAfter(d time.Duration, text string) func(context.Context) (answer, error) {
+	return func(ctx context.Context) (answer, error) {
+		select {
+		case <-time.After(d):
+			return answer{status: 200, data: []byte(text)}, nil
+		case <-ctx.Done():
+			return answer{}, ctx.Err()
+		}
+	}
+}
+
+func hangs(ctx context.Context) (answer, error) { return answersAfter(time.Hour, "")(ctx) }
+
+func isSealed(context.Context) (answer, error) {
+	return answer{status: 503, texts: []string{"Vault is sealed"}}, nil
+}
+
+func refuses(context.Context) (answer, error) {
+	return answer{}, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+}
+
+func breaks(context.Context) (answer, error) { return answer{}, errors.New("connection reset by peer") }
+
+// asked runs test on nodes a, b and c in a bubble of stopped time.
+func asked(t *testing.T, test func(t *testing.T, n *nodes)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n, err := newNodes([]string{"https://a", "https://b", "https://c"}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+		must(t, err)
+		test(t, n)
+		n.close()
+	})
+}
+
+// askNow asks with a deadline as the API server's and returns who answered, when.
+func askNow(t *testing.T, n *nodes, fake fakeNodes, once bool) (node string, took time.Duration, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	a, err := n.ask(ctx, once, fake.send)
+	return string(a.data), time.Since(start), err
+}
+
+func TestANodeThatCannotServeIsPassedOver(t *testing.T) {
+	const ms = time.Millisecond
+	good := answersAfter(10*ms, "b")
+	for _, row := range []struct {
+		name  string
+		fake  fakeNodes
+		once  bool
+		want  string // the node that answers; "" for none
+		after time.Duration
+	}{
+		{"sealed", fakeNodes{"a": isSealed, "b": good, "c": hangs}, false, "b", 10 * ms},
+		{"unreachable", fakeNodes{"a": refuses, "b": good, "c": hangs}, false, "b", 10 * ms},
+		{"reset", fakeNodes{"a": breaks, "b": good, "c": hangs}, false, "b", 10 * ms},
+		{"hung", fakeNodes{"a": hangs, "b": good, "c": hangs}, false, "b", patience + 10*ms},
+		{"hung, and the next as well", fakeNodes{"a": hangs, "b": hangs, "c": answersAfter(10*ms, "c")}, false, "c", 2*patience + 10*ms},
+		{"sealed, and the next unreachable", fakeNodes{"a": isSealed, "b": refuses, "c": answersAfter(10*ms, "c")}, false, "c", 10 * ms},
+		{"slow, and so is the next", fakeNodes{"a": answersAfter(900*ms, "a"), "b": answersAfter(900*ms, "b"), "c": hangs}, false, "a", 900 * ms},
+		{"all are gone", fakeNodes{"a": isSealed, "b": refuses, "c": refuses}, false, "", 0},
+		{"all hang", fakeNodes{"a": hangs, "b": hangs, "c": hangs}, false, "", 2500 * ms},
+		{"unreachable, for what is sent once", fakeNodes{"a": refuses, "b": good, "c": hangs}, true, "b", 10 * ms},
+		{"sealed, for what is sent once", fakeNodes{"a": isSealed, "b": good, "c": hangs}, true, "b", 10 * ms},
+		{"reset, for what is sent once", fakeNodes{"a": breaks, "b": good, "c": hangs}, true, "", 0},
+		{"hung, for what is sent once", fakeNodes{"a": hangs, "b": good, "c": hangs}, true, "", 2500 * ms},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			asked(t, func(t *testing.T, n *nodes) {
+				got, took, err := askNow(t, n, row.fake, row.once)
+				if got != row.want || took != row.after {
+					t.Errorf("%q answered after %v (%v), want %q after %v", got, took, err, row.want, row.after)
+				}
+			})
+		})
+	}
+}
+
+func TestTheNodeThatWorksIsKeptAndThePreferredOneTriedAgain(t *testing.T) {
+	fake := fakeNodes{"a": hangs, "b": answersAfter(0, "b"), "c": answersAfter(0, "c")}
+	asked(t, func(t *testing.T, n *nodes) {
+		expect := func(want string, after time.Duration) {
+			t.Helper()
+			got, took, err := askNow(t, n, fake, false)
+			if got != want || took != after {
+				t.Errorf("%q answered after %v (%v), want %q after %v", got, took, err, want, after)
+			}
+		}
+		expect("b", patience)
+		expect("b", 0)
+		time.Sleep(homeAfter + time.Second)
+		expect("b", patience) // one request finds that a still hangs
+		expect("b", 0)
+		fake["b"] = isSealed
+		expect("c", 0) // a, which failed, is not asked before c
+		fake["a"], fake["b"] = answersAfter(0, "a"), answersAfter(0, "b")
+		expect("c", 0)
+		time.Sleep(homeAfter + time.Second)
+		expect("a", 0)
+		expect("a", 0)
+	})
+}
+
+func TestTheFailureThatSaysMostIsReported(t *testing.T) {
+	fake := fakeNodes{"a": refuses, "b": isSealed, "c": hangs}
+	asked(t, func(t *testing.T, n *nodes) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if a, err := n.ask(ctx, false, fake.send); err != nil || a.status != 503 {
+			t.Errorf("got %v, %v, want what the sealed node said", a, err)
+		}
+	})
+}
+
+func TestARedirectIsFollowedToConfiguredNodesOnly(t *testing.T) {
+	to := func(address string) func(context.Context) (answer, error) {
+		u, err := url.Parse(address)
+		must(t, err)
+		return func(context.Context) (answer, error) { return answer{status: 307, foreign: true, elsewhere: u}, nil }
+	}
+	var order []string
+	note := func(host string, do func(context.Context) (answer, error)) func(context.Context) (answer, error) {
+		return func(ctx context.Context) (answer, error) { order = append(order, host); return do(ctx) }
+	}
+	fake := fakeNodes{
+		"a": note("a", to("https://c/v1/x")), "b": note("b", isSealed), "c": note("c", answersAfter(0, "c")),
+		"stranger": func(context.Context) (answer, error) { t.Error("a stranger was asked"); return answer{}, nil },
+	}
+	asked(t, func(t *testing.T, n *nodes) {
+		if got, _, err := askNow(t, n, fake, false); got != "c" || fmt.Sprint(order) != "[a c]" {
+			t.Errorf("got %q, %v from %v", got, err, order)
+		}
+	})
+	fake["a"], fake["c"] = note("a", to("https://stranger/v1/x")), note("c", isSealed)
+	asked(t, func(t *testing.T, n *nodes) {
+		if got, _, err := askNow(t, n, fake, false); got != "" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
