@@ -7,10 +7,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -404,4 +406,61 @@ func FuzzAnswers(f *testing.F) {
 		_, _ = parseBatch(a.data, 1)
 		_, _, _ = splitVersion(body)
 	})
+}
+
+func TestAThousandSourcesAskedForAtOnceTakeFewRequests(t *testing.T) {
+	f := newFixture(t, nil)
+	c, obs := f.client()
+	const sources = 1000
+	plaintexts := make([]string, sources)
+	for i := range plaintexts {
+		plaintexts[i] = fmt.Sprint("seed ", i)
+	}
+	sealed := encrypt(t, c, 1, "", plaintexts...)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range sources {
+		wg.Go(func() {
+			<-start
+			opened, err := decrypt(t.Context(), c, sealed[i], "")
+			if err != nil || string(opened) != plaintexts[i] {
+				t.Errorf("source %d: %q, %v", i, opened, err)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	if n := obs.count(opDecrypt); n > 8 {
+		t.Errorf("%d requests for %d sources, want at most 8", n, sources)
+	}
+}
+
+func TestAnHMACUnderTwentyVersionsNeedsFewConnections(t *testing.T) {
+	f := newFixture(t, nil)
+	const versions = 20
+	items := []backend.HMACItem{{Version: 1, Input: []byte("label")}}
+	for version := 2; version <= versions; version++ {
+		f.write("transit/keys/"+f.cfg.Key+"/rotate", nil)
+		items = append(items, backend.HMACItem{Version: version, Input: []byte("label")})
+	}
+	c, _ := f.client()
+	var dialled atomic.Int32
+	dial := c.transports[0].DialTLSContext
+	c.transports[0].DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		return dial(ctx, network, address)
+	}
+	results, err := c.HMAC(t.Context(), items)
+	must(t, err)
+	seen := map[string]bool{}
+	for i, r := range results {
+		must(t, r.Err)
+		if seen[string(r.Data)] {
+			t.Errorf("version %d has another one's HMAC", i+1)
+		}
+		seen[string(r.Data)] = true
+	}
+	if n := dialled.Load(); n > hmacRequests+1 { // and one for the login
+		t.Errorf("%d connections for %d versions, want at most %d", n, versions, hmacRequests+1)
+	}
 }
