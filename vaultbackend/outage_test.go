@@ -3,12 +3,14 @@ package vaultbackend
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
 )
@@ -45,8 +47,8 @@ func allWork(t *testing.T, c *Client, sealed []byte) {
 }
 
 func TestAVaultThatComesAndGoes(t *testing.T) {
-	cluster := clustertest.New(t, components.Vault)
-	vault, err := cluster.StartVault(t.Context(), 1)
+	single := clustertest.New(t, components.Vault)
+	vault, err := single.StartVault(t.Context(), 1)
 	must(t, err)
 	noLeaks(t)
 	f := newFixtureIn(t, vault, nil, nil)
@@ -86,42 +88,124 @@ func TestAVaultThatComesAndGoes(t *testing.T) {
 	allFail(t, c, sealed, backend.Credentials, "Vault refuses the login")
 }
 
-func TestALeaderThatIsKilled(t *testing.T) {
-	cluster := clustertest.New(t, components.Vault)
-	vault, err := cluster.StartVault(t.Context(), 3)
+// TestThreeNodes takes one node after the other away from a Raft cluster.
+func TestThreeNodes(t *testing.T) {
+	raft := clustertest.New(t, components.Vault)
+	vault, err := raft.StartVault(t.Context(), 3)
 	must(t, err)
 	noLeaks(t)
 	f := newFixtureIn(t, vault, nil, nil)
-	leader, err := vault.Leader(t.Context())
-	must(t, err)
-	var standbys []int
-	for i := range vault.Nodes() {
-		if vault.Node(i) != leader {
-			standbys = append(standbys, i)
+	// leaderLast returns the addresses, the leader's last, and the leader.
+	leaderLast := func() (addresses []string, leader *cluster.VaultNode) {
+		leader, err := vault.WaitLeader(t.Context())
+		must(t, err)
+		for i := range vault.Nodes() {
+			if vault.Node(i) != leader {
+				addresses = append(addresses, vault.Address(i))
+			}
 		}
+		return append(addresses, leader.Address), leader
 	}
-	c, _ := f.client(func(cfg *Config) { cfg.Address = []string{vault.Address(standbys[0])} })
+	nodeAt := func(address string) *cluster.VaultNode {
+		for i := range vault.Nodes() {
+			if vault.Address(i) == address {
+				return vault.Node(i)
+			}
+		}
+		t.Fatalf("no node at %s", address)
+		return nil
+	}
+	opens := func(c *Client, sealed []byte) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond) // the plugin's own
+		defer cancel()
+		_, err := decrypt(ctx, c, sealed, "ad")
+		return err
+	}
+	// afterAnElection waits until c opens what was sealed, and allows outages meanwhile.
+	afterAnElection := func(c *Client, sealed []byte) {
+		t.Helper()
+		reasons := map[string]bool{}
+		until(t, "another node leads and decrypts", func() bool {
+			err := opens(c, sealed)
+			if err == nil {
+				return true
+			}
+			if class := backend.ClassOf(err); class != backend.Outage {
+				t.Fatalf("during an election: %v", err)
+			}
+			if !reasons[backend.ReasonOf(err)] {
+				reasons[backend.ReasonOf(err)] = true
+				t.Log("during an election:", err)
+			}
+			return false
+		}, func() {})
+	}
+
+	addresses, _ := leaderLast()
+	c, obs := f.client(func(cfg *Config) { cfg.Address = addresses })
 	sealed := encrypt(t, c, 1, "ad", "p")[0]
 
-	must(t, leader.Kill())
-	reasons := map[string]bool{}
-	until(t, "another node leads and decrypts", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		_, err := decrypt(ctx, c, sealed, "ad")
-		cancel()
-		if err == nil {
-			return true
+	t.Run("a standby that hangs costs one pause", func(t *testing.T) {
+		first := nodeAt(addresses[0])
+		must(t, first.Pause())
+		for range 10 {
+			must(t, opens(c, sealed))
 		}
-		if class := backend.ClassOf(err); class != backend.Outage {
-			t.Fatalf("during an election: %v", err)
+		must(t, first.Resume())
+		if c.nodes.current == 0 {
+			t.Error("requests still go to the node that hung")
 		}
-		if !reasons[backend.ReasonOf(err)] {
-			reasons[backend.ReasonOf(err)] = true
-			t.Log("during an election:", err)
+	})
+	t.Run("a standby that redirects leads to the leader", func(t *testing.T) {
+		redirected, _ := f.client(func(cfg *Config) { cfg.Address = []string{addresses[0], addresses[2]} })
+		redirected.vault.transport = unforwarded{redirected.vault.transport}
+		must(t, opens(redirected, sealed))
+		if redirected.nodes.current != 1 {
+			t.Error("the redirect was not followed")
 		}
-		return false
-	}, func() {})
-	allWork(t, c, sealed)
+		alone, _ := f.client(func(cfg *Config) { cfg.Address = addresses[:1] })
+		alone.vault.transport = unforwarded{alone.vault.transport}
+		failed(t, opens(alone, sealed), backend.Outage, "Vault redirects to an address that is not configured")
+	})
+	t.Run("a standby that is killed is not noticed", func(t *testing.T) {
+		current := nodeAt(addresses[c.nodes.current])
+		must(t, current.Kill())
+		for range 10 {
+			must(t, opens(c, sealed))
+		}
+		must(t, current.Start())
+		must(t, current.WaitReady(t.Context()))
+	})
+	t.Run("a sealed leader is passed over once there is another", func(t *testing.T) {
+		addresses, leader := leaderLast()
+		home, _ := f.client(func(cfg *Config) { cfg.Address = []string{leader.Address, addresses[0], addresses[1]} })
+		must(t, opens(home, sealed))
+		must(t, leader.Seal(t.Context()))
+		afterAnElection(home, sealed)
+		if home.nodes.current == 0 {
+			t.Error("the sealed node answered")
+		}
+		must(t, vault.Unseal(t.Context()))
+	})
+	t.Run("a leader that is killed is followed by another", func(t *testing.T) {
+		_, leader := leaderLast()
+		must(t, leader.Kill())
+		afterAnElection(c, sealed)
+		allWork(t, c, sealed)
+	})
+	if n := obs.count(opLogin); n != 1 {
+		t.Errorf("%d logins: a token is good at every node", n)
+	}
+}
+
+// unforwarded asks standbys not to forward a request, as one would do whose
+// forwarding is switched off.
+type unforwarded struct{ http.RoundTripper }
+
+func (u unforwarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Vault-No-Request-Forwarding", "true")
+	return u.RoundTripper.RoundTrip(r)
 }
 
 // TestAVaultThatHangs needs a fake: a listener that accepts and never answers,
