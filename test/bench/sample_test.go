@@ -18,7 +18,7 @@ import (
 
 // pair times two operations in turn, or only one where floorName is empty.
 type pair struct {
-	// group names the plot and the table that the pair belongs to.
+	// group names the plot that the pair belongs to; empty for none.
 	group, subjectName, floorName string
 	// limits are what the subject must keep to, at some quantiles.
 	limits []record.Limit
@@ -104,6 +104,12 @@ func (p *pair) report(b *testing.B) {
 		b.ReportMetric(float64(floor), name+"-floor-ns")
 		b.ReportMetric(float64(subject)/float64(floor), name+"-ratio")
 	}
+	p.keep(b)
+}
+
+// keep records the pair for the document.
+func (p *pair) keep(b *testing.B) {
+	b.Helper()
 	keep(b, record.Entry{Latency: &record.Latency{
 		Group: p.group, Subject: p.subjectName, Floor: p.floorName, Limits: p.limits, Samples: len(p.subject),
 		SubjectTimes: record.Curve(p.subject), FloorTimes: record.Curve(p.floor),

@@ -89,7 +89,7 @@ func BenchmarkScan(b *testing.B) {
 		}
 		figure(b, "values/s", record.Figure{What: "etcdaudit scan, the whole process, over 100,000 values of 1.3 KiB: values a second",
 			Value: float64(values) * float64(b.N) / b.Elapsed().Seconds()})
-		figure(b, "peak-MiB", record.Figure{What: "its resident memory at the most", Unit: "MiB", Value: float64(peak) / 1024})
+		figure(b, "peak-MiB", record.Figure{What: "etcdaudit scan, the whole process: resident memory, the most", Unit: "MiB", Value: float64(peak) / 1024})
 	})
 }
 

@@ -39,12 +39,12 @@ func BenchmarkScenarioMemory(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 		figure(b, "filled-MiB", record.Figure{What: "resident memory with 100 local KEKs and 10,000 direct sources", Unit: "MiB",
 			Value: float64(filled) / mebi})
-		figure(b, "most-MiB", record.Figure{What: fmt.Sprintf("the most of it over a soak of %v", soak), Unit: "MiB", Value: highest(samples), Most: bound(40)})
+		figure(b, "most-MiB", record.Figure{What: fmt.Sprintf("resident memory, the most over a soak of %v", soak), Unit: "MiB", Value: highest(samples), Most: bound(40)})
 		// The heap breathes with the garbage collector: what the first quarter
 		// and the last one use in the middle says whether it grows.
 		quarter := len(samples) / 4
 		growth := middle(samples[len(samples)-quarter:]) - middle(samples[:quarter])
-		figure(b, "growth-MiB", record.Figure{What: fmt.Sprintf("its growth from the first quarter of the %v to the last", soak), Unit: "MiB", Value: growth, Most: bound(1)})
+		figure(b, "growth-MiB", record.Figure{What: fmt.Sprintf("resident memory, growth from the first quarter of the %v to the last", soak), Unit: "MiB", Value: growth, Most: bound(1)})
 		keep(b, record.Entry{Series: &record.Series{Name: "resident memory", Unit: "MiB", Points: samples}})
 	}
 }

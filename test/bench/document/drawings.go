@@ -53,7 +53,7 @@ func drawings(entries []record.Entry) []drawing {
 	var groups []string
 	byGroup := map[string][]record.Merged{}
 	for _, l := range record.Latencies(entries) {
-		if byGroup[l.Group] == nil {
+		if l.Group != "" && byGroup[l.Group] == nil {
 			groups = append(groups, l.Group)
 		}
 		byGroup[l.Group] = append(byGroup[l.Group], l)

@@ -137,6 +137,7 @@ func palette(i int) color.Color {
 }
 
 func addLines(p *plot.Plot, lines []line) error {
+	dashed := 0
 	for i, l := range lines {
 		var points plotter.XYs
 		for _, at := range l.Points {
@@ -150,7 +151,9 @@ func addLines(p *plot.Plot, lines []line) error {
 		drawn.Color = palette(i)
 		if l.Dashed {
 			drawn.Color = color.Gray{0x70}
-			drawn.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
+			// Each of another rhythm: the first longest.
+			drawn.Dashes = []vg.Length{vg.Points(8 / float64(1+dashed)), vg.Points(3)}
+			dashed++
 		}
 		p.Add(drawn)
 		p.Legend.Add(l.Name, drawn)

@@ -11,14 +11,14 @@ type Merged struct {
 	Ratios []Point
 }
 
-// Latencies merges the runs of each subject, in the order of first appearance.
+// Latencies merges the runs of each subject beside one floor, in the order of first appearance.
 func Latencies(entries []Entry) []Merged {
 	var merged []Merged
 	for _, runs := range grouped(entries, func(e Entry) (*Latency, string) {
 		if e.Latency == nil {
 			return nil, ""
 		}
-		return e.Latency, e.Latency.Subject
+		return e.Latency, e.Latency.Subject + "\x00" + e.Latency.Floor
 	}) {
 		m := Merged{Latency: *runs[len(runs)-1], Runs: len(runs)}
 		m.Samples = 0

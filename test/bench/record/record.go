@@ -38,8 +38,8 @@ type Machine struct {
 // Latency is how long something took, and how long its floor took in the same
 // run.
 type Latency struct {
-	// Group is the plot that it belongs to.
-	Group   string `json:"group"`
+	// Group is the plot that it belongs to; empty for none.
+	Group   string `json:"group,omitempty"`
 	Subject string `json:"subject"`
 	// Floor names what it was measured beside; empty if there is nothing.
 	Floor  string  `json:"floor,omitempty"`
