@@ -1,10 +1,8 @@
 package vaultbackend
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -47,35 +45,5 @@ func BenchmarkDecrypt(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-	})
-}
-
-// Benchmark64Decrypts compares 64 callers whose decrypts are gathered with 64
-// that make a request each.
-func Benchmark64Decrypts(b *testing.B) {
-	f := newFixture(b, nil)
-	c, obs := f.client()
-	items := sealedItems(b, c, 64)
-	all := func(b *testing.B, decrypt func(context.Context, []backend.DecryptItem) ([]backend.Result, error)) {
-		before := obs.count(opDecrypt)
-		for b.Loop() {
-			var wg sync.WaitGroup
-			for i := range items {
-				wg.Go(func() {
-					results, err := decrypt(b.Context(), items[i:i+1])
-					if err != nil || results[0].Err != nil {
-						b.Errorf("%v, %v", results, err)
-					}
-				})
-			}
-			wg.Wait()
-		}
-		b.ReportMetric(float64(obs.count(opDecrypt)-before)/float64(b.N), "requests/op")
-	}
-	b.Run("gathered", func(b *testing.B) { all(b, c.Decrypt) })
-	b.Run("apart", func(b *testing.B) {
-		// As many connections as callers, so that handshakes do not count.
-		c.transports[0].MaxIdleConnsPerHost = len(items)
-		all(b, c.decryptBatch)
 	})
 }

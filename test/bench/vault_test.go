@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -90,7 +89,7 @@ func (s *stack) gathered(b *testing.B) {
 	cfg := vaultbackend.DefaultConfig()
 	cfg.Address, cfg.CAFile, cfg.Mount, cfg.Key = []string{s.vault.Address(0)}, s.vault.CAFile(), cluster.TransitMount, keyName
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = s.role.RoleID, s.role.SecretIDFile
-	client, err := vaultbackend.New(cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), kmsplugin.SinceBoot, nil)
+	client, err := vaultbackend.New(cfg, slog.New(slog.DiscardHandler), kmsplugin.SinceBoot, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
