@@ -15,3 +15,6 @@ path "transit/hmac/kubernetes/sha2-256" { capabilities = ["update"] }
 
 # Prolongs the plugin's own token. Without it the plugin logs in anew each time.
 path "auth/token/renew-self"            { capabilities = ["update"] }
+
+# Ends the plugin's own token when it stops. Without it the token lives until its time is over.
+path "auth/token/revoke-self"           { capabilities = ["update"] }

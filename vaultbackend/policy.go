@@ -38,13 +38,20 @@ type Rule struct {
 	Why string
 }
 
+// What a token may ask about itself.
+const (
+	pathRenewSelf  = "auth/token/renew-self"
+	pathLookupSelf = "auth/token/lookup-self"
+	pathRevokeSelf = "auth/token/revoke-self"
+)
+
 // Policies returns the least that a plugin's logins need, one policy for each
 // login, in the order of the sections. It is a pure function of the
 // configuration: it can be run where Vault cannot be reached.
 func Policies(uses ...Use) ([]Policy, error) {
 	type login struct {
-		addresses string
-		auth      AuthConfig
+		addresses, certificate string
+		auth                   AuthConfig
 	}
 	var policies []Policy
 	index := map[login]int{}
@@ -54,7 +61,10 @@ func Policies(uses ...Use) ([]Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		l := login{addresses: fmt.Sprint(use.Config.Address), auth: use.Config.Auth}
+		l := login{addresses: strings.Join(use.Config.Address, ","), auth: use.Config.Auth}
+		if use.Config.Auth.Method == MethodCert {
+			l.certificate = use.Config.ClientCertFile
+		}
 		i, known := index[l]
 		if !known {
 			i = len(policies)
@@ -101,11 +111,14 @@ func (u Use) rules() ([]Rule, error) {
 		rules = append(rules, Rule{key("hmac", "/sha2-256"), []string{"update"},
 			"Local KEKs are derived from it: whoever may call it can derive them. Plugins only."})
 	}
-	rules = append(rules, Rule{"auth/token/renew-self", []string{"update"},
+	rules = append(rules, Rule{pathRenewSelf, []string{"update"},
 		"Prolongs the plugin's own token. Without it the plugin logs in anew each time."})
 	if u.Config.Auth.Method == MethodToken {
-		rules = append(rules, Rule{"auth/token/lookup-self", []string{"read"},
+		rules = append(rules, Rule{pathLookupSelf, []string{"read"},
 			"Tells how long the token in the file lives. Without it no such token is used."})
+	} else {
+		rules = append(rules, Rule{pathRevokeSelf, []string{"update"},
+			"Ends the plugin's own token when it stops. Without it the token lives until its time is over."})
 	}
 	return rules, nil
 }

@@ -25,6 +25,6 @@ a control plane switch to a new key version at the same instant.
 Exit status: 0 after an orderly end, 1 if it could not go on, 3 if it was called
 or configured wrongly. An outage of Vault never ends it.`,
 	}
-	root.AddCommand(newServe(), newConfig(), newPolicy(), newStatus(), newRehearse(), cli.VersionCommand("kmsplugin"))
+	root.AddCommand(newServe(), newConfig(), newPolicy(), newStatus(), newDoctor(), newRehearse(), cli.VersionCommand("kmsplugin"))
 	return root
 }

@@ -38,14 +38,26 @@ With sections that log in elsewhere, one policy is printed for each login.`,
 }
 
 // uses says what the plugin does with the keys of the configuration.
-func (c config) uses() []vaultbackend.Use {
-	return []vaultbackend.Use{
+func (c config) uses() ([]vaultbackend.Use, error) {
+	uses := []vaultbackend.Use{
 		{Section: "vault", Config: c.Vault, Seals: true, Derives: c.Envelope == kmsplugin.EnvelopeLocal},
 	}
+	for i := range c.Previous {
+		previous, err := c.previous(i)
+		if err != nil {
+			return nil, err
+		}
+		uses = append(uses, vaultbackend.Use{Section: previousName(i), Config: previous})
+	}
+	return uses, nil
 }
 
 func printPolicies(w io.Writer, c config) error {
-	policies, err := vaultbackend.Policies(c.uses()...)
+	uses, err := c.uses()
+	if err != nil {
+		return err
+	}
+	policies, err := vaultbackend.Policies(uses...)
 	if err != nil {
 		return cli.Usage(err)
 	}

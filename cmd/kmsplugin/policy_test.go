@@ -136,6 +136,16 @@ func (l *lab) renewals(p *cluster.Plugin, result string) {
 	}))
 }
 
+// logged checks that a plugin which has ended said so.
+func (l *lab) logged(p *cluster.Plugin, want string) {
+	l.Helper()
+	text, err := p.Log()
+	l.check(err)
+	if !strings.Contains(text, want) {
+		l.Errorf("its log does not say %q", want)
+	}
+}
+
 // seal has a seed sealed, and returns what the API server would store.
 func (l *lab) seal(p *cluster.Plugin) *kms.DecryptRequest {
 	l.Helper()
@@ -176,6 +186,8 @@ func TestThePrintedPolicySuffices(t *testing.T) {
 		for _, r := range append(stored, l.seal(p)) {
 			l.open(p, r)
 		}
+		l.check(p.Stop(l.ctx))
+		l.logged(p, "revoked the Vault token")
 	}
 }
 
@@ -188,6 +200,7 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 		"transit/decrypt/" + labKey:            "decrypt",
 		"transit/hmac/" + labKey + "/sha2-256": "hmac",
 		"auth/token/renew-self":                "", // not Status: the renewal
+		"auth/token/revoke-self":               "", // nor this: the token's end
 	}
 	for line := range strings.Lines(policy) {
 		rest, isRule := strings.CutPrefix(line, `path "`)
@@ -205,11 +218,16 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 		}
 		delete(fails, path)
 		p := l.start(l.role(without(policy, path)), nil)
-		if want != "" {
+		switch {
+		case want != "":
 			l.complains(p, want)
-		} else {
+		case strings.Contains(path, "renew"):
 			l.check(p.WaitServing(l.ctx))
 			l.renewals(p, "credentials")
+		default:
+			l.check(p.WaitServing(l.ctx))
+			l.check(p.Stop(l.ctx))
+			l.logged(p, "the Vault token was not revoked")
 		}
 		l.check(p.Stop(l.ctx))
 	}

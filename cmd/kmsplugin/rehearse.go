@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -141,14 +142,34 @@ func (r rehearsal) verdict(ctx context.Context, plugin pluginv1.PluginServiceCli
 		why = errStopped.Error()
 	}
 	// Whoever cut a plugin off wants to know that it is back.
-	info, err := getInfo(context.WithoutCancel(ctx), plugin, path)
+	left, err := waitRestored(context.WithoutCancel(ctx), plugin, path)
 	switch {
 	case err != nil:
-		return fmt.Errorf("rehearsal ended early (%s), and the plugin cannot be asked whether it uses Vault again (it does, unless it says otherwise): %w", why, err)
-	case info.GetRehearsal().GetActive():
-		return fmt.Errorf("rehearsal ended early (%s), but a rehearsal is still under way for %s: ask again with kmsplugin status", why, span(info.GetRehearsal().GetLeft()))
+		return fmt.Errorf("rehearsal ended early (%s), and the plugin cannot be asked whether it uses Vault again: %w", why, err)
+	case left > 0:
+		return fmt.Errorf("rehearsal ended early (%s), but one is still under way for %s: look again with kmsplugin status", why, rounded(left))
 	default:
 		return fmt.Errorf("rehearsal ended early (%s); the plugin uses Vault again", why)
+	}
+}
+
+// waitRestored waits until the plugin has noticed that the connection is gone,
+// and returns how long it will still be cut off: 0 as a rule.
+func waitRestored(ctx context.Context, plugin pluginv1.PluginServiceClient, path string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		info, err := getInfo(ctx, plugin, path)
+		if err != nil || !info.GetRehearsal().GetActive() {
+			return 0, err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return info.GetRehearsal().GetLeft().AsDuration(), nil
+		}
 	}
 }
 
@@ -166,15 +187,17 @@ func (r rehearsal) write(w io.Writer) {
 		fmt.Fprintln(w, "  the API server asked for nothing")
 	}
 	for _, q := range r.last.GetRequests() {
-		fmt.Fprintf(w, "  %-8s %d served, %d failed\n", printable(q.GetMethod()), q.GetServed(), q.GetFailed())
+		fmt.Fprintf(w, "  %-8s %d served, %d failed\n", doctor.Printable(q.GetMethod()), q.GetServed(), q.GetFailed())
 		for _, reason := range q.GetReasons() {
-			fmt.Fprintf(w, "           failed: %s\n", printable(reason))
+			fmt.Fprintf(w, "           failed: %s\n", doctor.Printable(reason))
 		}
 	}
 	if s := r.last.GetServing(); !s.GetOk() {
-		fmt.Fprintf(w, "  at the end the plugin did not serve: %s\n", printable(s.GetReason()))
+		fmt.Fprintf(w, "  at the end the plugin did not serve: %s\n", doctor.Printable(s.GetReason()))
 	}
-	fmt.Fprintf(w, "It could have gone on for %s.\n", span(r.last.GetCouldLast()))
+	if r.last.GetCouldLast() != nil {
+		fmt.Fprintf(w, "It could have gone on for another %s.\n", span(r.last.GetCouldLast()))
+	}
 	would := r.wouldFail()
 	if len(would) == 0 {
 		fmt.Fprintln(w, "Nothing else would have failed, had it been asked for.")
@@ -240,14 +263,14 @@ func progressLine(m *pluginv1.RehearseResponse, counts bool) string {
 	if s := m.GetServing(); s.GetOk() {
 		text += ", serving"
 	} else {
-		text += ", NOT serving: " + printable(s.GetReason())
+		text += ", NOT serving: " + doctor.Printable(s.GetReason())
 	}
 	for _, q := range m.GetRequests() {
 		if counts {
-			text += fmt.Sprintf(", %s %d", printable(q.GetMethod()), q.GetServed())
+			text += fmt.Sprintf(", %s %d", doctor.Printable(q.GetMethod()), q.GetServed())
 		}
 		if q.GetFailed() > 0 {
-			text += fmt.Sprintf(", %s %d FAILED", printable(q.GetMethod()), q.GetFailed())
+			text += fmt.Sprintf(", %s %d FAILED", doctor.Printable(q.GetMethod()), q.GetFailed())
 		}
 	}
 	return text

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -122,7 +123,7 @@ func (v statusView) write(w io.Writer) {
 
 	for _, key := range v.info.GetKeys() {
 		for _, h := range key.GetHazards() {
-			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.warn("HAZARD"), printable(h.GetName()), keyPath(key), printable(h.GetText()))
+			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.warn("HAZARD"), doctor.Printable(h.GetName()), keyPath(key), doctor.Printable(h.GetText()))
 		}
 	}
 	v.without(w)
@@ -132,9 +133,9 @@ func (v statusView) serving() string {
 	s := v.info.GetServing()
 	switch {
 	case !s.GetOk():
-		return v.colours.bad("NO") + ": " + printable(s.GetReason())
+		return v.colours.bad("NO") + ": " + doctor.Printable(s.GetReason())
 	case !s.GetWritable():
-		return v.colours.warn("reads only") + ", key_id " + s.GetKeyId() + ": Vault has refused the key once, nothing new is sealed until that is clear"
+		return v.colours.warn("reads only") + ", key_id " + s.GetKeyId() + ": " + doctor.Printable(s.GetReason())
 	default:
 		return v.colours.good("yes") + ", key_id " + s.GetKeyId()
 	}
@@ -180,11 +181,11 @@ func (v statusView) probe(p *pluginv1.Probe) string {
 	case "not yet", "":
 		return v.colours.warn("not asked yet")
 	default:
-		text := v.colours.bad(printable(p.GetState()))
+		text := v.colours.bad(doctor.Printable(p.GetState()))
 		if p.GetFailing() != nil {
 			text += " for " + span(p.GetFailing())
 		}
-		return text + ": " + printable(p.GetReason()) + "; " + good
+		return text + ": " + doctor.Printable(p.GetReason()) + "; " + good
 	}
 }
 
@@ -226,7 +227,7 @@ func (v statusView) without(w io.Writer) {
 				header = ""
 			}
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", key.GetSource(), number(version),
-				version.GetCreated().AsTime().Format(time.DateOnly), version.GetKeyId(), v.opens(version))
+				created(version), version.GetKeyId(), v.opens(version))
 		}
 	}
 	if header != "" {
@@ -246,6 +247,13 @@ func number(v *pluginv1.Version) string {
 	return text
 }
 
+func created(v *pluginv1.Version) string {
+	if v.GetCreated() == nil {
+		return "unlisted" // below the minimum, or of a key that was replaced
+	}
+	return v.GetCreated().AsTime().Format(time.DateOnly)
+}
+
 func (v statusView) opens(version *pluginv1.Version) string {
 	switch {
 	case version.GetRefused():
@@ -257,13 +265,13 @@ func (v statusView) opens(version *pluginv1.Version) string {
 	}
 }
 
-func keyPath(key *pluginv1.Key) string { return printable(key.GetMount() + "/" + key.GetName()) }
+func keyPath(key *pluginv1.Key) string { return doctor.Printable(key.GetMount() + "/" + key.GetName()) }
 
 func orUnknown(text string) string {
 	if text == "" {
 		return "not known yet"
 	}
-	return printable(text)
+	return doctor.Printable(text)
 }
 
 func span(d *durationpb.Duration) string { return rounded(d.AsDuration()) }

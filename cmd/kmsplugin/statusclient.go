@@ -8,10 +8,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -21,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -91,7 +90,7 @@ func explain(path string, err error) error {
 	case s.Code() == codes.DeadlineExceeded:
 		return fmt.Errorf("the plugin at %s accepts connections but does not answer within %v", path, askTimeout)
 	default:
-		return fmt.Errorf("the plugin at %s answers %s: %s", path, s.Code(), printable(s.Message()))
+		return fmt.Errorf("the plugin at %s answers %s: %s", path, s.Code(), doctor.Printable(s.Message()))
 	}
 }
 
@@ -104,16 +103,6 @@ func getInfo(ctx context.Context, plugin pluginv1.PluginServiceClient, path stri
 		return nil, explain(path, err)
 	}
 	return info, nil
-}
-
-// printable keeps what another process says from steering the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
 }
 
 // isTerminal reports whether somebody sits in front of a stream.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
@@ -30,6 +31,10 @@ type Provider struct {
 	// Names are the names of its keys in order, the first of which writes, or
 	// the one name of a KMS provider.
 	Names []string
+	// Endpoint and Timeout are those of a KMS provider, the timeout with the API
+	// server's default.
+	Endpoint string
+	Timeout  time.Duration
 }
 
 // Identity reports whether the provider writes plaintext.
@@ -96,12 +101,17 @@ func newProvider(p fileProvider) Provider {
 	case p.Secretbox != nil:
 		return Provider{Format: storedvalue.Secretbox, Names: keyNames(p.Secretbox)}
 	case p.KMS != nil && p.KMS.APIVersion == "v1":
-		return Provider{Format: storedvalue.KMSv1, Names: []string{p.KMS.Name}}
+		return newKMSProvider(storedvalue.KMSv1, p.KMS)
 	case p.KMS != nil:
-		return Provider{Format: storedvalue.KMSv2, Names: []string{p.KMS.Name}}
+		return newKMSProvider(storedvalue.KMSv2, p.KMS)
 	default:
 		return Provider{Format: storedvalue.Unrecognised}
 	}
+}
+
+func newKMSProvider(format storedvalue.Format, k *fileKMS) Provider {
+	timeout, _ := parseTimeout(k.Timeout) // validated before
+	return Provider{Format: format, Names: []string{k.Name}, Endpoint: k.Endpoint, Timeout: timeout}
 }
 
 func keyNames(k *fileKeys) []string {

@@ -143,22 +143,26 @@ func validateKMS(path string, k *fileKMS, names map[string]bool) (errs []error) 
 	case *k.CacheSize == 0:
 		fail(".cachesize: must not be 0")
 	}
-	if reason := refuseTimeout(k.Timeout); reason != "" {
+	if _, reason := parseTimeout(k.Timeout); reason != "" {
 		fail(".timeout: " + reason)
 	}
 	return errs
 }
 
-func refuseTimeout(raw json.RawMessage) string {
+// defaultTimeout is the API server's (pkg/apis/apiserver/v1/defaults.go).
+const defaultTimeout = 3 * time.Second
+
+func parseTimeout(raw json.RawMessage) (d time.Duration, reason string) {
 	if len(raw) == 0 || string(raw) == "null" {
-		return ""
+		return defaultTimeout, ""
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return "want a duration such as 3s"
+		return 0, "want a duration such as 3s"
 	}
-	if d, err := time.ParseDuration(text); err != nil || d <= 0 {
-		return "want a duration above zero, such as 3s"
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, "want a duration above zero, such as 3s"
 	}
-	return ""
+	return d, ""
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/vaultbackend"
+)
+
+// doctorOptions are what doctor is told beside the plugin's configuration.
+type doctorOptions struct {
+	configFile       string
+	encryptionConfig string
+	adminTokenFile   string
+}
+
+func newDoctor() *cobra.Command {
+	var output string
+	var opts doctorOptions
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what is wrong with this node, its configuration and Vault, and say what to do",
+		Long: `Look at the configuration, the socket, the credential files, every address of
+Vault, the login, what Vault allows and what it should not, the key's properties,
+the clocks, whether Vault depends on the cluster that it unlocks, and the API
+server's EncryptionConfiguration. Each check says what was found; one that did
+not pass also why that matters and what to do.
+
+Run it on the node, as root or as the plugin's user, with the plugin's
+configuration, before the plugin starts or while it runs. Nothing is changed. It
+logs in to Vault as the plugin does: a secret-id that may be used a few times only
+is used once more.
+
+Exit status: 0 if nothing failed, 1 if something did, 2 if nothing failed but
+something could not be looked at, 3 if the command was called or configured
+wrongly. What the plugin's own rights do not suffice to see, by design (Vault's
+audit devices, and what its token may do where sys/capabilities-self is denied),
+and files that were not named do not count.`,
+		Example: `  kmsplugin doctor --config /etc/kmsplugin/config.yaml
+  kmsplugin doctor --config /etc/kmsplugin/config.yaml -o json \
+    --encryption-provider-config /etc/kubernetes/encryption.yaml --admin-token-file ~/.vault-token`,
+		Args: cobra.NoArgs,
+	}
+	load := addConfigFlags(cmd)
+	addOutput(cmd, &output)
+	cmd.Flags().StringVar(&opts.encryptionConfig, "encryption-provider-config", "", "the API server's EncryptionConfiguration, to look at as well")
+	cmd.Flags().StringVar(&opts.adminTokenFile, "admin-token-file", "", "file with a Vault token for what the plugin may not see: audit devices, the auth method's configuration")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		c, err := load()
+		if err != nil {
+			return err
+		}
+		opts.configFile = cmd.Flag("config").Value.String()
+		uses, err := c.uses()
+		if err != nil {
+			return err
+		}
+		facts := gatherNode(cmd.Context(), c, uses, opts)
+		facts.Vaults = make([]doctor.Vault, len(uses))
+		var gathering sync.WaitGroup
+		for i, use := range uses {
+			gathering.Go(func() {
+				facts.Vaults[i] = vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
+					Use: use, AdminTokenFile: opts.adminTokenFile, Boot: kmsplugin.SinceBoot,
+				})
+			})
+		}
+		gathering.Wait()
+		facts.Now = time.Now()
+		return printResults(cmd.OutOrStdout(), doctor.Examine(facts), output)
+	}
+	return cmd
+}
+
+func printResults(w io.Writer, results []doctor.Result, output string) error {
+	var err error
+	if output == "json" {
+		err = doctor.JSON(w, results)
+	} else {
+		err = doctor.Table(w, results, coloursFor(w).outcome)
+	}
+	if err != nil {
+		return fmt.Errorf("print results: %w", err)
+	}
+	if status := doctor.ExitStatus(results); status != 0 {
+		return cli.Exit(status, nil)
+	}
+	return nil
+}
+
+func (c colours) outcome(o doctor.Outcome, word string) string {
+	switch o {
+	case doctor.Pass:
+		return c.good(word)
+	case doctor.Fail:
+		return c.bad(word)
+	default:
+		return c.warn(word)
+	}
+}

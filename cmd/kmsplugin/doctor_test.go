@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/test/cluster"
+)
+
+// ask runs doctor against the plugin's own configuration.
+func (l *lab) ask(p *cluster.Plugin, args ...string) (status int, results []doctor.Result) {
+	l.Helper()
+	status, out, errs := run(l.T, append([]string{"doctor", "--config", p.ConfigFile(), "-o", "json"}, args...)...)
+	var report struct{ Results []doctor.Result }
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		l.Fatalf("status %d: %v: %s%s", status, err, out, errs)
+	}
+	return status, report.Results
+}
+
+// outcome is the first outcome of a check about what subject names.
+func outcome(t *testing.T, results []doctor.Result, id, subject string) (doctor.Outcome, string) {
+	t.Helper()
+	for _, r := range results {
+		if r.ID == id && strings.Contains(r.Subject, subject) {
+			return r.Outcome, r.Found
+		}
+	}
+	t.Errorf("%s says nothing about %q", id, subject)
+	return "", ""
+}
+
+func TestDoctorOnANodeWithARealPlugin(t *testing.T) {
+	l := newLab(t)
+	role := l.role(l.printed())
+	p := l.start(role, nil)
+	l.check(p.WaitServing(l.ctx))
+	encryption := filepath.Join(t.TempDir(), "encryption.yaml")
+	l.check(os.WriteFile(encryption, []byte(`apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - kms: {apiVersion: v2, name: sealproof, endpoint: "unix://`+p.Socket()+`"}
+`), 0o600))
+
+	status, results := l.ask(p, "--encryption-provider-config", encryption)
+	if status != 0 {
+		t.Errorf("a sound node: exit status %d", status)
+	}
+	for _, r := range results {
+		if r.Outcome == doctor.Fail || r.Outcome == doctor.NotEvaluated && !r.Beyond {
+			t.Errorf("a sound node: %+v", r)
+		}
+	}
+	// What the plugin does about core files is seen in its process, not assumed.
+	if o, found := outcome(t, results, "KD-111", "process"); o != doctor.Pass {
+		t.Errorf("core dumps: %s, %s", o, found)
+	}
+
+	for _, row := range []struct {
+		name       string
+		breaks     func() (repair func())
+		args       []string
+		id         string
+		subject    string
+		outcome    doctor.Outcome
+		found      string
+		exitStatus int
+	}{
+		{"the secret-id may be read by others", func() func() {
+			l.check(os.Chmod(role.SecretIDFile, 0o644))
+			return func() { l.check(os.Chmod(role.SecretIDFile, 0o600)) }
+		}, nil, "KD-301", "vault.auth.secret-id-file", doctor.Fail, "mode 0644", 1},
+		{"everybody may connect", func() func() {
+			l.check(os.Chmod(p.Socket(), 0o666))
+			return func() { l.check(os.Chmod(p.Socket(), 0o660)) }
+		}, nil, "KD-203", "", doctor.Fail, "everybody", 1},
+		{"everybody may write to the socket's directory", func() func() {
+			l.check(os.Chmod(filepath.Dir(p.Socket()), 0o777))
+			return func() { l.check(os.Chmod(filepath.Dir(p.Socket()), 0o700)) }
+		}, nil, "KD-201", "", doctor.Fail, "everybody may write", 1},
+		{"the EncryptionConfiguration means another socket", func() func() { return func() {} },
+			[]string{"--encryption-provider-config", "../../deploy/encryption-configuration.yaml"}, "KD-701", "", doctor.Fail, "no provider of Secrets", 1},
+		{"the EncryptionConfiguration is something else", func() func() { return func() {} },
+			[]string{"--encryption-provider-config", "../../deploy/kmsplugin.yaml"}, "KD-701", "", doctor.Fail, "EncryptionConfiguration", 1},
+		{"the plugin was killed", func() func() {
+			l.check(p.Kill())
+			return func() { l.check(p.Restart(l.ctx)) }
+		}, nil, "KD-202", "", doctor.Fail, "nobody listens", 1},
+		{"a file lies in the socket's place", func() func() {
+			l.check(p.Stop(l.ctx))
+			l.check(os.WriteFile(p.Socket(), nil, 0o600))
+			return func() { l.check(os.Remove(p.Socket())) }
+		}, nil, "KD-202", "", doctor.Fail, "regular file", 1},
+	} {
+		repair := row.breaks()
+		status, results := l.ask(p, row.args...)
+		repair()
+		if o, found := outcome(t, results, row.id, row.subject); o != row.outcome || !strings.Contains(found, row.found) || status != row.exitStatus {
+			t.Errorf("%s: status %d, %s, %s", row.name, status, o, found)
+		}
+	}
+}
+
+func TestDoctorNeedsAConfiguration(t *testing.T) {
+	for _, args := range [][]string{{"doctor"}, {"doctor", "--config", "/nonexistent"}, {"doctor", "-o", "xml"}} {
+		if status, _, errs := run(t, args...); status != 3 || errs == "" {
+			t.Errorf("%q: status %d, %s", args, status, errs)
+		}
+	}
+}
+
+func TestGatheredFactsAreThoseOfTheFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	authority, err := cluster.NewAuthority(filepath.Join(dir, "pki"), "some-ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	devices, problem := gatherSwap(file("swaps", "Filename\tType\tSize\n/dev/sda2 partition 8\n/swap.img file 4\n", 0o600))
+	if problem != "" || !slices.Equal(devices, []string{"/dev/sda2", "/swap.img"}) {
+		t.Errorf("swap: %v, %s", devices, problem)
+	}
+	if devices, _ := gatherSwap(file("none", "Filename\tType\n", 0o600)); len(devices) > 0 {
+		t.Errorf("no swap: %v", devices)
+	}
+	if _, problem := gatherSwap(filepath.Join(dir, "absent")); problem == "" {
+		t.Error("swap that cannot be seen is called none")
+	}
+	name, members := gatherGroup(file("group", "root:x:0:\nkms:x:990:alice,bob\nbroken\n", 0o600), 990)
+	if name != "kms" || !slices.Equal(members, []string{"alice", "bob"}) {
+		t.Errorf("group %s: %v", name, members)
+	}
+
+	files := gatherFiles([]doctor.File{
+		{Key: "ca", Name: authority.CAFile()},
+		{Key: "again", Name: authority.CAFile()},
+		{Key: "unset"},
+		{Key: "secret", Name: file("secret", "s", 0o600), Secret: true},
+		{Key: "empty", Name: file("empty", "", 0o600), Secret: true},
+		{Key: "absent", Name: filepath.Join(dir, "absent")},
+	})
+	if len(files) != 4 {
+		t.Fatalf("%d files: %+v", len(files), files)
+	}
+	ca, secret, empty, absent := files[0], files[1], files[2], files[3]
+	if len(ca.Certificates) != 1 || !strings.Contains(ca.Certificates[0].Subject, "some-ca") || !ca.Certificates[0].NotAfter.After(time.Now()) {
+		t.Errorf("certificates: %+v", ca.Certificates)
+	}
+	if !secret.Path.Exists || secret.Path.Mode.Perm() != 0o600 || secret.Empty || !empty.Empty || absent.Path.Exists {
+		t.Errorf("%+v\n%+v\n%+v", secret, empty, absent)
+	}
+
+	key := "c2VjcmV0IGlzIHNlY3VyZSwgb3IgaXMgaXQ/Pz8/Pz8=" // 32 bytes
+	e := gatherEncryption(file("encryption", `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - kms: {apiVersion: v2, name: a, endpoint: "unix:///run/a.sock"}
+      - kms: {apiVersion: v2, name: b, endpoint: "unix:///run/b.sock", timeout: 7s}
+      - secretbox: {keys: [{name: old, secret: `+key+`}]}
+      - identity: {}
+`, 0o600))
+	want := []doctor.Provider{
+		{Kind: "kms v2", Name: "a", Endpoint: "unix:///run/a.sock", Timeout: 3 * time.Second},
+		{Kind: "kms v2", Name: "b", Endpoint: "unix:///run/b.sock", Timeout: 7 * time.Second},
+		{Kind: "secretbox", Name: "old"},
+		{Kind: "identity"},
+	}
+	if e.Err != "" || !slices.Equal(e.Secrets, want) || !e.HoldsKeys() {
+		t.Errorf("%+v", e)
+	}
+}

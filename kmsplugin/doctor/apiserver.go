@@ -1,0 +1,56 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func apiServerChecks() []check {
+	return []check{
+		{"KD-701", "EncryptionConfiguration", "what it says decides what etcd holds, not the plugin", checkEncryption},
+	}
+}
+
+func checkEncryption(f Facts) []finding {
+	e := f.Encryption
+	switch {
+	case e == nil:
+		found := notEvaluated("", "no file was named", "name it with --encryption-provider-config")
+		found.beyond = true
+		return []finding{found}
+	case e.Err != "":
+		return []finding{fail(e.File, e.Err, "correct it: an API server does not start with it")}
+	}
+	ours := slices.IndexFunc(e.Secrets, func(p Provider) bool { return p.Endpoint != "" && socketOf(p.Endpoint) == f.Socket.Path })
+	if ours < 0 {
+		return []finding{fail(e.File, "no provider of Secrets has the endpoint unix://"+f.Socket.Path, "add a kms provider with that endpoint, or correct socket.path")}
+	}
+	var all []finding
+	p := e.Secrets[ours]
+	if p.Kind != "kms v2" {
+		all = append(all, fail(e.File, "the provider with our endpoint is "+p.Kind, "set apiVersion: v2"))
+	}
+	if p.Timeout < f.Config.RequestTimeout {
+		all = append(all, fail(e.File, fmt.Sprintf("its timeout is %v, less than request-timeout (%v): the API server gives up before it hears the reason", p.Timeout, f.Config.RequestTimeout), "raise timeout, or lower request-timeout"))
+	}
+	switch first := e.Secrets[0]; {
+	case ours == 0:
+	case first.Kind == "identity":
+		all = append(all, fail(e.File, "identity comes first: new Secrets are written in plaintext", "put the kms provider first, and rewrite all Secrets"))
+	default:
+		all = append(all, warn(e.File, fmt.Sprintf("%s %s comes first: new Secrets are not sealed by this plugin", first.Kind, first.Name), "put the kms provider first once every API server has it"))
+	}
+	if i := slices.IndexFunc(e.Secrets, func(p Provider) bool { return p.Kind == "identity" }); i > ours && ours == 0 {
+		all = append(all, warn(e.File, "identity is still among the providers: plaintext that somebody writes to etcd is taken for a Secret", "once etcdaudit scan finds no plaintext, remove it"))
+	}
+	if len(all) == 0 {
+		all = append(all, pass(e.File, "Secrets are written with "+p.Kind+" "+p.Name+" and this socket"))
+	}
+	return all
+}
+
+// socketOf is the path in a kms endpoint, unix:///path or unix:/path.
+func socketOf(endpoint string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(endpoint, "unix:"), "//")
+}

@@ -1,0 +1,317 @@
+package doctor
+
+import (
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
+
+// sound is a node with nothing wrong on it. Every call returns facts of its own.
+func sound() Facts {
+	cert := Certificate{Subject: "CN=vault", NotBefore: noon().Add(-time.Hour), NotAfter: noon().AddDate(1, 0, 0)}
+	private := Path{Exists: true, Mode: 0o600, Owner: "root"}
+	return Facts{
+		Now:    noon(),
+		Config: Config{OnRefusal: "drop", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
+		Node:   Node{Plugin: &Process{PID: 4711, UID: 998, CoreSoft: "0"}},
+		Socket: Socket{
+			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Group: "kms",
+			Dir:  Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, Owner: "kmsplugin"},
+			File: Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, Owner: "kmsplugin"},
+		},
+		Files: []File{
+			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []Certificate{cert}},
+			{Key: "vault.auth.secret-id-file", Name: "/etc/kmsplugin/secret-id", Secret: true, Path: private, Parent: Path{Exists: true, Mode: fs.ModeDir | 0o755}},
+		},
+		Vaults: []Vault{{
+			Section: "vault", KeyPath: "transit/k",
+			Addresses: []Address{{
+				URL: "https://vault.example.com:8200", Host: "vault.example.com", IPs: []string{"192.0.2.1"},
+				TLSVersion: "TLS 1.3", Chain: []Certificate{cert}, Version: "1.21.0", Initialised: true, ClockKnown: true,
+			}},
+			Login:   Login{Method: "approle"},
+			Needed:  []Capability{{Path: "transit/keys/k", Want: []string{"read"}, Have: []string{"read"}}, {Path: "transit/encrypt/k", Want: []string{"update"}, Have: []string{"update"}}},
+			TooMuch: []Capability{{Path: "transit/keys/k/config", Have: []string{"deny"}, Meaning: "deletion can be allowed"}},
+			Trials:  []Trial{{What: "encrypt"}, {What: "decrypt"}},
+			Key:     Key{Type: "aes256-gcm96", Latest: 2, Versions: 2, MinDecryption: 1},
+			Audit:   Audit{Devices: []string{"file/ (file)"}},
+		}},
+		Encryption: &Encryption{File: "/etc/kubernetes/enc.yaml", Secrets: []Provider{
+			{Kind: "kms v2", Name: "sealproof", Endpoint: "unix:///run/kmsplugin/sealproof.sock", Timeout: 3 * time.Second},
+		}},
+	}
+}
+
+func TestASoundNodePassesEverything(t *testing.T) {
+	results := Examine(sound())
+	for _, r := range results {
+		if r.Outcome != Pass || r.Why != "" || r.Do != "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if status := ExitStatus(results); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	// One that says nothing was forgotten, or passes silently.
+	for _, c := range checks() {
+		if !slices.ContainsFunc(results, func(r Result) bool { return r.ID == c.id }) {
+			t.Errorf("%s says nothing", c.id)
+		}
+	}
+}
+
+// TestEachFaultIsFound breaks one thing at a time, and wants that check to
+// complain, and only that, in words that name it.
+func TestEachFaultIsFound(t *testing.T) {
+	type facts = *Facts
+	vault := func(f facts) *Vault { return &f.Vaults[0] }
+	address := func(f facts) *Address { return &f.Vaults[0].Addresses[0] }
+	key := func(f facts) *Key { return &f.Vaults[0].Key }
+	met := map[string]bool{}
+	for _, row := range []struct {
+		name    string
+		breaks  func(facts)
+		id      string
+		outcome Outcome
+		says    string
+	}{
+		{"refusals are treated as outages", func(f facts) { f.Config.OnRefusal = "lease" }, "KD-101", Warn, "used for up to 24h0m0s"},
+		{"an outage is reported in healthz", func(f facts) { f.Config.ReportAfter = time.Hour }, "KD-101", Warn, "takes itself out of service"},
+		{"requests outlast the API server", func(f facts) {
+			f.Config.RequestTimeout = 3 * time.Second
+		}, "KD-101", Warn, "request-timeout"},
+
+		{"swap is on", func(f facts) { f.Node.Swap = []string{"/dev/sda2"} }, "KD-110", Warn, "/dev/sda2"},
+		{"memory was to be locked and is not", func(f facts) { f.Node.Swap, f.Config.LockMemory = []string{"/dev/sda2"}, true }, "KD-110", Warn, "not locked"},
+		{"swap cannot be seen", func(f facts) { f.Node.SwapErr = "no /proc" }, "KD-110", NotEvaluated, "no /proc"},
+		{"core files are written", func(f facts) { f.Node.Plugin.CoreSoft = "unlimited" }, "KD-111", Fail, "unlimited"},
+		{"the process cannot be seen", func(f facts) { f.Node.Plugin, f.Node.PluginErr = nil, "another namespace" }, "KD-111", NotEvaluated, "another namespace"},
+		{"nobody runs", func(f facts) { f.Node.Plugin = nil }, "KD-111", NotEvaluated, "no plugin listens"},
+
+		{"the socket's directory is missing", func(f facts) { f.Socket.Dir = Path{} }, "KD-201", Fail, "does not exist"},
+		{"everybody may write there", func(f facts) { f.Socket.Dir.Mode |= 0o002 }, "KD-201", Fail, "everybody may write"},
+		{"the directory is a file", func(f facts) { f.Socket.Dir.Mode = 0o644 }, "KD-201", Fail, "regular file"},
+		{"the directory is somebody else's", func(f facts) { f.Socket.Dir.UID, f.Socket.Dir.Owner = 1000, "bob" }, "KD-201", Warn, "bob"},
+		{"the directory cannot be looked at", func(f facts) { f.Socket.Dir = Path{Err: "permission denied"} }, "KD-201", NotEvaluated, "permission denied"},
+		{"the socket is stale", func(f facts) { f.Socket.Listens, f.Socket.Stale = false, true }, "KD-202", Fail, "nobody listens"},
+		{"one may not connect", func(f facts) { f.Socket.Listens, f.Socket.ConnectErr = false, "permission denied" }, "KD-202", NotEvaluated, "permission denied"},
+		{"everybody may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", Fail, "everybody"},
+		{"people may connect", func(f facts) { f.Socket.Members = []string{"alice"} }, "KD-203", Warn, "group kms (alice)"},
+
+		{"a file is missing", func(f facts) { f.Files[1].Path = Path{} }, "KD-301", Fail, "secret-id-file /etc/kmsplugin/secret-id"},
+		{"others read a secret", func(f facts) { f.Files[1].Path.Mode = 0o640 }, "KD-301", Fail, "mode 0640"},
+		{"others write to a file", func(f facts) { f.Files[0].Path.Mode = 0o664 }, "KD-301", Fail, "write to it"},
+		{"others replace a file", func(f facts) { f.Files[1].Parent.Mode |= 0o002 }, "KD-301", Fail, "its directory has mode"},
+		{"a file is a directory", func(f facts) { f.Files[1].Path.Mode = fs.ModeDir | 0o700 }, "KD-301", Fail, "directory"},
+		{"a file is empty", func(f facts) { f.Files[1].Empty = true }, "KD-301", Fail, "empty"},
+		{"a file cannot be read", func(f facts) { f.Files[1].OpenErr = "permission denied" }, "KD-301", NotEvaluated, "permission denied"},
+		{"a file cannot be looked at", func(f facts) { f.Files[1].Path.Err = "permission denied" }, "KD-301", NotEvaluated, "permission denied"},
+		{"a secret is somebody else's", func(f facts) { f.Files[1].Path.UID, f.Files[1].Path.Owner = 1000, "bob" }, "KD-301", Warn, "bob"},
+		{"a CA has expired", func(f facts) { f.Files[0].Certificates[0].NotAfter = noon() }, "KD-302", Fail, "expired on"},
+		{"a CA expires soon", func(f facts) {
+			f.Files[0].Certificates[0] = Certificate{NotBefore: noon().AddDate(-1, 0, 0), NotAfter: noon().Add(50 * time.Hour)}
+		}, "KD-302", Warn, "in 50h"},
+
+		{"the name is unknown", func(f facts) { address(f).ResolveErr = "no such host" }, "KD-401", Fail, "not resolved: no such host"},
+		{"nobody answers", func(f facts) { address(f).ConnectErr = "connection refused" }, "KD-401", Fail, "connection refused"},
+		{"TLS fails", func(f facts) { address(f).TLSErr = "unknown authority" }, "KD-401", Fail, "unknown authority"},
+		{"something else answers", func(f facts) { address(f).HealthErr = "HTTP status 200 and no health in it" }, "KD-401", Fail, "as Vault does"},
+		{"Vault is sealed", func(f facts) { address(f).Sealed = true }, "KD-401", Fail, "sealed"},
+		{"Vault is empty", func(f facts) { address(f).Initialised = false }, "KD-401", Fail, "not initialised"},
+		{"one node of two is sealed", func(f facts) {
+			other := *address(f)
+			other.URL, other.Sealed = "https://b:8200", true
+			vault(f).Addresses = append(vault(f).Addresses, other)
+		}, "KD-401", Warn, "https://b:8200"},
+		{"Vault's certificate has expired", func(f facts) { address(f).Chain[0].NotAfter = noon().Add(-time.Hour) }, "KD-402", Fail, "expired on"},
+		{"Vault's certificate is not valid yet", func(f facts) { address(f).Chain[0].NotBefore = noon().Add(time.Hour) }, "KD-402", Fail, "valid only from"},
+		{"the clocks differ", func(f facts) { address(f).Ahead = -10 * time.Minute }, "KD-403", Warn, "-10m0s"},
+		{"Vault is a Service of a cluster", func(f facts) { address(f).Host = "vault.vault.svc" }, "KD-404", Fail, "vault.vault.svc"},
+		{"its name leads to one", func(f facts) { address(f).Canonical = "vault.vault.svc.cluster.local." }, "KD-404", Fail, "cluster.local"},
+		{"an API server reviews the login", func(f facts) { vault(f).Login.Method, vault(f).Login.Reviewer = "kubernetes", "https://10.0.0.1:6443" }, "KD-404", Warn, "https://10.0.0.1:6443"},
+		{"an unknown one does", func(f facts) { vault(f).Login.Method = "kubernetes" }, "KD-404", Warn, "could not be read"},
+		{"the JWT is a cluster's", func(f facts) { vault(f).Login.Issuer = "https://kubernetes.default.svc.cluster.local" }, "KD-404", Warn, "issued by a cluster"},
+
+		{"a right is missing", func(f facts) { vault(f).Needed[1].Have = []string{"deny"} }, "KD-501", Fail, "update is missing"},
+		{"create is allowed", func(f facts) { vault(f).Needed[1].Have = []string{"create", "update"} }, "KD-502", Fail, "made anew silently"},
+		{"too much is allowed", func(f facts) { vault(f).TooMuch[0].Have = []string{"sudo", "update"} }, "KD-502", Fail, "sudo, update is allowed: deletion can be allowed"},
+		{"the token is root", func(f facts) { vault(f).Needed[0].Have, vault(f).Needed[1].Have = []string{"root"}, []string{"root"} }, "KD-502", Fail, "root token"},
+		{"a request fails", func(f facts) { vault(f).Trials[1].Err = "permission denied" }, "KD-503", Fail, "decrypt: permission denied"},
+		{"nothing is audited", func(f facts) { vault(f).Audit.Devices = nil }, "KD-504", Fail, "no audit device"},
+		{"auditing cannot be seen", func(f facts) { vault(f).Audit.Err = "permission denied" }, "KD-504", NotEvaluated, "permission denied"},
+
+		{"the key has a wrong type", func(f facts) { key(f).Type = "rsa-2048" }, "KD-601", Fail, "rsa-2048"},
+		{"the key is derived", func(f facts) { key(f).Derived = true }, "KD-601", Fail, "derived"},
+		{"the key is convergent", func(f facts) { key(f).Convergent = true }, "KD-601", Fail, "convergent"},
+		{"the key was imported", func(f facts) { key(f).ImportedKey = true }, "KD-601", Warn, "imported"},
+		{"the key can be deleted", func(f facts) { key(f).DeletionAllowed = true }, "KD-602", Fail, "deletion_allowed"},
+		{"the key can be exported", func(f facts) { key(f).Exportable = true }, "KD-603", Fail, "exportable is on"},
+		{"the key can be backed up in the clear", func(f facts) { key(f).AllowPlaintextBackup = true }, "KD-603", Fail, "allow_plaintext_backup is on"},
+		{"old versions do not decrypt", func(f facts) { key(f).MinDecryption = 2 }, "KD-604", Warn, "min_decryption_version is 2 of 2"},
+		{"versions were trimmed", func(f facts) { key(f).MinAvailable = 2 }, "KD-604", Fail, "trimmed"},
+		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", Fail, "nothing new can be sealed"},
+		{"the key rotates daily", func(f facts) { key(f).AutoRotate = 24 * time.Hour }, "KD-605", Warn, "every 24h"},
+
+		{"the EncryptionConfiguration was not named", func(f facts) { f.Encryption = nil }, "KD-701", NotEvaluated, "no file was named"},
+		{"it is no EncryptionConfiguration", func(f facts) { f.Encryption.Err = "want kind EncryptionConfiguration" }, "KD-701", Fail, "want kind"},
+		{"it has another endpoint", func(f facts) { f.Encryption.Secrets[0].Endpoint = "unix:///run/other.sock" }, "KD-701", Fail, "no provider of Secrets has the endpoint"},
+		{"it does not name Secrets", func(f facts) { f.Encryption.Secrets = nil }, "KD-701", Fail, "no provider of Secrets"},
+		{"it speaks KMS v1", func(f facts) { f.Encryption.Secrets[0].Kind = "kms v1" }, "KD-701", Fail, "apiVersion: v2"},
+		{"it gives up too early", func(f facts) { f.Encryption.Secrets[0].Timeout = time.Second }, "KD-701", Fail, "less than request-timeout"},
+		{"identity writes", func(f facts) {
+			f.Encryption.Secrets = slices.Insert(f.Encryption.Secrets, 0, Provider{Kind: "identity"})
+		}, "KD-701", Fail, "plaintext"},
+		{"another provider writes", func(f facts) {
+			f.Encryption.Secrets = slices.Insert(f.Encryption.Secrets, 0, Provider{Kind: "aescbc", Name: "k1"})
+		}, "KD-701", Warn, "aescbc k1 comes first"},
+		{"identity still reads", func(f facts) { f.Encryption.Secrets = append(f.Encryption.Secrets, Provider{Kind: "identity"}) }, "KD-701", Warn, "still among"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := sound()
+			row.breaks(&f)
+			found := false
+			for _, r := range Examine(f) {
+				text := strings.Join([]string{r.Title, r.Subject + ": " + r.Found, r.Why, r.Do}, " ")
+				switch {
+				case r.Outcome == Pass:
+				case r.ID != row.id || r.Outcome != row.outcome:
+					t.Errorf("%s, %s: %s", r.Outcome, r.ID, text)
+				case r.Why == "" || r.Do == "":
+					t.Errorf("says not why it matters and what to do: %s", text)
+				case strings.Contains(text, row.says):
+					found = true
+				}
+			}
+			if !found {
+				t.Errorf("no %s of %s says %q", row.outcome, row.id, row.says)
+			}
+			met[row.id] = true
+		})
+	}
+	// What takes other checks with it has tests of its own below.
+	met["KD-405"] = true
+	for _, c := range checks() {
+		if !met[c.id] {
+			t.Errorf("%s was never broken", c.id)
+		}
+	}
+}
+
+func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		breaks func(*Facts)
+		fails  string
+		open   []string // not evaluated in consequence
+		status int
+	}{
+		{"no login", func(f *Facts) { f.Vaults[0].Login.Err = "Vault refuses the login" }, "KD-405",
+			[]string{"KD-501", "KD-502", "KD-503", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 1},
+		{"login was left out", func(f *Facts) { f.Vaults[0].Login.Skipped = "it can be done once" }, "",
+			[]string{"KD-405", "KD-501", "KD-502", "KD-503", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 2},
+		{"no key", func(f *Facts) { f.Vaults[0].Key.Err = "encryption key not found" }, "KD-601",
+			[]string{"KD-602", "KD-603", "KD-604", "KD-605"}, 1},
+		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = Path{}, false }, "KD-202", []string{"KD-203"}, 1},
+		{"another file in its place", func(f *Facts) { f.Socket.File.Mode, f.Socket.Listens = 0o644, false }, "KD-202", []string{"KD-203"}, 1},
+		{"what the plugin may do is not told", func(f *Facts) { f.Vaults[0].CapabilitiesErr = "permission denied" }, "", []string{"KD-501", "KD-502"}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := sound()
+			row.breaks(&f)
+			results := Examine(f)
+			var open []string
+			for _, r := range results {
+				if r.Outcome == NotEvaluated {
+					open = append(open, r.ID)
+				}
+				if (r.Outcome == Fail) != (r.ID == row.fails) {
+					t.Errorf("%s: %s", r.ID, r.Outcome)
+				}
+			}
+			if !slices.Equal(open, row.open) {
+				t.Errorf("not evaluated: %v, want %v", open, row.open)
+			}
+			if status := ExitStatus(results); status != row.status {
+				t.Errorf("exit status %d, want %d", status, row.status)
+			}
+		})
+	}
+}
+
+func TestOnlyNamesThatAClusterServesAreTakenForIts(t *testing.T) {
+	for host, want := range map[string]bool{
+		"vault.vault.svc": true, "vault.vault.svc.cluster.local": true, "vault.default.SVC.example.com": true, "x.cluster.local.": true,
+		"vault.example.com": false, "vault": false, "svc.example.com": false, "vault.svc": false, "192.0.2.1": false, "": false, "cluster.local.example": false,
+	} {
+		if got := clusterName(host) != ""; got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
+
+func TestIDsAreUniqueAndInOrder(t *testing.T) {
+	var ids []string
+	for _, c := range checks() {
+		ids = append(ids, c.id)
+		if c.title == "" || c.why == "" {
+			t.Errorf("%s has no title or no reason", c.id)
+		}
+	}
+	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("%v", ids)
+	}
+}
+
+func TestReportsReadAsExpected(t *testing.T) {
+	f := sound()
+	f.Vaults[0].Key.DeletionAllowed = true
+	f.Vaults[0].Audit.Err = "the plugin may not read sys/audit, as it should be"
+	f.Node.Swap = []string{"/dev/sda2"}
+	f.Vaults[0].Trials[0].Err = "a\x1b[2Jb\nc"
+	results := Examine(f)
+	var table, colourful, asJSON strings.Builder
+	plain := func(_ Outcome, word string) string { return word }
+	for _, err := range []error{
+		Table(&table, results, plain),
+		Table(&colourful, results, func(_ Outcome, word string) string { return "\x1b[31m" + word + "\x1b[0m" }),
+		JSON(&asJSON, results),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden(t, "report.txt", table.String())
+	golden(t, "report.json", asJSON.String())
+	if strings.Contains(table.String(), "\x1b") {
+		t.Error("what others say reaches the terminal unfiltered")
+	}
+	if text := strings.NewReplacer("\x1b[31m", "", "\x1b[0m", "").Replace(colourful.String()); text != table.String() {
+		t.Errorf("colours move the columns:\n%s", text)
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s (run with -update if this is meant): got\n%s", path, got)
+	}
+}

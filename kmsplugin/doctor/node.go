@@ -1,0 +1,63 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// apiServerTimeout is how long an API server waits for a KMS provider by
+// default, in encryption configuration.
+const apiServerTimeout = 3 * time.Second
+
+func nodeChecks() []check {
+	return []check{
+		{"KD-101", "settings", "these settings take the control plane down sooner, or let a revoked key live longer", checkSettings},
+		{"KD-110", "swap", "local KEKs and tokens in memory may be written to disk and stay there", checkSwap},
+		{"KD-111", "core dumps", "a core file of the plugin holds local KEKs and its token", checkCoreDumps},
+	}
+}
+
+func checkSettings(f Facts) (all []finding) {
+	c := f.Config
+	if c.OnRefusal == "lease" {
+		all = append(all, warn("on-refusal", fmt.Sprintf("a key that Vault refuses is used for up to %v more", c.Lease), "set on-refusal: drop, unless revoking the key must not stop the API server"))
+	}
+	if c.ReportAfter > 0 {
+		all = append(all, warn("outage.report-after", fmt.Sprintf("after %v of outage healthz says so, and the API server takes itself out of service", c.ReportAfter), "set it to 0, and alert on sealproof_vault_state instead"))
+	}
+	if c.RequestTimeout >= apiServerTimeout {
+		all = append(all, warn("request-timeout", fmt.Sprintf("%v: the API server's own limit is %v unless its configuration says otherwise, and then its callers never hear the reason", c.RequestTimeout, apiServerTimeout), "keep it below the provider's timeout"))
+	}
+	if len(all) == 0 {
+		all = append(all, pass("", "nothing unusual"))
+	}
+	return all
+}
+
+func checkSwap(f Facts) []finding {
+	switch {
+	case f.Node.SwapErr != "":
+		return []finding{notEvaluated("", f.Node.SwapErr, "run it on the node")}
+	case len(f.Node.Swap) == 0:
+		return []finding{pass("", "no swap is active")}
+	case f.Config.LockMemory && f.Node.Plugin != nil && f.Node.Plugin.LockedKB > 0:
+		return []finding{pass("", fmt.Sprintf("swap on %s, and the plugin has locked %d KiB of memory", strings.Join(f.Node.Swap, ", "), f.Node.Plugin.LockedKB))}
+	default:
+		return []finding{warn("", "swap on "+strings.Join(f.Node.Swap, ", ")+", and the plugin's memory is not locked", "turn swap off, encrypt it, or set local-kek.lock-memory")}
+	}
+}
+
+func checkCoreDumps(f Facts) []finding {
+	p := f.Node.Plugin
+	switch {
+	case f.Node.PluginErr != "":
+		return []finding{notEvaluated("", f.Node.PluginErr, "run it as root on the node")}
+	case p == nil:
+		return []finding{notEvaluated("", "no plugin listens on the socket", "start the plugin, then ask again")}
+	case p.CoreSoft != "0":
+		return []finding{fail(fmt.Sprintf("process %d", p.PID), "it may write core files of "+p.CoreSoft+" bytes", "find out what serves the socket: kmsplugin forbids core files when it starts")}
+	default:
+		return []finding{pass(fmt.Sprintf("process %d", p.PID), "it writes no core files")}
+	}
+}

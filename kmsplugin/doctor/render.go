@@ -1,0 +1,82 @@
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// Paint puts an outcome's word into a colour; it returns it as it is where
+// there is none.
+type Paint func(o Outcome, word string) string
+
+// Table writes results for people: a line for each, and below it, unless it
+// passed, why it matters and what to do.
+func Table(w io.Writer, results []Result, paint Paint) error {
+	var lines strings.Builder
+	t := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
+	for _, r := range results {
+		fmt.Fprintf(t, "%s\t%s\n", r.ID, oneLine(r.Title, r.Subject, r.Found))
+	}
+	_ = t.Flush() // into memory
+
+	// The outcome is put before the columns: a colour would count as width.
+	var b strings.Builder
+	i := 0
+	for line := range strings.Lines(lines.String()) {
+		r := results[i]
+		word := strings.ToUpper(string(r.Outcome))
+		fmt.Fprintf(&b, "%s%*s  %s", paint(r.Outcome, word), len(NotEvaluated)-len(word), "", line)
+		if r.Outcome != Pass {
+			fmt.Fprintf(&b, "%*swhy: %s\n%*sdo:  %s\n", indent, "", Printable(r.Why), indent, "", Printable(r.Do))
+		}
+		i++
+	}
+	fmt.Fprintf(&b, "\n%s\n", summary(results))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// indent is where the words of a line begin, after outcome and id.
+const indent = len(NotEvaluated) + 2 + len("KD-101") + 2
+
+func oneLine(title, subject, found string) string {
+	if subject != "" {
+		title += ", " + subject
+	}
+	return Printable(title + ": " + found)
+}
+
+func summary(results []Result) string {
+	count := map[Outcome]int{}
+	for _, r := range results {
+		count[r.Outcome]++
+	}
+	return fmt.Sprintf("%d checked: %d pass, %d warn, %d fail, %d not evaluated",
+		len(results), count[Pass], count[Warn], count[Fail], count[NotEvaluated])
+}
+
+// JSON writes results for programs.
+func JSON(w io.Writer, results []Result) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(struct {
+		Results []Result `json:"results"`
+		Status  int      `json:"status"`
+	}{results, ExitStatus(results)})
+}
+
+// Printable keeps what another system says from steering the terminal, and on
+// one line.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}

@@ -1,0 +1,121 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+)
+
+func rightsChecks() []check {
+	return []check{
+		{"KD-501", "what the plugin needs is allowed", "the plugin's request fails", checkNeeded},
+		{"KD-502", "nothing more is allowed", "whoever gets at the plugin's credentials can do this as well", checkTooMuch},
+		{"KD-503", "the plugin's own requests", "the plugin cannot do its work", checkTrials},
+		{"KD-504", "audit device", "nobody can tell afterwards who used the key", checkAudit},
+	}
+}
+
+// unasked says why Vault was not asked what the token may do.
+func unasked(v Vault) (finding, bool) {
+	switch {
+	case v.Login.Skipped != "" || v.Login.Err != "":
+		return notEvaluated(v.Section, "nobody is logged in", "see KD-405"), true
+	case v.CapabilitiesErr != "":
+		found := notEvaluated(v.Section, "Vault does not tell: "+v.CapabilitiesErr, "nothing: with no policy but the plugin's own, a token may not ask what it may do (sys/capabilities-self). KD-503 shows whether it suffices")
+		found.beyond = true
+		return found, true
+	}
+	return finding{}, false
+}
+
+func isRoot(have []string) bool { return slices.Contains(have, "root") }
+
+func checkNeeded(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		if found, ok := unasked(v); ok {
+			all = append(all, found)
+			continue
+		}
+		for _, c := range v.Needed {
+			subject := v.Section + " " + c.Path
+			missing := slices.DeleteFunc(slices.Clone(c.Want), func(w string) bool { return slices.Contains(c.Have, w) })
+			if len(missing) > 0 && !isRoot(c.Have) {
+				all = append(all, fail(subject, strings.Join(missing, ", ")+" is missing", "write the policy that kmsplugin policy prints"))
+			} else {
+				all = append(all, pass(subject, strings.Join(c.Want, ", ")))
+			}
+		}
+	}
+	return all
+}
+
+func checkTooMuch(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		if found, ok := unasked(v); ok {
+			all = append(all, found)
+			continue
+		}
+		if slices.ContainsFunc(v.Needed, func(c Capability) bool { return isRoot(c.Have) }) {
+			all = append(all, fail(v.Section, "the token is a root token: it may do everything", "log in with a role that has only the policy that kmsplugin policy prints, and revoke this token"))
+			continue
+		}
+		before := len(all)
+		for _, c := range v.Needed {
+			all = appendExtra(all, v.Section, c, "")
+		}
+		for _, c := range v.TooMuch {
+			all = appendExtra(all, v.Section, c, c.Meaning)
+		}
+		if len(all) == before {
+			all = append(all, pass(v.Section, "no right beyond those on the paths that were tried"))
+		}
+	}
+	return all
+}
+
+func appendExtra(all []finding, section string, c Capability, meaning string) []finding {
+	extra := slices.DeleteFunc(slices.Clone(c.Have), func(h string) bool { return h == "deny" || slices.Contains(c.Want, h) })
+	if len(extra) == 0 {
+		return all
+	}
+	if meaning == "" && slices.Contains(extra, "create") && strings.Contains(c.Path, "/encrypt/") {
+		meaning = "a key that was deleted would be made anew silently"
+	}
+	found := strings.Join(extra, ", ") + " is allowed"
+	if meaning != "" {
+		found += ": " + meaning
+	}
+	return append(all, fail(section+" "+c.Path, found, "write the policy that kmsplugin policy prints, and give the role no other"))
+}
+
+func checkTrials(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		if v.Login.Skipped != "" || v.Login.Err != "" {
+			all = append(all, notEvaluated(v.Section, "nobody is logged in", "see KD-405"))
+			continue
+		}
+		for _, t := range v.Trials {
+			if t.Err != "" {
+				all = append(all, fail(v.Section+" "+t.What, t.Err, "look at the policy and at the key"))
+			} else {
+				all = append(all, pass(v.Section+" "+t.What, "works"))
+			}
+		}
+	}
+	return all
+}
+
+func checkAudit(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		switch {
+		case v.Audit.Err != "":
+			found := notEvaluated(v.Section, v.Audit.Err, "name a token that may read sys/audit with --admin-token-file, or ask Vault's admin")
+			found.beyond = true
+			all = append(all, found)
+		case len(v.Audit.Devices) == 0:
+			all = append(all, fail(v.Section, "Vault has no audit device", "enable one (vault audit enable file file_path=...), better two: with a single one that fails, Vault stops serving"))
+		default:
+			all = append(all, pass(v.Section, "audit devices: "+strings.Join(v.Audit.Devices, ", ")))
+		}
+	}
+	return all
+}

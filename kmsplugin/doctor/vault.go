@@ -1,0 +1,158 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+func vaultChecks() []check {
+	return []check{
+		{"KD-401", "Vault's addresses", "an address that does not work is missed when the others fail", checkAddresses},
+		{"KD-402", "Vault's certificates", "once it has expired Vault cannot be reached, and the lease runs", checkVaultCertificates},
+		{"KD-403", "clocks", "certificates and tokens are judged by this node's clock; the switch to a new key version is not, it follows Vault's", checkClocks},
+		{"KD-404", "Vault outside the cluster it unlocks", "after the whole cluster was down, the API server waits for Vault, and Vault for the API server", checkCircle},
+		{"KD-405", "login", "without one the plugin cannot start, and what runs ends with the lease", checkLogin},
+	}
+}
+
+func checkAddresses(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		serves := 0
+		for _, a := range v.Addresses {
+			found := checkAddress(v.Section+" "+a.URL, a)
+			if found.outcome == Pass {
+				serves++
+			}
+			all = append(all, found)
+		}
+		// With a node that serves, one that does not is a loss of redundancy.
+		if serves > 0 {
+			for i := range all {
+				if all[i].outcome == Fail && strings.HasPrefix(all[i].subject, v.Section+" ") {
+					all[i].outcome = Warn
+				}
+			}
+		}
+	}
+	return all
+}
+
+func checkAddress(subject string, a Address) finding {
+	switch {
+	case a.ResolveErr != "":
+		return fail(subject, "its name is not resolved: "+a.ResolveErr, "correct the name or DNS, or put it into /etc/hosts: Vault must be found while the cluster is down")
+	case a.ConnectErr != "":
+		return fail(subject, "no connection: "+a.ConnectErr, "look at Vault, the route and the firewall")
+	case a.TLSErr != "":
+		return fail(subject, "no trusted TLS: "+a.TLSErr, "look at ca-file, server-name and Vault's certificate")
+	case a.HealthErr != "":
+		return fail(subject, "it does not answer as Vault does: "+a.HealthErr, "find out what listens there")
+	case !a.Initialised:
+		return fail(subject, "Vault is not initialised", "is it the right one?")
+	case a.Sealed:
+		return fail(subject, "Vault is sealed", "unseal it; until then the lease runs")
+	}
+	role := "active"
+	if a.Standby {
+		role = "standby, which passes requests on"
+	}
+	over := a.TLSVersion
+	if a.Plain {
+		over = "plain http on loopback"
+	}
+	return pass(subject, fmt.Sprintf("Vault %s, %s, unsealed, over %s", a.Version, role, over))
+}
+
+func checkVaultCertificates(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		for _, a := range v.Addresses {
+			for _, c := range a.Chain {
+				all = append(all, checkCertificate(v.Section+" "+a.URL+" "+c.Subject, c, f.Now))
+			}
+		}
+	}
+	return all
+}
+
+// maxSkew is a difference of clocks that nothing depends on.
+const maxSkew = time.Minute
+
+func checkClocks(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		for _, a := range v.Addresses {
+			if !a.ClockKnown {
+				continue // why, KD-401 says
+			}
+			subject := v.Section + " " + a.URL
+			ahead := a.Ahead.Round(time.Second)
+			if ahead.Abs() > maxSkew {
+				all = append(all, warn(subject, fmt.Sprintf("Vault's clock is %v ahead of this node's (negative: behind)", ahead), "look at NTP on both"))
+			} else {
+				all = append(all, pass(subject, fmt.Sprintf("less than %v apart", maxSkew)))
+			}
+		}
+	}
+	return all
+}
+
+func checkCircle(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		bad := false
+		for _, a := range v.Addresses {
+			if name := clusterName(a.Host, a.Canonical); name != "" {
+				bad = true
+				all = append(all, fail(v.Section+" "+a.URL, name+" is the name of a Service in a cluster", "run Vault elsewhere, or under an address that works while this cluster is down"))
+			}
+		}
+		switch {
+		case v.Login.Method == "kubernetes" && v.Login.Reviewer != "":
+			bad = true
+			all = append(all, warn(v.Section+".auth", "Vault has the login's token reviewed by the API server at "+v.Login.Reviewer,
+				"if that is this cluster's, nobody can log in while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"))
+		case v.Login.Method == "kubernetes":
+			bad = true
+			all = append(all, warn(v.Section+".auth", "Vault has the login's token reviewed by an API server; which one could not be read",
+				"if that is this cluster's, nobody can log in while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"))
+		case clusterIssuer(v.Login.Issuer):
+			bad = true
+			all = append(all, warn(v.Section+".auth", "the JWT was issued by a cluster ("+v.Login.Issuer+")",
+				"if it is this one, a new JWT cannot be had while it is down, and Vault must have a copy of its public keys (jwt_validation_pubkeys) instead of asking for them"))
+		}
+		if !bad {
+			all = append(all, pass(v.Section, "neither its address nor its login leads to a cluster"))
+		}
+	}
+	return all
+}
+
+// clusterName returns the name that only a cluster's own DNS knows, or "".
+func clusterName(names ...string) string {
+	for _, name := range names {
+		labels := strings.Split(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
+		n := len(labels)
+		if n >= 3 && labels[2] == "svc" || n >= 2 && labels[n-2] == "cluster" && labels[n-1] == "local" {
+			return name
+		}
+	}
+	return ""
+}
+
+func clusterIssuer(issuer string) bool {
+	return strings.Contains(issuer, "kubernetes.default.svc")
+}
+
+func checkLogin(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		subject := v.Section + ".auth"
+		switch {
+		case v.Login.Skipped != "":
+			all = append(all, notEvaluated(subject, v.Login.Skipped, "look at sealproof_vault_state, or at kmsplugin status"))
+		case v.Login.Err != "":
+			all = append(all, fail(subject, v.Login.Err, "look at the role, its bound addresses, and the credential file"))
+		default:
+			all = append(all, pass(subject, "logged in with "+v.Login.Method))
+		}
+	}
+	return all
+}
