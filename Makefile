@@ -4,7 +4,7 @@
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Watch it work on real components; ONCE=1 ends by itself
@@ -39,7 +39,19 @@ build: ## Build bin/kmsplugin and bin/etcdaudit, static and with their version
 fuzz: ## Run every fuzz test for FUZZTIME (1m)
 	go run ./test/run fuzz
 
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; fails as well if the database cannot be reached
+	go run ./test/run vulncheck
+
+.PHONY: release
+release: ## Make a release in dist/, signed with the SSH key that SIGNING_KEY names
+	go run ./test/run release
+
+.PHONY: release-check
+release-check: ## Make a release twice, in two places, and compare them
+	go run ./test/run release-check
+
 .PHONY: clean
-clean: ## Remove bin, bench and the components built for tests
-	rm -rf bin bench
+clean: ## Remove bin, bench, dist and the components built for tests
+	rm -rf bin bench dist
 	go run ./test/components/build -clean

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -57,5 +60,45 @@ func TestNewestExceptSkipsTheResultsJustMade(t *testing.T) {
 	}
 	if got, ok := newestExcept(files[2:], "now.txt"); ok {
 		t.Errorf("found %q where there is nothing to compare with", got)
+	}
+}
+
+func TestCompareSumsNamesWhatDiffers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sums []string
+		want string // part of the error; empty for none
+	}{
+		"the same":             {sums: []string{"1  a\n2  b\n", "1  a\n2  b\n"}},
+		"another content":      {sums: []string{"1  a\n2  b\n", "1  a\n3  b\n"}, want: "2  b\n3  b"},
+		"a file more":          {sums: []string{"1  a\n", "1  a\n2  b\n"}, want: "2  b"},
+		"one release only":     {sums: []string{"1  a\n"}, want: "1 releases"},
+		"two releases of none": {sums: []string{"", ""}, want: "2 releases"},
+	} {
+		err := compareSums(tc.sums)
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error is %v, want %q", name, err, tc.want)
+		}
+	}
+}
+
+func TestVulncheckIsNoPassUnlessSomethingWasLookedUp(t *testing.T) {
+	exit := func(status string) error {
+		return fmt.Errorf("govulncheck: %w", exec.Command("sh", "-c", "exit "+status).Run())
+	}
+	for name, tc := range map[string]struct {
+		text string
+		err  error
+		want string
+	}{
+		"nothing found":     {text: "No vulnerabilities found.\n"},
+		"something found":   {text: "Vulnerability #1", err: exit("3"), want: "known vulnerabilities"},
+		"no network":        {text: "govulncheck: fetching vulnerabilities: Get \"https://vuln.go.dev/…\": no such host", err: exit("1"), want: "NOTHING WAS CHECKED"},
+		"no word about it":  {want: "NOTHING WAS CHECKED"},
+		"it does not build": {text: "govulncheck: loading packages", err: exit("1"), want: "exit status 1"},
+	} {
+		err := vulncheckVerdict(tc.text, tc.err)
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error is %v, want %q", name, err, tc.want)
+		}
 	}
 }

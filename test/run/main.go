@@ -1,7 +1,7 @@
 // Command run is what stands behind `make test` and its relatives: it runs
 // their steps, shows how long each took, and ends with a table.
 //
-//	go run ./test/run lint | test | matrix | bench | fuzz
+//	go run ./test/run lint | test | matrix | bench | fuzz | vulncheck | release | release-check
 //
 // It must never know what the product does; it only calls tools and tests.
 package main
@@ -27,14 +27,17 @@ func run(args []string) error {
 	defer stop()
 
 	tasks := map[string]func(context.Context) ([]step, error){
-		"lint":   func(context.Context) ([]step, error) { return lintSteps(), nil },
-		"test":   func(context.Context) ([]step, error) { return testSteps(), nil },
-		"matrix": func(context.Context) ([]step, error) { return matrixSteps(), nil },
-		"bench":  func(context.Context) ([]step, error) { return benchSteps(), nil },
-		"fuzz":   fuzzSteps,
+		"lint":          func(context.Context) ([]step, error) { return lintSteps(), nil },
+		"test":          func(context.Context) ([]step, error) { return testSteps(), nil },
+		"matrix":        func(context.Context) ([]step, error) { return matrixSteps(), nil },
+		"bench":         func(context.Context) ([]step, error) { return benchSteps(), nil },
+		"fuzz":          fuzzSteps,
+		"vulncheck":     func(context.Context) ([]step, error) { return vulncheckSteps(), nil },
+		"release":       func(context.Context) ([]step, error) { return releaseSteps(), nil },
+		"release-check": func(context.Context) ([]step, error) { return releaseCheckSteps(), nil },
 	}
 	if len(args) != 1 || tasks[args[0]] == nil {
-		return fmt.Errorf("usage: go run ./test/run lint | test | matrix | bench | fuzz")
+		return fmt.Errorf("usage: go run ./test/run lint | test | matrix | bench | fuzz | vulncheck | release | release-check")
 	}
 	steps, err := tasks[args[0]](ctx)
 	if err != nil {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sealproof/sealproof/test/release"
+)
+
+// distDir is where `make release` leaves a release. It is not in git.
+const distDir = "dist"
+
+// releaseSteps are those of `make release`.
+func releaseSteps() []step {
+	return []step{
+		{name: "nothing uncommitted", gate: true, run: checkCommitted},
+		{name: "binaries, contents, checksums", gate: true, run: func(ctx context.Context, _ io.Writer) error {
+			if err := os.RemoveAll(distDir); err != nil {
+				return fmt.Errorf("remove the former release: %w", err)
+			}
+			return release.Make(ctx, ".", distDir)
+		}},
+		{name: "signature", run: sign},
+	}
+}
+
+// checkCommitted refuses sources that nobody else could find again.
+func checkCommitted(ctx context.Context, _ io.Writer) error {
+	changes, err := command{args: []string{"git", "status", "--porcelain"}}.quiet(ctx)
+	if err != nil {
+		return err
+	}
+	if changes != "" {
+		return fmt.Errorf("a release is made from a commit; commit or remove first:\n%s", changes)
+	}
+	return nil
+}
+
+// sign signs the checksums, if there is a key for it, and says so if not.
+func sign(ctx context.Context, out io.Writer) error {
+	key := os.Getenv("SIGNING_KEY")
+	if key == "" {
+		printf(out, "NOT SIGNED: SIGNING_KEY names no SSH key; sign %s as docs/release.md says\n", filepath.Join(distDir, release.SumsFile))
+		return nil
+	}
+	return release.Sign(ctx, distDir, key)
+}
+
+// releaseCheckSteps are those of `make release-check`: the whole release, made
+// twice from copies in different directories, the second time without anything
+// that was compiled before.
+func releaseCheckSteps() []step {
+	var sums []string
+	makeIn := func(place string, fresh bool) func(context.Context, io.Writer) error {
+		return func(ctx context.Context, out io.Writer) (err error) {
+			temp, err := os.MkdirTemp("", "sealproof-release-")
+			if err != nil {
+				return fmt.Errorf("make a place for the release: %w", err)
+			}
+			defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+			sources, dist := filepath.Join(temp, place), filepath.Join(temp, "dist")
+			if err := release.Snapshot(ctx, ".", sources, "v0.0.0"); err != nil {
+				return err
+			}
+			var env []string
+			if fresh {
+				env = []string{"GOCACHE=" + filepath.Join(temp, "cache")}
+			}
+			if err := release.Make(ctx, sources, dist, env...); err != nil {
+				return err
+			}
+			text, err := os.ReadFile(filepath.Join(dist, release.SumsFile)) //nolint:gosec // just made
+			sums = append(sums, string(text))
+			printf(out, "%s", text)
+			return err
+		}
+	}
+	return []step{
+		{name: "release", gate: true, run: makeIn("here", false)},
+		{name: "the same from nothing, elsewhere", gate: true, run: makeIn("some/where/else", true)},
+		{name: "the two are the same", run: func(context.Context, io.Writer) error { return compareSums(sums) }},
+	}
+}
+
+// compareSums names the files that two releases have not in common.
+func compareSums(sums []string) error {
+	if len(sums) != 2 || sums[0] == "" {
+		return fmt.Errorf("%d releases were made", len(sums))
+	}
+	var differ []string
+	for line := range strings.Lines(sums[0] + sums[1]) {
+		if !strings.Contains(sums[0], line) || !strings.Contains(sums[1], line) {
+			differ = append(differ, line)
+		}
+	}
+	if len(differ) > 0 {
+		return fmt.Errorf("they differ in\n%s", strings.Join(differ, ""))
+	}
+	return nil
+}
