@@ -135,6 +135,8 @@ func TestMovingToSealproofFromEveryProviderAndOutAgain(t *testing.T) {
 	a := must(s.c.StartAPIServer(s.ctx, cluster.APIServerOptions{Etcd: s.etcd, Encryption: encryption(t, from)}))(t)
 	s.create(a, "before", 10)
 	s.storedBy(from)
+	// Another API server, which only reads with the new provider as yet.
+	b := must(s.c.StartAPIServer(s.ctx, cluster.APIServerOptions{Name: "b", Etcd: s.etcd, Encryption: encryption(t, from, sealproof)}))(t)
 
 	for _, to := range []provider{
 		sealproof, local["aescbc"], sealproof, local["aesgcm"], sealproof, local["secretbox"], sealproof, local["identity"],
@@ -150,6 +152,10 @@ func TestMovingToSealproofFromEveryProviderAndOutAgain(t *testing.T) {
 		must(a.RewriteAll(s.ctx, nil))(t)
 		s.readAll(a)
 		s.storedBy(to)
+		if b.Running() {
+			s.readAll(b)
+			s.check(b.Stop(s.ctx))
+		}
 		if failed := s.audit(a); len(failed) > 0 {
 			t.Errorf("%s: after the rewrite the auditor says %v", step, failed)
 		}
@@ -203,4 +209,29 @@ func TestTakingOverFromAPlainTransitPlugin(t *testing.T) {
 	}
 	s.prove(p, a)
 	s.scan().wants(t, 0)
+}
+
+// A Vault that is gone for good, with its backups, takes nothing with it as long
+// as a plugin runs that holds its local keys: everything can be rewritten with
+// another provider, by API servers that start anew.
+func TestALostVaultCanBeLeftWithinTheLease(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	p := s.plugin("a")
+	a := s.apiServer("a", p)
+	s.create(a, "first", 10)
+	s.rotate(p)
+	s.restart(a)
+	s.create(a, "second", 10)
+
+	s.check(s.vault.Kill())
+	local, sealproof := localProviders()["aescbc"], kmsProvider(p.Provider(providerName))
+	s.configure(a, encryption(t, local, sealproof))
+	s.readAll(a)
+	must(a.RewriteAll(s.ctx, nil))(t)
+	s.storedBy(local)
+	s.check(p.Stop(s.ctx))
+	s.configure(a, encryption(t, local))
+	s.create(a, "after", 5)
+	s.readAll(a)
 }

@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
+
+	kms "k8s.io/kms/apis/v2"
 
 	"github.com/sealproof/sealproof/test/cluster"
 )
@@ -19,9 +23,14 @@ func (s *stack) newHome(v *cluster.Vault, mount, key string) home {
 	s.t.Helper()
 	_, err := v.Client().Logical().WriteWithContext(s.ctx, mount+"/keys/"+key, nil)
 	s.check(err)
-	rules := strings.NewReplacer(cluster.TransitMount+"/", mount+"/", "/"+keyName, "/"+key).Replace(policy(s.t))
-	role := must(v.AppRole(s.ctx, mount+"-"+key, rules, nil))(s.t)
+	role := must(v.AppRole(s.ctx, mount+"-"+key, rules(s.t, mount, key), nil))(s.t)
 	return home{vault: v, role: role, mount: mount, key: key}
+}
+
+// rules is the policy that operators are given, for another key.
+func rules(t testing.TB, mount, key string) string {
+	t.Helper()
+	return strings.NewReplacer(cluster.TransitMount+"/", mount+"/", "/"+keyName, "/"+key).Replace(policy(t))
 }
 
 func (h home) String() string { return h.vault.Address(0) + "/" + h.mount + "/" + h.key }
@@ -34,20 +43,35 @@ func (h home) section() map[string]any {
 	}
 }
 
+// previous is an entry of the list of keys that only decrypt, beside the one
+// that writes: what it does not say is inherited from that one.
+func (h home) previous(writing home) map[string]any {
+	entry := h.section()
+	maps.DeleteFunc(entry, func(key string, value any) bool { return reflect.DeepEqual(value, writing.section()[key]) })
+	return entry
+}
+
 // moveTo moves every node to another key, as docs/migration.md says.
 func (f *fleet) moveTo(from, to home) {
 	f.t.Helper()
 	f.t.Logf("from %s to %s", from, to)
 	old := must(f.plugins[0].KeyID(f.ctx))(f.t)
-	everywhere := func(config map[string]any) {
-		f.t.Helper()
-		for _, p := range f.plugins {
-			f.reconfigure(p, config)
+	// Every node must be able to read what the first of them will write.
+	for _, p := range f.plugins {
+		f.reconfigure(p, map[string]any{"previous": []any{to.previous(from)}})
+	}
+	for i, p := range f.plugins {
+		f.reconfigure(p, map[string]any{"vault": to.section(), "previous": []any{from.previous(to)}})
+		// API servers hold the seeds they use: they alone would show little.
+		f.opensAll(p)
+		e := must(p.KMS().Encrypt(f.ctx, &kms.EncryptRequest{Plaintext: make([]byte, 32), Uid: "e2e"}))(f.t)
+		for _, other := range f.plugins {
+			_, err := other.KMS().Decrypt(f.ctx, &kms.DecryptRequest{Ciphertext: e.Ciphertext, KeyId: e.KeyId, Annotations: e.Annotations, Uid: "e2e"})
+			if err != nil {
+				f.t.Errorf("with %d of %d nodes moved, %s does not open what %s writes: %v", i+1, len(f.plugins), other.Name(), p.Name(), err)
+			}
 		}
 	}
-	// Every node must be able to read what the first of them will write.
-	everywhere(map[string]any{"previous": []any{to.section()}})
-	everywhere(map[string]any{"vault": to.section(), "previous": []any{from.section()}})
 	keyID := must(f.plugins[0].KeyID(f.ctx))(f.t)
 	if keyID == old {
 		f.t.Errorf("both keys have the key_id %s", keyID)
@@ -76,7 +100,11 @@ func TestAKeyMovesToAnotherKeyMountAndVaultUnderLoad(t *testing.T) {
 	f := newFleet(t, nil, 0, 0)
 	f.create(f.servers[0], "kept", 10)
 	first := home{vault: f.vault, role: f.role, mount: cluster.TransitMount, key: keyName}
-	second := f.newHome(f.vault, cluster.TransitMount, "second")
+	// The second has the first one's role, the others have roles of their own.
+	second := first
+	second.key = "second"
+	f.check(f.vault.CreateKey(f.ctx, second.key, nil))
+	f.check(f.vault.PutPolicy(f.ctx, f.role.Name, policy(t)+rules(t, second.mount, second.key)))
 	f.check(f.vault.MountTransit(f.ctx, "transit-b"))
 	third := f.newHome(f.vault, "transit-b", keyName)
 	other := must(f.c.StartVault(f.ctx, 1))(t)

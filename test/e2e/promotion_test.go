@@ -259,16 +259,6 @@ func (f *fleet) instant(version int) time.Time {
 	return time.Unix(seconds, 0).Add(promotionDelay)
 }
 
-// waitUntil waits for a moment of this machine's clock, which is also Vault's.
-func (f *fleet) waitUntil(moment time.Time) {
-	f.t.Helper()
-	select {
-	case <-time.After(time.Until(moment)):
-	case <-f.ctx.Done():
-		f.t.Fatal(context.Cause(f.ctx))
-	}
-}
-
 func (f *fleet) addVersion() (version int) {
 	f.t.Helper()
 	return must(f.vault.Rotate(f.ctx, keyName))(f.t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -44,4 +45,14 @@ func waitStatus(s *stack, p *cluster.Plugin, want codes.Code) (said error) {
 		return nil
 	}))
 	return said
+}
+
+// waitUntil waits for a moment of this machine's clock, which is also Vault's.
+func (s *stack) waitUntil(moment time.Time) {
+	s.t.Helper()
+	select {
+	case <-time.After(time.Until(moment)):
+	case <-s.ctx.Done():
+		s.t.Fatal(context.Cause(s.ctx))
+	}
 }
