@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,29 @@ previous:
 	}
 	if two.Key != "k8s" || two.Mount != "elsewhere" || two.Auth.RoleID != "" || two.Auth.TokenFile != "/run/token" {
 		t.Errorf("the second is %+v", two)
+	}
+}
+
+func TestThePreviousKeysVaultIsNotTakenForTheWritingOnes(t *testing.T) {
+	status, out, errs := run(t, "config", "--config", write(t, strings.Replace(minimal, "https://vault.example.com:8200", "[https://one:8200, https://two:8200]", 1)+`
+previous:
+- address: https://old:8200
+`))
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	var tree struct {
+		Vault    struct{ Address []string }
+		Previous []struct{ Address []string }
+	}
+	if err := yaml.Unmarshal([]byte(out), &tree); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"https://one:8200", "https://two:8200"}; !slices.Equal(tree.Vault.Address, want) {
+		t.Errorf("the key that writes is at %q, not %q", tree.Vault.Address, want)
+	}
+	if want := []string{"https://old:8200"}; !slices.Equal(tree.Previous[0].Address, want) {
+		t.Errorf("the previous key is at %q, not %q", tree.Previous[0].Address, want)
 	}
 }
 

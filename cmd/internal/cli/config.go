@@ -101,6 +101,9 @@ func decodeHook() mapstructure.DecodeHookFunc {
 func Overlay(into any, key string, element map[string]any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: into, ErrorUnused: true, WeaklyTypedInput: true, DecodeHook: decodeHook(),
+		// A list is replaced, not written over: the struct is a copy of one that
+		// still has the old list.
+		ZeroFields: true,
 	})
 	if err != nil {
 		return fmt.Errorf("prepare to read %s: %w", key, err)
