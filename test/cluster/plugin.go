@@ -89,6 +89,9 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 	if err := p.Configure(opts.Config); err != nil {
 		return nil, err
 	}
+	if path, ok := p.config["socket"].(map[string]any)["path"].(string); ok {
+		p.socket = path // where Config has put it
+	}
 	program := c.opts.Plugin
 	if opts.ClockOffset != 0 {
 		program = components.KMSPluginSkewed

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sealproof/sealproof/test/components"
 )
@@ -341,12 +342,33 @@ func (v *Vault) WaitLeader(ctx context.Context) (leader *VaultNode, err error) {
 		if err == nil && (health.Sealed || health.Standby) {
 			err = fmt.Errorf("%s is not active yet", leader.name)
 		}
+		if err == nil {
+			err = v.allFollow(ctx, leader)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("wait for a Vault leader: %w", err)
 	}
 	return leader, nil
+}
+
+// allFollow reports whether every node that runs knows the leader. One that does
+// not leads its clients to the one before.
+func (v *Vault) allFollow(ctx context.Context, leader *VaultNode) error {
+	for _, n := range v.nodes {
+		if !n.Running() {
+			continue
+		}
+		seen, err := n.client.Sys().LeaderWithContext(ctx)
+		if err != nil {
+			continue // it is sealed, and leads nobody anywhere
+		}
+		if seen.LeaderAddress != leader.Address {
+			return fmt.Errorf("%s follows %q, not %s", n.name, seen.LeaderAddress, leader.name)
+		}
+	}
+	return nil
 }
 
 // Stop stops every node.
@@ -378,13 +400,15 @@ func (v *Vault) Seal(ctx context.Context) error {
 
 // Unseal unseals every node that runs and waits until one leads.
 func (v *Vault) Unseal(ctx context.Context) error {
+	// All at once: none finds a leader before a quorum is unsealed.
+	var all errgroup.Group
 	for _, n := range v.nodes {
-		if !n.Running() {
-			continue
+		if n.Running() {
+			all.Go(func() error { return n.WaitReady(ctx) })
 		}
-		if err := n.WaitReady(ctx); err != nil {
-			return err
-		}
+	}
+	if err := all.Wait(); err != nil {
+		return err
 	}
 	_, err := v.WaitLeader(ctx)
 	return err

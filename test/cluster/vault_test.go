@@ -85,6 +85,9 @@ func TestThreeVaultNodesServeWithoutTheirLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireDecrypt(t, v, "k8s", ciphertext)
+	if err := v.Kill(); err != nil {
+		t.Fatal(err)
+	}
 	if err := v.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
