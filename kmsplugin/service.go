@@ -2,6 +2,7 @@ package kmsplugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -221,17 +222,28 @@ func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptR
 	}
 	routes, err := s.routes(sealed)
 	if err != nil {
-		return nil, err
+		return nil, naming(err, sealed)
 	}
 	ctx = backend.WithCaller(ctx, uid)
 	if sealed.Form == seal.FormLocal {
 		kek, err := s.kek(ctx, routes, sealed)
 		if err != nil {
-			return nil, err
+			return nil, naming(err, sealed)
 		}
 		return kek.Open(sealed)
 	}
-	return s.seed(ctx, routes, sealed)
+	plain, err := s.seed(ctx, routes, sealed)
+	return plain, naming(err, sealed)
+}
+
+// naming adds to a key store's failure which version sealed what could not be
+// opened: whoever has lost that key looks for this version in a backup.
+func naming(err error, sealed seal.Sealed) error {
+	e, ok := errors.AsType[*backend.Error](err)
+	if !ok {
+		return err
+	}
+	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: backend.Public(e), Err: e.Err}
 }
 
 // admit refuses what must not be opened here, whatever the keys say.
