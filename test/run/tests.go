@@ -9,7 +9,10 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 )
 
-const endToEnd = "./test/e2e/..."
+const (
+	endToEnd = "./test/e2e/..."
+	faults   = "./test/faults"
+)
 
 // testSteps are those of `make test`. The checks that find most mistakes in
 // the shortest time come first; the components before the first test, since
@@ -19,7 +22,8 @@ func testSteps() []step {
 		buildStep(components.Default()...),
 		step{name: "tests", run: unitTests},
 		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
-		step{name: "end-to-end tests", run: endToEndTests(nil)},
+		// Together: the faults wait most of the time.
+		step{name: "end-to-end tests and faults", run: endToEndTests(nil, endToEnd, faults)},
 		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
 			both := &syncWriter{w: out}
 			return command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream(ctx, both, both)
@@ -27,8 +31,8 @@ func testSteps() []step {
 	)
 }
 
-// unitTests runs the tests of all packages but the end-to-end tests and the
-// benchmarks, with the race detector.
+// unitTests runs the tests of all packages but the end-to-end tests, the faults
+// and the benchmarks, with the race detector.
 func unitTests(ctx context.Context, out io.Writer) error {
 	list, err := command{args: []string{"go", "list", "./..."}}.quiet(ctx)
 	if err != nil {
@@ -36,17 +40,19 @@ func unitTests(ctx context.Context, out io.Writer) error {
 	}
 	args := []string{"-race", "-timeout=15m"}
 	for _, pkg := range strings.Fields(list) {
-		if !strings.Contains(pkg, "/test/e2e") && !strings.Contains(pkg, "/test/bench") {
-			args = append(args, pkg)
+		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/bench") {
+			continue
 		}
+		args = append(args, pkg)
 	}
 	return goTest{args: args}.run(ctx, out)
 }
 
-// endToEndTests returns the run function of a step with the end-to-end tests,
-// which never come out of Go's test cache: what they test is other programs.
-func endToEndTests(env []string) func(context.Context, io.Writer) error {
-	return goTest{env: env, each: true, args: []string{"-race", "-count=1", "-timeout=25m", "-parallel=4", endToEnd}}.run
+// endToEndTests returns the run function of a step with the end-to-end tests of
+// some packages, which never come out of Go's test cache: what they test is other
+// programs.
+func endToEndTests(env []string, packages ...string) func(context.Context, io.Writer) error {
+	return goTest{env: env, each: true, args: append([]string{"-race", "-count=1", "-timeout=25m", "-parallel=4"}, packages...)}.run
 }
 
 // matrixSteps are those of `make test-matrix`: the end-to-end tests with other
@@ -64,7 +70,7 @@ func matrixSteps() []step {
 	for _, p := range pairs {
 		steps = append(steps, step{
 			name: fmt.Sprintf("%s with %s", p.apiserver, p.etcd),
-			run:  endToEndTests([]string{"SEALPROOF_APISERVER=" + string(p.apiserver), "SEALPROOF_ETCD=" + string(p.etcd)}),
+			run:  endToEndTests([]string{"SEALPROOF_APISERVER=" + string(p.apiserver), "SEALPROOF_ETCD=" + string(p.etcd)}, endToEnd),
 		})
 	}
 	return steps
