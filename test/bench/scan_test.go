@@ -59,7 +59,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 
 	b.Run("against reading", func(b *testing.B) {
-		(&pair{group: "scan", subjectName: "etcdaudit scan, 100,000 values read, classified and judged", floorName: "reading the same pages"}).measure(b, 5,
+		(&pair{subjectName: "etcdaudit scan, 100,000 values read, classified and judged", floorName: "reading the same pages"}).measure(b, 5,
 			func() error { return read(func([]*mvccpb.KeyValue) error { return nil }) },
 			func() error {
 				in := rules.Input{Inventory: inventory.New("/registry")}

@@ -33,7 +33,7 @@ func BenchmarkScenarioStart(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(c.name, func(b *testing.B) {
-			times := pair{group: "start", subjectName: c.name, limits: []record.Limit{{At: .5, Time: c.limit}, {At: .9, Time: c.limit}}}
+			times := pair{group: "start", subjectName: c.name, limits: []record.Limit{{At: .5, Time: c.limit}, {At: .99, Time: c.limit}}}
 			for b.Loop() {
 				for range starts {
 					if err := p.Stop(b.Context()); err != nil {

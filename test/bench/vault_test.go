@@ -105,7 +105,7 @@ func (s *stack) gathered(b *testing.B) {
 	}
 	apart := s.direct(b, callers)
 
-	p := pair{group: "gathered", subjectName: "64 distinct sources at once, through the Vault client", floorName: "64 requests at once, one each"}
+	p := pair{subjectName: "64 distinct sources at once, through the Vault client", floorName: "64 requests at once, one each"}
 	p.measure(b, 1,
 		func() error {
 			return all(callers, func(i int) error { return apart.transit("decrypt", seeds[i].unwrap) })

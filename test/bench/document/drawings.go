@@ -45,9 +45,6 @@ type bar struct {
 	Label string  `json:"label"`
 }
 
-// fewest samples make a distribution.
-const fewest = 50
-
 func drawings(entries []record.Entry) []drawing {
 	all := []drawing{summary(verdicts(entries))}
 	var groups []string
@@ -59,9 +56,6 @@ func drawings(entries []record.Entry) []drawing {
 		byGroup[l.Group] = append(byGroup[l.Group], l)
 	}
 	for _, group := range groups {
-		if byGroup[group][0].Samples < fewest {
-			continue
-		}
 		all = append(all, distributions(group, byGroup[group]))
 	}
 	for _, e := range entries {
