@@ -40,7 +40,16 @@ func DeriveKEK(mac []byte, b Binding) ([]byte, error) {
 	if len(mac) != hmacSize {
 		return nil, fmt.Errorf("derive local KEK: HMAC has %d bytes, want %d", len(mac), hmacSize)
 	}
-	key, err := hkdf.Key(sha256.New, mac, nil, string(b.DeriveLabel()), KEKSize)
+	// Copied out, because what is allocated inside is overwritten by itself, and
+	// what is outside by the caller.
+	key := make([]byte, KEKSize)
+	var err error
+	secretly(func() {
+		var derived []byte
+		derived, err = hkdf.Key(sha256.New, mac, nil, string(b.DeriveLabel()), KEKSize)
+		copy(key, derived)
+		clear(derived)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("derive local KEK: %w", err)
 	}
@@ -53,22 +62,32 @@ func NewLocalKEK(key []byte) (*LocalKEK, error) {
 	if len(key) != KEKSize {
 		return nil, fmt.Errorf("local KEK has %d bytes, want %d", len(key), KEKSize)
 	}
-	fp, err := hkdf.Key(sha256.New, key, nil, string(canonical("sealproof/1/fingerprint")), FingerprintSize)
-	if err != nil {
-		return nil, fmt.Errorf("fingerprint local KEK: %w", err)
-	}
-	block, err := aes.NewCipher(key)
+	k := new(LocalKEK)
+	var err error
+	// The expanded key cannot be reached from here, so that it could be
+	// overwritten when the key is dropped: only where it was allocated decides.
+	secretly(func() { err = k.expand(key) })
 	if err != nil {
 		return nil, fmt.Errorf("local KEK: %w", err)
+	}
+	return k, nil
+}
+
+func (k *LocalKEK) expand(key []byte) error {
+	fp, err := hkdf.Key(sha256.New, key, nil, string(canonical("sealproof/1/fingerprint")), FingerprintSize)
+	if err != nil {
+		return fmt.Errorf("fingerprint: %w", err)
+	}
+	k.fingerprint = Fingerprint(fp)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return err
 	}
 	// The nonce is drawn inside the constructor's boundary: the form that FIPS
 	// 140-3 approves. Random nonces allow 2^32 seeds under one key; an API
 	// server asks for one at its start and one after each rotation.
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("local KEK: %w", err)
-	}
-	return &LocalKEK{fingerprint: Fingerprint(fp), aead: aead}, nil
+	k.aead, err = cipher.NewGCMWithRandomNonce(block)
+	return err
 }
 
 // Fingerprint identifies the key.
