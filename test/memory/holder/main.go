@@ -20,6 +20,18 @@ func main() {
 }
 
 func run() error {
+	if err := hold(); err != nil {
+		return err
+	}
+	// Swept only by the cycle after the one that finds it dead.
+	for range 3 {
+		runtime.GC()
+	}
+	return step("dropped")
+}
+
+// hold has a key until it returns.
+func hold() error {
 	k, err := receive()
 	if err != nil {
 		return err
@@ -30,16 +42,9 @@ func run() error {
 			return err
 		}
 	}
-	if err := step("held"); err != nil {
-		return err
-	}
+	err = step("held")
 	runtime.KeepAlive(k)
-	k = nil
-	// Swept only by the cycle after the one that finds it dead.
-	for range 3 {
-		runtime.GC()
-	}
-	return step("dropped")
+	return err
 }
 
 // receive makes the key on a goroutine of its own, whose stack goes with it, as

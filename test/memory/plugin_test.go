@@ -1,0 +1,112 @@
+package memory
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	kms "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/cluster/clustertest"
+	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/internal/rig"
+)
+
+const keyName = "kubernetes"
+
+// Only root can look at a plugin that runs, which is the first thing that this
+// shows where it is not root that runs it.
+func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
+	ctx := t.Context()
+	c := clustertest.New(t, components.Vault, components.KMSPlugin)
+	vault := rig.Must(c.StartVault(ctx, 1))(t)
+	if err := vault.CreateKey(ctx, keyName, nil); err != nil {
+		t.Fatal(err)
+	}
+	role := rig.Must(vault.AppRole(ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
+	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName,
+		Config: map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s"}}))(t)
+
+	key := rig.Must(localKEK(ctx, vault, rig.Must(p.KeyID(ctx))(t)))(t)
+	held, err := scan(p.PID(), key)
+	if os.Geteuid() != 0 {
+		if !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("a process of the same user can look into the plugin: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held.expanded == 0 {
+		t.Error("the key is not found even while it is in use: this test looks for the wrong thing")
+	}
+
+	if err := vault.PutPolicy(ctx, "kmsplugin", `path "nothing" { capabilities = ["read"] }`); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Until(ctx, func(ctx context.Context) error {
+		log, err := p.Log()
+		if err == nil && !strings.Contains(log, "its local key is dropped") {
+			err = errors.New("the local key is not dropped yet")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	collect(t, p)
+	dropped, err := scan(p.PID(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("while held: %d times the key, %d times its round keys; after it was dropped and collected: %d and %d",
+		held.key, held.expanded, dropped.key, dropped.expanded)
+}
+
+// localKEK makes the local KEK of a key_id's first version as docs/formats.md
+// says, with what only an administrator of Vault may ask for.
+func localKEK(ctx context.Context, vault *cluster.Vault, keyID string) ([]byte, error) {
+	b := seal.Binding{Cluster: "test", KeyID: keyID}
+	secret, err := vault.Client().Logical().WriteWithContext(ctx, cluster.TransitMount+"/hmac/"+keyName+"/sha2-256",
+		map[string]any{"input": base64.StdEncoding.EncodeToString(b.DeriveLabel()), "key_version": 1})
+	if err != nil {
+		return nil, err
+	}
+	text, _ := secret.Data["hmac"].(string)
+	mac, err := base64.StdEncoding.DecodeString(text[strings.LastIndex(text, ":")+1:])
+	if err != nil {
+		return nil, err
+	}
+	return seal.DeriveKEK(mac, b)
+}
+
+// collect makes the plugin allocate until its collector has run three more times.
+func collect(t *testing.T, p *cluster.Plugin) {
+	t.Helper()
+	cycles := func() float64 {
+		n, ok := rig.Must(p.Metrics(t.Context()))(t).Sum("go_gc_duration_seconds")
+		if !ok {
+			t.Fatal("the plugin does not count its collections")
+		}
+		return n
+	}
+	goal := cycles() + 3
+	if err := cluster.Until(t.Context(), func(ctx context.Context) error {
+		for range 1000 {
+			_, _ = p.KMS().Status(ctx, &kms.StatusRequest{}) // refused, which is as good
+		}
+		if n := cycles(); n < goal {
+			return fmt.Errorf("%g collections of %g", n, goal)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
