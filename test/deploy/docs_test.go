@@ -1,0 +1,88 @@
+package deploy
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/sealproof/sealproof/test/components"
+)
+
+// The guide names files and where they go; a file that moves must take the guide
+// with it.
+func TestTheInstallationGuideNamesWhatIsThere(t *testing.T) {
+	guide := string(read(t, "docs/install.md"))
+	for _, path := range regexp.MustCompile(`deploy/[A-Za-z0-9_./+-]*[A-Za-z0-9]`).FindAllString(guide, -1) {
+		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+			t.Errorf("the guide names %s: %v", path, err)
+		}
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(guide, -1) {
+		if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {
+			t.Errorf("the guide links to %s: %v", link[1], err)
+		}
+	}
+	all := guide + string(read(t, "docs/release.md"))
+	err := fs.WalkDir(os.DirFS(filepath.Join(root, "deploy")), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.Contains(all, path) && !strings.HasSuffix(path, ".dockerignore") {
+			t.Errorf("no guide says what deploy/%s is for", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where a file says that it belongs, the guide puts it.
+func TestFilesGoWhereTheySayThatTheyBelong(t *testing.T) {
+	guide := string(read(t, "docs/install.md"))
+	for file, place := range map[string]string{
+		"deploy/static-pod/kmsplugin.yaml":     "/etc/kubernetes/manifests/kmsplugin.yaml",
+		"deploy/static-pod/tmpfiles.conf":      "/etc/tmpfiles.d/kmsplugin.conf",
+		"deploy/systemd/sysusers.conf":         "/etc/sysusers.d/kmsplugin.conf",
+		"deploy/rke2/sealproof.yaml":           "/etc/rancher/rke2/config.yaml.d/sealproof.yaml",
+		"deploy/rke2/start-order.conf":         "/etc/systemd/system/rke2-server.service.d/kmsplugin.conf",
+		"deploy/k3s/sealproof.yaml":            "/etc/rancher/k3s/config.yaml.d/sealproof.yaml",
+		"deploy/k3s/start-order.conf":          "/etc/systemd/system/k3s.service.d/kmsplugin.conf",
+		"deploy/encryption-configuration.yaml": encryptionFile,
+	} {
+		if !strings.Contains(guide, file+" "+place+"\n") {
+			t.Errorf("the guide does not put %s at %s", file, place)
+		}
+		if text := string(read(t, file)); place != encryptionFile && !strings.Contains(text, place) {
+			t.Errorf("%s does not say that it belongs at %s", file, place)
+		}
+	}
+}
+
+// The upgrade of the static pod edits its manifest with sed.
+func TestTheUpgradeOfTheStaticPodMakesASecondPod(t *testing.T) {
+	guide := string(read(t, "docs/install.md"))
+	_, rest, ok := strings.Cut(guide, "    sed ")
+	command, _, closed := strings.Cut(rest, " > /etc")
+	if !ok || !closed {
+		t.Fatal("the guide has no such command")
+	}
+	script := strings.Replace("sed "+command, "/etc/kubernetes/manifests/", filepath.Join(root, "deploy/static-pod")+"/", 1)
+	before, c := staticPod(t)
+	after := output(t, ".", "sh", "-c", script)
+	if want := strings.NewReplacer("  name: "+before.Name+"\n  namespace", "  name: kmsplugin-next\n  namespace", c.Image, strings.Replace(c.Image, "v0.1.0", "v0.2.0", 1)).
+		Replace(string(read(t, "deploy/static-pod/kmsplugin.yaml"))); after != want {
+		t.Errorf("it makes\n%s", after)
+	}
+}
+
+// Every command of the plugin's that a guide gives must be one.
+func TestThePluginHasTheCommandsThatGuidesName(t *testing.T) {
+	for _, guide := range []string{"docs/install.md", "docs/release.md", "docs/alerts.md"} {
+		for _, m := range regexp.MustCompile("(?m)(?:^    |`)kmsplugin ([a-z]+)").FindAllStringSubmatch(string(read(t, guide)), -1) {
+			if out, err := execute(t, ".", binaries(t).Path(components.KMSPlugin), m[1], "--help"); err != nil || !strings.Contains(out, "kmsplugin "+m[1]) {
+				t.Errorf("%s names kmsplugin %s: %v %s", guide, m[1], err, out)
+			}
+		}
+	}
+}
