@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,15 +81,34 @@ func about(out, name string) string {
 	return strings.Join(lines, "")
 }
 
-// systemd's own score: 0 is a service without any rights, 10 one with all. What
-// remains is the network, and what the unit's comments leave out.
+// systemd's own list of what a service is not kept from. What remains is the
+// network, what the unit's comments leave out, and what would need a root directory
+// of its own.
 func TestTheServiceHasNoMoreRightsThanItNeeds(t *testing.T) {
-	out, err := analyze(t, unitDir(t), "security", "--offline=yes", "--threshold=20", "kmsplugin.service")
-	if err != nil {
+	needed := []string{
+		"PrivateNetwork=", "IPAddressDeny=", "RestrictAddressFamilies=~AF_(INET|INET6)", // Vault, anywhere
+		"RestrictAddressFamilies=~AF_UNIX", // the API server, systemd
+		"PrivateUsers=",                    // the uids of peers
+		"ProcSubset=",                      // the boot time
+		"SystemCallFilter=~@resources",     // setrlimit: no core files
+		"RootDirectory=/RootImage=",        // its files are the node's
+		"DeviceAllow=",                     // a clock to read, with ProtectClock=
+	}
+	out, err := analyze(t, unitDir(t), "security", "--offline=yes", "--no-pager", "--threshold=20", "kmsplugin.service")
+	if err != nil || !strings.Contains(out, "Overall exposure level") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if !strings.Contains(out, "Overall exposure level") {
-		t.Errorf("no verdict:\n%s", out)
+	found := 0
+	for line := range strings.Lines(out) {
+		if allowed, ok := strings.CutPrefix(line, "✗ "); ok {
+			found++
+			if name, _, _ := strings.Cut(allowed, " "); !slices.Contains(needed, name) {
+				t.Errorf("the service is not kept from something: %s", strings.Join(strings.Fields(line), " "))
+			}
+		}
+	}
+	if found == 0 {
+		t.Errorf("nothing is allowed to the service, which cannot be:\n%s", out)
 	}
 }
 
