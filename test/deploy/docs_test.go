@@ -79,7 +79,7 @@ func TestTheUpgradeOfTheStaticPodMakesASecondPod(t *testing.T) {
 // Every command of the plugin's that a guide gives must be one.
 func TestThePluginHasTheCommandsThatGuidesName(t *testing.T) {
 	for _, guide := range []string{"docs/install.md", "docs/release.md", "docs/alerts.md"} {
-		for _, m := range regexp.MustCompile("(?m)(?:^    |`)kmsplugin ([a-z]+)").FindAllStringSubmatch(string(read(t, guide)), -1) {
+		for _, m := range regexp.MustCompile("(?:\n    |`)kmsplugin ([a-z]+)").FindAllStringSubmatch(string(read(t, guide)), -1) {
 			if out, err := execute(t, ".", binaries(t).Path(components.KMSPlugin), m[1], "--help"); err != nil || !strings.Contains(out, "kmsplugin "+m[1]) {
 				t.Errorf("%s names kmsplugin %s: %v %s", guide, m[1], err, out)
 			}
