@@ -26,7 +26,7 @@ const (
 )
 
 // serviceAccountToken is where kubelet puts the token into a pod.
-const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, no secret
+const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 // Config says where the key is and how to log in. It holds no secret: those
 // are read from files at every login.
