@@ -9,6 +9,7 @@ package deploy
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,9 +77,26 @@ func binaries(t *testing.T) components.Binaries {
 	return found
 }
 
+// scratch is a directory for all tests of this package together.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "sealproof-deploy-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	if err := os.RemoveAll(scratch); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
 // parsers builds the program formats once for all tests of this package.
 var parsers = sync.OnceValues(func() (string, error) {
-	file := filepath.Join(os.TempDir(), "sealproof-formats-test")
+	file := filepath.Join(scratch, "formats")
 	cmd := exec.CommandContext(context.Background(), "go", "build", "-C", "formats", "-o", file, ".")
 	cmd.Stderr = os.Stderr
 	return file, cmd.Run()
