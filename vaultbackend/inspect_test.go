@@ -184,6 +184,82 @@ func TestWhatConcernsAllOfVaultIsFound(t *testing.T) {
 	expect("KD-401", "fail", "connection refused")
 }
 
+// A wrapping token is good for one use, and that is the plugin's.
+func TestAWrappedSecretIDIsLeftToThePlugin(t *testing.T) {
+	f := newFixture(t, nil)
+	dir := t.TempDir()
+	use := f.use()
+	use.Config.Auth.Role = f.role.Name
+	use.Config.Auth.SecretIDFile, use.Config.Auth.UnwrappedSecretIDFile = filepath.Join(dir, "wrapped"), filepath.Join(dir, "secret-id")
+	deliver := func() {
+		must(t, os.WriteFile(use.Config.Auth.SecretIDFile, []byte(f.wrap("auth/approle/role/"+f.role.Name+"/secret-id")), 0o600))
+	}
+	leftAlone := func(when string) {
+		t.Helper()
+		if _, complaints := diagnose(t, Inspection{Use: use}); !slices.Contains(complaints, "KD-405 not evaluated") {
+			t.Errorf("%s: %q", when, complaints)
+		}
+	}
+	works := func(when string) {
+		t.Helper()
+		if _, complaints := diagnose(t, Inspection{Use: use}); !slices.Equal(complaints, []string{"KD-504 not evaluated"}) {
+			t.Errorf("%s: %q", when, complaints)
+		}
+	}
+	leftAlone("nothing was delivered")
+	deliver()
+	leftAlone("the token was not exchanged")
+	c, _ := newClient(t, use.Config)
+	must(t, reads(t, c)) // which it could not, had its token been used
+	works("the plugin has exchanged it")
+	must(t, os.Remove(use.Config.Auth.SecretIDFile))
+	works("it was taken away after that")
+	deliver()
+	leftAlone("another was delivered")
+}
+
+func TestALoginThatLeadsToAClusterIsFound(t *testing.T) {
+	f := newFixture(t, nil)
+	key, public := newJWTKey(t)
+	jwt := func(issuer string) string {
+		file := filepath.Join(t.TempDir(), "jwt")
+		must(t, os.WriteFile(file, []byte(signJWT(t, key, map[string]any{"iss": issuer, "sub": "node-1", "aud": "vault", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})), 0o600))
+		return file
+	}
+	loginWith := func(mount, method, issuer string) Inspection {
+		use := f.use()
+		use.Config.Auth = AuthConfig{Method: method, Mount: mount, Role: "plugin", JWTFile: jwt(issuer)}
+		return Inspection{Use: use}
+	}
+	mount := f.enable("jwt")
+	f.write("auth/"+mount+"/config", map[string]any{"jwt_validation_pubkeys": public})
+	f.write("auth/"+mount+"/role/plugin", map[string]any{"role_type": "jwt", "user_claim": "sub", "bound_audiences": "vault", "token_policies": f.role.Name})
+	reviewed := f.enable("kubernetes")
+	f.write("auth/"+reviewed+"/config", map[string]any{"kubernetes_host": "https://10.96.0.1:443", "disable_local_ca_jwt": true})
+	withAdmin := loginWith(reviewed, MethodKubernetes, "https://issuer.test")
+	withAdmin.AdminTokenFile = f.rootTokenFile()
+
+	for _, row := range []struct {
+		name, want, says string
+		in               Inspection
+	}{
+		{"a JWT of somebody else", "pass", "neither", loginWith(mount, MethodJWT, "https://issuer.test")},
+		{"a JWT of a cluster", "warn", "kubernetes.default.svc", loginWith(mount, MethodJWT, "https://kubernetes.default.svc.cluster.local")},
+		{"an API server that reviews", "warn", "which one could not be read", loginWith(reviewed, MethodKubernetes, "https://issuer.test")},
+		{"an API server that an admin sees", "warn", "https://10.96.0.1:443", withAdmin},
+	} {
+		results, _ := diagnose(t, row.in)
+		for _, r := range results {
+			if r.ID == "KD-404" && (string(r.Outcome) != row.want || !strings.Contains(r.Found, row.says)) {
+				t.Errorf("%s: %s, %s", row.name, r.Outcome, r.Found)
+			}
+			if r.ID == "KD-405" && row.in.Use.Config.Auth.Method == MethodJWT && r.Outcome != doctor.Pass {
+				t.Errorf("%s: %s, %s", row.name, r.Outcome, r.Found)
+			}
+		}
+	}
+}
+
 // use is what the fixture's role is made for.
 func (f *fixture) use() Use {
 	return Use{Section: "vault", Config: f.cfg, Seals: true, Derives: true}

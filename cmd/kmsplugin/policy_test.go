@@ -254,6 +254,48 @@ func TestTheLineThatATokenFileAddsIsNeeded(t *testing.T) {
 	l.complains(plugin(without(policy, path)), "may not look itself up")
 }
 
+// A key that only decrypts: the policy of the role that both share lets it be
+// probed and opened with, and each of its two lines is needed for that.
+func TestTheLinesOfAPreviousKeyAreNeededAndSuffice(t *testing.T) {
+	l := newLab(t)
+	const old = "old"
+	l.check(l.vault.CreateKey(l.ctx, old, nil))
+	before := l.start(l.role(strings.ReplaceAll(l.printed("--envelope", "vault"), labKey, old)), map[string]any{
+		"vault": map[string]any{"key": old}, "envelope": "vault", // so that opening it asks Vault
+	})
+	l.check(before.WaitServing(l.ctx))
+	stored := l.seal(before)
+	l.check(before.Stop(l.ctx))
+
+	config := map[string]any{"previous": []any{map[string]any{"key": old}}}
+	probe := l.start(l.role(l.printed()), config)
+	status, policy, errs := run(t, "policy", "--config", probe.ConfigFile())
+	if status != 0 {
+		t.Fatal(errs)
+	}
+	l.check(probe.Stop(l.ctx))
+	if strings.Contains(policy, "encrypt/"+old) || strings.Contains(policy, "hmac/"+old) {
+		t.Errorf("more than decryption is allowed with the previous key:\n%s", policy)
+	}
+	p := l.start(l.role(policy), config)
+	l.check(p.WaitServing(l.ctx))
+	l.open(p, stored)
+	l.check(p.Stop(l.ctx))
+
+	for _, path := range []string{"transit/keys/" + old, "transit/decrypt/" + old} {
+		p := l.start(l.role(without(policy, path)), config)
+		l.check(p.WaitServing(l.ctx)) // the key that writes is not concerned
+		l.check(cluster.Until(l.ctx, func(ctx context.Context) error {
+			_, out, _ := run(t, "status", "--config", p.ConfigFile())
+			if !strings.Contains(out, "refusal") {
+				return fmt.Errorf("without %s nothing is refused: %s", path, out)
+			}
+			return nil
+		}))
+		l.check(p.Stop(l.ctx))
+	}
+}
+
 // token makes a token with a policy and without Vault's own "default".
 func (l *lab) token(policy string) (file string) {
 	l.Helper()
