@@ -151,6 +151,8 @@ func TestThreeNodes(t *testing.T) {
 		for range 10 {
 			must(t, opens(c, sealed))
 		}
+		late, _ := f.client(func(cfg *Config) { cfg.Address = addresses })
+		must(t, opens(late, sealed)) // which has to log in first
 		must(t, first.Resume())
 		if c.nodes.current == 0 {
 			t.Error("requests still go to the node that hung")
