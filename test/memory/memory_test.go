@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ import (
 	"testing"
 )
 
-// trace counts the places where a key is found.
-type trace struct{ key, expanded int }
+// trace counts the places where a key is found: its bytes, its round keys, and
+// its text in base64, as which it goes to Vault and comes from there.
+type trace struct{ key, expanded, text int }
 
 func TestWhatADroppedLocalKEKLeavesInMemory(t *testing.T) {
 	for _, tc := range []struct {
@@ -101,7 +103,8 @@ func watch(t *testing.T, program string) (held, dropped trace) {
 }
 
 // scan searches all readable memory of a process for an AES-256 key: its bytes,
-// and those of its third round key, which no other form of the key contains.
+// those of its third round key, which no other form of the key contains, and its
+// text.
 func scan(pid int, key []byte) (found trace, err error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -113,7 +116,8 @@ func scan(pid int, key []byte) (found trace, err error) {
 	}
 	defer func() { err = errors.Join(err, mem.Close()) }()
 	round := thirdRoundKey(key)
-	swapped := swapWords(round) // where Go's own code keeps words, not bytes
+	text := []byte(base64.RawStdEncoding.EncodeToString(key)[:40]) // its end depends on the padding
+	swapped := swapWords(round)                                    // where Go's own code keeps words, not bytes
 	for line := range strings.Lines(string(maps)) {
 		if strings.Contains(line, "[v") { // vvar, vsyscall: the kernel's
 			continue
@@ -127,7 +131,7 @@ func scan(pid int, key []byte) (found trace, err error) {
 			continue
 		}
 		const window = 1 << 20
-		buffer := make([]byte, window+len(key))
+		buffer := make([]byte, window+len(text))
 		for at := from; at < to; at += window {
 			n, err := mem.ReadAt(buffer[:min(int64(len(buffer)), to-at)], at)
 			if err != nil && !errors.Is(err, io.EOF) && n == 0 {
@@ -135,6 +139,7 @@ func scan(pid int, key []byte) (found trace, err error) {
 			}
 			// What begins in the overlap belongs to the next window.
 			found.key += count(buffer[:n], key, window)
+			found.text += count(buffer[:n], text, window)
 			found.expanded += count(buffer[:n], round, window) + count(buffer[:n], swapped, window)
 		}
 	}

@@ -66,8 +66,8 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("while held: %d times the key, %d times its round keys; after it was dropped and collected: %d and %d",
-		held.key, held.expanded, dropped.key, dropped.expanded)
+	t.Logf("the key, its round keys and its text in base64: %d, %d and %d times while held; %d, %d and %d after it was dropped and collected",
+		held.key, held.expanded, held.text, dropped.key, dropped.expanded, dropped.text)
 }
 
 // localKEK makes the local KEK of a key_id's first version as docs/formats.md
