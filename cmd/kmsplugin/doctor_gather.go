@@ -35,7 +35,13 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 	}
 	var peer *unix.Ucred
 	f.Socket, peer = gatherSocket(ctx, c.Socket.Path)
-	if f.Socket.Listens {
+	switch {
+	case !f.Socket.Listens:
+	case peer == nil || peer.Pid == 0:
+		f.Node.PluginErr = "the process that listens is not to be seen from here (another PID namespace)"
+	case peer.Pid == 1:
+		f.Node.PluginErr, f.Node.Hidden = "systemd holds the socket, which hides the plugin's process", true
+	default:
 		f.Node.Plugin, f.Node.PluginErr = gatherProcess(peer)
 	}
 	f.Node.Swap, f.Node.SwapErr = gatherSwap("/proc/swaps")
@@ -71,7 +77,8 @@ func gatherSocket(ctx context.Context, path string) (doctor.Socket, *unix.Ucred)
 	return s, peerOf(conn)
 }
 
-// peerOf is the process that called listen; nil where the kernel does not say.
+// peerOf is the process that called listen: systemd, where that holds the socket.
+// It is nil where the kernel does not say.
 func peerOf(conn net.Conn) *unix.Ucred {
 	raw, err := conn.(*net.UnixConn).SyscallConn() //nolint:errcheck // a dial to "unix" makes no other kind
 	if err != nil {
@@ -84,15 +91,8 @@ func peerOf(conn net.Conn) *unix.Ucred {
 	return peer
 }
 
-// gatherProcess reads what /proc shows of the plugin. Where systemd holds the
-// socket, it is systemd that listens.
+// gatherProcess reads what /proc shows of the plugin.
 func gatherProcess(peer *unix.Ucred) (*doctor.Process, string) {
-	switch {
-	case peer == nil || peer.Pid == 0:
-		return nil, "the process that listens is not to be seen from here (another PID namespace)"
-	case peer.Pid == 1:
-		return nil, "systemd holds the socket, which hides the plugin's process"
-	}
 	p := &doctor.Process{PID: int(peer.Pid), UID: int(peer.Uid)}
 	dir := fmt.Sprintf("/proc/%d/", peer.Pid)
 	limits, err := os.ReadFile(dir + "limits") //nolint:gosec // in /proc, of the process that listens

@@ -42,7 +42,10 @@ type lab struct {
 
 const labKey = "kubernetes"
 
+// newLab starts one. Its tests wait more than they compute, so they run beside
+// each other.
 func newLab(t *testing.T) *lab {
+	t.Parallel()
 	c := clustertest.New(t, components.Vault, components.KMSPluginRace)
 	l := &lab{T: t, ctx: t.Context(), c: c}
 	var err error

@@ -220,6 +220,8 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 			[]string{"KD-405", "KD-501", "KD-502", "KD-503", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 2},
 		{"no key", func(f *Facts) { f.Vaults[0].Key.Err = "encryption key not found" }, "KD-601",
 			[]string{"KD-602", "KD-603", "KD-604", "KD-605"}, 1},
+		{"systemd hides the process", func(f *Facts) { f.Node = Node{PluginErr: "systemd holds the socket", Hidden: true} }, "", []string{"KD-111"}, 0},
+		{"the process may not be looked at", func(f *Facts) { f.Node = Node{PluginErr: "permission denied"} }, "", []string{"KD-111"}, 2},
 		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = Path{}, false }, "KD-202", []string{"KD-203"}, 1},
 		{"another file in its place", func(f *Facts) { f.Socket.File.Mode, f.Socket.Listens = 0o644, false }, "KD-202", []string{"KD-203"}, 1},
 		{"what the plugin may do is not told", func(f *Facts) { f.Vaults[0].CapabilitiesErr = "permission denied" }, "", []string{"KD-501", "KD-502"}, 0},

@@ -37,8 +37,10 @@ type Node struct {
 	SwapErr string
 	// Plugin is the process that listens on the socket; nil if none does.
 	Plugin *Process
-	// PluginErr is why nothing is known of it although it listens.
+	// PluginErr is why nothing is known of it although it listens; Hidden is set
+	// where that is how things are meant to be.
 	PluginErr string
+	Hidden    bool
 }
 
 // Process is a running plugin, as /proc shows it.

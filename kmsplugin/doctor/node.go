@@ -52,7 +52,9 @@ func checkCoreDumps(f Facts) []finding {
 	p := f.Node.Plugin
 	switch {
 	case f.Node.PluginErr != "":
-		return []finding{notEvaluated("", f.Node.PluginErr, "run it as root on the node")}
+		found := notEvaluated("", f.Node.PluginErr, "run it as root on the node, and look at Max core file size in /proc/PID/limits")
+		found.beyond = f.Node.Hidden
+		return []finding{found}
 	case p == nil:
 		return []finding{notEvaluated("", "no plugin listens on the socket", "start the plugin, then ask again")}
 	case p.CoreSoft != "0":
