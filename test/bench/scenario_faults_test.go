@@ -28,7 +28,7 @@ func BenchmarkScenarioFaults(b *testing.B) {
 	front := s.front(b)
 	direct := s.plugin(b, "direct", nil)
 	fronted := s.plugin(b, "fronted", map[string]any{"vault": map[string]any{"address": front.url}})
-	empty := startEmpty(b)
+	empty := startFloor(b, nil).empty
 	sources := &supply{seeds: s.bareSeeds(b, 8192)}
 	node := s.vault.Node(0)
 
@@ -119,6 +119,10 @@ type front struct {
 
 func (s *stack) front(b *testing.B) *front {
 	b.Helper()
+	trust, err := trustIn(s.vault.CAFile())
+	if err != nil {
+		b.Fatal(err)
+	}
 	files, err := s.vault.Authority().Server("front")
 	if err != nil {
 		b.Fatal(err)
@@ -134,7 +138,7 @@ func (s *stack) front(b *testing.B) *front {
 	f := &front{url: "https://" + l.Addr().String()}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport: &http.Transport{TLSClientConfig: s.tls(b)},
+		Transport: &http.Transport{TLSClientConfig: trust},
 		ErrorLog:  log.New(io.Discard, "", 0), // a benchmark's output is its figures
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

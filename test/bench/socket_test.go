@@ -22,7 +22,7 @@ func probedRarely(more map[string]any) map[string]any {
 // that does nothing, on the same kind of socket.
 func BenchmarkSocket(b *testing.B) {
 	p := newStack(b).plugin(b, "a", probedRarely(nil))
-	empty := startEmpty(b)
+	empty := startFloor(b, nil).empty
 	client := p.KMS()
 	ctx := context.Background()
 	seed := randomBytes(32)

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"testing"
 
 	kms "k8s.io/kms/apis/v2"
@@ -93,43 +94,69 @@ func metric(b *testing.B, p *cluster.Plugin, name string, labels ...string) floa
 	return sum
 }
 
+// directConfig is all that is needed to ask Vault directly.
+type directConfig struct{ Address, CAFile, TokenFile string }
+
+// directConfig logs in as the plugin does: what Vault looks up for a token
+// depends on where that comes from.
+func (s *stack) directConfig(b *testing.B) directConfig {
+	b.Helper()
+	secretID, err := os.ReadFile(s.role.SecretIDFile)
+	if err != nil {
+		b.Fatal(err)
+	}
+	login, err := s.vault.Client().Logical().WriteWithContext(b.Context(), "auth/approle/login",
+		map[string]any{"role_id": s.role.RoleID, "secret_id": string(secretID)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	file := filepath.Join(b.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(login.Auth.ClientToken), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return directConfig{Address: s.vault.Address(0), CAFile: s.vault.CAFile(), TokenFile: file}
+}
+
 // direct asks Vault without any plugin: the floor under whatever needs Vault. It
-// speaks HTTP/1.1 over TLS and holds a token of the same policy (to Vault a root
-// token is less work), and does nothing with the answer but read it.
+// speaks HTTP/1.1 over TLS with a token of the plugin's role (to Vault a root token
+// is less work), and does nothing with the answer but read it.
 type direct struct {
 	http    *http.Client
 	address string
 	token   string
 }
 
-func (s *stack) direct(b *testing.B, connections int) *direct {
-	b.Helper()
-	file, err := s.vault.TokenFile(b.Context(), "direct", cluster.KeyPolicy(keyName), "1h")
+func newDirect(c directConfig, connections int) (*direct, error) {
+	trust, err := trustIn(c.CAFile)
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
-	token, err := os.ReadFile(file)
+	token, err := os.ReadFile(c.TokenFile)
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
-	transport := &http.Transport{
-		TLSClientConfig: s.tls(b),
-		MaxIdleConns:    connections, MaxIdleConnsPerHost: connections,
-	}
-	b.Cleanup(transport.CloseIdleConnections)
-	return &direct{http: &http.Client{Transport: transport}, address: s.vault.Address(0), token: string(token)}
+	transport := &http.Transport{TLSClientConfig: trust, MaxIdleConns: connections, MaxIdleConnsPerHost: connections}
+	return &direct{http: &http.Client{Transport: transport}, address: c.Address, token: string(token)}, nil
 }
 
-// tls trusts Vault's authority.
-func (s *stack) tls(b *testing.B) *tls.Config {
+func (s *stack) direct(b *testing.B, connections int) *direct {
 	b.Helper()
-	ca, err := os.ReadFile(s.vault.CAFile())
+	d, err := newDirect(s.directConfig(b), connections)
 	if err != nil {
 		b.Fatal(err)
+	}
+	b.Cleanup(d.http.CloseIdleConnections)
+	return d
+}
+
+func trustIn(caFile string) (*tls.Config, error) {
+	ca, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 // transit makes one request about the key, not in the form of a batch.
@@ -138,8 +165,12 @@ func (d *direct) transit(operation string, body map[string]any) error {
 	if err != nil {
 		return err
 	}
+	return d.send(operation, text)
+}
+
+func (d *direct) send(operation string, body []byte) error {
 	url := d.address + "/v1/" + cluster.TransitMount + "/" + operation + "/" + keyName
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, url, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

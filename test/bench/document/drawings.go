@@ -98,9 +98,12 @@ func distributions(group string, all []record.Merged) drawing {
 		}
 		return points
 	}
-	var floors []string
+	var subjects, floors []string
 	for _, l := range all {
-		d.Lines = append(d.Lines, line{Name: l.Subject, Points: placed(l.SubjectTimes)})
+		if !slices.Contains(subjects, l.Subject) {
+			subjects = append(subjects, l.Subject)
+			d.Lines = append(d.Lines, line{Name: l.Subject, Points: placed(l.SubjectTimes)})
+		}
 	}
 	for _, l := range all {
 		if l.Floor != "" && !slices.Contains(floors, l.Floor) {
