@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -91,6 +92,9 @@ func Make(ctx context.Context, root, dir string, env ...string) error {
 		if err := a.Build(ctx, root, dir, env...); err != nil {
 			return err
 		}
+		if err := checkStamp(filepath.Join(dir, a.Name())); err != nil {
+			return err
+		}
 		list := a.Name() + ".cdx.json"
 		if err := WriteSBOM(filepath.Join(dir, a.Name()), filepath.Join(dir, list)); err != nil {
 			return err
@@ -98,6 +102,25 @@ func Make(ctx context.Context, root, dir string, env ...string) error {
 		names = append(names, a.Name(), list)
 	}
 	return WriteSums(dir, names)
+}
+
+// checkStamp refuses a binary that does not say which commit it was made from. The
+// go command leaves that out without a word where .git is a file: in a worktree of
+// Git's, or a submodule.
+func checkStamp(binary string) error {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return fmt.Errorf("read which commit %s is of: %w", binary, err)
+	}
+	stamp := map[string]string{}
+	for _, s := range info.Settings {
+		stamp[s.Key] = s.Value
+	}
+	if stamp["vcs.revision"] == "" || stamp["vcs.modified"] != "false" {
+		return fmt.Errorf("%s does not name the commit that it is of (vcs.revision=%q, vcs.modified=%q): make releases in a clone with nothing uncommitted, not in a worktree",
+			binary, stamp["vcs.revision"], stamp["vcs.modified"])
+	}
+	return nil
 }
 
 // SumsFile lists the checksums of a release, in the format of sha256sum.

@@ -55,23 +55,12 @@ func sign(ctx context.Context, out io.Writer) error {
 // twice from copies in different directories, the second time without anything
 // that was compiled before.
 func releaseCheckSteps() []step {
+	var temp string
 	var sums []string
-	makeIn := func(place string, fresh bool) func(context.Context, io.Writer) error {
-		return func(ctx context.Context, out io.Writer) (err error) {
-			temp, err := os.MkdirTemp("", "sealproof-release-")
-			if err != nil {
-				return fmt.Errorf("make a place for the release: %w", err)
-			}
-			defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-			sources, dist := filepath.Join(temp, place), filepath.Join(temp, "dist")
-			if err := release.Snapshot(ctx, ".", sources, "v0.0.0"); err != nil {
-				return err
-			}
-			var env []string
-			if fresh {
-				env = []string{"GOCACHE=" + filepath.Join(temp, "cache")}
-			}
-			if err := release.Make(ctx, sources, dist, env...); err != nil {
+	makeIn := func(place string, env func() []string) func(context.Context, io.Writer) error {
+		return func(ctx context.Context, out io.Writer) error {
+			dist := filepath.Join(temp, place+"-dist")
+			if err := release.Make(ctx, filepath.Join(temp, place), dist, env()...); err != nil {
 				return err
 			}
 			text, err := os.ReadFile(filepath.Join(dist, release.SumsFile)) //nolint:gosec // just made
@@ -80,10 +69,23 @@ func releaseCheckSteps() []step {
 			return err
 		}
 	}
+	const here, there = "here", "some/where/else"
 	return []step{
-		{name: "release", gate: true, run: makeIn("here", false)},
-		{name: "the same from nothing, elsewhere", gate: true, run: makeIn("some/where/else", true)},
-		{name: "the two are the same", run: func(context.Context, io.Writer) error { return compareSums(sums) }},
+		{name: "two copies", gate: true, run: func(ctx context.Context, _ io.Writer) (err error) {
+			if temp, err = os.MkdirTemp("", "sealproof-release-"); err != nil {
+				return fmt.Errorf("make a place for the releases: %w", err)
+			}
+			if err := release.Snapshot(ctx, ".", filepath.Join(temp, here), "v0.0.0"); err != nil {
+				return err
+			}
+			// Of the first copy: somebody may be editing the sources.
+			return release.Snapshot(ctx, filepath.Join(temp, here), filepath.Join(temp, there), "v0.0.0")
+		}},
+		{name: "release", run: makeIn(here, func() []string { return nil })},
+		{name: "the same from nothing, elsewhere", run: makeIn(there, func() []string { return []string{"GOCACHE=" + filepath.Join(temp, "cache")} })},
+		{name: "the two are the same", run: func(context.Context, io.Writer) error {
+			return errors.Join(compareSums(sums), os.RemoveAll(temp))
+		}},
 	}
 }
 
