@@ -6,6 +6,8 @@ package upgrade
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,11 +124,13 @@ func (s *stack) activated(u *servicemanager.Unit) {
 	u.Socket, u.SocketName, u.SocketMode = s.socket, "kmsplugin.socket", 0o660
 }
 
-// log returns what a managed plugin has printed.
+// log returns what a managed plugin has printed so far; empty before its start.
 func (s *stack) log(name string) string {
 	s.t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.c.LogDir(), name+".log"))
-	s.check(err)
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.check(err)
+	}
 	return string(data)
 }
 
