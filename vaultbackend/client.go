@@ -70,13 +70,20 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 		forLogin = transport.Clone()
 		forLogin.DisableKeepAlives = true
 	}
+	indexes := &indexes{}
+	vault, err := newChannel(nodes, cfg.Namespace, transport, indexes)
+	if err != nil {
+		return nil, err
+	}
+	login, err := newChannel(nodes, cfg.Auth.Namespace, forLogin, indexes)
+	if err != nil {
+		return nil, err
+	}
 	life, end := context.WithCancel(context.Background())
 	c := &Client{
-		cfg: cfg, log: log, boot: boot, obs: obs, end: end,
-		transports: []*http.Transport{transport, forLogin}, nodes: nodes, indexes: &indexes{},
+		cfg: cfg, log: log, boot: boot, obs: obs, end: end, vault: vault, login: login,
+		transports: []*http.Transport{transport, forLogin}, nodes: nodes, indexes: indexes,
 	}
-	c.vault = channel{transport: transport, namespace: cfg.Namespace, indexes: c.indexes}
-	c.login = channel{transport: forLogin, namespace: cfg.Auth.Namespace, indexes: c.indexes}
 	c.tokens = newKeeper(life, newAuthenticator(cfg, c.requestAuth), renewSelf(c.requestAuth), log, obs)
 	c.decrypts = newGatherer(life, c.decryptBatch)
 	return c, nil

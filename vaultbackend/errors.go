@@ -79,6 +79,9 @@ func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
 		// the status is 400 or 500, and the items' own errors say why.
 		return 0, ""
 
+	case op == opRenew && says("past the max TTL"):
+		// Vault says so with a 500. The token ends soon, and only a login helps.
+		return backend.Credentials, authRefused(op)
 	case a.status == http.StatusServiceUnavailable && says("sealed"):
 		return backend.Outage, "Vault is sealed"
 	case a.status >= 500 && says("active cluster node not found"):

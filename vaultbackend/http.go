@@ -1,7 +1,7 @@
 package vaultbackend
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +37,10 @@ const (
 	idleTime  = 90 * time.Second
 )
 
-var errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+var (
+	errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+	errNoAnswer      = errors.New("neither an answer nor an error")
+)
 
 // newTransport returns a pool of connections to Vault's nodes.
 func newTransport(files *tlsFiles) *http.Transport {
@@ -64,19 +67,85 @@ func newTransport(files *tlsFiles) *http.Transport {
 	}
 }
 
-// channel is the way to one namespace of Vault. It takes nothing from the
-// environment: a VAULT_ADDR, VAULT_TOKEN or VAULT_NAMESPACE left over from
-// somebody's shell must not change where keys come from. That is one reason why
-// it makes its requests itself; vault/api's client also repeats them past their
-// deadline, follows redirects to any host with the token, and drops the body of
-// an answer with status 400, which is where Transit says what is wrong with
-// each item.
+// exchange makes vault/api's requests. It cuts off answers that are longer than
+// any real one, since vault/api reads the body of every error to its end, and
+// allows net/http to repeat a request whose connection turns out to have been
+// closed by the other side just before, unless it may be sent only once.
+type exchange struct{ http.RoundTripper }
+
+type onceKey struct{}
+
+func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Context().Value(onceKey{}) == nil {
+		req = req.Clone(req.Context())
+		req.Header["Idempotency-Key"] = nil // known to net/http, and not sent
+	}
+	resp, err := e.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		// Only one byte more decides whether the answer ends exactly here.
+		if n, err := b.ReadCloser.Read(make([]byte, 1)); n == 0 {
+			return 0, err
+		}
+		return 0, errAnswerTooLong
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// channel is the way to one namespace of Vault, through any of its nodes.
 type channel struct {
-	// transport, not an http.Client: that would follow redirects, which are the
-	// business of whoever knows the other nodes.
-	transport http.RoundTripper
-	namespace string
-	indexes   *indexes
+	clients map[*url.URL]*api.Client
+	indexes *indexes
+}
+
+// newChannel prepares a client for each node. It takes nothing from the
+// environment: a VAULT_ADDR, VAULT_TOKEN or VAULT_NAMESPACE left over from
+// somebody's shell must not change where keys come from.
+func newChannel(nodes *nodes, namespace string, transport http.RoundTripper, indexes *indexes) (channel, error) {
+	c := channel{clients: map[*url.URL]*api.Client{}, indexes: indexes}
+	for _, node := range nodes.urls {
+		client, err := api.NewClient(&api.Config{
+			Address: node.String(),
+			HttpClient: &http.Client{
+				Transport:     exchange{transport},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			},
+			// Redirects are the business of whoever knows the other nodes; the
+			// token goes to nobody else.
+			DisableRedirects: true,
+			// Retries would outlive the deadline of whoever waits.
+			MaxRetries: 0,
+		})
+		if err != nil {
+			return channel{}, fmt.Errorf("prepare Vault's client library (it reads the VAULT_* environment variables, which are not used here; unset the one it complains about): %w", err)
+		}
+		client.ClearToken()
+		client.SetMFACreds(nil)
+		client.SetWrappingLookupFunc(func(string, string) string { return "" })
+		client.SetHeaders(http.Header{
+			api.RequestHeaderName: {"true"}, // Vault refuses what a browser was tricked into
+			"User-Agent":          {"sealproof"},
+		})
+		if namespace != "" {
+			client.SetNamespace(namespace)
+		}
+		c.clients[node] = client
+	}
+	return c, nil
 }
 
 // query is one request, before it is decided which node gets it.
@@ -112,27 +181,29 @@ type answer struct {
 func (c channel) send(ctx context.Context, node *url.URL, q query) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	var body io.Reader
-	if q.body != nil {
-		body = bytes.NewReader(q.body)
+	if q.op.isOnce() {
+		ctx = context.WithValue(ctx, onceKey{}, true)
 	}
-	req, err := http.NewRequestWithContext(ctx, q.method, node.JoinPath("v1", q.path).String(), body)
-	if err != nil {
-		return answer{}, fmt.Errorf("make the request: %w", err)
-	}
-	c.setHeader(req.Header, q)
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return answer{}, fmt.Errorf("%s: %w", node.Host, err)
+	vault := c.clients[node]
+	req := vault.NewRequest(q.method, "/v1/"+q.path)
+	req.ClientToken = q.token
+	req.BodyBytes = q.body
+	c.setHeader(req.Headers, q)
+	// The calls that replace this one either take the token from state that all
+	// requests share, or drop the body of an answer with status 400, which is
+	// where Transit says what is wrong with each item.
+	resp, err := vault.RawRequestWithContext(ctx, req) //nolint:staticcheck // see above
+	if resp == nil {
+		return answer{}, fmt.Errorf("%s: %w", node.Host, cmp.Or(err, errNoAnswer))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	raw, readErr := io.ReadAll(resp.Body)
 	defer clear(raw) // plaintexts and HMACs
-	switch {
-	case err != nil:
-		return answer{}, fmt.Errorf("read the answer: %w", err)
-	case len(raw) > maxAnswer:
-		return answer{}, errAnswerTooLong
+	if readErr != nil {
+		return answer{}, fmt.Errorf("read the answer: %w", readErr)
+	}
+	if _, isAnswer := errors.AsType[*api.ResponseError](err); err != nil && !isAnswer {
+		return answer{}, fmt.Errorf("%s: %w", node.Host, err)
 	}
 	c.indexes.record(resp.Header)
 	a := parseAnswer(resp.StatusCode, resp.Header, raw)
@@ -143,21 +214,8 @@ func (c channel) send(ctx context.Context, node *url.URL, q query) (answer, erro
 }
 
 func (c channel) setHeader(h http.Header, q query) {
-	h.Set("User-Agent", "sealproof")
-	h.Set(api.RequestHeaderName, "true") // Vault refuses what a browser was tricked into
-	if q.token != "" {
-		h.Set(api.AuthHeaderName, q.token)
-	}
-	if c.namespace != "" {
-		h.Set(api.NamespaceHeaderName, c.namespace)
-	}
 	if q.body != nil {
 		h.Set("Content-Type", "application/json")
-	}
-	if !q.op.isOnce() {
-		// Not sent: it lets net/http repeat a request whose connection turns out
-		// to have been closed by the other side just before.
-		h["Idempotency-Key"] = nil
 	}
 	for _, uid := range headerUIDs(q.uids) {
 		h.Add(uidHeader, uid)

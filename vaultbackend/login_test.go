@@ -252,8 +252,12 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	if sealed := encrypt(t, c, 1, "ad", "p")[0]; !bytes.HasPrefix(sealed, []byte("vault:v1:")) {
 		t.Errorf("got %s", sealed)
 	}
-	if got := c.vault.namespace + c.login.namespace; got != "" {
-		t.Errorf("taken from the environment: %q", got)
+	for _, ch := range []channel{c.vault, c.login} {
+		for _, client := range ch.clients {
+			if got := client.Namespace() + client.Token(); got != "" {
+				t.Errorf("taken from the environment: %q", got)
+			}
+		}
 	}
 
 	untrusting, _ := f.client(func(cfg *Config) { cfg.CAFile = "" })

@@ -3,7 +3,6 @@ package vaultbackend
 import (
 	"context"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -160,13 +159,13 @@ func TestThreeNodes(t *testing.T) {
 	})
 	t.Run("a standby that redirects leads to the leader", func(t *testing.T) {
 		redirected, _ := f.client(func(cfg *Config) { cfg.Address = []string{addresses[0], addresses[2]} })
-		redirected.vault.transport = unforwarded{redirected.vault.transport}
+		forbidForwarding(redirected)
 		must(t, opens(redirected, sealed))
 		if redirected.nodes.current != 1 {
 			t.Error("the redirect was not followed")
 		}
 		alone, _ := f.client(func(cfg *Config) { cfg.Address = addresses[:1] })
-		alone.vault.transport = unforwarded{alone.vault.transport}
+		forbidForwarding(alone)
 		failed(t, opens(alone, sealed), backend.Outage, "Vault redirects to an address that is not configured")
 	})
 	t.Run("a standby that is killed is not noticed", func(t *testing.T) {
@@ -200,14 +199,12 @@ func TestThreeNodes(t *testing.T) {
 	}
 }
 
-// unforwarded asks standbys not to forward a request, as one would do whose
+// forbidForwarding asks standbys not to forward requests, as those would do whose
 // forwarding is switched off.
-type unforwarded struct{ http.RoundTripper }
-
-func (u unforwarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("X-Vault-No-Request-Forwarding", "true")
-	return u.RoundTripper.RoundTrip(r)
+func forbidForwarding(c *Client) {
+	for _, client := range c.vault.clients {
+		client.AddHeader("X-Vault-No-Request-Forwarding", "true")
+	}
 }
 
 // TestAVaultThatHangs needs a fake: a listener that accepts and never answers,
