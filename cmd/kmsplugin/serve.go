@@ -8,26 +8,16 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/process"
-	"github.com/sealproof/sealproof/kmsplugin/socket"
-	"github.com/sealproof/sealproof/kmsplugin/systemd"
-	"github.com/sealproof/sealproof/vaultbackend"
 )
 
 // grace is how long requests under way may take to finish once the plugin is
 // asked to stop: longer than the API server waits for any of them.
 const grace = 5 * time.Second
-
-// keepName is the name of the place in systemd's store for local keys. It never
-// changes, or an upgrade would not find them.
-const keepName = "local-keys"
 
 func newServe() *cobra.Command {
 	cmd := &cobra.Command{
@@ -57,161 +47,68 @@ Status; it never exits because of an outage.`,
 	return cmd
 }
 
-// serve wires the parts together and runs them until the context ends or one of
-// them fails.
+// serve runs the plugin until the context ends or a part of it fails.
 func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
-	if err := process.ForbidDumps(); err != nil {
+	if err := harden(c); err != nil {
 		return err
 	}
-	if c.LocalKEK.LockMemory {
-		if err := process.LockMemory(); err != nil {
-			return fmt.Errorf("local-kek.lock-memory: %w", err)
-		}
-	}
-	manager, err := systemd.FromEnvironment()
-	if err != nil {
+	p := &plugin{config: c, log: log}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.assemble(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, manager.Close()) }()
-	// Bound before the socket: whoever finds the plugin serving finds its health.
-	web, err := bindWeb(ctx, c.Listen, c.ListenTLS, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, web.close()) }()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics := kmsplugin.NewMetrics(registry)
-	entrance, err := newEntrance(ctx, c.Socket, manager, metrics.PeerRefused, log)
-	if err != nil {
-		return err
-	}
-	var listener *socket.Listener
-	if !entrance.replaces {
-		if listener, err = entrance.open(ctx); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, listener.Close()) }()
-	}
-
-	vaults, sources, err := connect(c, metrics, log)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, v := range vaults {
-			v.Close()
-		}
-	}()
-	build := cli.BuildOf("kmsplugin")
-	parts := kmsplugin.Parts{
-		Writes: sources[0], Previous: sources[1:],
-		Boot: kmsplugin.SinceBoot, Metrics: metrics, Log: log,
-		Build: kmsplugin.Build{Version: build.Version, Commit: build.Commit, Go: build.Go},
-	}
-	if c.LocalKEK.Keep == kmsplugin.KeepSystemd {
-		if parts.Keep, parts.Machine, err = keepWith(manager); err != nil {
-			return err
-		}
-	} else if err := discardKept(manager); err != nil {
-		log.Error("local keys kept by an earlier configuration are still in systemd's store", "cause", err.Error())
-	}
-	service := kmsplugin.NewService(c.Config, parts)
-
 	log.Info("serving", "socket", c.Socket.Path, "cluster", c.Cluster, "vault", c.Vault.Address,
 		"mount", c.Vault.Mount, "key", c.Vault.Key, "previous", len(c.Previous), "envelope", c.Envelope,
-		"version", build.Version, "commit", build.Commit, "pid", os.Getpid())
-
-	// The Service and the Vault clients outlive the servers, so that requests
-	// under way can finish.
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var kept errgroup.Group
-	kept.Go(func() error { service.Run(background); return nil })
-	for _, v := range vaults {
-		kept.Go(func() error { return v.Run(background) })
-	}
-	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
-
-	if listener == nil {
-		entrance.wait(ctx, func(ctx context.Context) error { _, err := service.Status(ctx); return err })
-		if ctx.Err() != nil {
-			return nil
-		}
-		if listener, err = entrance.open(ctx); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, listener.Close()) }()
-	}
-
-	servers, ctx := errgroup.WithContext(ctx)
-	servers.Go(func() error { return service.Serve(ctx, listener, grace) })
-	servers.Go(func() error { return web.serve(ctx, kmsplugin.NewHandler(service, registry)) })
-	if err := manager.Ready("serving on " + c.Socket.Path); err != nil {
-		log.Error("systemd does not hear that this service is ready", "cause", err.Error())
-	}
-	stopping := context.AfterFunc(ctx, func() { _ = manager.Stopping() }) // a courtesy
-	defer stopping()
-	err = servers.Wait()
+		"version", p.build.Version, "commit", p.build.Commit, "pid", os.Getpid())
+	err = p.run(ctx)
 	log.Info("stopped", "error", errorText(err))
 	return err
 }
 
-// keepWith returns systemd's file descriptor store for local keys. Where it was
-// asked for and does not work, not starting is the answer that is noticed.
-func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
-	slot, err := manager.Slot(keepName)
-	if err != nil {
-		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
+// harden keeps keys out of core files, and out of swap if wanted.
+func harden(c config) error {
+	if err := process.ForbidDumps(); err != nil {
+		return err
 	}
-	machine, err := kmsplugin.BootID()
-	if err != nil {
-		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
-	}
-	return slot, machine, nil
-}
-
-// discardKept empties the store, if there is one, where it is no longer wanted.
-func discardKept(manager *systemd.Manager) error {
-	slot, err := manager.Slot(keepName)
-	if err != nil {
-		return nil //nolint:nilerr // no store, so nothing in it
-	}
-	return slot.Clear()
-}
-
-// connect prepares a Vault client for the key that writes, the first, and for
-// each that only decrypts. It contacts nobody.
-func connect(c config, metrics *kmsplugin.Metrics, log *slog.Logger) (vaults []*vaultbackend.Client, sources []kmsplugin.Source, err error) {
-	defer func() {
-		if err != nil {
-			for _, v := range vaults {
-				v.Close()
-			}
-		}
-	}()
-	add := func(name string, vc vaultbackend.Config) error {
-		observer := metrics.Observer(name)
-		v, err := vaultbackend.New(vc, log.With("source", name), kmsplugin.SinceBoot, observer)
-		if err != nil {
-			return fmt.Errorf("set up Vault client of %s: %w", name, err)
-		}
-		vaults = append(vaults, v)
-		sources = append(sources, kmsplugin.Source{Name: name, ID: vc.KeyPath(), Backend: v, Observer: observer})
+	if !c.LocalKEK.LockMemory {
 		return nil
 	}
-	if err := add("vault", c.Vault); err != nil {
-		return vaults, nil, err
+	if err := process.LockMemory(); err != nil {
+		return fmt.Errorf("local-kek.lock-memory: %w", err)
 	}
-	for i := range c.Previous {
-		previous, err := c.previous(i)
-		if err == nil {
-			err = add(previousName(i), previous)
+	return nil
+}
+
+// run serves until the context ends or a server fails.
+func (p *plugin) run(ctx context.Context) (err error) {
+	// The Service and the Vault clients outlive the servers, so that requests
+	// under way can finish.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var kept errgroup.Group
+	kept.Go(func() error { p.service.Run(background); return nil })
+	for _, v := range p.vaults {
+		kept.Go(func() error { return v.Run(background) })
+	}
+	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
+
+	if p.listener == nil {
+		p.entrance.wait(ctx, func(ctx context.Context) error { _, err := p.service.Status(ctx); return err })
+		if ctx.Err() != nil {
+			return nil
 		}
-		if err != nil {
-			return vaults, nil, err
+		if err := p.openEntrance(ctx); err != nil {
+			return err
 		}
 	}
-	return vaults, sources, nil
+	servers, ctx := errgroup.WithContext(ctx)
+	servers.Go(func() error { return p.service.Serve(ctx, p.listener, grace) })
+	servers.Go(func() error { return p.web.serve(ctx, kmsplugin.NewHandler(p.service, p.registry)) })
+	if err := p.manager.Ready("serving on " + p.config.Socket.Path); err != nil {
+		p.log.Error("systemd does not hear that this service is ready", "cause", err.Error())
+	}
+	stopping := context.AfterFunc(ctx, func() { _ = p.manager.Stopping() }) // a courtesy
+	defer stopping()
+	return servers.Wait()
 }
 
 func errorText(err error) string {
