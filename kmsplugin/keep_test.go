@@ -183,7 +183,9 @@ func TestTheEnvelopeCanChangeBetweenKeepingAndTakingOver(t *testing.T) {
 			t.Error("sealed with a local KEK although Vault was asked for")
 		}
 		direct.stop()
-		again := w.replicaWith(nil, m.on("boot"))
+		fresh := &memory{} // in which no local KEK ever was
+		w.replicaWith(vault, fresh.on("boot")).stop()
+		again := w.replicaWith(nil, fresh.on("boot"))
 		again.mustDecrypt(d, "y")
 		again.mustDecrypt(e, "x")
 		if _, ok := again.mustEncrypt("z").Annotations[seal.AnnotationKEK]; !ok {

@@ -67,7 +67,7 @@ func TestARehearsalCountsWhatItCostsAndEndsWithItsCaller(t *testing.T) {
 	api := pluginv1.NewPluginServiceClient(s.conn)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stream, err := api.Rehearse(ctx, &pluginv1.RehearseRequest{Duration: durationpb.New(time.Minute)})
+	stream, err := api.Rehearse(ctx, &pluginv1.RehearseRequest{Duration: durationpb.New(time.Hour)}) // longer than any test
 	if err != nil {
 		t.Fatal(err)
 	}

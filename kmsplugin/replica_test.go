@@ -413,6 +413,9 @@ func TestAKeyMadeAnewIsWrittenWithAndTheOldOneReadUntilItsLeaseEnds(t *testing.T
 		if !strings.Contains(r.log.String(), "another one than before") {
 			t.Error("the log says nothing")
 		}
+		if h := r.kms.writer().snapshot().hazards; len(h) != 1 || h[0].name != hazardReplaced {
+			t.Errorf("hazards: %v", h)
+		}
 		time.Sleep(25 * time.Hour)
 		r.mustDecrypt(fresh, "new")
 		_, err := r.decrypt(old)
