@@ -61,9 +61,7 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 	}
 	p.onClose(p.manager.Close)
 	// Bound before the socket: whoever finds the plugin serving finds its health.
-	if p.web, err = bindWeb(ctx, c.Listen, c.ListenTLS, p.log); err != nil {
-		return err
-	}
+	p.web = bindWeb(ctx, c.Listen, c.ListenTLS, p.log)
 	p.onClose(p.web.close)
 	p.registry = prometheus.NewRegistry()
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

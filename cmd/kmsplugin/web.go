@@ -24,22 +24,16 @@ type web struct {
 	tls      listenTLS
 	log      *slog.Logger
 	listener net.Listener // nil while the port is taken
+	taken    error        // why
 }
 
 // bindWeb binds the address, if it is free.
-func bindWeb(ctx context.Context, address string, tls listenTLS, log *slog.Logger) (*web, error) {
+func bindWeb(ctx context.Context, address string, tls listenTLS, log *slog.Logger) *web {
 	w := &web{address: address, tls: tls, log: log}
-	if address == "" {
-		return w, nil
+	if address != "" {
+		w.taken = w.bind(ctx)
 	}
-	err := w.bind(ctx)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		log.Error("health and metrics are not served yet", "listen", address, "cause", err.Error())
-	}
-	return w, nil
+	return w
 }
 
 func (w *web) bind(ctx context.Context) (err error) {
@@ -52,6 +46,10 @@ func (w *web) bind(ctx context.Context) (err error) {
 func (w *web) serve(ctx context.Context, handler http.Handler) error {
 	if w.address == "" {
 		return nil
+	}
+	if w.listener == nil {
+		// Said only now: a plugin that does not start has one reason to give.
+		w.log.Error("health and metrics are not served yet", "listen", w.address, "cause", w.taken.Error())
 	}
 	retry := time.NewTicker(bindRetry)
 	defer retry.Stop()

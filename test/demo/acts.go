@@ -283,7 +283,7 @@ func (d *demo) showOutage(ctx context.Context) error {
 		return err
 	}
 	for line := range strings.Lines(metrics) {
-		if strings.HasPrefix(line, `sealproof_vault_state{state="outage"}`) || strings.HasPrefix(line, "sealproof_serving ") {
+		if strings.HasPrefix(line, `sealproof_vault_state{source="vault",state="outage"}`) || strings.HasPrefix(line, "sealproof_serving ") {
 			d.quote(line)
 		}
 	}
