@@ -128,7 +128,7 @@ func (c config) validate() error {
 	if err := checkListen(c.Listen, c.ListenTLS.enabled()); err != nil {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
-	if _, err := c.logger(io.Discard); err != nil {
+	if _, err := c.logger(&lineWriter{w: io.Discard}); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -153,12 +153,13 @@ func checkListen(address string, authenticated bool) error {
 	return nil
 }
 
-func (c config) logger(w io.Writer) (*slog.Logger, error) {
+func (c config) logger(lines *lineWriter) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, fmt.Errorf("log-level: %q: want debug, info, warn or error", c.LogLevel)
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration})), nil
+	handler := slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration})
+	return slog.New(promptly{handler, lines}), nil
 }
 
 // readableDuration writes 2.5s where JSON would have 2500000000.

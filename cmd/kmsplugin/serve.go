@@ -38,11 +38,13 @@ Status; it never exits because of an outage.`,
 		if err != nil {
 			return err
 		}
-		log, err := c.logger(cmd.ErrOrStderr())
+		lines := &lineWriter{w: cmd.ErrOrStderr()}
+		log, err := c.logger(lines)
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), c, log)
+		err = serve(cmd.Context(), c, log)
+		return errors.Join(err, lines.Flush())
 	}
 	return cmd
 }
