@@ -128,7 +128,7 @@ func (c config) validate() error {
 	if err := checkListen(c.Listen, c.ListenTLS.enabled()); err != nil {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
-	if _, err := c.logger(&lineWriter{w: io.Discard}); err != nil {
+	if _, err := c.level(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -153,13 +153,24 @@ func checkListen(address string, authenticated bool) error {
 	return nil
 }
 
-func (c config) logger(lines *lineWriter) (*slog.Logger, error) {
-	var level slog.Level
+func (c config) level() (level slog.Level, err error) {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, fmt.Errorf("log-level: %q: want debug, info, warn or error", c.LogLevel)
+		return 0, fmt.Errorf("log-level: %q: want debug, info, warn or error", c.LogLevel)
 	}
-	handler := slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration})
-	return slog.New(promptly{handler, lines}), nil
+	return level, nil
+}
+
+// logger returns a logger that writes JSON lines, and the queue in which they
+// wait, to be flushed at the end.
+func (c config) logger(w io.Writer) (*slog.Logger, *lineQueue, error) {
+	level, err := c.level()
+	if err != nil {
+		return nil, nil, err
+	}
+	handler, queue := newLogHandler(w, func(w io.Writer) slog.Handler {
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration})
+	})
+	return slog.New(handler), queue, nil
 }
 
 // readableDuration writes 2.5s where JSON would have 2500000000.

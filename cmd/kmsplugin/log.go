@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -9,78 +11,96 @@ import (
 )
 
 const (
-	// logDelay is how long a line may wait for others, so that many share one
-	// write: an API server that waits for Encrypt does not wait for the log's
-	// reader as well. What may be lost is what a process that is killed said in
-	// its last moments.
+	// logDelay is how long a line may wait for others, so that they are written
+	// together: an API server that waits for Encrypt does not wait for the log as
+	// well. What may be lost is what a process that is killed said in its last
+	// moments.
 	logDelay = 5 * time.Millisecond
-	// logBuffer is how many bytes may wait.
-	logBuffer = 64 << 10
+	// logQueue is how many lines may wait.
+	logQueue = 1000
 )
 
-// lineWriter gathers what is written to it for a short time.
-type lineWriter struct {
+// lineQueue holds log records for a short time, and writes them in order.
+type lineQueue struct {
 	mu      sync.Mutex
 	w       io.Writer
-	waiting []byte
-	flusher *time.Timer // set while something waits
+	waiting []line
+	flusher *time.Timer  // set while something waits
+	text    bytes.Buffer // what the handlers make of the lines
 }
 
-func (l *lineWriter) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting = append(l.waiting, line...)
-	switch {
-	case len(l.waiting) > logBuffer:
-		return len(line), l.flush()
-	case l.flusher == nil:
-		l.flusher = time.AfterFunc(logDelay, func() { _ = l.Flush() }) // nobody to tell
+// line is a record, and the handler that knows its attributes and groups.
+type line struct {
+	handler slog.Handler
+	record  slog.Record
+}
+
+// newLogHandler returns a handler that puts records in a queue, and the queue.
+// makeHandler makes the handler that turns them into text.
+func newLogHandler(w io.Writer, makeHandler func(io.Writer) slog.Handler) (slog.Handler, *lineQueue) {
+	q := &lineQueue{w: w}
+	return queued{makeHandler(&q.text), q}, q
+}
+
+// add puts a line in the queue; one that is urgent is written at once, with all
+// before it.
+func (q *lineQueue) add(l line, urgent bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, l)
+	if urgent || len(q.waiting) >= logQueue {
+		return q.flush()
 	}
-	return len(line), nil
+	if q.flusher == nil {
+		q.flusher = time.AfterFunc(logDelay, func() { _ = q.Flush() }) // nobody to tell
+	}
+	return nil
 }
 
 // Flush writes what waits.
-func (l *lineWriter) Flush() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.flush()
+func (q *lineQueue) Flush() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.flush()
 }
 
-func (l *lineWriter) flush() error {
-	if l.flusher != nil {
-		l.flusher.Stop()
-		l.flusher = nil
+func (q *lineQueue) flush() error {
+	if q.flusher != nil {
+		q.flusher.Stop()
+		q.flusher = nil
 	}
-	if len(l.waiting) == 0 {
-		return nil
+	var errs []error
+	for _, l := range q.waiting {
+		errs = append(errs, l.handler.Handle(context.Background(), l.record))
 	}
-	_, err := l.w.Write(l.waiting)
-	l.waiting = l.waiting[:0]
-	return err
+	clear(q.waiting)
+	q.waiting = q.waiting[:0]
+	if q.text.Len() > 0 {
+		_, err := q.w.Write(q.text.Bytes())
+		errs = append(errs, err)
+		q.text.Reset()
+	}
+	return errors.Join(errs...)
 }
 
-// promptly writes at once what is a warning or worse: that is what one looks for
-// after a crash.
-type promptly struct {
+// queued puts records in a queue. A warning or worse is written at once: that is
+// what one looks for after a crash.
+type queued struct {
 	slog.Handler
-	lines *lineWriter
+	queue *lineQueue
 }
 
 // Handle implements slog.Handler.
-func (p promptly) Handle(ctx context.Context, r slog.Record) error {
-	err := p.Handler.Handle(ctx, r)
-	if r.Level >= slog.LevelWarn {
-		_ = p.lines.Flush()
-	}
-	return err
+func (h queued) Handle(_ context.Context, r slog.Record) error {
+	return h.queue.add(line{h.Handler, r.Clone()}, r.Level >= slog.LevelWarn)
 }
 
 // WithAttrs implements slog.Handler.
-func (p promptly) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return promptly{p.Handler.WithAttrs(attrs), p.lines}
+func (h queued) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return queued{h.Handler.WithAttrs(attrs), h.queue}
 }
 
 // WithGroup implements slog.Handler.
-func (p promptly) WithGroup(name string) slog.Handler {
-	return promptly{p.Handler.WithGroup(name), p.lines}
+func (h queued) WithGroup(name string) slog.Handler {
+	return queued{h.Handler.WithGroup(name), h.queue}
 }

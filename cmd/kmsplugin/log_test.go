@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -35,9 +36,9 @@ func (c *counted) written() (text string, writes int) {
 	return c.text.String(), c.writes
 }
 
-func newTestLog(out *counted) (*slog.Logger, *lineWriter) {
-	lines := &lineWriter{w: out}
-	return slog.New(promptly{slog.NewTextHandler(lines, nil), lines}), lines
+func newTestLog(out *counted) (*slog.Logger, *lineQueue) {
+	handler, queue := newLogHandler(out, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) })
+	return slog.New(handler), queue
 }
 
 func TestLinesShareOneWriteAndWaitOnlyShortly(t *testing.T) {
@@ -81,28 +82,26 @@ func TestAWarningIsWrittenAtOnceWithAllBeforeIt(t *testing.T) {
 	})
 }
 
-func TestNothingWaitsBeyondTheBufferOrTheEnd(t *testing.T) {
+func TestNothingWaitsBeyondTheQueueOrTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &counted{}
-		_, lines := newTestLog(out)
-		if n, err := lines.Write(make([]byte, logBuffer+1)); n != logBuffer+1 || err != nil {
-			t.Errorf("a full buffer: %d, %v", n, err)
+		log, queue := newTestLog(out)
+		for range logQueue {
+			log.Info("x")
 		}
-		if text, _ := out.written(); len(text) != logBuffer+1 {
-			t.Errorf("written %d bytes of a full buffer", len(text))
+		if text, _ := out.written(); strings.Count(text, "msg=x") != logQueue {
+			t.Error("a full queue was not written")
 		}
-		if _, err := lines.Write([]byte("last\n")); err != nil {
+		log.Info("last")
+		if err := queue.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if err := lines.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		if text, _ := out.written(); !strings.HasSuffix(text, "last\n") {
+		if text, _ := out.written(); !strings.Contains(text, "msg=last") {
 			t.Error("the last line was not written")
 		}
 		out.fail = errors.New("disk full")
-		_, _ = lines.Write([]byte("x"))
-		if err := lines.Flush(); !errors.Is(err, out.fail) {
+		log.Info("lost")
+		if err := queue.Flush(); !errors.Is(err, out.fail) {
 			t.Errorf("got %v", err)
 		}
 	})

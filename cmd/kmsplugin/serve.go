@@ -38,13 +38,12 @@ Status; it never exits because of an outage.`,
 		if err != nil {
 			return err
 		}
-		lines := &lineWriter{w: cmd.ErrOrStderr()}
-		log, err := c.logger(lines)
+		log, queue, err := c.logger(cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		err = serve(cmd.Context(), c, log)
-		return errors.Join(err, lines.Flush())
+		return errors.Join(err, queue.Flush())
 	}
 	return cmd
 }
