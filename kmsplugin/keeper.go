@@ -84,6 +84,9 @@ const (
 	probeTimeout = 10 * time.Second
 	// kickGap keeps failing requests from turning into a storm of probes.
 	kickGap = time.Second
+	// settle is how long after its start a plugin makes further versions ready:
+	// the API server that waited for it asks first.
+	settle = 200 * time.Millisecond
 )
 
 // run probes until the context ends, and then drops every key. It returns only
@@ -147,7 +150,7 @@ func (k *keeper) run(ctx context.Context) {
 // of a fleet do not ask in step.
 func (k *keeper) interval() time.Duration {
 	if k.more {
-		return 0
+		return settle
 	}
 	d := k.config.ProbeInterval
 	if k.standing.troubled() || k.choice.version == 0 && !k.prober.readOnly {

@@ -118,6 +118,7 @@ func (w *world) replicaWith(change func(*Config), parts func(*Parts)) *replica {
 	go func() { r.kms.Run(ctx); close(done) }()
 	r.stop = func() { cancel(); <-done }
 	w.t.Cleanup(r.stop)
+	time.Sleep(settle) // every version is ready
 	synctest.Wait()
 	return r
 }
