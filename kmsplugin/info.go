@@ -142,7 +142,7 @@ func (s *Service) token() *tokenLife {
 func (i info) Rehearse(req *pluginv1.RehearseRequest, stream grpc.ServerStreamingServer[pluginv1.RehearseResponse]) error {
 	s := i.service
 	d := req.GetDuration().AsDuration()
-	over, err := s.rehearsal.begin(d)
+	over, stop, err := s.rehearsal.begin(d)
 	switch {
 	case errors.Is(err, errRehearsing):
 		return status.Error(codes.FailedPrecondition, err.Error())
@@ -151,7 +151,7 @@ func (i info) Rehearse(req *pluginv1.RehearseRequest, stream grpc.ServerStreamin
 	}
 	s.log.Warn("rehearsal: cut off from Vault on purpose", "for", d)
 	defer func() {
-		s.rehearsal.end()
+		stop()
 		s.log.Warn("rehearsal is over: Vault is asked again")
 		for _, src := range s.sources {
 			src.keeper.kick()
@@ -176,7 +176,7 @@ func (i info) Rehearse(req *pluginv1.RehearseRequest, stream grpc.ServerStreamin
 			return status.Error(codes.Aborted, "the plugin is stopping")
 		case <-end.C:
 			last := s.rehearsed(began, d)
-			s.rehearsal.end()
+			stop()
 			last.Over, last.Left = true, nil
 			return stream.Send(last)
 		case <-ticker.C:

@@ -116,18 +116,16 @@ func (p *preserver) add(raw map[string][]byte) {
 	maps.Copy(p.raw, raw)
 }
 
-// drop overwrites the local KEKs that are gone.
-func (p *preserver) drop(gone func(keyID string) bool) {
+// drop overwrites local KEKs, by key_id.
+func (p *preserver) drop(keyIDs []string) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for id, key := range p.raw {
-		if gone(id) {
-			clear(key)
-			delete(p.raw, id)
-		}
+	for _, id := range keyIDs {
+		clear(p.raw[id])
+		delete(p.raw, id)
 	}
 }
 

@@ -103,6 +103,23 @@ func TestWhatWasRefusedIsNotKept(t *testing.T) {
 	})
 }
 
+func TestAPreviousKeyThatIsRefusedTakesNothingOfTheWritingOneAway(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		m, old := &memory{}, w.second("old")
+		with := func(p *Parts) { m.on("boot")(p); previous(old)(p) }
+		r := w.replicaWith(nil, with)
+		e := r.mustEncrypt("x")
+		old.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Hour)
+		r.stop()
+		if n := len(r.kms.preserver.raw); n != 0 {
+			t.Errorf("%d local KEKs are held after the end", n)
+		}
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.replicaWith(nil, with).mustDecrypt(e, "x")
+	})
+}
+
 func holdsKEK(t *testing.T, m *memory) bool {
 	t.Helper()
 	state, _ := m.Load()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -214,41 +216,42 @@ func (k *keeper) apply(f findings) {
 // that finds it again.
 func (k *keeper) expire() {
 	ended := func(id string) bool { return k.boot() >= k.confirmed[id]+k.config.LocalKEK.Lease }
-	versions := make(map[string]*version, len(k.versions))
-	for id, v := range k.versions {
-		if !ended(id) {
-			versions[id] = v
-			continue
-		}
-		k.log.Error("the lease of a key version has ended: its local key is dropped", "version", v.number, "key_id", id)
-	}
-	if len(versions) != len(k.versions) {
-		k.versions = versions
-		k.keep.drop(ended)
-	}
+	k.release(ended, "the lease of a key version has ended: its local key is dropped")
 	k.expired(ended)
 }
 
 // drop lets go of the versions that the key store has refused twice.
 func (k *keeper) drop() {
 	gone := func(id string) bool { return k.standing.key.confirmed || k.standing.versions[id].confirmed }
-	versions := map[string]*version{}
+	released := k.release(gone, "Vault refuses this key version: its local key is dropped")
+	for _, id := range released {
+		delete(k.confirmed, id)
+	}
+	if len(released) > 0 || k.standing.key.confirmed {
+		k.dropped(gone)
+	}
+}
+
+// release lets go of the versions of this key that are gone, and returns their
+// key_ids.
+func (k *keeper) release(gone func(keyID string) bool, why string) []string {
+	var released []string
+	versions := make(map[string]*version, len(k.versions))
 	for id, v := range k.versions {
 		if !gone(id) {
 			versions[id] = v
 			continue
 		}
-		k.log.Error("Vault refuses this key version: its local key is dropped", "version", v.number, "key_id", id)
-		delete(k.confirmed, id)
+		k.log.Error(why, "version", v.number, "key_id", id)
+		released = append(released, id)
 	}
-	if len(versions) != len(k.versions) || k.standing.key.confirmed {
-		k.versions = versions
-		k.keep.drop(gone)
-		k.dropped(gone)
-	}
+	k.versions = versions
+	k.keep.drop(released)
+	return released
 }
 
 func (k *keeper) forget() {
+	k.keep.drop(slices.Collect(maps.Keys(k.versions)))
 	k.versions, k.confirmed = map[string]*version{}, map[string]time.Duration{}
 	k.choice = choice{}
 	k.current.Store(k.compose())

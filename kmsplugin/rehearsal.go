@@ -24,7 +24,6 @@ type rehearsal struct {
 	boot func() time.Duration
 
 	mu     sync.Mutex
-	began  time.Duration
 	until  time.Duration // on the boot clock; 0 if there is none
 	ended  chan struct{} // closed when it is over early
 	counts map[string]*tally
@@ -41,28 +40,38 @@ var (
 	errRehearsalTime = fmt.Errorf("a rehearsal takes more than 0 and at most %v", maxRehearsal)
 )
 
-// begin starts a rehearsal; over is closed when end is called.
-func (r *rehearsal) begin(d time.Duration) (over <-chan struct{}, err error) {
+// begin starts a rehearsal, which stop ends; over is closed when it has been
+// ended, by stop or by end. It fails with errRehearsing or errRehearsalTime.
+func (r *rehearsal) begin(d time.Duration) (over <-chan struct{}, stop func(), err error) {
 	if d <= 0 || d > maxRehearsal {
-		return nil, errRehearsalTime
+		return nil, nil, errRehearsalTime
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.boot() < r.until {
-		return nil, errRehearsing
+		return nil, nil, errRehearsing
 	}
-	r.began, r.until = r.boot(), r.boot()+d
-	r.ended = make(chan struct{})
+	r.until = r.boot() + d
+	ended := make(chan struct{})
+	r.ended = ended
 	r.counts = map[string]*tally{}
-	return r.ended, nil
+	return ended, func() { r.endIf(ended) }, nil
 }
 
 // end ends the rehearsal that is under way, if any.
 func (r *rehearsal) end() {
 	r.mu.Lock()
+	ended := r.ended
+	r.mu.Unlock()
+	r.endIf(ended)
+}
+
+// endIf ends one rehearsal, and none that has begun since.
+func (r *rehearsal) endIf(ended chan struct{}) {
+	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ended != nil {
-		close(r.ended)
+	if ended != nil && r.ended == ended {
+		close(ended)
 		r.ended, r.until = nil, 0
 	}
 }

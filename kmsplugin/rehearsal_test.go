@@ -23,16 +23,17 @@ func TestARehearsalIsAnOutageThatEndsByItself(t *testing.T) {
 		r := w.replicaWith(nil, nil)
 		e := r.mustEncrypt("x")
 		calls := w.store.count()
-		if _, err := r.kms.rehearsal.begin(10 * time.Minute); err != nil {
+		_, stop, err := r.kms.rehearsal.begin(10 * time.Minute)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.kms.rehearsal.begin(time.Minute); err == nil {
+		if _, _, err := r.kms.rehearsal.begin(time.Minute); err == nil {
 			t.Error("two at a time")
 		}
 		time.Sleep(9 * time.Minute)
 		r.mustEncrypt("still")
 		r.mustDecrypt(e, "x")
-		_, err := r.decrypt(direct)
+		_, err = r.decrypt(direct)
 		wants(t, err, codes.Unavailable, "on purpose")
 		if n := w.store.count() - calls; n != 0 {
 			t.Errorf("Vault was asked %d times", n)
@@ -44,6 +45,12 @@ func TestARehearsalIsAnOutageThatEndsByItself(t *testing.T) {
 		r.mustDecrypt(direct, "needs Vault")
 		if s := r.kms.writer().snapshot().standing.state(); s != stateOK {
 			t.Errorf("afterwards: %q", s)
+		}
+		if _, _, err := r.kms.rehearsal.begin(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if stop(); r.kms.rehearsal.left() == 0 {
+			t.Error("the one before has ended it")
 		}
 	})
 }
