@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+	"github.com/sealproof/sealproof/test/golden"
 )
 
 type rehearsalStream = grpc.ServerStreamingServer[pluginv1.RehearseResponse]
@@ -98,7 +99,7 @@ func TestARehearsalSaysWhatItCost(t *testing.T) {
 			if status != tc.want {
 				t.Errorf("status %d, want %d: %s", status, tc.want, errs)
 			}
-			golden(t, "rehearse-"+name+".txt", out)
+			golden.Compare(t, "rehearse-"+name+".txt", out, *update)
 			if d := <-asked; d != time.Minute {
 				t.Errorf("the plugin was asked for %v", d)
 			}

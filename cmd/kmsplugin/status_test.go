@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+	"github.com/sealproof/sealproof/test/golden"
 )
 
 // renderedAt is the moment at which every golden output was rendered.
@@ -82,7 +83,7 @@ func TestStatusReadsAsExpected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
 			statusView{info: info, now: renderedAt()}.write(&b)
-			golden(t, "status-"+name+".txt", b.String())
+			golden.Compare(t, "status-"+name+".txt", b.String(), *update)
 			if strings.Contains(b.String(), "\x1b") {
 				t.Error("the plugin's words reach the terminal unfiltered")
 			}
@@ -107,24 +108,6 @@ func TestColoursMarkWhatMatters(t *testing.T) {
 }
 
 var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares with a file below testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s (run with -update if this is meant): got\n%s\nwant\n%s", path, got, want)
-	}
-}
 
 // fakePlugin answers as it is told: what a plugin says after a day of outage
 // cannot be provoked in a test.

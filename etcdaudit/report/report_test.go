@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -21,6 +18,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -96,8 +94,8 @@ func TestReportsLookAsTheyDidBefore(t *testing.T) {
 			if err := report.JSON(&js, r); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".txt", table.Bytes())
-			golden(t, name+".json", js.Bytes())
+			golden.Compare(t, name+".txt", table.String(), *update)
+			golden.Compare(t, name+".json", js.String(), *update)
 			for _, out := range []string{table.String(), js.String()} {
 				if strings.Contains(out, canary) {
 					t.Error("a part of a value is in the report")
@@ -107,23 +105,6 @@ func TestReportsLookAsTheyDidBefore(t *testing.T) {
 				t.Errorf("the first line is not the scope: %s", first)
 			}
 		})
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", file, diff)
 	}
 }
 

@@ -3,12 +3,12 @@ package doctor
 import (
 	"flag"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -291,29 +291,12 @@ func TestReportsReadAsExpected(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "report.txt", table.String())
-	golden(t, "report.json", asJSON.String())
+	golden.Compare(t, "report.txt", table.String(), *update)
+	golden.Compare(t, "report.json", asJSON.String(), *update)
 	if strings.Contains(table.String(), "\x1b") {
 		t.Error("what others say reaches the terminal unfiltered")
 	}
 	if text := strings.NewReplacer("\x1b[31m", "", "\x1b[0m", "").Replace(colourful.String()); text != table.String() {
 		t.Errorf("colours move the columns:\n%s", text)
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s (run with -update if this is meant): got\n%s", path, got)
 	}
 }
