@@ -216,14 +216,14 @@ func (k *keeper) apply(f findings) {
 // that finds it again.
 func (k *keeper) expire() {
 	ended := func(id string) bool { return k.boot() >= k.confirmed[id]+k.config.LocalKEK.Lease }
-	k.release(ended, "the lease of a key version has ended: its local key is dropped")
+	k.release(ended, "its lease has ended")
 	k.expired(ended)
 }
 
 // drop lets go of the versions that the key store has refused twice.
 func (k *keeper) drop() {
 	gone := func(id string) bool { return k.standing.key.confirmed || k.standing.versions[id].confirmed }
-	released := k.release(gone, "Vault refuses this key version: its local key is dropped")
+	released := k.release(gone, "Vault refuses this key version")
 	for _, id := range released {
 		delete(k.confirmed, id)
 	}
@@ -242,7 +242,7 @@ func (k *keeper) release(gone func(keyID string) bool, why string) []string {
 			versions[id] = v
 			continue
 		}
-		k.log.Error(why, "version", v.number, "key_id", id)
+		k.log.Error("a local key is dropped", "reason", why, "version", v.number, "key_id", id)
 		released = append(released, id)
 	}
 	k.versions = versions

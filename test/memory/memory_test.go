@@ -6,6 +6,7 @@ package memory
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -14,13 +15,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/test/cluster"
 )
 
 // trace counts the places where a key is found: its bytes, its round keys, and
 // its text in base64, as which it goes to Vault and comes from there.
 type trace struct{ key, expanded, text int }
+
+func (t trace) plus(u trace) trace {
+	return trace{t.key + u.key, t.expanded + u.expanded, t.text + u.text}
+}
 
 func TestWhatADroppedLocalKEKLeavesInMemory(t *testing.T) {
 	for _, tc := range []struct {
@@ -39,17 +49,19 @@ func TestWhatADroppedLocalKEKLeavesInMemory(t *testing.T) {
 				t.Fatalf("build: %v\n%s", err, out)
 			}
 			// What the collector leaves is a matter of chance: several runs.
-			var held, dropped trace
+			var held, interrupted, dropped trace
 			const runs = 5
 			for range runs {
-				h, d := watch(t, program)
-				held.key, held.expanded = held.key+h.key, held.expanded+h.expanded
-				dropped.key, dropped.expanded = dropped.key+d.key, dropped.expanded+d.expanded
+				h, i, d := watch(t, program)
+				held, interrupted, dropped = held.plus(h), interrupted.plus(i), dropped.plus(d)
 			}
-			t.Logf("in %d runs, while held: %d times the key, %d times its round keys; after it was dropped and collected: %d and %d",
-				runs, held.key, held.expanded, dropped.key, dropped.expanded)
+			t.Logf("in %d runs, while held: %d times the key, %d times its round keys, and %d when the threads had been interrupted; after it was dropped and collected: %d and %d",
+				runs, held.key, held.expanded, interrupted.expanded, dropped.key, dropped.expanded)
 			if held.expanded < runs {
 				t.Error("the key is not found even while it is in use: this test looks for the wrong thing")
+			}
+			if tc.erased && interrupted.expanded > held.expanded {
+				t.Error("registers held round keys after they were used")
 			}
 			if tc.erased && dropped != (trace{}) {
 				t.Errorf("traces are left: %+v", dropped)
@@ -58,8 +70,9 @@ func TestWhatADroppedLocalKEKLeavesInMemory(t *testing.T) {
 	}
 }
 
-// watch looks at one holder while it has a key, and after it has dropped it.
-func watch(t *testing.T, program string) (held, dropped trace) {
+// watch looks at one holder while it has a key and has just used it, again when
+// its threads were interrupted, and after it has dropped the key.
+func watch(t *testing.T, program string) (held, interrupted, dropped trace) {
 	t.Helper()
 	cmd := exec.Command(program)
 	stdin, err := cmd.StdinPipe()
@@ -85,21 +98,64 @@ func watch(t *testing.T, program string) (held, dropped trace) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stdout)
-	look := func(step string) trace {
+	reach := func(step string) {
 		if !lines.Scan() || lines.Text() != step {
 			t.Fatalf("the holder says %q, want %q", lines.Text(), step)
 		}
+	}
+	look := func() trace {
 		found, err := scan(cmd.Process.Pid, key)
 		if err != nil {
 			t.Fatal(err)
 		}
+		return found
+	}
+	proceed := func() {
 		if _, err := stdin.Write([]byte{'\n'}); err != nil {
 			t.Fatal(err)
 		}
-		return found
 	}
-	held = look("held")
-	return held, look("dropped")
+	reach("held")
+	held = look()
+	if err := interrupt(t.Context(), cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	interrupted = look()
+	proceed()
+	reach("dropped")
+	dropped = look()
+	proceed()
+	return held, interrupted, dropped
+}
+
+// interrupt sends every thread of a process the signal by which Go's collector and
+// scheduler stop goroutines, so that what is left in its registers is written to
+// memory, as happens now and then without it.
+func interrupt(ctx context.Context, pid int) error {
+	const none = "SigPnd:\t0000000000000000\n"
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	if err != nil {
+		return err
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(filepath.Base(task))
+		if err != nil {
+			return err
+		}
+		if err := unix.Tgkill(pid, tid, unix.SIGURG); err != nil {
+			return fmt.Errorf("interrupt thread %d: %w", tid, err)
+		}
+		if err := cluster.Until(ctx, func(context.Context) error {
+			status, err := os.ReadFile(filepath.Join(task, "status"))
+			if err == nil && !strings.Contains(string(status), none) {
+				err = errors.New("the signal is not delivered yet")
+			}
+			return err
+		}); err != nil {
+			return fmt.Errorf("interrupt thread %d: %w", tid, err)
+		}
+	}
+	return nil
 }
 
 // scan searches all readable memory of a process for an AES-256 key: its bytes,

@@ -54,7 +54,7 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 	}
 	if err := cluster.Until(ctx, func(ctx context.Context) error {
 		log, err := p.Log()
-		if err == nil && !strings.Contains(log, "its local key is dropped") {
+		if err == nil && !strings.Contains(log, "a local key is dropped") {
 			err = errors.New("the local key is not dropped yet")
 		}
 		return err
