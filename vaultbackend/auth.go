@@ -30,7 +30,7 @@ func newAuthenticator(cfg Config, request requester) authenticator {
 	case MethodCert:
 		return &certificate{cfg: cfg, request: request}
 	default:
-		a := &appRole{cfg: cfg.Auth, request: request}
+		a := &appRole{cfg: cfg.Auth, request: request, now: time.Now}
 		if cfg.Auth.UnwrappedSecretIDFile != "" {
 			a.wrapped = &wrappedSecretID{cfg: cfg.Auth, request: request}
 		}
@@ -38,7 +38,8 @@ func newAuthenticator(cfg Config, request requester) authenticator {
 	}
 }
 
-// logIn makes the request that every method but a token file comes down to.
+// logIn makes the request that every method but a token file comes down to. No
+// error of it shows what body holds.
 func logIn(ctx context.Context, request requester, cfg AuthConfig, body map[string]string) (grant, error) {
 	a, err := request(ctx, opLogin, "", http.MethodPut, "auth/"+cfg.Mount+"/login", body)
 	if err != nil {

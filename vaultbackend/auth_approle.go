@@ -1,12 +1,50 @@
 package vaultbackend
 
-import "context"
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
 
-// appRole logs in with a role-id and a secret-id.
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// By default Vault locks a role out for a quarter of an hour after five logins
+// with a secret-id that it does not know, none of them more than a quarter of an
+// hour after the one before (user_lockout, since Vault 1.13). Then the right
+// secret-id, put in place at last, is refused as well. So one that was refused
+// is hardly sent again: what has expired does not come back.
+const (
+	// unknownAgain keeps three nodes with one role below that rate.
+	unknownAgain = time.Hour
+	// newAgain is for a secret-id that has never served here, and may not have
+	// reached the Vault that was asked; once.
+	newAgain = time.Minute
+)
+
+// appRole logs in with a role-id and a secret-id. The keeper never logs in twice
+// at once.
 type appRole struct {
 	cfg     AuthConfig
 	request requester
 	wrapped *wrappedSecretID // nil: the file holds the secret-id itself
+	now     func() time.Time
+
+	served  credentials // that Vault accepted last
+	unknown unknown     // that Vault did not know last
+}
+
+// credentials tell one pair of role-id and secret-id from another.
+type credentials [sha256.Size]byte
+
+// unknown are credentials that Vault does not know.
+type unknown struct {
+	credentials credentials
+	times       int       // that they were refused
+	until       time.Time // when they may be sent again
+	err         error
 }
 
 func (a *appRole) login(ctx context.Context) (grant, error) {
@@ -21,7 +59,37 @@ func (a *appRole) login(ctx context.Context) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	return logIn(ctx, a.request, a.cfg, map[string]string{"role_id": roleID, "secret_id": secretID})
+	offered := credentials(sha256.Sum256([]byte(roleID + "\x00" + secretID)))
+	if offered == a.unknown.credentials && a.now().Before(a.unknown.until) {
+		return grant{}, a.unknown.err
+	}
+	g, err := logIn(ctx, a.request, a.cfg, map[string]string{"role_id": roleID, "secret_id": secretID})
+	if err == nil {
+		a.served = offered
+	}
+	if said, ok := errors.AsType[*answerError](err); ok && strings.Contains(said.text, "invalid role or secret ID") {
+		return grant{}, a.refused(offered, said)
+	}
+	return g, err
+}
+
+// refused remembers that Vault does not know what it was offered.
+func (a *appRole) refused(offered credentials, said *answerError) error {
+	if offered != a.unknown.credentials {
+		a.unknown = unknown{credentials: offered}
+	}
+	a.unknown.times++
+	again := unknownAgain
+	if offered != a.served && a.unknown.times == 1 {
+		again = newAgain
+	}
+	a.unknown.until = a.now().Add(jitter(again))
+	a.unknown.err = &backend.Error{
+		Class: backend.Credentials, Op: loginAt(a.cfg), Reason: "Vault does not know the role-id, or not this secret-id",
+		Err: fmt.Errorf("%w; not offered again before %s unless it is replaced, so that Vault does not lock out the role",
+			said, a.unknown.until.UTC().Format(time.RFC3339)),
+	}
+	return a.unknown.err
 }
 
 // secretID is read anew each time: secret-ids are replaced while the plugin runs.

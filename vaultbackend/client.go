@@ -203,7 +203,8 @@ func (c *Client) request(ctx context.Context, ch channel, op operation, token, m
 	if err != nil {
 		failure = unanswered(c.describe(op), err)
 	} else if class, reason := classify(op, a, loginGood); class != 0 {
-		failure = &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: a.cause()}
+		sent, _ := body.(map[string]string) // the form of logins
+		failure = &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: a.cause(sent)}
 	}
 	if failure == nil {
 		c.obs.Request(string(op), 0, time.Since(started))

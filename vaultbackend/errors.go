@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -182,13 +183,35 @@ func classifyItem(op operation, text string) (backend.Class, string) {
 	}
 }
 
-// cause turns an answer into an error for logs. It holds Vault's own words,
-// which name no secret, and nothing of a body that Vault did not write.
-func (a answer) cause() error {
-	if a.foreign || len(a.texts) == 0 {
-		return fmt.Errorf("HTTP status %d", a.status)
+// answerError is what Vault said, in its own words.
+type answerError struct {
+	status int
+	text   string
+}
+
+func (e *answerError) Error() string {
+	if e.text == "" {
+		return fmt.Sprintf("HTTP status %d", e.status)
 	}
-	return fmt.Errorf("HTTP status %d: %s", a.status, oneLine(strings.Join(a.texts, "; ")))
+	return fmt.Sprintf("HTTP status %d: %s", e.status, e.text)
+}
+
+// cause turns an answer into an error for logs. It holds Vault's own words, and
+// nothing of a body that Vault did not write. Of those words it takes out the
+// credentials that were sent, for Vault may repeat them: AppRole quotes a
+// secret-id whose last use somebody else has had meanwhile.
+func (a answer) cause(sent map[string]string) error {
+	if a.foreign {
+		return &answerError{status: a.status}
+	}
+	text := strings.Join(a.texts, "; ")
+	for _, field := range []string{"secret_id", "jwt", "token"} {
+		if secret := sent[field]; secret != "" {
+			quoted := strconv.Quote(secret)
+			text = strings.NewReplacer(secret, "(left out)", quoted[1:len(quoted)-1], "(left out)").Replace(text)
+		}
+	}
+	return &answerError{status: a.status, text: oneLine(text)}
 }
 
 // oneLine makes Vault's multi-line lists of errors fit into a log line.

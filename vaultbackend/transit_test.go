@@ -398,7 +398,7 @@ func FuzzAnswers(f *testing.F) {
 				t.Errorf("%s: a 403 to a doubtful token is taken for a refusal", op)
 			}
 		}
-		_ = a.cause().Error()
+		_ = a.cause(nil).Error()
 		if key, err := parseKey(a.data); err == nil && key.Created[key.Latest].IsZero() {
 			t.Error("a key without a time for its latest version")
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
@@ -45,6 +46,10 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 		f.Node.Plugin, f.Node.PluginErr = gatherProcess(peer)
 	}
 	f.Node.Swap, f.Node.SwapErr = gatherSwap("/proc/swaps")
+	f.Node.APIServers, f.Node.APIServersErr = gatherAPIServers("/proc")
+	if len(c.Socket.AllowUIDs) > 0 {
+		f.Config.AllowUIDs, f.Config.AllowUIDsErr = gatherUIDs(c.Socket.AllowUIDs)
+	}
 	var files []doctor.File
 	if opts.encryptionConfig != "" {
 		f.Encryption = gatherEncryption(opts.encryptionConfig)
@@ -118,6 +123,70 @@ func gatherProcess(peer *unix.Ucred) (*doctor.Process, string) {
 	return p, ""
 }
 
+// gatherUIDs resolves the users of socket.allow-uids.
+func gatherUIDs(users []string) (uids []int, problem string) {
+	for _, name := range users {
+		uid, err := socket.LookupUID(name)
+		if err != nil {
+			return nil, err.Error()
+		}
+		uids = append(uids, int(uid))
+	}
+	return uids, ""
+}
+
+// gatherAPIServers finds every kube-apiserver under proc (proc(5)). One that ends
+// meanwhile is left out.
+func gatherAPIServers(proc string) (found []doctor.APIServer, problem string) {
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return nil, err.Error()
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join(proc, e.Name(), "status")) //nolint:gosec // in /proc, another directory in tests
+		if err != nil {
+			continue
+		}
+		if a, ok := apiServerIn(string(status)); ok {
+			a.PID = pid
+			found = append(found, a)
+		}
+	}
+	return found, ""
+}
+
+// apiServerIn reads a process's status, if its name is that of an API server.
+func apiServerIn(status string) (a doctor.APIServer, ok bool) {
+	const overrides = 1 << unix.CAP_DAC_OVERRIDE
+	for line := range strings.Lines(status) {
+		key, rest, _ := strings.Cut(line, ":")
+		values := strings.Fields(rest)
+		switch {
+		case key == "Name":
+			ok = strings.TrimSpace(rest) == "kube-apiserver"
+		case key == "Uid" && len(values) == 4: // real, effective, saved, file system's
+			a.UID, _ = strconv.Atoi(values[3])
+		case key == "Gid" && len(values) == 4:
+			values = values[3:]
+			fallthrough
+		case key == "Groups":
+			for _, v := range values {
+				if gid, err := strconv.Atoi(v); err == nil {
+					a.GIDs = append(a.GIDs, gid)
+				}
+			}
+		case key == "CapEff" && len(values) == 1:
+			capabilities, _ := strconv.ParseUint(values[0], 16, 64)
+			a.Unbound = capabilities&overrides != 0
+		}
+	}
+	return a, ok
+}
+
 // gatherSwap names the active swap devices (proc(5), /proc/swaps: a header, then
 // a line for each).
 func gatherSwap(path string) (devices []string, problem string) {
@@ -142,9 +211,9 @@ func gatherPath(path string, stat func(string) (fs.FileInfo, error)) doctor.Path
 	if err != nil {
 		return doctor.Path{Err: err.Error()}
 	}
-	p := doctor.Path{Exists: true, Mode: info.Mode(), UID: -1}
+	p := doctor.Path{Exists: true, Mode: info.Mode(), UID: -1, GID: -1}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		p.UID = int(st.Uid)
+		p.UID, p.GID = int(st.Uid), int(st.Gid)
 		p.Owner = "uid " + strconv.Itoa(p.UID)
 		if u, err := user.LookupId(strconv.Itoa(p.UID)); err == nil {
 			p.Owner = u.Username

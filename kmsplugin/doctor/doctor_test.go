@@ -22,11 +22,14 @@ func sound() Facts {
 	return Facts{
 		Now:    noon(),
 		Config: Config{OnRefusal: "drop", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
-		Node:   Node{Plugin: &Process{PID: 4711, UID: 998, CoreSoft: "0"}},
+		Node: Node{
+			Plugin:     &Process{PID: 4711, UID: 998, CoreSoft: "0"},
+			APIServers: []APIServer{{PID: 815, UID: 997, GIDs: []int{997, 990}}},
+		},
 		Socket: Socket{
 			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Group: "kms",
-			Dir:  Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, Owner: "kmsplugin"},
-			File: Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, Owner: "kmsplugin"},
+			Dir:  Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, GID: 990, Owner: "kmsplugin"},
+			File: Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, GID: 990, Owner: "kmsplugin"},
 		},
 		Files: []File{
 			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []Certificate{cert}},
@@ -106,6 +109,21 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"one may not connect", func(f facts) { f.Socket.Listens, f.Socket.ConnectErr = false, "permission denied" }, "KD-202", NotEvaluated, "permission denied"},
 		{"everybody may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", Fail, "everybody"},
 		{"people may connect", func(f facts) { f.Socket.Members = []string{"alice"} }, "KD-203", Warn, "group kms (alice)"},
+		{"the API server may not enter the directory", func(f facts) { f.Socket.Dir.GID = 998 }, "KD-204", Fail, "may not enter the socket's directory"},
+		{"the API server is not in the socket's group", func(f facts) { f.Socket.File.GID = 998 }, "KD-204", Fail, "may not connect (mode 0660, kmsplugin, group kms)"},
+		{"the API server's own class grants less", func(f facts) {
+			f.Socket.File.UID, f.Socket.File.Mode = 997, fs.ModeSocket|0o460
+		}, "KD-204", Fail, "may not connect"},
+		{"the API server is root without its capability", func(f facts) {
+			f.Node.APIServers[0] = APIServer{PID: 815, GIDs: []int{0}}
+		}, "KD-204", Fail, "may not enter"},
+		{"one of two API servers may not connect", func(f facts) {
+			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, UID: 1000})
+		}, "KD-204", Fail, "process 816, uid 1000"},
+		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", Fail, "does not list its user"},
+		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", Fail, "unknown user kube"},
+		{"no API server is seen", func(f facts) { f.Node.APIServers = nil }, "KD-204", NotEvaluated, "no kube-apiserver runs here"},
+		{"no process is seen", func(f facts) { f.Node.APIServersErr = "no /proc" }, "KD-204", NotEvaluated, "no /proc"},
 
 		{"a file is missing", func(f facts) { f.Files[1].Path = Path{} }, "KD-301", Fail, "secret-id-file /etc/kmsplugin/secret-id"},
 		{"others read a secret", func(f facts) { f.Files[1].Path.Mode = 0o640 }, "KD-301", Fail, "mode 0640"},
@@ -220,10 +238,10 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 			[]string{"KD-405", "KD-501", "KD-502", "KD-503", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 2},
 		{"no key", func(f *Facts) { f.Vaults[0].Key.Err = "encryption key not found" }, "KD-601",
 			[]string{"KD-602", "KD-603", "KD-604", "KD-605"}, 1},
-		{"systemd hides the process", func(f *Facts) { f.Node = Node{PluginErr: "systemd holds the socket", Hidden: true} }, "", []string{"KD-111"}, 0},
-		{"the process may not be looked at", func(f *Facts) { f.Node = Node{PluginErr: "permission denied"} }, "", []string{"KD-111"}, 2},
-		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = Path{}, false }, "KD-202", []string{"KD-203"}, 1},
-		{"another file in its place", func(f *Facts) { f.Socket.File.Mode, f.Socket.Listens = 0o644, false }, "KD-202", []string{"KD-203"}, 1},
+		{"systemd hides the process", func(f *Facts) { f.Node.Plugin, f.Node.PluginErr, f.Node.Hidden = nil, "systemd holds the socket", true }, "", []string{"KD-111"}, 0},
+		{"the process may not be looked at", func(f *Facts) { f.Node.Plugin, f.Node.PluginErr = nil, "permission denied" }, "", []string{"KD-111"}, 2},
+		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = Path{}, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
+		{"another file in its place", func(f *Facts) { f.Socket.File.Mode, f.Socket.Listens = 0o644, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
 		{"what the plugin may do is not told", func(f *Facts) { f.Vaults[0].CapabilitiesErr = "permission denied" }, "", []string{"KD-501", "KD-502"}, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -246,6 +264,34 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 				t.Errorf("exit status %d, want %d", status, row.status)
 			}
 		})
+	}
+}
+
+func TestARefusedRoleMayBeLockedOut(t *testing.T) {
+	for method, want := range map[string]bool{"approle": true, "cert": false} {
+		f := sound()
+		f.Vaults[0].Login = Login{Method: method, Err: "permission denied"}
+		for _, r := range Examine(f) {
+			if r.ID == "KD-405" && strings.Contains(r.Do, "locked the role out") != want {
+				t.Errorf("%s: %s", method, r.Do)
+			}
+		}
+	}
+}
+
+func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
+	for name, admit := range map[string]func(*Facts){
+		"root with its capability": func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Unbound: true}} },
+		"the socket's own user":    func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, UID: 998}} },
+		"a user that is listed":    func(f *Facts) { f.Config.AllowUIDs = []int{0, 997} },
+	} {
+		f := sound()
+		admit(&f)
+		for _, r := range Examine(f) {
+			if r.ID == "KD-204" && r.Outcome != Pass {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
 	}
 }
 

@@ -28,6 +28,10 @@ type Config struct {
 	RequestTimeout time.Duration
 	LockMemory     bool
 	Lease          time.Duration
+	// AllowUIDs are the users of socket.allow-uids; nil if it is empty.
+	// AllowUIDsErr says which of them is unknown here.
+	AllowUIDs    []int
+	AllowUIDsErr string
 }
 
 // Node is this machine, and the plugin that runs on it.
@@ -41,6 +45,21 @@ type Node struct {
 	// where that is how things are meant to be.
 	PluginErr string
 	Hidden    bool
+	// APIServers are the kube-apiservers that run here, as far as they are seen;
+	// APIServersErr is why none can be.
+	APIServers    []APIServer
+	APIServersErr string
+}
+
+// APIServer is a kube-apiserver, as /proc shows it.
+type APIServer struct {
+	PID int
+	UID int
+	// GIDs are its group and its supplementary groups.
+	GIDs []int
+	// Unbound is whether it has CAP_DAC_OVERRIDE, so that the permissions of
+	// files do not bind it.
+	Unbound bool
 }
 
 // Process is a running plugin, as /proc shows it.
@@ -75,6 +94,7 @@ type Path struct {
 	Err    string // why it could not be looked at
 	Mode   fs.FileMode
 	UID    int
+	GID    int
 	Owner  string
 }
 

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,7 @@ func socketChecks() []check {
 		{"KD-201", "socket directory", "whoever may write there can put a socket of their own in the plugin's place", checkSocketDir},
 		{"KD-202", "socket", "without it the API server can neither write nor, once restarted, read Secrets", checkSocket},
 		{"KD-203", "who may connect", "whoever may connect can have every stored seed decrypted", checkSocketAccess},
+		{"KD-204", "the API server may connect", "it can neither write nor, once restarted, read Secrets", checkAPIServerAccess},
 	}
 }
 
@@ -70,6 +72,54 @@ func checkSocketAccess(f Facts) []finding {
 		return []finding{warn(s.Path, fmt.Sprintf("root, %s (mode %04o)", who, mode), "keep the group to the API server's user; people do not belong into it")}
 	}
 	return []finding{pass(s.Path, fmt.Sprintf("root, %s (mode %04o)", who, mode))}
+}
+
+func checkAPIServerAccess(f Facts) (all []finding) {
+	s := f.Socket
+	switch {
+	case !s.File.Exists || s.File.Mode.Type() != fs.ModeSocket:
+		return []finding{notEvaluated(s.Path, "there is no socket", "start the plugin, then ask again")}
+	case f.Config.AllowUIDsErr != "":
+		return []finding{fail("socket.allow-uids", f.Config.AllowUIDsErr, "correct it: the plugin does not start with it")}
+	case f.Node.APIServersErr != "":
+		return []finding{notEvaluated(s.Path, f.Node.APIServersErr, "run it as root on the node")}
+	case len(f.Node.APIServers) == 0:
+		found := notEvaluated(s.Path, "no kube-apiserver runs here, or none that can be seen from here", "ask again on the node, outside any container, once it runs")
+		found.beyond = true
+		return []finding{found}
+	}
+	for _, a := range f.Node.APIServers {
+		subject := fmt.Sprintf("process %d, uid %d", a.PID, a.UID)
+		const connect, search = 0o2, 0o1 // unix(7): to connect takes write permission
+		switch {
+		case f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, a.UID):
+			all = append(all, fail(subject, "socket.allow-uids does not list its user: its connections are closed", "add the user to socket.allow-uids"))
+		case s.Dir.Mode.IsDir() && !a.may(search, s.Dir):
+			all = append(all, fail(subject, fmt.Sprintf("it may not enter the socket's directory (mode %04o, %s)", s.Dir.Mode.Perm(), s.Dir.Owner), "give the directory the API server's group, and mode 0750"))
+		case !a.may(connect, s.File):
+			all = append(all, fail(subject, fmt.Sprintf("it may not connect (mode %04o, %s, group %s)", s.File.Mode.Perm(), s.File.Owner, s.Group), "set socket.group to a group of the API server's user, and socket.mode: \"0660\""))
+		default:
+			all = append(all, pass(subject, "it may connect"))
+		}
+	}
+	return all
+}
+
+// may reports whether the permissions of p grant a what want asks for, a bit of
+// the kind that "others" have (path_resolution(7)): those of the first class that
+// a belongs to decide, even where a later one has more.
+func (a APIServer) may(want fs.FileMode, p Path) bool {
+	mode := p.Mode.Perm()
+	switch {
+	case a.Unbound:
+		return true
+	case a.UID == p.UID:
+		return mode&(want<<6) != 0
+	case slices.Contains(a.GIDs, p.GID):
+		return mode&(want<<3) != 0
+	default:
+		return mode&want != 0
+	}
 }
 
 func kind(mode fs.FileMode) string {

@@ -149,7 +149,11 @@ func checkLogin(f Facts) (all []finding) {
 		case v.Login.Skipped != "":
 			all = append(all, notEvaluated(subject, v.Login.Skipped, "look at sealproof_vault_state, or at kmsplugin status"))
 		case v.Login.Err != "":
-			all = append(all, fail(subject, v.Login.Err, "look at the role, its bound addresses, and the credential file"))
+			do := "look at the role, its bound addresses, and the credential file"
+			if v.Login.Method == "approle" {
+				do += "; where there have been five refusals in a quarter of an hour, Vault may have locked the role out"
+			}
+			all = append(all, fail(subject, v.Login.Err, do))
 		default:
 			all = append(all, pass(subject, "logged in with "+v.Login.Method))
 		}

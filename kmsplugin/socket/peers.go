@@ -59,7 +59,7 @@ func newPeers(users []string, h Host) (*peers, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	for _, name := range users {
-		uid, err := lookupUID(name)
+		uid, err := LookupUID(name)
 		if err != nil {
 			return nil, fmt.Errorf("socket.allow-uids: %w", err)
 		}
@@ -68,7 +68,8 @@ func newPeers(users []string, h Host) (*peers, error) {
 	return p, nil
 }
 
-func lookupUID(name string) (uint32, error) {
+// LookupUID returns the id of a user, given by number or name.
+func LookupUID(name string) (uint32, error) {
 	if uid, err := parseUID(name); err == nil {
 		return uid, nil
 	}
