@@ -6,13 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/vault/api"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/cluster"
@@ -226,12 +223,12 @@ func TestRealAnswers(t *testing.T) {
 			func(f *fixture, c *Client) error {
 				must(t, os.WriteFile(f.cfg.Auth.SecretIDFile, []byte("11111111-2222-3333-4444-555555555555"), 0o600))
 				return readKey(c)
-			}, backend.Credentials, noLogin, "HTTP status 400: invalid role or secret ID"},
+			}, backend.Credentials, unknownCredentials, "HTTP status 400: invalid role or secret ID"},
 		{"a role that does not exist refuses the login",
 			func(f *fixture, _ *Client) error {
 				c, _ := f.client(func(cfg *Config) { cfg.Auth.RoleID = "nobody" })
 				return readKey(c)
-			}, backend.Credentials, noLogin, "HTTP status 400: invalid role or secret ID"},
+			}, backend.Credentials, unknownCredentials, "HTTP status 400: invalid role or secret ID"},
 		{"an auth method that is not mounted denies the login",
 			func(f *fixture, _ *Client) error {
 				c, _ := f.client(func(cfg *Config) { cfg.Auth.Mount = "nowhere" })
@@ -350,31 +347,6 @@ func TestAnswersThatAreHardToProvoke(t *testing.T) {
 			failed(t, err, row.class, row.reason)
 		})
 	}
-}
-
-// fakeVault returns a client of a server that lets everybody log in and leaves
-// everything else to answer.
-func fakeVault(t testing.TB, answer http.HandlerFunc) *Client {
-	t.Helper()
-	noLeaks(t)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(api.RequestHeaderName) == "" {
-			t.Error("the request has no " + api.RequestHeaderName)
-		}
-		if r.URL.Path == "/v1/auth/approle/login" {
-			fmt.Fprint(w, `{"auth":{"client_token":"hvs.fake","lease_duration":3600,"renewable":true}}`)
-			return
-		}
-		answer(w, r)
-	}))
-	t.Cleanup(server.Close)
-	secretID := filepath.Join(t.TempDir(), "secret-id")
-	must(t, os.WriteFile(secretID, []byte("s"), 0o600))
-	cfg := DefaultConfig()
-	cfg.Address, cfg.Key = []string{server.URL}, "k"
-	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = "r", secretID
-	c, _ := newClient(t, cfg)
-	return c
 }
 
 // failWhole decrypts like a Vault that rejects a batch over one bad item

@@ -227,8 +227,15 @@ func (g *gatherer) fly(f *flight) {
 	for i, c := range f.calls {
 		items[i] = c.item
 	}
-	results, err := g.decrypt(f.ctx, items)
+	var results []backend.Result
+	err := error(unanswered("decrypt", errBroken))
+	// Whatever happens: a flight that never lands holds up all that come after it.
+	defer func() { g.land(f, results, err) }()
+	results, err = g.decrypt(f.ctx, items)
+}
 
+// land hands out what a flight brought, and makes way for the next one.
+func (g *gatherer) land(f *flight, results []backend.Result, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i, c := range f.calls {

@@ -266,6 +266,36 @@ func TestARequestThatNeverEndsIsEnded(t *testing.T) {
 	})
 }
 
+// TestAPanicHoldsUpNobody is about a caller's own request, which the plugin's
+// gRPC server lives on after.
+func TestAPanicHoldsUpNobody(t *testing.T) {
+	gather(t, 10*time.Millisecond, func(t *testing.T, g *gatherer, s *slowStore) {
+		g.decrypt = func(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
+			time.Sleep(s.delay)
+			if string(items[0].Ciphertext) == "c0" {
+				panic("as told")
+			}
+			return s.decrypt(ctx, items)
+		}
+		panicked := make(chan any, 1)
+		go func() {
+			defer func() { panicked <- recover() }()
+			_, _ = g.do(t.Context(), ciphertexts("c0"))
+		}()
+		synctest.Wait()
+		joined, next := ask(t.Context(), g, "c0"), ask(t.Context(), g, "c1")
+		if said := <-panicked; said != "as told" {
+			t.Fatalf("recovered %v", said)
+		}
+		if r := (<-joined)[0]; backend.ReasonOf(r.Err) != "the request broke off inside the plugin" {
+			t.Errorf("who waited for the same got %v", r.Err)
+		}
+		if r := (<-next)[0]; string(r.Data) != "p1" {
+			t.Errorf("the next one got %q, %v", r.Data, r.Err)
+		}
+	})
+}
+
 func TestCloseAnswersEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())

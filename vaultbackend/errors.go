@@ -224,7 +224,11 @@ func oneLine(text string) string {
 	return text
 }
 
-var errClosed = errors.New("the Vault client is closed")
+var (
+	errClosed = errors.New("the Vault client is closed")
+	// errBroken is what is left to say of a request that panicked.
+	errBroken = errors.New("the request broke off inside the plugin")
+)
 
 // unanswered classifies the failure to get any answer.
 func unanswered(what string, err error) *backend.Error {
@@ -243,6 +247,8 @@ func silenceReason(err error) string {
 		return "no answer from Vault within the deadline"
 	case errors.Is(err, errClosed):
 		return errClosed.Error()
+	case errors.Is(err, errBroken):
+		return errBroken.Error()
 	case errors.Is(err, context.Canceled):
 		return "the request was given up"
 	case errors.Is(err, errClientCert):

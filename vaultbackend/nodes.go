@@ -60,6 +60,9 @@ type reply struct {
 // the failure that says most. A request that is sent once goes to another node
 // only where the one before certainly did nothing with it.
 func (n *nodes) ask(ctx context.Context, once bool, send func(context.Context, *url.URL) (answer, error)) (answer, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, err
+	}
 	if len(n.urls) == 1 {
 		a, err := send(ctx, n.urls[0])
 		return n.resolve(a), err
@@ -82,7 +85,7 @@ func (n *nodes) ask(ctx context.Context, once bool, send func(context.Context, *
 		}
 		if len(late) == 0 {
 			n.nobody(failures, time.Now())
-			best := mostTelling(failures)
+			best := mostTelling(failures, ctx.Err())
 			return best.answer, best.err
 		}
 		var impatient <-chan time.Time
@@ -123,8 +126,11 @@ func passOver(a answer, err error) bool {
 }
 
 // mostTelling returns the failure to report: a node that answered knows more
-// than one that did not.
-func mostTelling(failures []reply) reply {
+// than one that did not. It is otherwise where ctx ended before any was asked.
+func mostTelling(failures []reply, otherwise error) reply {
+	if len(failures) == 0 {
+		return reply{err: otherwise}
+	}
 	return slices.MinFunc(failures, func(a, b reply) int {
 		return cmp.Compare(silence(a), silence(b))
 	})

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
 func TestTheOrderInWhichNodesAreAsked(t *testing.T) {
@@ -187,6 +189,42 @@ func TestTheFailureThatSaysMostIsReported(t *testing.T) {
 			t.Errorf("got %v, %v, want what the sealed node said", a, err)
 		}
 	})
+}
+
+// TestNobodyIsAskedForACallerWhoHasLeft is also about the failure to report:
+// there is none of any node.
+func TestNobodyIsAskedForACallerWhoHasLeft(t *testing.T) {
+	for _, addresses := range [][]string{{"https://a"}, {"https://a", "https://b", "https://c"}} {
+		for _, once := range []bool{false, true} {
+			n, err := newNodes(addresses, slog.New(slog.DiscardHandler))
+			must(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = n.ask(ctx, once, func(context.Context, *url.URL) (answer, error) {
+				t.Error("a node was asked")
+				return answer{}, nil
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%d addresses: %v", len(addresses), err)
+			}
+		}
+	}
+	if got := mostTelling(nil, context.Canceled); !errors.Is(got.err, context.Canceled) {
+		t.Errorf("of no failure: %v", got)
+	}
+}
+
+// TestAVersionThatFailsLeavesNoOtherOneToPanic asks for more versions than are
+// sent at a time: the first failure ends the others before they are sent.
+func TestAVersionThatFailsLeavesNoOtherOneToPanic(t *testing.T) {
+	noLeaks(t)
+	c, _ := newClient(t, fakeConfig(t, fakeNode(t, letIn(sealedNode)), fakeNode(t, letIn(sealedNode))))
+	items := make([]backend.HMACItem, hmacRequests+2)
+	for i := range items {
+		items[i] = backend.HMACItem{Version: i + 1, Input: []byte("x")}
+	}
+	_, err := c.HMAC(t.Context(), items)
+	failed(t, err, backend.Outage, "Vault is sealed")
 }
 
 func TestARedirectIsFollowedToConfiguredNodesOnly(t *testing.T) {
