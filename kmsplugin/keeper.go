@@ -82,7 +82,8 @@ func (k *keeper) kick() {
 }
 
 const (
-	// probeTimeout bounds a probe, which is up to four requests.
+	// probeTimeout bounds a probe. Two requests confirm what is held, what is
+	// left of the time goes into further versions.
 	probeTimeout = 10 * time.Second
 	// kickGap keeps failing requests from turning into a storm of probes.
 	kickGap = time.Second
@@ -105,7 +106,7 @@ func (k *keeper) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			if probing {
-				<-results
+				(<-results).clear()
 			}
 			k.forget()
 			return
@@ -273,7 +274,7 @@ func (k *keeper) publish() {
 	c := promotion{
 		key: k.key,
 		ready: func(n int) bool {
-			v := k.versions[seal.KeyID(k.key.Mount, k.key.Name, n, k.key.Created[n])]
+			v := k.versions[versionID(k.key, n)]
 			return v != nil && !v.canary.blank()
 		},
 		current: before,
@@ -311,8 +312,8 @@ func (k *keeper) compose() *snapshot {
 	for id, at := range k.confirmed {
 		s.leaseEnds[id] = at + k.config.LocalKEK.Lease
 	}
-	for n, created := range k.key.Created {
-		s.keyIDs[n] = seal.KeyID(k.key.Mount, k.key.Name, n, created)
+	for n := range k.key.Created {
+		s.keyIDs[n] = versionID(k.key, n)
 	}
 	drops := k.config.OnRefusal == RefusalDrop
 	if drops {

@@ -36,10 +36,23 @@ func (k *keeper) leaseLeft() time.Duration {
 }
 
 func (k *keeper) logPrepare(err error) {
-	if err != nil && (k.prepare == nil || k.prepare.Error() != err.Error()) {
+	if err != nil && sameTrouble(k.prepare) != sameTrouble(err) {
 		k.log.Error("a key version cannot be made ready", "cause", err.Error())
 	}
 	k.prepare = err
+}
+
+// sameTrouble is alike for errors that need not be said twice. The causes of an
+// outage name ports and times, and would make each of them news.
+func sameTrouble(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case backend.ClassOf(err) == backend.Outage:
+		return backend.Public(err)
+	default:
+		return err.Error()
+	}
 }
 
 func (k *keeper) logChoice(before, after choice) {

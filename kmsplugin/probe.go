@@ -2,12 +2,9 @@ package kmsplugin
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -76,9 +73,10 @@ type findings struct {
 }
 
 // probe asks for the key and has all canaries opened: two requests, however many
-// versions are held. For versions not seen before it takes an HMAC each, and one
-// request that wraps all of them. If first is given, only the version that it
-// chooses is made ready: whoever starts must not wait for all of them.
+// versions are held. For versions not seen before it takes an HMAC each, and for
+// every few of them a request that wraps and one that opens. If first is given,
+// only the version that it chooses is made ready: whoever starts must not wait
+// for all of them.
 func (p prober) probe(ctx context.Context, held map[string]*version, first func(backend.Key) int) findings {
 	f := findings{outcome: outcome{at: p.boot()}}
 	f.key, f.err = p.backend.ReadKey(ctx)
@@ -86,157 +84,75 @@ func (p prober) probe(ctx context.Context, held map[string]*version, first func(
 		return f
 	}
 	f.clock = f.key.Clock
+	// Before anything else, and whatever comes of that: a version that cannot be
+	// made ready must not let the lease of those that serve run out.
+	if f.err = p.confirm(ctx, &f, held); f.err != nil {
+		return f
+	}
 	only := 0
 	if first != nil {
 		only = first(f.key)
 	}
-	todo, blanks := p.missing(f.key, held, only, &f)
-	made, err := p.prepare(ctx, todo)
-	if err != nil {
-		switch backend.ClassOf(err) {
-		case backend.Outage, backend.Credentials:
-			f.err = err
-			return f
-		default:
-			f.prepareErr = err
-		}
+	todo, blanks := p.missing(&f, held, only)
+	err := p.makeReady(ctx, &f, todo, blanks)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil && len(f.added) > 0:
+		f.partial = true // the time is up; what was done stays done
+	case len(held)+len(f.added) == 0 && !errors.Is(err, errNoSealing):
+		f.err = err // nothing has shown that the key serves
+	default:
+		f.prepareErr = errors.Join(f.prepareErr, err)
 	}
-	f.err = p.confirm(ctx, &f, held, append(made, blanks...))
 	return f
 }
 
-// candidate is a version whose local KEK is not yet known to come back.
+// confirm has the canaries of what is held opened, and sorts the versions into
+// accepted, refused and neither. An answer that is not about a version ends the
+// probe with that error.
+func (p prober) confirm(ctx context.Context, f *findings, held map[string]*version) error {
+	var all []*candidate
+	for _, v := range held {
+		all = append(all, &candidate{version: v})
+	}
+	failed, err := p.open(ctx, all)
+	if err != nil {
+		return err
+	}
+	for _, err := range failed {
+		if concernsKey(err) {
+			return err
+		}
+	}
+	for id, v := range held {
+		switch err := failed[id]; {
+		case err == nil && v.canary.blank() && versionID(f.key, v.number) != id:
+			// Whichever key has this version number now gives the good answer to
+			// random bytes: it says nothing about the one that was deleted, or
+			// that is gone since Vault was restored. The lease decides.
+		case err == nil:
+			f.accepted = append(f.accepted, id)
+		case backend.ClassOf(err) == backend.VersionRefusal:
+			f.refused = append(f.refused, id)
+		}
+	}
+	return nil
+}
+
+// candidate is a version that is asked about.
 type candidate struct {
 	*version
-	key []byte // the derived local KEK; nil with envelope: vault
+	// key is the derived local KEK while it is not yet known to come back; nil
+	// with envelope: vault.
+	key []byte
 }
 
-// missing lists the versions that the key store has and that are not held:
-// those that can be written with, and those that only decrypt. only, unless 0,
-// leaves all others for later.
-func (p prober) missing(key backend.Key, held map[string]*version, only int, f *findings) (todo, blanks []candidate) {
-	for _, n := range slices.Sorted(maps.Keys(key.Created)) {
-		id := seal.KeyID(key.Mount, key.Name, n, key.Created[n])
-		sealable := !p.readOnly && n >= key.OldestSealable() && n <= key.Latest
-		have := held[id]
-		if n < key.MinDecryption || have != nil && !(have.canary.blank() && sealable) {
-			continue
-		}
-		if only != 0 && n != only {
-			f.partial = true
-			continue
-		}
-		c := candidate{version: &version{number: n, binding: seal.Binding{Cluster: p.cluster, KeyID: id}}}
-		if sealable {
-			todo = append(todo, c)
-			continue
-		}
-		c.canary.sealed = seal.Unopenable(n)
-		blanks = append(blanks, c)
-	}
-	return todo, blanks
-}
-
-// prepare derives, wraps and plants a canary for versions that may be written
-// with.
-func (p prober) prepare(ctx context.Context, made []candidate) ([]candidate, error) {
-	if len(made) == 0 {
+// open has every canary opened, and every new local KEK unwrapped and compared:
+// nothing may be sealed with a key that does not come back. It returns which
+// did not, by key_id.
+func (p prober) open(ctx context.Context, all []*candidate) (failed map[string]error, err error) {
+	if len(all) == 0 {
 		return nil, nil
-	}
-	var failed []error
-	if p.envelope == EnvelopeLocal {
-		var err error
-		if made, failed, err = p.derive(ctx, made); err != nil {
-			return nil, err
-		}
-	}
-	made, more, err := p.wrap(ctx, made)
-	if err != nil {
-		return nil, err
-	}
-	return made, errors.Join(append(failed, more...)...)
-}
-
-// derive fills in the local KEKs, and leaves out the versions that have none.
-func (p prober) derive(ctx context.Context, made []candidate) (derived []candidate, failed []error, err error) {
-	items := make([]backend.HMACItem, len(made))
-	for i, c := range made {
-		items[i] = backend.HMACItem{Version: c.number, Input: c.binding.DeriveLabel()}
-	}
-	results, err := p.backend.HMAC(ctx, items)
-	if err != nil {
-		return nil, nil, fmt.Errorf("derive local KEKs: %w", err)
-	}
-	for i, c := range made {
-		err := results[i].Err
-		if err == nil {
-			c.key, err = seal.DeriveKEK(results[i].Data, c.binding)
-			clear(results[i].Data)
-		}
-		if err == nil {
-			c.kek, err = seal.NewLocalKEK(c.key)
-		}
-		if err != nil {
-			failed = append(failed, fmt.Errorf("derive local KEK of %s: %w", c.binding.KeyID, err))
-			continue
-		}
-		derived = append(derived, c)
-	}
-	return derived, failed, nil
-}
-
-// wrap has the key store wrap local KEKs and canaries in one batch, and leaves
-// out the versions where it would not.
-func (p prober) wrap(ctx context.Context, made []candidate) (wrapped []candidate, failed []error, err error) {
-	var items []backend.EncryptItem
-	var targets []*[]byte
-	for _, c := range made {
-		c.canary.plain = make([]byte, seal.KEKSize)
-		rand.Read(c.canary.plain) // never fails: crypto/rand ends the process instead
-		items = append(items, backend.EncryptItem{Version: c.number, Plaintext: c.canary.plain, AssociatedData: c.binding.CanaryData()})
-		targets = append(targets, &c.canary.sealed)
-		if c.kek != nil {
-			items = append(items, backend.EncryptItem{Version: c.number, Plaintext: c.key, AssociatedData: c.binding.WrapData()})
-			targets = append(targets, &c.wrapped)
-		}
-	}
-	if len(items) == 0 {
-		return nil, nil, nil
-	}
-	results, err := p.backend.Encrypt(ctx, items)
-	if err != nil {
-		return nil, nil, fmt.Errorf("wrap local KEKs: %w", err)
-	}
-	for i, r := range results {
-		if r.Err != nil {
-			failed = append(failed, fmt.Errorf("wrap under version %d: %w", items[i].Version, r.Err))
-			continue
-		}
-		*targets[i] = r.Data
-	}
-	for _, c := range made {
-		if c.canary.sealed != nil && (c.kek == nil || c.wrapped != nil) {
-			wrapped = append(wrapped, c)
-		}
-	}
-	return wrapped, failed, nil
-}
-
-// confirm has every canary opened, and every new local KEK unwrapped and
-// compared: nothing may be sealed with a key that does not come back.
-func (p prober) confirm(ctx context.Context, f *findings, held map[string]*version, made []candidate) error {
-	defer func() {
-		for _, c := range made {
-			clear(c.key)
-		}
-	}()
-	// A new version takes the place of one that is held under its key_id.
-	checked := make(map[string]candidate, len(held)+len(made))
-	for id, v := range held {
-		checked[id] = candidate{version: v}
-	}
-	for _, c := range made {
-		checked[c.binding.KeyID] = c
 	}
 	var items []backend.DecryptItem
 	var asked []check
@@ -244,27 +160,24 @@ func (p prober) confirm(ctx context.Context, f *findings, held map[string]*versi
 		items = append(items, backend.DecryptItem{Ciphertext: sealed, AssociatedData: aad})
 		asked = append(asked, check{id, opens})
 	}
-	for id, c := range checked {
-		ask(id, c.canary.sealed, c.binding.CanaryData(), c.canary.opens)
+	for _, c := range all {
+		ask(c.binding.KeyID, c.canary.sealed, c.binding.CanaryData(), c.canary.opens)
 		if c.key != nil {
-			ask(id, c.wrapped, c.binding.WrapData(), canary{plain: c.key}.opens)
+			ask(c.binding.KeyID, c.wrapped, c.binding.WrapData(), canary{plain: c.key}.opens)
 		}
-	}
-	if len(items) == 0 {
-		return nil
 	}
 	results, err := p.backend.Decrypt(ctx, items)
 	if err != nil {
-		return fmt.Errorf("open canaries: %w", err)
+		return nil, fmt.Errorf("open canaries: %w", err)
 	}
-	failed := map[string]error{}
+	failed = map[string]error{}
 	for i, r := range results {
 		if err := asked[i].opens(r); err != nil {
-			failed[asked[i].id] = err
+			failed[asked[i].id] = fmt.Errorf("open canaries: %w", err)
 		}
 		clear(r.Data)
 	}
-	return p.judge(f, held, made, failed)
+	return failed, nil
 }
 
 // check is one question about the version id.
@@ -273,42 +186,16 @@ type check struct {
 	opens func(backend.Result) error
 }
 
-// judge sorts the versions into accepted, refused and neither. An answer that is
-// not about a version ends the probe with that error.
-func (p prober) judge(f *findings, held map[string]*version, made []candidate, failed map[string]error) error {
-	for _, err := range failed {
-		if _, ok := errors.AsType[*backend.Error](err); !ok {
-			continue
-		}
-		switch c := backend.ClassOf(err); c {
-		case backend.Outage, backend.Credentials, backend.Refusal, backend.Unsuitable:
-			return fmt.Errorf("open canaries: %w", err)
-		}
+// concernsKey tells an answer about the key, or about none, from one about a
+// single version.
+func concernsKey(err error) bool {
+	if _, ok := errors.AsType[*backend.Error](err); !ok {
+		return false
 	}
-	for id := range held {
-		switch err := failed[id]; {
-		case err == nil:
-			f.accepted = append(f.accepted, id)
-		case backend.ClassOf(err) == backend.VersionRefusal:
-			f.refused = append(f.refused, id)
-		}
+	switch backend.ClassOf(err) {
+	case backend.Outage, backend.Credentials, backend.Refusal, backend.Unsuitable:
+		return true
+	default:
+		return false
 	}
-	for _, c := range made {
-		id := c.binding.KeyID
-		if err := failed[id]; err != nil {
-			f.prepareErr = errors.Join(f.prepareErr, fmt.Errorf("confirm %s: %w", id, err))
-			continue
-		}
-		if held[id] == nil {
-			f.accepted = append(f.accepted, id)
-		}
-		f.added = append(f.added, c.version)
-		if p.keep && c.key != nil {
-			if f.raw == nil {
-				f.raw = map[string][]byte{}
-			}
-			f.raw[id] = slices.Clone(c.key)
-		}
-	}
-	return nil
 }

@@ -74,6 +74,9 @@ func (p promotion) instant(version int) time.Time {
 	return p.key.Created[version].Add(p.delay)
 }
 
-func (p promotion) keyID(version int) string {
-	return seal.KeyID(p.key.Mount, p.key.Name, version, p.key.Created[version])
+func (p promotion) keyID(version int) string { return versionID(p.key, version) }
+
+// versionID is the key_id of one of the versions that the key store lists.
+func versionID(key backend.Key, version int) string {
+	return seal.KeyID(key.Mount, key.Name, version, key.Created[version])
 }
