@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/socket"
 )
 
 const namespace = "sealproof"
@@ -26,6 +27,7 @@ type Metrics struct {
 
 	propertyChanges *prometheus.CounterVec
 	refusedPeers    prometheus.Counter
+	socket          *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of requests, of the key store and of the
@@ -54,14 +56,23 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Changes of the key's properties in Vault that were seen, by property."}, []string{"source", "property"}),
 		refusedPeers: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "refused_connections_total",
 			Help: "Connections to the socket of a uid that is not in socket.allow-uids."}),
+		socket: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "socket_state",
+			Help: "1 for who answers at socket.path: own (this plugin), other (another process), lost (nobody)."}, []string{"state"}),
 	}
 	registry.MustRegister(m.requests, m.duration, m.bare, m.panics, m.storeTime, m.storeResults, m.batch, m.tokenExpiry,
-		m.propertyChanges, m.refusedPeers)
+		m.propertyChanges, m.refusedPeers, m.socket)
 	return m
 }
 
 // PeerRefused records a connection of somebody who may not connect.
 func (m *Metrics) PeerRefused() { m.refusedPeers.Inc() }
+
+// SocketState records who answers at the path of the socket.
+func (m *Metrics) SocketState(now socket.State) {
+	for _, state := range socket.States() {
+		m.socket.WithLabelValues(string(state)).Set(number(state == now))
+	}
+}
 
 // Observer records what happens between one source and its key store.
 type Observer struct {

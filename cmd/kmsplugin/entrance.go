@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/kmsplugin/systemd"
 )
@@ -22,6 +23,9 @@ const (
 	// inUseLook whether the one that it is to replace still does.
 	serveLook = 10 * time.Millisecond
 	inUseLook = time.Second
+	// keepLook is how often to see whether callers still find the socket: sooner
+	// than an API server that does not tries again.
+	keepLook = 250 * time.Millisecond
 )
 
 // entrance is the socket, and when to open it.
@@ -35,14 +39,14 @@ type entrance struct {
 	log      *slog.Logger
 }
 
-func newEntrance(ctx context.Context, c socket.Config, manager *systemd.Manager, refused func(), log *slog.Logger) (entrance, error) {
+func newEntrance(ctx context.Context, c socket.Config, manager *systemd.Manager, metrics *kmsplugin.Metrics, log *slog.Logger) (entrance, error) {
 	inherited, err := manager.Listener(socketName)
 	if err != nil {
 		return entrance{}, fmt.Errorf("socket: %w", err)
 	}
 	return entrance{
 		config:   c,
-		host:     socket.Host{Inherited: inherited, Refused: refused, Log: log},
+		host:     socket.Host{Inherited: inherited, Refused: metrics.PeerRefused, State: metrics.SocketState, Log: log},
 		replaces: inherited != nil || c.Takeover && c.InUse(ctx),
 		log:      log,
 	}, nil
@@ -82,4 +86,12 @@ func (e entrance) wait(ctx context.Context, ready func(context.Context) error) {
 
 func (e entrance) open(ctx context.Context) (*socket.Listener, error) {
 	return socket.Listen(ctx, e.config, e.host)
+}
+
+// keep has callers find the listener until the context ends.
+func keep(ctx context.Context, l *socket.Listener) error {
+	look := time.NewTicker(keepLook)
+	defer look.Stop()
+	l.Keep(ctx, look.C)
+	return nil
 }

@@ -66,7 +66,7 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 	p.registry = prometheus.NewRegistry()
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := kmsplugin.NewMetrics(p.registry)
-	if p.entrance, err = newEntrance(ctx, c.Socket, p.manager, metrics.PeerRefused, p.log); err != nil {
+	if p.entrance, err = newEntrance(ctx, c.Socket, p.manager, metrics, p.log); err != nil {
 		return err
 	}
 	if !p.entrance.replaces {

@@ -103,6 +103,7 @@ func (p *plugin) run(ctx context.Context) (err error) {
 	}
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return p.service.Serve(ctx, p.listener, grace) })
+	servers.Go(func() error { return keep(ctx, p.listener) })
 	servers.Go(func() error { return p.web.serve(ctx, kmsplugin.NewHandler(p.service, p.registry)) })
 	if err := p.manager.Ready("serving on " + p.config.Socket.Path); err != nil {
 		p.log.Error("systemd does not hear that this service is ready", "cause", err.Error())

@@ -13,7 +13,7 @@ import (
 
 // inherit checks that a socket which a service manager has bound is one that
 // this configuration would have bound itself.
-func (c Config) inherit(l net.Listener) (*net.UnixListener, error) {
+func (c Config) inherit(l net.Listener) (*bound, error) {
 	address := l.Addr()
 	ul, ok := l.(*net.UnixListener)
 	if !ok || address.Network() != "unix" {
@@ -43,7 +43,11 @@ func (c Config) inherit(l net.Listener) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("%s has mode %04o, so everybody on this machine could have seeds decrypted: set SocketMode=0660 or less, and SocketGroup=, in the socket unit",
 			path, info.Mode().Perm())
 	}
-	return ul, nil
+	file, err := identify(path)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{ul, file}, nil
 }
 
 func checkListening(l *net.UnixListener) error {

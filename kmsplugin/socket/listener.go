@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -13,13 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener is a listening socket that removes its path when it is closed, if the
-// path is still its own. One goroutine may call Accept.
+// Listener is a listening socket that keeps its path, and removes it when it is
+// closed, if the path is still its own. One goroutine may call Accept.
 type Listener struct {
-	*net.UnixListener
-	path  string
-	file  id     // of the socket that was bound; zero if it is inherited
-	peers *peers // nil if whoever may connect may talk
+	config    Config
+	inherited bool   // from a service manager, to whom the path belongs
+	peers     *peers // nil if whoever may connect may talk
+	state     func(State)
+	log       *slog.Logger
+
+	bound atomic.Pointer[bound]
+	// keeping is held while the path is looked at, and guards what follows.
+	keeping sync.Mutex
+	ended   bool // the path is nobody's business any more
+	seen    sighting
 
 	draining atomic.Bool
 	parked   chan struct{} // closed when Accept takes nothing any more
@@ -32,18 +40,37 @@ type Listener struct {
 	none  chan struct{}      // closed whenever fresh is empty while draining
 }
 
-func newListener(l *net.UnixListener, path string, file id, p *peers) *Listener {
+// bound is a socket with a file: the one at the path, unless somebody has changed
+// that.
+type bound struct {
+	*net.UnixListener
+	file id
+}
+
+func newListener(c Config, h Host, b *bound, p *peers) *Listener {
 	// Go removes the path on close even when a successor has bound it since.
-	l.SetUnlinkOnClose(false)
+	b.SetUnlinkOnClose(false)
 	n := &Listener{
-		UnixListener: l, path: path, file: file, peers: p,
+		config: c, inherited: h.Inherited != nil, peers: p, state: h.State, log: h.Log,
 		parked: make(chan struct{}), closed: make(chan struct{}),
 		fresh: map[*conn]struct{}{}, none: make(chan struct{}, 1),
 	}
+	if n.state == nil {
+		n.state = func(State) {}
+	}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	n.bound.Store(b)
 	n.park = sync.OnceFunc(func() { close(n.parked) })
 	n.shut = sync.OnceValue(n.closeOnce)
+	n.note(sighting{state: Own})
 	return n
 }
+
+// Addr returns the path where callers find the socket, which is not the name
+// under which it was bound.
+func (l *Listener) Addr() net.Addr { return &net.UnixAddr{Net: "unix", Name: l.config.Path} }
 
 // Accept returns the next connection of somebody who may connect.
 func (l *Listener) Accept() (net.Conn, error) {
@@ -51,10 +78,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if l.draining.Load() {
 			return l.wait()
 		}
-		c, err := l.AcceptUnix()
+		b := l.bound.Load()
+		c, err := b.AcceptUnix()
 		switch {
 		case err != nil && l.draining.Load():
 			return l.wait()
+		case err != nil && l.bound.Load() != b:
+			continue // bound again: this one was closed
 		case err != nil:
 			return nil, err
 		case !l.peers.admit(c):
@@ -126,25 +156,27 @@ const (
 // begun with each of them. Callers queue in an inherited socket until the next
 // process takes them. Accept must be running; it returns once Close is called.
 func (l *Listener) Drain(ctx context.Context) error {
-	if l.file != (id{}) {
-		if err := errors.Join(l.unlink(ctx), l.empty(ctx)); err != nil {
-			return fmt.Errorf("drain socket %s: %w", l.path, err)
+	l.endKeeping()
+	b := l.bound.Load()
+	if !l.inherited {
+		if err := errors.Join(l.unlink(ctx), b.empty(ctx)); err != nil {
+			return fmt.Errorf("drain socket %s: %w", l.config.Path, err)
 		}
 	}
 	l.draining.Store(true)
-	if err := l.SetDeadline(time.Unix(0, 1)); err != nil { // wakes Accept
-		return fmt.Errorf("drain socket %s: %w", l.path, err)
+	if err := b.SetDeadline(time.Unix(0, 1)); err != nil { // wakes Accept
+		return fmt.Errorf("drain socket %s: %w", l.config.Path, err)
 	}
 	select {
 	case <-l.parked:
 	case <-ctx.Done():
-		return fmt.Errorf("drain socket %s: nobody accepts: %w", l.path, ctx.Err())
+		return fmt.Errorf("drain socket %s: nobody accepts: %w", l.config.Path, ctx.Err())
 	}
 	for l.waiting() > 0 {
 		select {
 		case <-l.none:
 		case <-ctx.Done():
-			return fmt.Errorf("drain socket %s: %d connections were not taken up: %w", l.path, l.waiting(), ctx.Err())
+			return fmt.Errorf("drain socket %s: %d connections were not taken up: %w", l.config.Path, l.waiting(), ctx.Err())
 		}
 	}
 	return nil
@@ -157,8 +189,8 @@ func (l *Listener) waiting() int {
 }
 
 // empty waits until nobody has been in the queue for a while.
-func (l *Listener) empty(ctx context.Context) error {
-	raw, err := l.SyscallConn()
+func (b *bound) empty(ctx context.Context) error {
+	raw, err := b.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -191,25 +223,29 @@ func (l *Listener) empty(ctx context.Context) error {
 func (l *Listener) Close() error { return l.shut() }
 
 func (l *Listener) closeOnce() error { // gRPC and the owner both close it
-	err := l.UnixListener.Close()
-	close(l.closed)
-	if l.file == (id{}) {
-		return err
+	l.endKeeping()
+	var err error
+	if !l.inherited {
+		// Before the socket is closed: until then nobody else's file can have the
+		// number of ours, by which unlink tells them apart.
+		ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+		defer cancel()
+		err = l.unlink(ctx)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
-	defer cancel()
-	return errors.Join(err, l.unlink(ctx))
+	err = errors.Join(err, l.bound.Load().Close())
+	close(l.closed)
+	return err
 }
 
 // unlink removes the path if our socket lies there.
 func (l *Listener) unlink(ctx context.Context) error {
-	unlock, err := lock(ctx, l.path+lockSuffix)
+	unlock, err := lock(ctx, l.config.Path+lockSuffix)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if file, err := identify(l.path); err == nil && file == l.file {
-		return os.Remove(l.path)
+	if file, err := identify(l.config.Path); err == nil && file == l.bound.Load().file {
+		return os.Remove(l.config.Path)
 	}
 	return nil
 }

@@ -80,7 +80,9 @@ type Host struct {
 	Inherited net.Listener
 	// Refused is told of each connection that Config.AllowUIDs has turned away.
 	Refused func()
-	// Log is told of them too, but seldom.
+	// State is told at first, and at each change, who answers at the path.
+	State func(State)
+	// Log is told of all that, but seldom of who was turned away.
 	Log *slog.Logger
 }
 
@@ -100,37 +102,39 @@ func Listen(ctx context.Context, c Config, h Host) (*Listener, error) {
 		if err != nil {
 			return nil, fmt.Errorf("socket from the service manager: %w", err)
 		}
-		return newListener(l, c.Path, id{}, peers), nil
+		return newListener(c, h, l, peers), nil
 	}
-	l, file, err := c.bind(ctx)
+	l, err := c.bind(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(l, c.Path, file, peers), nil
+	return newListener(c, h, l, peers), nil
 }
 
 // bind puts a socket of our own at the path.
-func (c Config) bind(ctx context.Context) (*net.UnixListener, id, error) {
+func (c Config) bind(ctx context.Context) (*bound, error) {
 	// Two plugins that start together would both find the path free.
 	unlock, err := lock(ctx, c.Path+lockSuffix)
 	if err != nil {
-		return nil, id{}, err
+		return nil, err
 	}
 	defer unlock()
 	if err := c.checkPath(ctx); err != nil {
-		return nil, id{}, err
+		return nil, err
 	}
-	l, file, err := c.bindBeside(ctx)
+	b, err := c.bindBeside(ctx)
 	if err != nil {
-		return nil, id{}, err
+		return nil, err
 	}
 	// Renaming puts the finished socket, permissions and all, in the place of
 	// the old one at once: no caller ever finds none.
 	if err := os.Rename(c.Path+newSuffix, c.Path); err != nil {
-		return nil, id{}, errors.Join(fmt.Errorf("put socket in place: %w", err), l.Close(), os.Remove(c.Path+newSuffix))
+		return nil, errors.Join(fmt.Errorf("put socket in place: %w", err), b.Close(), os.Remove(c.Path+newSuffix))
 	}
-	return l, file, nil
+	return b, nil
 }
+
+var errServed = errors.New("is served by a process that runs")
 
 // checkPath decides whether whatever lies at the path may be replaced.
 func (c Config) checkPath(ctx context.Context) error {
@@ -149,7 +153,7 @@ func (c Config) checkPath(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("cannot tell whether socket %s is in use, so it is left alone: %w", c.Path, err)
 	case served && !c.Takeover:
-		return fmt.Errorf("socket %s is served by a process that runs: stop it first, or start with --socket-takeover to replace it", c.Path)
+		return fmt.Errorf("socket %s %w: stop it first, or start with --socket-takeover to replace it", c.Path, errServed)
 	}
 	return nil // left behind by a process that was killed, or to be taken over
 }
@@ -191,26 +195,26 @@ func describe(mode fs.FileMode) string {
 }
 
 // bindBeside binds under a temporary name in the same directory.
-func (c Config) bindBeside(ctx context.Context) (_ *net.UnixListener, _ id, err error) {
+func (c Config) bindBeside(ctx context.Context) (_ *bound, err error) {
 	path := c.Path + newSuffix
 	// Only a start that was killed in the middle leaves one, and we hold the lock.
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		if err := os.Remove(path); err != nil {
-			return nil, id{}, fmt.Errorf("remove unfinished socket: %w", err)
+			return nil, fmt.Errorf("remove unfinished socket: %w", err)
 		}
 	}
 	mode, err := c.mode()
 	if err != nil {
-		return nil, id{}, err
+		return nil, err
 	}
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, id{}, fmt.Errorf("bind socket %s (does the directory exist, and may this user write there?): %w", c.Path, err)
+		return nil, fmt.Errorf("bind socket %s (does the directory exist, and may this user write there?): %w", c.Path, err)
 	}
 	ul, ok := l.(*net.UnixListener)
 	if !ok {
-		return nil, id{}, errors.Join(fmt.Errorf("bind socket %s: it is a %T", c.Path, l), l.Close())
+		return nil, errors.Join(fmt.Errorf("bind socket %s: it is a %T", c.Path, l), l.Close())
 	}
 	// Go removes the path on close even when a successor has bound it since.
 	ul.SetUnlinkOnClose(false)
@@ -220,22 +224,22 @@ func (c Config) bindBeside(ctx context.Context) (_ *net.UnixListener, _ id, err 
 		}
 	}()
 	if err := os.Chmod(path, mode); err != nil {
-		return nil, id{}, fmt.Errorf("set permissions of socket: %w", err)
+		return nil, fmt.Errorf("set permissions of socket: %w", err)
 	}
 	if c.Group != "" {
 		gid, err := lookupGroup(c.Group)
 		if err != nil {
-			return nil, id{}, err
+			return nil, err
 		}
 		if err := os.Chown(path, -1, gid); err != nil {
-			return nil, id{}, fmt.Errorf("give socket to group %s: %w", c.Group, err)
+			return nil, fmt.Errorf("give socket to group %s: %w", c.Group, err)
 		}
 	}
 	file, err := identify(path)
 	if err != nil {
-		return nil, id{}, err
+		return nil, err
 	}
-	return ul, file, nil
+	return &bound{ul, file}, nil
 }
 
 func lookupGroup(name string) (int, error) {

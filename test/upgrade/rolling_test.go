@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -41,6 +42,17 @@ func TestARollingUpgradeLosesNoRequest(t *testing.T) {
 			s.check(old.Stop())
 			old = next
 		})
+		for i, undo := range []func(*servicemanager.Manager) error{(*servicemanager.Manager).Stop, (*servicemanager.Manager).Kill} {
+			s.check(undo(start(upgrades + 1 + i)))
+			s.check(cluster.Until(s.ctx, caller{s.socket}.status)) // by the one that was replaced
+			s.check(cluster.Until(s.ctx, func(ctx context.Context) error {
+				status, body, err := a.Health(ctx, "/healthz/kms-providers")
+				if err == nil && status != http.StatusOK {
+					err = fmt.Errorf("the API server says %d: %s", status, body)
+				}
+				return err
+			}))
+		}
 	})
 
 	t.Run("with a socket that the service manager holds", func(t *testing.T) {

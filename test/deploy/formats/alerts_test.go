@@ -92,6 +92,9 @@ const healthy = `
   sealproof_bare_decrypts_total{job="kmsplugin",instance="a"} 7x120
   sealproof_panics_total{job="kmsplugin",instance="a"} 0x120
   sealproof_refused_connections_total{job="kmsplugin",instance="a"} 0x120
+  sealproof_socket_state{job="kmsplugin",instance="a",state="own"} 1x10 0x10 1x100
+  sealproof_socket_state{job="kmsplugin",instance="a",state="other"} 0x10 1x10 0x100
+  sealproof_socket_state{job="kmsplugin",instance="a",state="lost"} 0x120
   sealproof_rehearsal_active{job="kmsplugin",instance="a"} 0x120
 `
 
@@ -129,6 +132,8 @@ func TestEachAlertFiresWhenItMust(t *testing.T) {
   sealproof_kms_request_duration_seconds_bucket{instance="a",method="Encrypt",le="2.5"} 0+9x30
   sealproof_kms_request_duration_seconds_bucket{instance="a",method="Encrypt",le="+Inf"} 0+9x30`, 6},
 		"SealproofTokenExpires":      {`  sealproof_vault_token_expiry_timestamp_seconds{instance="a"} 900x30`, 20},
+		"SealproofSocketLost":        {`  sealproof_socket_state{instance="a",state="lost"} 0x4 1x10`, 6},
+		"SealproofSocketTakenOver":   {`  sealproof_socket_state{instance="a",state="other"} 0x4 1x30`, 20},
 		"SealproofConnectionRefused": {`  sealproof_refused_connections_total{instance="a"} 0x4 1x10`, 5},
 		"SealproofDefect":            {`  sealproof_panics_total{instance="a"} 0x4 1x10`, 5},
 		"SealproofBareDecrypts":      {`  sealproof_bare_decrypts_total{instance="a"} 7x4 8x10`, 5},

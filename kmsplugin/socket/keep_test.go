@@ -1,0 +1,336 @@
+package socket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// kept is a listener that serves, with what it has told.
+type kept struct {
+	*Listener
+	stop   func()
+	log    bytes.Buffer
+	states []State
+}
+
+func listenAndServe(t *testing.T, c Config, inherited net.Listener) *kept {
+	t.Helper()
+	k := &kept{}
+	l, err := Listen(t.Context(), c, Host{
+		Inherited: inherited,
+		State:     func(s State) { k.states = append(k.states, s) },
+		Log:       slog.New(slog.NewTextHandler(&k.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Listener, k.stop = l, serve(t, l, nil)
+	t.Cleanup(k.stop)
+	return k
+}
+
+// mustTell checks what a listener has told of the path, from its start on.
+func (k *kept) mustTell(t *testing.T, want ...State) {
+	t.Helper()
+	if !slices.Equal(k.states, want) {
+		t.Errorf("told %v, want %v; log: %s", k.states, want, k.log.String())
+	}
+}
+
+// successor takes the path of whoever has it.
+func successor(t *testing.T, c Config) *Listener {
+	t.Helper()
+	c.Takeover = true
+	return mustListen(t, c)
+}
+
+// kill ends a listener as SIGKILL does: the path stays, and nobody listens.
+func kill(l *Listener) error { return l.bound.Load().Close() }
+
+func mustGreet(t *testing.T, c Config) {
+	t.Helper()
+	if got := dial(t, c.Path)(); got != "hello" {
+		t.Errorf("a caller got %q", got)
+	}
+}
+
+func TestALostPathIsBoundAgain(t *testing.T) {
+	group := os.Getegid()
+	if os.Geteuid() == 0 {
+		group = 65534 // not what a new file has by itself
+	}
+	for name, lose := range map[string]func(t *testing.T, c Config) error{
+		"a successor ended":         func(t *testing.T, c Config) error { return successor(t, c).Close() },
+		"a successor was killed":    func(t *testing.T, c Config) error { return kill(successor(t, c)) },
+		"somebody removed the path": func(_ *testing.T, c Config) error { return os.Remove(c.Path) },
+		"somebody renamed the path": func(_ *testing.T, c Config) error { return os.Rename(c.Path, c.Path+".old") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			c.Mode, c.Group = "0660", strconv.Itoa(group)
+			c.Takeover = true // as the one had that is replaced
+			k := listenAndServe(t, c, nil)
+			if err := lose(t, c); err != nil {
+				t.Fatal(err)
+			}
+			k.look(t.Context())
+			mustGreet(t, c)
+			info, err := os.Lstat(c.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode() != os.ModeSocket|0o660 || info.Sys().(*syscall.Stat_t).Gid != uint32(group) {
+				t.Errorf("it is %v of group %d", info.Mode(), info.Sys().(*syscall.Stat_t).Gid)
+			}
+			k.mustTell(t, Own)
+			if !strings.Contains(k.log.String(), "bound again") {
+				t.Errorf("log: %s", k.log.String())
+			}
+			mustDrain(t, k.Listener)
+			k.stop()
+			if _, err := os.Lstat(c.Path); !os.IsNotExist(err) {
+				t.Errorf("left behind: %v", err)
+			}
+		})
+	}
+}
+
+func TestASocketThatIsBoundAgainLetsInTheSameUsers(t *testing.T) {
+	c := config(t)
+	c.AllowUIDs = []string{strconv.Itoa(os.Geteuid() + 1)}
+	k := listenAndServe(t, c, nil)
+	if err := os.Remove(c.Path); err != nil {
+		t.Fatal(err)
+	}
+	k.look(t.Context())
+	if got := dial(t, c.Path)(); got == "hello" {
+		t.Error("a user that is not listed is served")
+	}
+}
+
+func TestASuccessorThatLivesKeepsThePath(t *testing.T) {
+	c := config(t)
+	c.Takeover = true // as the one had that is replaced
+	k := listenAndServe(t, c, nil)
+	next := successor(t, c)
+	for range 3 {
+		k.look(t.Context())
+	}
+	if file, err := identify(c.Path); err != nil || file != next.bound.Load().file {
+		t.Errorf("the path is taken back: %v", err)
+	}
+	k.mustTell(t, Own, Other)
+	if n := strings.Count(k.log.String(), "another process has taken the socket over"); n != 1 {
+		t.Errorf("said %d times: %s", n, k.log.String())
+	}
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k.look(t.Context())
+	mustGreet(t, c)
+	k.mustTell(t, Own, Other, Own)
+}
+
+func TestWhatLiesInTheWayIsLeftAloneAndNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lay, clear func(path string) error
+		want       string
+	}{
+		"a regular file": {
+			func(p string) error { return errors.Join(os.Remove(p), os.WriteFile(p, []byte("data"), 0o600)) },
+			os.Remove, "regular file"},
+		"a link to another socket": {
+			func(p string) error { return errors.Join(os.Rename(p, p+".old"), os.Symlink(p+".old", p)) },
+			os.Remove, "symbolic link"},
+		"the directory is gone": {
+			func(p string) error { return os.RemoveAll(filepath.Dir(p)) },
+			func(p string) error { return os.Mkdir(filepath.Dir(p), 0o700) }, "does the directory exist"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			k := listenAndServe(t, c, nil)
+			if err := tc.lay(c.Path); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := os.Lstat(c.Path)
+			k.look(t.Context())
+			k.look(t.Context())
+			if after, _ := os.Lstat(c.Path); before != nil && (after == nil || !os.SameFile(before, after)) {
+				t.Error("it was touched")
+			}
+			k.mustTell(t, Own, Lost)
+			if n := strings.Count(k.log.String(), tc.want); n != 1 || !strings.Contains(k.log.String(), c.Path) {
+				t.Errorf("%q is said %d times: %s", tc.want, n, k.log.String())
+			}
+			if err := tc.clear(c.Path); err != nil {
+				t.Fatal(err)
+			}
+			k.look(t.Context())
+			mustGreet(t, c)
+			k.mustTell(t, Own, Lost, Own)
+		})
+	}
+}
+
+func TestAnInheritedSocketIsNeverBoundAgain(t *testing.T) {
+	c := config(t)
+	k := listenAndServe(t, c, handOver(t, manager(t, "unix", c.Path, 0o660)))
+	k.look(t.Context())
+	k.mustTell(t, Own)
+	next := successor(t, c)
+	k.look(t.Context())
+	k.mustTell(t, Own, Other)
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k.look(t.Context())
+	k.mustTell(t, Own, Other, Lost)
+	if !strings.Contains(k.log.String(), "restart the socket unit") {
+		t.Errorf("log: %s", k.log.String())
+	}
+	if _, err := os.Lstat(c.Path); !os.IsNotExist(err) {
+		t.Errorf("something was bound: %v", err)
+	}
+}
+
+// Who has connected before the path was lost, and is not accepted yet, has no
+// other way to learn of it than to be served.
+func TestWhoFoundTheSocketBeforeItWasBoundAgainIsServed(t *testing.T) {
+	c := config(t)
+	l := mustListen(t, c)
+	var greetings []func() string
+	for range 100 {
+		greetings = append(greetings, dial(t, c.Path)) // nobody accepts yet
+	}
+	if err := os.Remove(c.Path); err != nil {
+		t.Fatal(err)
+	}
+	looked := make(chan struct{})
+	go func() { l.look(t.Context()); close(looked) }()
+	for _, err := os.Lstat(c.Path); err != nil && t.Context().Err() == nil; _, err = os.Lstat(c.Path) {
+		time.Sleep(time.Millisecond) // until there is a new one
+	}
+	time.Sleep(5 * time.Millisecond) // in which it could make away with the old one
+	defer serve(t, l, nil)()
+	<-looked
+	greetings = append(greetings, dial(t, c.Path))
+	for i, greeting := range greetings {
+		if got := greeting(); got != "hello" {
+			t.Fatalf("caller %d of %d got %q", i, len(greetings), got)
+		}
+	}
+}
+
+// runKeep keeps the path until end, which is what a process does that is asked to
+// stop.
+func runKeep(t *testing.T, l *Listener, stop func()) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	look := time.NewTicker(time.Millisecond)
+	done := make(chan struct{})
+	go func() { l.Keep(ctx, look.C); close(done) }()
+	return func() {
+		cancel()
+		mustDrain(t, l)
+		stop()
+		<-done
+		look.Stop()
+	}
+}
+
+// The other half of TestATakeoverLosesNoCaller: who finds no socket tries again,
+// as gRPC does, but who has found one is served.
+func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
+	c := config(t)
+	c.Takeover = true
+	old := mustListen(t, c)
+	endOld := runKeep(t, old, serve(t, old, nil))
+	const callers, each = 8, 100
+	lost := make(chan string, callers*each)
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range each {
+				conn, err := net.Dial("unix", c.Path)
+				for ; err != nil && t.Context().Err() == nil; conn, err = net.Dial("unix", c.Path) {
+					time.Sleep(time.Millisecond)
+				}
+				if err != nil {
+					lost <- err.Error()
+					return
+				}
+				if text, err := io.ReadAll(conn); err != nil || string(text) != "hello" {
+					lost <- fmt.Sprintf("%q, %v", text, err)
+				}
+				_ = conn.Close()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	undone := 0
+	for running := true; running; undone++ {
+		next := mustListen(t, c)
+		runKeep(t, next, serve(t, next, nil))()
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+	}
+	endOld()
+	close(lost)
+	for text := range lost {
+		t.Errorf("lost a caller: %s", text)
+	}
+	if _, err := os.Lstat(c.Path); !os.IsNotExist(err) {
+		t.Errorf("left behind: %v", err)
+	}
+	t.Logf("%d callers, %d takeovers undone", callers*each, undone)
+}
+
+func TestTheEndIsNotHeldUpByBindingAgain(t *testing.T) {
+	c := config(t)
+	k := listenAndServe(t, c, nil)
+	unlock, err := lock(t.Context(), c.Path+lockSuffix) // another plugin starts, and takes its time
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(c.Path); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done, look := make(chan struct{}), make(chan time.Time)
+	go func() { k.Keep(ctx, look); close(done) }()
+	look <- time.Time{}
+	cancel()
+	<-done
+	unlock()
+	mustDrain(t, k.Listener)
+	k.look(t.Context()) // too late
+	if _, err := os.Lstat(c.Path); !os.IsNotExist(err) {
+		t.Errorf("bound again after the end: %v", err)
+	}
+	k.mustTell(t, Own)
+}
+
+func TestTheAddressIsWhereCallersFindTheSocket(t *testing.T) {
+	c := config(t)
+	if l := mustListen(t, c); l.Addr().String() != c.Path {
+		t.Errorf("it is %s", l.Addr())
+	}
+}
