@@ -90,6 +90,7 @@ func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
 func decodeHook() mapstructure.DecodeHookFunc {
 	return mapstructure.ComposeDecodeHookFunc(
 		refuseBareNumber,
+		refuseUnquoted,
 		mapstructure.StringToTimeDurationHookFunc(),
 		mapstructure.StringToSliceHookFunc(","),
 	)
@@ -120,6 +121,26 @@ func refuseBareNumber(from, to reflect.Type, value any) (any, error) {
 		return nil, fmt.Errorf("%v is not a duration: give a number with a unit, such as 30s or 24h", value)
 	}
 	return value, nil
+}
+
+// refuseUnquoted keeps "cluster: 0123" from meaning "83", and "1.10" from meaning
+// "1.1": what YAML takes for something else than text is not what was written.
+func refuseUnquoted(from, to reflect.Type, value any) (any, error) {
+	if to.Kind() != reflect.String {
+		return value, nil
+	}
+	kind := ""
+	switch {
+	case from.Kind() == reflect.Bool:
+		kind = "a boolean"
+	case from.ConvertibleTo(reflect.TypeFor[float64]()):
+		kind = "a number"
+	case from == reflect.TypeFor[time.Time]():
+		kind = "a date"
+	default:
+		return value, nil
+	}
+	return nil, fmt.Errorf("YAML reads this as %s, and would change it: put it in quotes", kind)
 }
 
 func refuseUnknown(keys []string, known []field, file string) error {

@@ -89,6 +89,44 @@ func TestWrongConfigurationIsRefusedWithTheKeysPath(t *testing.T) {
 	}
 }
 
+func TestTextThatYAMLTakesForSomethingElseIsRefused(t *testing.T) {
+	for text, kind := range map[string]string{
+		"0123": "a number", "1.10": "a number", "1_000": "a number", "0x1F": "a number", "1e3": "a number", "18446744073709551615": "a number",
+		"true": "a boolean", "2024-01-01": "a date",
+	} {
+		for key, yaml := range map[string]string{
+			"cluster":            "cluster: %s",
+			"vault.auth.role-id": "vault: {auth: {role-id: %s}}",
+			"accept-clusters[1]": "accept-clusters: [a, %s]",
+			"accept-clusters":    "accept-clusters: %s",
+		} {
+			_, err := load(t, strings.ReplaceAll(yaml, "%s", text))
+			if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), kind) || !strings.Contains(err.Error(), "quotes") {
+				t.Errorf("%s: %s: got %v", key, text, err)
+			}
+			for _, quoted := range []string{`"` + text + `"`, "'" + text + "'"} {
+				if _, err := load(t, strings.ReplaceAll(yaml, "%s", quoted)); err != nil {
+					t.Errorf("%s: %s: %v", key, quoted, err)
+				}
+			}
+		}
+		var c config
+		if err := Overlay(&c, "previous[0]", map[string]any{"cluster": 83}); err == nil || !strings.Contains(err.Error(), "quotes") {
+			t.Errorf("in a list: got %v, %+v", err, c)
+		}
+	}
+}
+
+func TestTheEnvironmentAndFlagsAreText(t *testing.T) {
+	for _, text := range []string{"0123", "1.10", "true", "2024-01-01"} {
+		t.Setenv("SEALTEST_CLUSTER", text)
+		got, err := load(t, "", "--vault-address", text)
+		if err != nil || got.Cluster != text || got.Vault.Address != text {
+			t.Errorf("%s: got %+v, %v", text, got, err)
+		}
+	}
+}
+
 func TestServiceLinksInTheEnvironmentAreNotOurs(t *testing.T) {
 	for _, name := range []string{"SEALTEST_SERVICE_HOST", "SEALTEST_SERVICE_PORT_HTTPS", "SEALTEST_PORT", "SEALTEST_PORT_443_TCP_ADDR"} {
 		t.Setenv(name, "10.0.0.1")
