@@ -97,7 +97,7 @@ func (w *wrappedSecretID) readKept() (kept keptSecretID, have bool, err error) {
 // who has used the real one could put another in its place, so that nobody
 // notices.
 func (w *wrappedSecretID) checkOrigin(ctx context.Context, token string) error {
-	a, err := w.request(ctx, opUnwrap, "", http.MethodPut, "sys/wrapping/lookup", map[string]string{"token": token})
+	a, err := w.request(ctx, opOrigin, "", http.MethodPut, "sys/wrapping/lookup", map[string]string{"token": token})
 	if err != nil {
 		return err
 	}

@@ -142,6 +142,8 @@ func (c *Client) describe(op operation) string {
 		return "look up the Vault token"
 	case opRenew:
 		return "renew the Vault token"
+	case opOrigin:
+		return "look up the wrapping token of the secret-id"
 	case opUnwrap:
 		return "unwrap the secret-id"
 	case opRevoke:

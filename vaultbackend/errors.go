@@ -25,6 +25,7 @@ const (
 	opLogin   operation = "login"
 	opLookup  operation = "lookup"
 	opRenew   operation = "renew"
+	opOrigin  operation = "lookup_wrapping"
 	opUnwrap  operation = "unwrap"
 	opRevoke  operation = "revoke"
 )
@@ -39,7 +40,7 @@ const (
 // that goes wrong with the former says anything about the key.
 func (op operation) isAuth() bool {
 	switch op {
-	case opLogin, opLookup, opRenew, opUnwrap, opRevoke:
+	case opLogin, opLookup, opRenew, opOrigin, opUnwrap, opRevoke:
 		return true
 	default:
 		return false
@@ -132,7 +133,7 @@ func authRefused(op operation) string {
 		return "Vault does not renew the token"
 	case opRevoke:
 		return "Vault does not revoke the token"
-	case opUnwrap:
+	case opOrigin, opUnwrap:
 		// Vault has one answer to both.
 		return "the wrapping token was used by somebody else, or has expired"
 	default:

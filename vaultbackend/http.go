@@ -54,10 +54,10 @@ func newTransport(files *tlsFiles) *http.Transport {
 		// No proxy from the environment: kubeadm copies the node's HTTPS_PROXY
 		// into every static pod, and Vault's token must not go there by accident.
 		Proxy:       nil,
-		DialContext: dialer.DialContext,
-		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		DialContext: dialing(dialer.DialContext),
+		DialTLSContext: dialing(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return files.dial(ctx, dialer, network, address)
-		},
+		}),
 		Protocols:              &protocols,
 		ResponseHeaderTimeout:  requestTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -223,11 +223,35 @@ func (c channel) setHeader(h http.Header, q query) {
 	c.indexes.require(h)
 }
 
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialing marks the errors of d.
+func dialing(d dial) dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d(ctx, network, address)
+		if err != nil {
+			return nil, &notConnectedError{err}
+		}
+		return conn, nil
+	}
+}
+
+// notConnectedError is why there is no connection, be it that nobody listens or
+// that who does is not to be trusted: nothing was sent over it.
+type notConnectedError struct{ error }
+
+func (e *notConnectedError) Unwrap() error { return e.error }
+
+// Timeout makes it a net.Error's equal to net/http, which asks no further.
+func (e *notConnectedError) Timeout() bool {
+	cause, ok := errors.AsType[net.Error](e.error)
+	return ok && cause.Timeout()
+}
+
 // neverSent reports that a request that failed with err did not leave.
 func neverSent(err error) bool {
-	op, isOp := errors.AsType[*net.OpError](err)
-	_, isName := errors.AsType[*net.DNSError](err)
-	return isName || isOp && op.Op == "dial"
+	_, ok := errors.AsType[*notConnectedError](err)
+	return ok
 }
 
 func parseAnswer(status int, header http.Header, raw []byte) answer {

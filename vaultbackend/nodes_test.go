@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"slices"
 	"testing"
@@ -94,7 +93,7 @@ func isSealed(context.Context) (answer, error) {
 }
 
 func refuses(context.Context) (answer, error) {
-	return answer{}, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	return answer{}, &notConnectedError{errors.New("connection refused")}
 }
 
 func breaks(context.Context) (answer, error) { return answer{}, errors.New("connection reset by peer") }

@@ -10,8 +10,8 @@ import (
 // are called from many goroutines and must return at once.
 type Observer interface {
 	// Request reports one request, at however many nodes it was tried: its
-	// operation (read_key, hmac, encrypt, decrypt, login, lookup, renew, unwrap,
-	// revoke), the class of its failure or 0, and how long it took.
+	// operation (read_key, hmac, encrypt, decrypt, login, lookup, renew,
+	// lookup_wrapping, unwrap, revoke), the class of its failure or 0, and how long it took.
 	Request(op string, class backend.Class, d time.Duration)
 	// Token reports a token that was just obtained or renewed. A zero expires
 	// means that it does not expire.
