@@ -24,15 +24,16 @@ type requester func(ctx context.Context, op operation, token, method, path strin
 func newAuthenticator(cfg Config, request requester) authenticator {
 	switch cfg.Auth.Method {
 	case MethodToken:
-		return &tokenFile{path: cfg.Auth.TokenFile, request: request}
+		return &tokenFile{path: cfg.Auth.TokenFile, request: request, read: fileMarks{paths: []string{cfg.Auth.TokenFile}}}
 	case MethodJWT, MethodKubernetes:
 		return &jwtFile{cfg: cfg.Auth, request: request}
 	case MethodCert:
-		return &certificate{cfg: cfg, request: request}
+		return &certificate{cfg: cfg, request: request, used: fileMarks{paths: []string{cfg.ClientCertFile, cfg.ClientKeyFile}}}
 	default:
 		a := &appRole{cfg: cfg.Auth, request: request, now: time.Now}
 		if cfg.Auth.UnwrappedSecretIDFile != "" {
 			a.wrapped = &wrappedSecretID{cfg: cfg.Auth, request: request}
+			a.delivered.paths = []string{cfg.Auth.SecretIDFile}
 		}
 		return a
 	}
@@ -89,19 +90,15 @@ func parseAuth(a answer, what string) (grant, error) {
 
 // readCredential returns what a file holds, without the white space around it.
 // Its errors never show the content.
-func readCredential(path string) (string, os.FileInfo, error) {
+func readCredential(path string) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's own configuration
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return "", nil, err
-	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxCredential+1))
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	value := strings.TrimSpace(string(raw))
 	switch {
@@ -114,9 +111,9 @@ func readCredential(path string) (string, os.FileInfo, error) {
 		err = fmt.Errorf("%s does not hold one plain value (is it wrapped, or JSON?)", path)
 	}
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	return value, info, nil
+	return value, nil
 }
 
 // unreadable classifies a credential file that cannot be used: nothing is known

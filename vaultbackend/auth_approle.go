@@ -30,7 +30,10 @@ type appRole struct {
 	cfg     AuthConfig
 	request requester
 	wrapped *wrappedSecretID // nil: the file holds the secret-id itself
-	now     func() time.Time
+	// delivered is the wrapping token's file as it was at the last login that
+	// succeeded; no file where nothing is wrapped.
+	delivered fileMarks
+	now       func() time.Time
 
 	served  credentials // that Vault accepted last
 	unknown unknown     // that Vault did not know last
@@ -51,10 +54,11 @@ func (a *appRole) login(ctx context.Context) (grant, error) {
 	roleID := a.cfg.RoleID
 	if a.cfg.RoleIDFile != "" {
 		var err error
-		if roleID, _, err = readCredential(a.cfg.RoleIDFile); err != nil {
+		if roleID, err = readCredential(a.cfg.RoleIDFile); err != nil {
 			return grant{}, unreadable(loginAt(a.cfg), "role-id", err)
 		}
 	}
+	seen := a.delivered.look()
 	secretID, err := a.secretID(ctx)
 	if err != nil {
 		return grant{}, err
@@ -66,6 +70,7 @@ func (a *appRole) login(ctx context.Context) (grant, error) {
 	g, err := logIn(ctx, a.request, a.cfg, map[string]string{"role_id": roleID, "secret_id": secretID})
 	if err == nil {
 		a.served = offered
+		a.delivered.set(seen)
 	}
 	if said, ok := errors.AsType[*answerError](err); ok && strings.Contains(said.text, "invalid role or secret ID") {
 		return grant{}, a.refused(offered, said)
@@ -97,7 +102,7 @@ func (a *appRole) secretID(ctx context.Context) (string, error) {
 	if a.wrapped != nil {
 		return a.wrapped.read(ctx)
 	}
-	secretID, _, err := readCredential(a.cfg.SecretIDFile)
+	secretID, err := readCredential(a.cfg.SecretIDFile)
 	if err != nil {
 		return "", unreadable(loginAt(a.cfg), "secret-id", err)
 	}
@@ -106,4 +111,4 @@ func (a *appRole) secretID(ctx context.Context) (string, error) {
 
 // stale is set once another wrapping token has been delivered, which may live
 // for minutes only. Otherwise a token outlives the secret-id it was bought with.
-func (a *appRole) stale() bool { return a.wrapped != nil && a.wrapped.delivered() }
+func (a *appRole) stale() bool { return a.delivered.changed() }

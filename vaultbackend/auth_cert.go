@@ -10,13 +10,14 @@ import (
 type certificate struct {
 	cfg     Config
 	request requester
-	// used is the certificate of the last login. The keeper never logs in twice
-	// at once, but asks stale meanwhile.
-	used fileMark
+	// used are certificate and key of the last login that succeeded: the key may
+	// be written later than the certificate. The keeper never logs in twice at
+	// once, but asks stale meanwhile.
+	used fileMarks
 }
 
 func (c *certificate) login(ctx context.Context) (grant, error) {
-	c.used.look(c.cfg.ClientCertFile)
+	seen := c.used.look()
 	// The connection reads the files itself. Read here as well, they tell a
 	// certificate that is missing from a Vault that is.
 	if _, err := tls.LoadX509KeyPair(c.cfg.ClientCertFile, c.cfg.ClientKeyFile); err != nil {
@@ -26,9 +27,13 @@ func (c *certificate) login(ctx context.Context) (grant, error) {
 	if c.cfg.Auth.Role != "" {
 		body["name"] = c.cfg.Auth.Role
 	}
-	return logIn(ctx, c.request, c.cfg.Auth, body)
+	g, err := logIn(ctx, c.request, c.cfg.Auth, body)
+	if err == nil {
+		c.used.set(seen)
+	}
+	return g, err
 }
 
 // stale is set once there is another certificate: Vault renews a token only over
 // a connection with the one it was bought with.
-func (c *certificate) stale() bool { return c.used.changed(c.cfg.ClientCertFile) }
+func (c *certificate) stale() bool { return c.used.changed() }

@@ -12,7 +12,7 @@ type jwtFile struct {
 
 func (j *jwtFile) login(ctx context.Context) (grant, error) {
 	// Read anew each time: it lives for an hour, or for minutes.
-	jwt, _, err := readCredential(j.cfg.JWTFile)
+	jwt, err := readCredential(j.cfg.JWTFile)
 	if err != nil {
 		return grant{}, unreadable(loginAt(j.cfg), "JWT", err)
 	}

@@ -13,20 +13,20 @@ import (
 type tokenFile struct {
 	path    string
 	request requester
-	// read is the file as it was at the last login. The keeper never logs in
-	// twice at once, but asks stale meanwhile.
-	read fileMark
+	// read is the file as it was at the last login that succeeded. The keeper
+	// never logs in twice at once, but asks stale meanwhile.
+	read fileMarks
 }
 
 // login reads the file and has Vault confirm the token, which also tells how
 // long it lives.
 func (t *tokenFile) login(ctx context.Context) (grant, error) {
 	const what = "use the Vault token file"
-	token, info, err := readCredential(t.path)
+	seen := t.read.look()
+	token, err := readCredential(t.path)
 	if err != nil {
 		return grant{}, unreadable(what, "token", err)
 	}
-	t.read.set(info)
 	a, err := t.request(ctx, opLookup, token, "GET", "auth/token/lookup-self", nil)
 	if err != nil {
 		return grant{}, err
@@ -46,7 +46,8 @@ func (t *tokenFile) login(ctx context.Context) (grant, error) {
 	if ttl == 0 && data.ExpireTime != nil {
 		ttl = 1 // less than a second left is not "never"
 	}
+	t.read.set(seen)
 	return grant{token: token, ttl: time.Duration(ttl) * time.Second, renewable: data.Renewable}, nil
 }
 
-func (t *tokenFile) stale() bool { return t.read.changed(t.path) }
+func (t *tokenFile) stale() bool { return t.read.changed() }

@@ -23,8 +23,6 @@ import (
 type wrappedSecretID struct {
 	cfg     AuthConfig
 	request requester
-	// seen is the wrapping token's file as it was at the last login.
-	seen fileMark
 }
 
 // keptSecretID is the content of the file. Token is a hash of the wrapping
@@ -34,19 +32,13 @@ type keptSecretID struct {
 	Token    string `json:"wrapping_token_sha256"`
 }
 
-// delivered reports that there is another wrapping token.
-func (w *wrappedSecretID) delivered() bool {
-	return w.seen.changed(w.cfg.SecretIDFile) || w.seen.appeared(w.cfg.SecretIDFile)
-}
-
 // read returns the secret-id, unwrapping it if that was not done yet.
 func (w *wrappedSecretID) read(ctx context.Context) (string, error) {
-	w.seen.look(w.cfg.SecretIDFile)
 	kept, haveKept, err := w.readKept()
 	if err != nil {
 		return "", err
 	}
-	token, _, err := readCredential(w.cfg.SecretIDFile)
+	token, err := readCredential(w.cfg.SecretIDFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && haveKept:
 		return kept.SecretID, nil // taken away after it was used

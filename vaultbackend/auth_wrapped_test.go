@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
 // wrapVault is a fake Vault in which every token wraps a secret-id. It is fake
@@ -54,6 +57,14 @@ func (v *wrapVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// seen returns how often something was unwrapped, and the secret-ids that were
+// offered.
+func (v *wrapVault) seen() (unwraps int, logins []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.unwraps, slices.Clone(v.logins)
+}
+
 // change changes what v does.
 func (v *wrapVault) change(how func()) {
 	v.mu.Lock()
@@ -86,8 +97,29 @@ func TestAWrappedSecretIDIsUnwrappedThoughTheFirstNodeHangs(t *testing.T) {
 	vault := newWrapVault()
 	c, _ := newClient(t, wrappedConfig(t, "wrapping", hung, fakeNode(t, vault.ServeHTTP)))
 	must(t, reads(t, c))
-	if vault.unwraps != 1 {
-		t.Errorf("unwrapped %d times", vault.unwraps)
+	if unwraps, _ := vault.seen(); unwraps != 1 {
+		t.Errorf("unwrapped %d times", unwraps)
+	}
+}
+
+func TestAWrappingTokenDeliveredInAnOutageIsUsedAfterIt(t *testing.T) {
+	noLeaks(t)
+	vault := newWrapVault()
+	cfg := wrappedConfig(t, "first", fakeNode(t, vault.ServeHTTP))
+	c, _ := newClient(t, cfg)
+	must(t, reads(t, c))
+	vault.change(func() { vault.away = true })
+	deliver(t, cfg, "second")
+	_, err := c.tokens.step(t.Context())
+	failed(t, err, backend.Outage, "Vault is sealed")
+	vault.change(func() { vault.away = false })
+	until(t, "the second one is used", func() bool { return !c.tokens.auth.stale() }, func() {
+		time.Sleep(100 * time.Millisecond)
+		_, _ = c.tokens.step(t.Context())
+	})
+	_, logins := vault.seen()
+	if want := []string{"secret-id-of-first", "secret-id-of-second"}; !slices.Equal(logins, want) {
+		t.Errorf("logged in with %v, want %v", logins, want)
 	}
 }
 

@@ -2,48 +2,51 @@ package vaultbackend
 
 import (
 	"os"
+	"slices"
 	"sync"
 )
 
-// fileMark remembers which file, in which state, was read last. It is safe for
-// concurrent use.
-type fileMark struct {
-	mu   sync.Mutex
-	info os.FileInfo
+// fileMarks remember in which state files were when they served last. None are
+// never changed. They are safe for concurrent use.
+type fileMarks struct {
+	paths []string
+
+	mu    sync.Mutex
+	infos []os.FileInfo // nil for one that was not there
 }
 
-func (m *fileMark) set(info os.FileInfo) {
+// look returns the files as they are now. Whoever looks before reading them, and
+// sets what it saw once they have served, takes neither what is written meanwhile
+// nor what was of no use for something that is known already.
+func (m *fileMarks) look() []os.FileInfo {
+	infos := make([]os.FileInfo, len(m.paths))
+	for i, path := range m.paths {
+		infos[i], _ = os.Stat(path) // whoever reads it says what is wrong
+	}
+	return infos
+}
+
+func (m *fileMarks) set(infos []os.FileInfo) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.info = info
+	m.infos = infos
 }
 
-// look remembers path as it is now, if it is there.
-func (m *fileMark) look(path string) {
-	if info, err := os.Stat(path); err == nil {
-		m.set(info)
-	}
-}
-
-// appeared reports that path is there and was not when it was looked at.
-func (m *fileMark) appeared(path string) bool {
+// changed reports whether one of the files is another one, or was written to,
+// since set. A file that is gone for a moment, as between a removal and a rename,
+// is not a change: there is nothing better to read.
+func (m *fileMarks) changed() bool {
 	m.mu.Lock()
-	before := m.info
+	before := slices.Concat(m.infos, make([]os.FileInfo, len(m.paths)-len(m.infos)))
 	m.mu.Unlock()
-	_, err := os.Stat(path)
-	return err == nil && before == nil
+	for i, now := range m.look() {
+		if now != nil && (before[i] == nil || !sameState(before[i], now)) {
+			return true
+		}
+	}
+	return false
 }
 
-// changed reports whether path is another file, or was written to, since set.
-// A file that is gone for a moment, as between a removal and a rename, is not
-// a change: there is nothing better to read.
-func (m *fileMark) changed(path string) bool {
-	m.mu.Lock()
-	before := m.info
-	m.mu.Unlock()
-	now, err := os.Stat(path)
-	if err != nil || before == nil {
-		return false
-	}
-	return !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime()) || before.Size() != now.Size()
+func sameState(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }

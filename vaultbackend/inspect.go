@@ -86,7 +86,7 @@ func (c Config) onceOnly() string {
 	if err != nil {
 		return err.Error()
 	}
-	token, _, err := readCredential(c.Auth.SecretIDFile)
+	token, err := readCredential(c.Auth.SecretIDFile)
 	switch {
 	case have && (errors.Is(err, os.ErrNotExist) || kept.Token == tokenHash(token)):
 		return ""
@@ -330,7 +330,7 @@ func issuerOf(file string) string {
 	if file == "" {
 		return ""
 	}
-	jwt, _, err := readCredential(file)
+	jwt, err := readCredential(file)
 	if err != nil {
 		return "" // said about the file itself
 	}

@@ -218,6 +218,43 @@ func TestACAFileThatChangesIsInForceForNewConnections(t *testing.T) {
 	failed(t, reads(t, c), backend.Outage, "Vault's certificate is signed by an unknown authority")
 }
 
+// TestAKeyThatComesAfterItsCertificate is about who writes one after the other,
+// and a login in between.
+func TestAKeyThatComesAfterItsCertificate(t *testing.T) {
+	noLeaks(t)
+	ca := newTestCA(t)
+	vault := newTLSVault(t, &tls.Config{Certificates: []tls.Certificate{ca.server(t, time.Now().Add(time.Hour))}, ClientAuth: tls.RequireAnyClientCert})
+	cfg := vault.configFor(t, ca)
+	dir := t.TempDir()
+	cfg.ClientCertFile, cfg.ClientKeyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	cfg.Auth = AuthConfig{Method: MethodCert}
+	next, nextCert, nextKey := ca.client(t, "second"), filepath.Join(dir, "next.crt"), filepath.Join(dir, "next.key")
+	writePair(t, ca.client(t, "first"), cfg.ClientCertFile, cfg.ClientKeyFile)
+	writePair(t, next, nextCert, nextKey)
+	c, _ := newClient(t, cfg)
+	must(t, reads(t, c))
+
+	must(t, os.Rename(nextCert, cfg.ClientCertFile))
+	_, err := c.tokens.step(t.Context())
+	failed(t, err, backend.Credentials, "the client certificate file cannot be used")
+	if !c.tokens.auth.stale() {
+		t.Error("the new certificate is forgotten")
+	}
+	must(t, os.Rename(nextKey, cfg.ClientKeyFile))
+	until(t, "both are used", func() bool { return !c.tokens.auth.stale() }, func() {
+		time.Sleep(100 * time.Millisecond)
+		_, _ = c.tokens.step(t.Context())
+	})
+	if last := vault.names[len(vault.names)-1]; last != "second" {
+		t.Errorf("shown last: %s", last)
+	}
+
+	must(t, os.Chtimes(cfg.ClientKeyFile, time.Time{}, time.Now().Add(time.Minute)))
+	if !c.tokens.auth.stale() {
+		t.Error("nobody notices the new key")
+	}
+}
+
 func TestAClientCertificateIsShownWhereVaultAsksForOne(t *testing.T) {
 	noLeaks(t)
 	ca, clients := newTestCA(t), newTestCA(t)

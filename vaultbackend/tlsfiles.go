@@ -110,17 +110,16 @@ type reloaded[T any] struct {
 	name  string // of the configuration key
 	log   *slog.Logger
 	load  func() (T, error)
-	paths []string
+	marks fileMarks
 
 	mu     sync.Mutex
-	marks  []fileMark
 	value  T
 	loaded bool
 	failed string // the last failure, so that it is logged once
 }
 
 func newReloaded[T any](name string, log *slog.Logger, load func() (T, error), paths ...string) *reloaded[T] {
-	return &reloaded[T]{name: name, log: log, load: load, paths: paths, marks: make([]fileMark, len(paths))}
+	return &reloaded[T]{name: name, log: log, load: load, marks: fileMarks{paths: paths}}
 }
 
 // get returns the value of the files as they are, or as they were last when
@@ -128,20 +127,14 @@ func newReloaded[T any](name string, log *slog.Logger, load func() (T, error), p
 func (r *reloaded[T]) get() (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.loaded && !r.changed() {
+	if r.loaded && !r.marks.changed() {
 		return r.value, nil
 	}
-	// Looked at before they are read: what is written meanwhile is a change.
-	infos := make([]os.FileInfo, len(r.paths))
-	for i, path := range r.paths {
-		infos[i], _ = os.Stat(path) // load says what is wrong
-	}
+	seen := r.marks.look()
 	value, err := r.load()
 	switch {
 	case err == nil:
-		for i, info := range infos {
-			r.marks[i].set(info)
-		}
+		r.marks.set(seen)
 		if r.loaded {
 			r.log.Info("read changed files again", "key", r.name)
 		}
@@ -153,13 +146,4 @@ func (r *reloaded[T]) get() (T, error) {
 		r.log.Warn("changed files cannot be used; going on with what they held before", "key", r.name, "error", err)
 	}
 	return r.value, nil
-}
-
-func (r *reloaded[T]) changed() bool {
-	for i, path := range r.paths {
-		if r.marks[i].changed(path) {
-			return true
-		}
-	}
-	return false
 }

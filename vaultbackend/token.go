@@ -1,6 +1,7 @@
 package vaultbackend
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -42,7 +43,8 @@ type authenticator interface {
 	// login gets a token that Vault has just confirmed. Its errors are
 	// *backend.Error of class Credentials or Outage.
 	login(ctx context.Context) (grant, error)
-	// stale reports, cheaply, that what the last login read has changed since.
+	// stale reports, cheaply, that what the last login that succeeded had read
+	// has changed since.
 	stale() bool
 }
 
@@ -252,6 +254,7 @@ func (k *keeper) run(ctx context.Context) {
 		default:
 			failures++
 			next = jitter(min(loginPause<<min(failures-1, 10), renewRetryMax)) + loginPause/10
+			next = min(next, k.untilRenewal())
 		}
 		timer := time.NewTimer(next)
 		select {
@@ -271,20 +274,26 @@ func (k *keeper) step(ctx context.Context) (time.Duration, error) {
 	s := k.current
 	k.mu.Unlock()
 	now := time.Now()
+	var unfit error // why what was put in place does not serve
+	if s != nil && !s.expired(now) && k.auth.stale() {
+		var next *session
+		if next, unfit = k.replace(ctx, s); unfit == nil {
+			s = next
+		}
+		// Otherwise the token that there is has to be kept alive until it does.
+	}
 
 	var err error
 	switch {
 	case s == nil || s.expired(now):
 		s, err = k.get(ctx)
-	case k.auth.stale():
-		s, err = k.replace(ctx, s)
 	case s.renewAt.IsZero() || now.Before(s.renewAt):
-	case !s.prolongable:
-		s, err = k.replace(ctx, s)
-	default:
+	case s.prolongable:
 		s, err = k.prolong(ctx, s)
+	case unfit == nil: // else it has just been tried
+		s, err = k.replace(ctx, s)
 	}
-	if err != nil {
+	if err = cmp.Or(unfit, err); err != nil {
 		return 0, err
 	}
 	next := filePoll
@@ -292,6 +301,19 @@ func (k *keeper) step(ctx context.Context) (time.Duration, error) {
 		next = min(next, max(time.Until(s.renewAt), 0))
 	}
 	return next, nil
+}
+
+// untilRenewal returns the time until the token that there is has to be renewed.
+// It is no reason to hurry where that is overdue.
+func (k *keeper) untilRenewal() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.current; s != nil {
+		if left := time.Until(s.renewAt); left > 0 {
+			return left
+		}
+	}
+	return renewRetryMax
 }
 
 // prolong renews s, and logs in again where Vault does not allow that.

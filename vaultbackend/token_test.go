@@ -31,12 +31,14 @@ func (f *fakeAuth) login(ctx context.Context) (grant, error) {
 	f.mu.Lock()
 	f.logins++
 	f.at = append(f.at, time.Now())
-	f.isStale = false
 	g, err, delay := f.next, f.err, f.delay
 	g.token = fmt.Sprintf("token-%d", f.logins)
 	f.mu.Unlock()
 	select {
 	case <-time.After(delay):
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.isStale = f.isStale && err != nil
 		return g, err
 	case <-ctx.Done():
 		return grant{}, unanswered("log in", ctx.Err())
@@ -184,6 +186,42 @@ func TestAChangedTokenFileIsReadWithinSeconds(t *testing.T) {
 			t.Errorf("%d logins, want 2", logins)
 		}
 	})
+}
+
+func TestAChangedFileThatIsOfNoUseIsTriedAgainAndTheTokenKeptAliveMeanwhile(t *testing.T) {
+	for name, ttl := range map[string]time.Duration{"a long life": time.Hour, "one about as short as the longest pause": 50 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeAuth{next: grant{ttl: ttl, renewable: true}}
+			f.renewed = func(int) (grant, error) { return f.next, nil }
+			keep(t, f, func(t *testing.T, k *keeper) {
+				set := func(stale bool, err error) {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					f.isStale, f.err = stale, err
+				}
+				const away = 3 * time.Hour
+				set(true, errAway)
+				for range away / time.Second {
+					time.Sleep(time.Second)
+					k.mu.Lock()
+					expired := k.current.expired(time.Now())
+					k.mu.Unlock()
+					if expired {
+						t.Fatal("the token expired")
+					}
+				}
+				if logins, _ := f.counts(); logins < int(away/renewRetryMax) || logins > int(2*away/renewRetryMax) {
+					t.Errorf("%d logins in %v", logins, away)
+				}
+				set(true, nil)
+				time.Sleep(renewRetryMax + time.Second)
+				logins, _ := f.counts()
+				if s, err := k.get(t.Context()); err != nil || f.stale() || s.token != fmt.Sprintf("token-%d", logins) {
+					t.Errorf("the file is forgotten: %v, %v", s, err)
+				}
+			})
+		})
+	}
 }
 
 func TestAllWhoAreRefusedCauseOneLogin(t *testing.T) {
