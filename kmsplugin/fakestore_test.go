@@ -8,9 +8,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"testing"
 	"time"
+
+	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/seal"
@@ -66,6 +70,27 @@ func (s *fakeStore) recreate() {
 	s.key.Created, s.secrets, s.stored = map[int]time.Time{}, map[int][]byte{}, map[string]fakeItem{}
 	s.mu.Unlock()
 	s.rotate()
+}
+
+// restored returns another key store into which a backup of this one was
+// restored: the same key, of the same age, under the same path.
+func (s *fakeStore) restored() *fakeStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := newFakeStore(s.clock)
+	c.key, c.key.Created = s.key, maps.Clone(s.key.Created)
+	c.secrets, c.stored = maps.Clone(s.secrets), maps.Clone(s.stored)
+	return c
+}
+
+// bare is a seed as another plugin had this key wrap it.
+func (s *fakeStore) bare(t *testing.T, seed string) *service.EncryptResponse {
+	t.Helper()
+	results, err := s.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte(seed)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &service.EncryptResponse{Ciphertext: results[0].Data, KeyID: "1"}
 }
 
 func (s *fakeStore) set(change func(*fakeStore)) {

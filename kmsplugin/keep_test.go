@@ -2,13 +2,14 @@ package kmsplugin
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
@@ -43,6 +44,12 @@ func (m *memory) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.saves
+}
+
+func (m *memory) set(fail error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = fail
 }
 
 func (m *memory) on(machine string) func(*Parts) {
@@ -97,37 +104,51 @@ func TestWhatWasRefusedIsNotKept(t *testing.T) {
 		if holdsKEK(t, m) {
 			t.Error("a refused local KEK is still kept")
 		}
-		if n := len(r.kms.preserver.raw); n != 0 {
+		if n := r.rawKEKs(); n != 0 {
 			t.Errorf("%d refused local KEKs are still held to be kept", n)
 		}
 	})
 }
 
-func TestAPreviousKeyThatIsRefusedTakesNothingOfTheWritingOneAway(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		m, old := &memory{}, w.second("old")
-		with := func(p *Parts) { m.on("boot")(p); previous(old)(p) }
-		r := w.replicaWith(nil, with)
-		e := r.mustEncrypt("x")
-		old.set(func(s *fakeStore) { s.fail = keyRefused() })
-		time.Sleep(time.Hour)
-		r.stop()
-		if n := len(r.kms.preserver.raw); n != 0 {
-			t.Errorf("%d local KEKs are held after the end", n)
+func (r *replica) rawKEKs() int {
+	n := 0
+	for _, src := range r.kms.sources {
+		n += len(src.keeper.keep.byKeyID)
+	}
+	return n
+}
+
+func TestAPreviousKeyThatEndsTakesNothingOfTheWritingOneAway(t *testing.T) {
+	for name, previousKey := range map[string]func(*world) *fakeStore{
+		"another key":                          func(w *world) *fakeStore { return w.second("old") },
+		"the same key, restored in this Vault": func(w *world) *fakeStore { return w.store.restored() },
+	} {
+		for end, fail := range map[string]error{"refused": keyRefused(), "under lease no longer": vaultGone()} {
+			t.Run(name+", "+end, func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					m, old := &memory{}, previousKey(w)
+					with := keeping(m, at("new", "transit/k8s", w.store), at("old", "transit/"+old.key.Name, old))
+					r := w.replicaWith(nil, with)
+					e := r.mustEncrypt("x")
+					old.set(func(s *fakeStore) { s.fail = fail })
+					time.Sleep(25 * time.Hour)
+					r.stop()
+					if n := r.rawKEKs(); n != 0 {
+						t.Errorf("%d local KEKs are held after the end", n)
+					}
+					w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+					after := w.replicaWith(nil, with)
+					after.mustDecrypt(e, "x")
+					after.mustEncrypt("y")
+				})
+			})
 		}
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
-		w.replicaWith(nil, with).mustDecrypt(e, "x")
-	})
+	}
 }
 
 func holdsKEK(t *testing.T, m *memory) bool {
 	t.Helper()
-	state, _ := m.Load()
-	var k kept
-	if err := json.Unmarshal(state, &k); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range k.Sources {
+	for _, s := range keptState(t, m).Sources {
 		for _, v := range s.Versions {
 			if len(v.KEK) == seal.KEKSize {
 				return true
@@ -140,12 +161,117 @@ func holdsKEK(t *testing.T, m *memory) bool {
 func TestKeepingIsQuietWhileNothingChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
-		w.replicaWith(nil, m.on("boot"))
+		r := w.replicaWith(nil, m.on("boot"))
 		time.Sleep(time.Minute)
 		saves := m.count()
 		time.Sleep(24 * time.Hour)
 		if n := m.count() - saves; n < 24 || n > 60 {
 			t.Errorf("saved %d times in a day", n)
+		}
+
+		saves = m.count()
+		for i := range 100 {
+			r.mustDecrypt(w.store.bare(t, strconv.Itoa(i)), strconv.Itoa(i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(2 * saveGap)
+		if n := m.count() - saves; n < 1 || n > 3 {
+			t.Errorf("saved %d times for what was opened within a second", n)
+		}
+		if n := len(keptState(t, m).Seeds); n != 100 {
+			t.Errorf("%d of 100 seeds are kept", n)
+		}
+	})
+}
+
+func TestWhatChangedLastBeforeAStopIsKept(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		m := &memory{}
+		r := w.replicaWith(nil, m.on("boot"))
+		time.Sleep(29 * time.Minute) // a later lease alone is not saved yet
+		var seeds []*service.EncryptResponse
+		for range 10 {
+			seed := w.store.bare(t, "seed")
+			r.mustDecrypt(seed, "seed")
+			seeds = append(seeds, seed)
+		}
+		r.stop()
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		r = w.replicaWith(nil, m.on("boot"))
+		for _, seed := range seeds {
+			r.mustDecrypt(seed, "seed")
+		}
+		if left := r.info().GetKeys()[0].GetVersions()[0].GetLeaseLeft().AsDuration(); left < 24*time.Hour-time.Minute {
+			t.Errorf("of the lease %v are left after a restart", left)
+		}
+	})
+}
+
+func TestARefusedKeyIsTakenOutOfTheStoreOnceThatIsPossible(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		m := &memory{}
+		r := w.replicaWith(nil, m.on("boot"))
+		r.mustEncrypt("x")
+		time.Sleep(time.Minute)
+		m.set(errors.New("the manager is silent"))
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(20 * time.Minute)
+		m.set(nil)
+		if !holdsKEK(t, m) {
+			t.Fatal("the store was written to although that failed")
+		}
+		if n := r.log.count("those that were dropped may still be there"); n != 1 || r.log.count("the manager is silent") != 1 {
+			t.Errorf("the log says %d times that the store is out of date", n)
+		}
+		time.Sleep(saveRetry + time.Second)
+		if holdsKEK(t, m) {
+			t.Error("a refused local KEK is still kept")
+		}
+		if r.log.count("up to date again") != 1 {
+			t.Error("the log does not say that the store is up to date again")
+		}
+	})
+}
+
+func TestASaveThatFailedDoesNotWaitForTheNextProbe(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		m := &memory{}
+		r := w.replicaWith(func(c *Config) { c.ProbeInterval, c.PromotionDelay = 10*time.Minute, time.Hour }, m.on("boot"))
+		time.Sleep(time.Minute)
+		m.set(errors.New("the manager is silent"))
+		r.mustDecrypt(w.store.bare(t, "seed"), "seed")
+		time.Sleep(time.Second)
+		m.set(nil)
+		time.Sleep(saveRetry)
+		if n := len(keptState(t, m).Seeds); n != 1 {
+			t.Errorf("%d seeds are kept", n)
+		}
+	})
+}
+
+// keptByFormat1 is what the builds before format 2 left.
+const keptByFormat1 = `{"format":1,"boot":"boot","cluster":"prod","envelope":"local","sources":[{"id":"transit/k8s","key":{"Mount":"transit","Name":"k8s"},"version":1,"versions":[{"number":1,"key_id":"v1-x","kek":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}],"keks":[],"seeds":[{"name":"AAEC","source":"vault","key_id":"v1-x","at":1,"secret":"AAEC"}]}`
+
+func TestAStateOfAnotherFormatIsLeftUntilThereIsABetterOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		m := &memory{state: []byte(keptByFormat1)}
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		r := w.replicaWith(nil, m.on("boot"))
+		time.Sleep(time.Hour)
+		wants(t, r.statusErr(), codes.Unavailable, "not ready")
+		if n := r.log.count("local keys were not taken over"); n != 1 || r.log.count("its format is 1, this plugin's 2") != 1 {
+			t.Errorf("the log says %d times that nothing was taken over", n)
+		}
+		r.stop()
+		if state, _ := m.Load(); string(state) != keptByFormat1 {
+			t.Error("what a plugin of the former version could use is gone")
+		}
+		r = w.replicaWith(nil, m.on("boot"))
+		w.store.set(func(s *fakeStore) { s.fail = nil })
+		time.Sleep(10 * time.Second)
+		r.mustEncrypt("x")
+		if keptState(t, m).Format != keptFormat || !holdsKEK(t, m) {
+			t.Error("the state of the former version is not replaced")
 		}
 	})
 }
@@ -166,7 +292,7 @@ func TestWhatWasKeptIsNotUsedWhereItDoesNotBelong(t *testing.T) {
 		}{
 			"after the machine was started anew": {machine: "another boot", want: "before the machine was started"},
 			"in another cluster":                 {machine: "boot", change: func(c *Config) { c.Cluster = "other" }, want: `of cluster \"prod\"`},
-			"of another format":                  {machine: "boot", state: bytes.Replace(good, []byte(`"format":1`), []byte(`"format":9`), 1), want: "format is 9"},
+			"of another format":                  {machine: "boot", state: bytes.Replace(good, []byte(`"format":2`), []byte(`"format":9`), 1), want: "format is 9"},
 			"damaged":                            {machine: "boot", state: good[:len(good)/2], want: "damaged"},
 			"that cannot be loaded":              {machine: "boot", fail: errors.New("no such descriptor"), want: "no such descriptor"},
 		} {

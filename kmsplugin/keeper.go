@@ -29,7 +29,7 @@ type keeper struct {
 	// expired is told which versions, by key_id, are under lease no longer.
 	expired func(ended func(keyID string) bool)
 	// keep survives this process; nil keeps nothing.
-	keep *preserver
+	keep *rawKEKs
 	// propertyChanged counts changes of the key's properties.
 	propertyChanged func(property string)
 

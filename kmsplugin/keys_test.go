@@ -21,7 +21,7 @@ func previous(stores ...*fakeStore) func(*Parts) {
 	return func(p *Parts) {
 		for i, s := range stores {
 			p.Previous = append(p.Previous, Source{
-				Name: []string{"previous[0]", "previous[1]"}[i], ID: "transit/" + s.key.Name, Backend: fakeClient{s, p.Boot},
+				Name: []string{"previous[0]", "previous[1]"}[i], Path: "transit/" + s.key.Name, Backend: fakeClient{s, p.Boot},
 			})
 		}
 	}

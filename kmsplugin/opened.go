@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,7 +53,7 @@ type openedKEK struct {
 
 // held is under which version, and since when, something may be used.
 type held struct {
-	source string        // the key store that opened it
+	source *source       // the key that opened it
 	keyID  string        // of the key version that opened it; empty if it is not listed
 	at     time.Duration // on the boot clock, before the key store was asked
 }
@@ -149,45 +150,54 @@ func (o *opened) generation() uint64 {
 	return o.edits
 }
 
-// kept returns copies of everything that is to outlive the process.
-func (o *opened) kept() (keks, seeds []keptOpened) {
+// kept returns copies of everything that is to outlive the process. Keys are
+// named by their index in sources.
+func (o *opened) kept(sources []*source) (keks, seeds []keptOpened) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, name := range o.keks.Keys() { // the oldest first, as restore wants them
 		if e, ok := o.keks.Peek(name); ok {
-			keks = append(keks, e.keep(name, e.key))
+			keks = append(keks, e.keep(sources, name, e.key))
 		}
 	}
 	for _, name := range o.seeds.Keys() {
 		if e, ok := o.seeds.Peek(name); ok {
-			seeds = append(seeds, e.keep(name, e.seed))
+			seeds = append(seeds, e.keep(sources, name, e.seed))
 		}
 	}
 	return keks, seeds
 }
 
-func (h held) keep(name openedName, secret []byte) keptOpened {
-	return keptOpened{Name: bytes.Clone(name[:]), Source: h.source, KeyID: h.keyID, At: h.at, Secret: bytes.Clone(secret)}
+func (h held) keep(sources []*source, name openedName, secret []byte) keptOpened {
+	return keptOpened{Name: bytes.Clone(name[:]), Source: slices.Index(sources, h.source), KeyID: h.keyID, At: h.at, Secret: bytes.Clone(secret)}
 }
 
-// restore takes over what was kept.
-func (o *opened) restore(keks, seeds []keptOpened) error {
+// restore takes over what was kept. owners says which key each index in it stands
+// for now. What no key answers for any more is left out: there would be nobody to
+// drop it once it is refused or its lease has ended.
+func (o *opened) restore(keks, seeds []keptOpened, owners []*source) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, e := range append(keks, seeds...) {
-		if len(e.Name) != len(openedName{}) {
-			return fmt.Errorf("%w: a name in it has %d bytes", errNotKept, len(e.Name))
+	for _, e := range slices.Concat(keks, seeds) {
+		if len(e.Name) != len(openedName{}) || e.Source < 0 || e.Source >= len(owners) {
+			return fmt.Errorf("%w: an entry in it has a name of %d bytes and is of key %d of %d", errNotKept, len(e.Name), e.Source, len(owners))
 		}
 	}
 	for _, e := range keks {
+		if owners[e.Source] == nil {
+			continue
+		}
 		kek, err := seal.NewLocalKEK(e.Secret)
 		if err != nil {
 			return fmt.Errorf("restore an opened local KEK: %w", err)
 		}
-		o.keks.Add(openedName(e.Name), openedKEK{held: held{e.Source, e.KeyID, e.At}, kek: kek, key: bytes.Clone(e.Secret)})
+		o.keks.Add(openedName(e.Name), openedKEK{held: held{owners[e.Source], e.KeyID, e.At}, kek: kek, key: bytes.Clone(e.Secret)})
 	}
 	for _, e := range seeds {
-		o.seeds.Add(openedName(e.Name), openedSeed{held: held{e.Source, e.KeyID, e.At}, seed: bytes.Clone(e.Secret)})
+		if owners[e.Source] == nil {
+			continue
+		}
+		o.seeds.Add(openedName(e.Name), openedSeed{held: held{owners[e.Source], e.KeyID, e.At}, seed: bytes.Clone(e.Secret)})
 	}
 	return nil
 }

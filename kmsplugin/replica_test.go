@@ -105,7 +105,7 @@ func (w *world) replicaWith(change func(*Config), parts func(*Parts)) *replica {
 	boot := w.boot(time.Duration(w.machines) * 100 * time.Hour)
 	store := fakeClient{w.store, boot}
 	p := Parts{
-		Writes: Source{Name: "vault", ID: "transit/k8s", Backend: store},
+		Writes: Source{Name: "vault", Path: "transit/k8s", Backend: store},
 		Boot:   boot, Metrics: NewMetrics(prometheus.NewRegistry()), Log: log,
 	}
 	if parts != nil {
@@ -469,14 +469,10 @@ func TestBothEnvelopesReadEachOther(t *testing.T) {
 
 func TestAnotherPluginsCiphertextIsTakenOver(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		results, err := w.store.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("seed")}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		bare := &service.EncryptResponse{Ciphertext: results[0].Data, KeyID: "1"}
+		bare := w.store.bare(t, "seed")
 		w.replica(nil).mustDecrypt(bare, "seed")
 		strict := w.replica(func(c *Config) { c.Decrypt.RequireAssociatedData = true })
-		_, err = strict.decrypt(bare)
+		_, err := strict.decrypt(bare)
 		wants(t, err, codes.FailedPrecondition, "decrypt.require-associated-data")
 	})
 }

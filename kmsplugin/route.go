@@ -18,26 +18,32 @@ type route struct {
 }
 
 // routes returns the keys that may open sealed, in the order in which to try
-// them. The key that knows the stored key_id is the only one; where none does (a
-// moved mount, a restored key, another plugin's id), any may be the one. A key
-// that refuses is none of them; if that leaves none, its refusal is the error.
+// them: those that know the stored key_id, of which there are two where one key
+// is in two Vaults; where none does (a moved mount, a restored key, another
+// plugin's id), any may be the one. A key that refuses is none of them; if that
+// leaves none, its refusal is the error.
 func (s *Service) routes(sealed seal.Sealed) ([]route, error) {
-	var open []route
-	var refused error
+	var known, all []route
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
 		r := route{source: src, snap: snap, keyID: snap.keyIDOf(sealed)}
-		err := snap.refusal(r.keyID, sealed)
+		all = append(all, r)
 		if r.keyID == sealed.Binding.KeyID {
-			return []route{r}, err
+			known = append(known, r)
 		}
-		if err != nil {
-			if refused == nil {
-				refused = err
-			}
-			continue
+	}
+	candidates := known
+	if len(known) == 0 {
+		candidates = all
+	}
+	var open []route
+	var refused error
+	for _, r := range candidates {
+		if err := r.snap.refusal(r.keyID, sealed); err == nil {
+			open = append(open, r)
+		} else if refused == nil {
+			refused = err
 		}
-		open = append(open, r)
 	}
 	if len(open) == 0 {
 		return nil, refused

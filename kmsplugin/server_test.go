@@ -51,7 +51,7 @@ func serveForTest(t *testing.T, change func(*Config)) *served {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	store := fakeClient{s.store, SinceBoot}
 	s.service = NewService(c, Parts{
-		Writes: Source{Name: "vault", ID: "transit/k8s", Backend: store},
+		Writes: Source{Name: "vault", Path: "transit/k8s", Backend: store},
 		Boot:   SinceBoot, Metrics: NewMetrics(s.registry), Log: log,
 	})
 

@@ -28,16 +28,19 @@ const (
 type Source struct {
 	// Name says where the configuration names it: "vault", "previous[0]".
 	Name string
-	// ID is mount and name of the key, by which what was kept is found again.
-	ID      string
-	Backend backend.Backend
+	// Path is mount and name of the key, Addresses are where its key store is
+	// reached. By both together what was kept is found again, see match.
+	Path      string
+	Addresses []string
+	Backend   backend.Backend
 	// Observer is told of requests to the key store; nil if nobody is.
 	Observer *Observer
 }
 
 // source is a Source at work.
 type source struct {
-	name, id string
+	name     string
+	identity identity
 	backend  backend.Backend
 	keeper   *keeper
 }
@@ -117,18 +120,19 @@ func (s *Service) add(src Source, readOnly bool) {
 	}
 	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
 	k := newKeeper(s.config, b, readOnly, s.boot, log)
-	k.keep, k.prober.keep = s.preserver, s.preserver != nil
+	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k}
+	k.keep, k.prober.keep = s.preserver.raw(), s.preserver != nil
 	k.dropped = func(gone func(string) bool) {
-		s.opened.drop(func(h held) bool { return h.source == src.Name && gone(h.keyID) })
+		s.opened.drop(func(h held) bool { return h.source == added && gone(h.keyID) })
 	}
 	k.expired = func(ended func(string) bool) {
 		now := s.boot()
 		s.opened.drop(func(h held) bool {
-			return h.source == src.Name && now >= h.at+s.config.LocalKEK.Lease && ended(h.keyID)
+			return h.source == added && now >= h.at+s.config.LocalKEK.Lease && ended(h.keyID)
 		})
 	}
 	k.propertyChanged = func(property string) { s.metrics.propertyChanges.WithLabelValues(src.Name, property).Inc() }
-	s.sources = append(s.sources, &source{name: src.Name, id: src.ID, backend: b, keeper: k})
+	s.sources = append(s.sources, added)
 }
 
 // Run probes the key stores until the context ends, and then drops every key.
@@ -205,7 +209,7 @@ func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*servic
 	r.Ciphertext = result.Data
 	// What this replica wrote it must be able to read when Vault has gone.
 	if sealed, err := seal.Parse(r.KeyID, r.Ciphertext, r.Annotations); err == nil {
-		s.opened.addSeed(sealed, held{source: s.sources[0].name, keyID: r.KeyID, at: at}, seed)
+		s.opened.addSeed(sealed, held{source: s.sources[0], keyID: r.KeyID, at: at}, seed)
 	}
 	return r, nil
 }
@@ -285,7 +289,7 @@ func (s *Service) kek(ctx context.Context, routes []route, sealed seal.Sealed) (
 	if kek.Fingerprint() != sealed.Fingerprint {
 		return nil, fmt.Errorf("%w (annotation %s holds another local key)", seal.ErrAuthentication, seal.AnnotationKEK)
 	}
-	s.opened.addKEK(sealed, held{source: r.name, keyID: r.keyID, at: now}, kek, key)
+	s.opened.addKEK(sealed, held{source: r.source, keyID: r.keyID, at: now}, kek, key)
 	return kek, nil
 }
 
@@ -303,23 +307,17 @@ func (s *Service) seed(ctx context.Context, routes []route, sealed seal.Sealed) 
 	if err != nil {
 		return nil, err
 	}
-	s.opened.addSeed(sealed, held{source: r.name, keyID: r.keyID, at: now}, seed)
+	s.opened.addSeed(sealed, held{source: r.source, keyID: r.keyID, at: now}, seed)
 	return seed, nil
 }
 
-// current says whether something opened earlier is still under lease: its own,
+// current says whether something opened earlier may still be used: the key that
+// opened it must be one that may open it now, and it must be under lease, its own
 // or a later one of the version that opened it.
 func (s *Service) current(routes []route, now time.Duration) func(held) bool {
 	return func(h held) bool {
-		if now < h.at+s.config.LocalKEK.Lease {
-			return true
-		}
-		for _, r := range routes {
-			if r.name == h.source && !r.snap.ended(h.keyID, now) {
-				return true
-			}
-		}
-		return false
+		i := slices.IndexFunc(routes, func(r route) bool { return r.source == h.source })
+		return i >= 0 && (now < h.at+s.config.LocalKEK.Lease || !routes[i].snap.ended(h.keyID, now))
 	}
 }
 

@@ -251,6 +251,9 @@ func canonicalNamespace(ns string) string {
 // KeyPath returns namespace, mount and name of the key as one path.
 func (c Config) KeyPath() string { return c.canonical().keyMount() + "/" + c.Key }
 
+// Addresses returns Vault's addresses, each in one form however it was written.
+func (c Config) Addresses() []string { return c.canonical().Address }
+
 // keyMount returns the canonical "namespace/mount" of a canonical Config.
 func (c Config) keyMount() string {
 	if c.Namespace == "" {

@@ -119,7 +119,7 @@ func (p *plugin) connect(metrics *kmsplugin.Metrics) ([]kmsplugin.Source, error)
 			return nil, fmt.Errorf("set up Vault client of %s: %w", name, err)
 		}
 		p.vaults = append(p.vaults, v)
-		sources = append(sources, kmsplugin.Source{Name: name, ID: c.KeyPath(), Backend: v, Observer: observer})
+		sources = append(sources, kmsplugin.Source{Name: name, Path: c.KeyPath(), Addresses: c.Addresses(), Backend: v, Observer: observer})
 	}
 	return sources, nil
 }
