@@ -3,7 +3,7 @@
 //
 // How it hangs together:
 //
-//	Keeper    probes the key store in the background and publishes snapshots
+//	keeper    probes the key store in the background and publishes snapshots
 //	Service   answers Status, Encrypt and Decrypt from the present snapshot
 //	Server    serves the Service over gRPC, Health the rest over HTTP
 //

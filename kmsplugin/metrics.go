@@ -31,7 +31,7 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics of requests, of the key store and of the
-// Keeper's state.
+// keeper's state.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "kms_requests_total",

@@ -102,7 +102,7 @@ func (o *opened) kek(s seal.Sealed, current func(held) bool) (*seal.LocalKEK, bo
 
 // addSeed keeps a copy of seed.
 func (o *opened) addSeed(s seal.Sealed, h held, seed []byte) {
-	o.edit(func() { o.seeds.Add(nameOf(s), openedSeed{held: h, seed: bytes.Clone(seed)}) })
+	o.edit(func() { replace(o.seeds, nameOf(s), openedSeed{held: h, seed: bytes.Clone(seed)}) })
 }
 
 // addKEK keeps kek, and where wanted a copy of its bytes.
@@ -111,7 +111,14 @@ func (o *opened) addKEK(s seal.Sealed, h held, kek *seal.LocalKEK, key []byte) {
 	if o.raw {
 		e.key = bytes.Clone(key)
 	}
-	o.edit(func() { o.keks.Add(nameOf(s), e) })
+	o.edit(func() { replace(o.keks, nameOf(s), e) })
+}
+
+// replace adds an entry. What had its name leaves as everything else does, and is
+// overwritten: Add alone would only let go of it.
+func replace[E any](list *simplelru.LRU[openedName, E], name openedName, e E) {
+	list.Remove(name)
+	list.Add(name, e)
 }
 
 // drop forgets and overwrites everything of which gone says so.

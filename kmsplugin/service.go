@@ -204,6 +204,11 @@ func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*servic
 		return err
 	})
 	if err != nil {
+		if backend.ClassOf(err) == backend.Item {
+			// Nothing is wrong with the seed, so the version is not what the last
+			// probe saw of it.
+			s.writer().kick()
+		}
 		return nil, fmt.Errorf("wrap seed: %w", err)
 	}
 	r.Ciphertext = result.Data
@@ -260,7 +265,7 @@ func (s *Service) admit(sealed seal.Sealed) error {
 		return nil
 	}
 	if c := sealed.Binding.Cluster; c != s.config.Cluster && !slices.Contains(s.config.AcceptClusters, c) {
-		return fmt.Errorf("%w: it was sealed for %q, this is %q; if the cluster was renamed, list the old name in accept-clusters", errOtherCluster, c, s.config.Cluster)
+		return fmt.Errorf("%w: it was sealed for %q, this is %q; if the cluster was renamed, list the old name in accept-clusters", errOtherCluster, clip(c), s.config.Cluster)
 	}
 	return nil
 }

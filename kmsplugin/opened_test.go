@@ -1,0 +1,36 @@
+package kmsplugin
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+)
+
+func TestWhatIsReplacedIsOverwritten(t *testing.T) {
+	o := newOpened(true)
+	sealed := seal.Sealed{Form: seal.FormDirect, Wrapped: []byte("vault:v1:x")}
+	secret := bytes.Repeat([]byte{1}, seal.KEKSize)
+	kek, err := seal.NewLocalKEK(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func() {
+		o.addSeed(sealed, held{}, secret)
+		o.addKEK(sealed, held{}, kek, secret)
+	}
+	add()
+	s, _ := o.seeds.Peek(nameOf(sealed))
+	k, _ := o.keks.Peek(nameOf(sealed))
+	add()
+	blank := make([]byte, seal.KEKSize)
+	if !bytes.Equal(s.seed, blank) || !bytes.Equal(k.key, blank) {
+		t.Error("a secret is still in memory although nothing refers to it")
+	}
+	if seeds, keks := o.len(); seeds != 1 || keks != 1 {
+		t.Errorf("%d seeds and %d local KEKs are held", seeds, keks)
+	}
+	if seed, ok := o.seed(sealed, func(held) bool { return true }); !ok || !bytes.Equal(seed, secret) {
+		t.Error("what replaced it is overwritten too")
+	}
+}

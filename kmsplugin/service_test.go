@@ -1,0 +1,45 @@
+package kmsplugin
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/seal"
+)
+
+func TestAForeignClustersNameIsClippedInErrors(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		e := r.mustEncrypt("x")
+		e.Annotations[seal.AnnotationCluster] = make([]byte, 30_000)
+		_, err := r.decrypt(e)
+		wants(t, err, codes.FailedPrecondition, "accept-clusters")
+		if n := len(err.Error()); n > 1024 {
+			t.Errorf("the error has %d bytes", n)
+		}
+	})
+}
+
+func TestAnEncryptThatFailsHasTheKeyLookedAtSoon(t *testing.T) {
+	for _, class := range []backend.Class{backend.Item, backend.VersionRefusal, backend.Outage} {
+		t.Run(class.String(), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.replica(func(c *Config) { c.Envelope = EnvelopeVault })
+				w.store.set(func(s *fakeStore) {
+					s.failItem["encrypt"] = &backend.Error{Class: class, Op: "encrypt", Reason: "not under this version"}
+				})
+				looks := w.store.count("read")
+				if _, err := r.encrypt("x"); err == nil {
+					t.Fatal("it does not fail")
+				}
+				time.Sleep(2 * kickGap) // the next probe is due much later
+				if w.store.count("read") == looks {
+					t.Error("the key was not looked at")
+				}
+			})
+		})
+	}
+}
