@@ -219,7 +219,7 @@ func (c *Client) request(ctx context.Context, ch channel, op operation, token, m
 // askCurrent asks until a node has caught up with what it was asked for.
 func (c *Client) askCurrent(ctx context.Context, ch channel, q query) (answer, error) {
 	for tries := 1; ; tries++ {
-		a, err := c.nodes.ask(ctx, q.op.isOnce(), func(ctx context.Context, node *url.URL) (answer, error) {
+		a, err := c.nodes.ask(ctx, q.op, func(ctx context.Context, node *url.URL) (answer, error) {
 			sent := c.boot()
 			a, err := ch.send(ctx, node, q)
 			a.clock.Sent, a.clock.Received = sent, c.boot()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
@@ -50,6 +51,24 @@ func (op operation) isAuth() bool {
 // isOnce tells requests that must not be made twice: a wrapping token is good
 // for one, and a second one would look like somebody else's theft.
 func (op operation) isOnce() bool { return op == opUnwrap || op == opRevoke }
+
+// isCounted tells requests of which Vault may allow a number only, as logins
+// with a secret-id: they are not made twice without need, and of two the one that
+// came too late must not speak for both.
+func (op operation) isCounted() bool { return op == opLogin }
+
+// patience is how long a node may keep a request waiting before the next one is
+// asked as well; 0 for ever.
+func (op operation) patience() time.Duration {
+	switch {
+	case op.isOnce():
+		return 0
+	case op.isCounted():
+		return loginPatience
+	default:
+		return patience
+	}
+}
 
 // classify says what an answer means for the keys that the plugin holds, and
 // in which words to tell others. It returns 0 where the answer is to be read

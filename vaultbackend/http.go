@@ -70,13 +70,13 @@ func newTransport(files *tlsFiles) *http.Transport {
 // exchange makes vault/api's requests. It cuts off answers that are longer than
 // any real one, since vault/api reads the body of every error to its end, and
 // allows net/http to repeat a request whose connection turns out to have been
-// closed by the other side just before, unless it may be sent only once.
+// closed by the other side just before, unless it is one that counts.
 type exchange struct{ http.RoundTripper }
 
-type onceKey struct{}
+type unrepeatedKey struct{}
 
 func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Context().Value(onceKey{}) == nil {
+	if req.Context().Value(unrepeatedKey{}) == nil {
 		req = req.Clone(req.Context())
 		req.Header["Idempotency-Key"] = nil // known to net/http, and not sent
 	}
@@ -181,8 +181,8 @@ type answer struct {
 func (c channel) send(ctx context.Context, node *url.URL, q query) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if q.op.isOnce() {
-		ctx = context.WithValue(ctx, onceKey{}, true)
+	if q.op.isOnce() || q.op.isCounted() {
+		ctx = context.WithValue(ctx, unrepeatedKey{}, true)
 	}
 	vault := c.clients[node]
 	req := vault.NewRequest(q.method, "/v1/"+q.path)

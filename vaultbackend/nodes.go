@@ -3,6 +3,7 @@ package vaultbackend
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,8 @@ const (
 	// one is asked as well. The first is not given up: where all of Vault is
 	// slow, cutting off one node after the other would get no answer at all.
 	patience = 500 * time.Millisecond
+	// loginPatience is the same for logins. Two of them fit into loginTimeout.
+	loginPatience = 3 * time.Second
 	// homeAfter is how long requests stay with another node before one of them
 	// tries the preferred node again.
 	homeAfter = 5 * time.Minute
@@ -58,8 +61,10 @@ type reply struct {
 
 // ask sends one request until a node answers it, and returns that answer, or
 // the failure that says most. A request that is sent once goes to another node
-// only where the one before certainly did nothing with it.
-func (n *nodes) ask(ctx context.Context, once bool, send func(context.Context, *url.URL) (answer, error)) (answer, error) {
+// only where the one before certainly did nothing with it. One that is counted
+// is not refused before all who were asked have answered: the refusal may mean
+// no more than that another one was served.
+func (n *nodes) ask(ctx context.Context, op operation, send func(context.Context, *url.URL) (answer, error)) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, err
 	}
@@ -84,24 +89,34 @@ func (n *nodes) ask(ctx context.Context, once bool, send func(context.Context, *
 			})
 		}
 		if len(late) == 0 {
-			n.nobody(failures, time.Now())
 			best := mostTelling(failures, ctx.Err())
+			if passOver(best.answer, best.err) {
+				n.nobody(failures, time.Now())
+			} else {
+				n.answered(best.node, late, failures, time.Now())
+			}
 			return best.answer, best.err
 		}
 		var impatient <-chan time.Time
-		if len(queue) > 0 && !once {
-			impatient = time.After(patience)
+		if len(queue) > 0 && op.patience() > 0 {
+			impatient = time.After(op.patience())
 		}
 		select {
 		case r := <-replies:
 			delete(late, r.node)
-			if !passOver(r.answer, r.err) {
+			useless := passOver(r.answer, r.err)
+			refused := op.isCounted() && r.answer.status >= http.StatusBadRequest
+			switch {
+			case useless:
+			case refused && len(late) > 0:
+				queue = nil // nobody else would say anything else
+			default:
 				n.answered(r.node, late, failures, time.Now())
 				return r.answer, r.err
 			}
 			r.answer = n.resolve(r.answer)
 			failures = append(failures, r)
-			next = !once || r.err == nil || neverSent(r.err)
+			next = useless && (!op.isOnce() || r.err == nil || neverSent(r.err))
 			queue = first(queue, n.find(r.answer.elsewhere))
 		case <-impatient:
 			next = true
@@ -125,8 +140,8 @@ func passOver(a answer, err error) bool {
 	}
 }
 
-// mostTelling returns the failure to report: a node that answered knows more
-// than one that did not. It is otherwise where ctx ended before any was asked.
+// mostTelling returns the failure to report: a node that serves knows more than
+// one that does not, and that more than one that did not answer. It is otherwise where ctx ended before any was asked.
 func mostTelling(failures []reply, otherwise error) reply {
 	if len(failures) == 0 {
 		return reply{err: otherwise}
@@ -139,8 +154,10 @@ func mostTelling(failures []reply, otherwise error) reply {
 func silence(r reply) int {
 	switch {
 	case r.err != nil:
-		return 2
+		return 3
 	case r.answer.foreign, r.answer.elsewhere != nil:
+		return 2
+	case passOver(r.answer, nil):
 		return 1
 	default:
 		return 0
@@ -180,26 +197,25 @@ func (n *nodes) order(now time.Time) []int {
 	return order(n.current, home, n.failed)
 }
 
-// order puts the first node first if it is time to look at it again, then the
-// one that answered last, then the others: those that never failed, as they are
-// configured, and the latest failure last.
+// order puts the first node first if it is time to look at it again, then those
+// that have not failed since they answered: the current one, and the others as
+// they are configured. The latest failure comes last.
 func order(current int, home bool, failed []time.Time) []int {
-	rank := func(node int) int {
-		switch {
-		case home && node == 0:
+	rank := func(first bool) int {
+		if first {
 			return 0
-		case node == current:
-			return 1
-		default:
-			return 2
 		}
+		return 1
 	}
 	queue := make([]int, len(failed))
 	for i := range queue {
 		queue[i] = i
 	}
 	slices.SortStableFunc(queue, func(a, b int) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), failed[a].Compare(failed[b]))
+		return cmp.Or(
+			cmp.Compare(rank(home && a == 0), rank(home && b == 0)),
+			failed[a].Compare(failed[b]),
+			cmp.Compare(rank(a == current), rank(b == current)))
 	})
 	return queue
 }
@@ -223,11 +239,14 @@ func (n *nodes) answered(node int, late map[int]bool, failures []reply, now time
 	n.current, n.tryHome = node, now.Add(homeAfter)
 }
 
+// nobody notes who has failed. Whom a caller did not wait for has not.
 func (n *nodes) nobody(failures []reply, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, f := range failures {
-		n.failed[f.node] = now
+		if !errors.Is(f.err, context.Canceled) {
+			n.failed[f.node] = now
+		}
 	}
 }
 

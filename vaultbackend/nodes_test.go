@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +26,8 @@ func TestTheOrderInWhichNodesAreAsked(t *testing.T) {
 	}{
 		{"at first as configured", 0, false, []time.Time{never, never, never}, []int{0, 1, 2}},
 		{"the one that answered last comes first", 1, false, []time.Time{late, never, never}, []int{1, 2, 0}},
-		{"it does so even if it has failed since", 1, false, []time.Time{never, late, never}, []int{1, 0, 2}},
+		{"unless it has failed since", 1, false, []time.Time{never, late, never}, []int{0, 2, 1}},
+		{"it does so if all have failed", 1, false, []time.Time{late, late, late}, []int{1, 0, 2}},
 		{"the latest failure comes last", 2, false, []time.Time{late, early, never}, []int{2, 1, 0}},
 		{"the preferred one is tried when it is time", 2, true, []time.Time{late, never, never}, []int{0, 2, 1}},
 		{"one address is one address", 0, false, []time.Time{late}, []int{0}},
@@ -110,12 +112,12 @@ func asked(t *testing.T, test func(t *testing.T, n *nodes)) {
 }
 
 // askNow asks with a deadline as the API server's and returns who answered, when.
-func askNow(t *testing.T, n *nodes, fake fakeNodes, once bool) (node string, took time.Duration, err error) {
+func askNow(t *testing.T, n *nodes, fake fakeNodes, op operation) (node string, took time.Duration, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	a, err := n.ask(ctx, once, fake.send)
+	a, err := n.ask(ctx, op, fake.send)
 	return string(a.data), time.Since(start), err
 }
 
@@ -125,27 +127,28 @@ func TestANodeThatCannotServeIsPassedOver(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		fake  fakeNodes
-		once  bool
+		op    operation
 		want  string // the node that answers; "" for none
 		after time.Duration
 	}{
-		{"sealed", fakeNodes{"a": isSealed, "b": good, "c": hangs}, false, "b", 10 * ms},
-		{"unreachable", fakeNodes{"a": refuses, "b": good, "c": hangs}, false, "b", 10 * ms},
-		{"reset", fakeNodes{"a": breaks, "b": good, "c": hangs}, false, "b", 10 * ms},
-		{"hung", fakeNodes{"a": hangs, "b": good, "c": hangs}, false, "b", patience + 10*ms},
-		{"hung, and the next as well", fakeNodes{"a": hangs, "b": hangs, "c": answersAfter(10*ms, "c")}, false, "c", 2*patience + 10*ms},
-		{"sealed, and the next unreachable", fakeNodes{"a": isSealed, "b": refuses, "c": answersAfter(10*ms, "c")}, false, "c", 10 * ms},
-		{"slow, and so is the next", fakeNodes{"a": answersAfter(900*ms, "a"), "b": answersAfter(900*ms, "b"), "c": hangs}, false, "a", 900 * ms},
-		{"all are gone", fakeNodes{"a": isSealed, "b": refuses, "c": refuses}, false, "", 0},
-		{"all hang", fakeNodes{"a": hangs, "b": hangs, "c": hangs}, false, "", 2500 * ms},
-		{"unreachable, for what is sent once", fakeNodes{"a": refuses, "b": good, "c": hangs}, true, "b", 10 * ms},
-		{"sealed, for what is sent once", fakeNodes{"a": isSealed, "b": good, "c": hangs}, true, "b", 10 * ms},
-		{"reset, for what is sent once", fakeNodes{"a": breaks, "b": good, "c": hangs}, true, "", 0},
-		{"hung, for what is sent once", fakeNodes{"a": hangs, "b": good, "c": hangs}, true, "", 2500 * ms},
+		{"sealed", fakeNodes{"a": isSealed, "b": good, "c": hangs}, opReadKey, "b", 10 * ms},
+		{"unreachable", fakeNodes{"a": refuses, "b": good, "c": hangs}, opReadKey, "b", 10 * ms},
+		{"reset", fakeNodes{"a": breaks, "b": good, "c": hangs}, opReadKey, "b", 10 * ms},
+		{"hung", fakeNodes{"a": hangs, "b": good, "c": hangs}, opReadKey, "b", patience + 10*ms},
+		{"hung, and the next as well", fakeNodes{"a": hangs, "b": hangs, "c": answersAfter(10*ms, "c")}, opReadKey, "c", 2*patience + 10*ms},
+		{"sealed, and the next unreachable", fakeNodes{"a": isSealed, "b": refuses, "c": answersAfter(10*ms, "c")}, opReadKey, "c", 10 * ms},
+		{"slow, and so is the next", fakeNodes{"a": answersAfter(900*ms, "a"), "b": answersAfter(900*ms, "b"), "c": hangs}, opReadKey, "a", 900 * ms},
+		{"all are gone", fakeNodes{"a": isSealed, "b": refuses, "c": refuses}, opReadKey, "", 0},
+		{"all hang", fakeNodes{"a": hangs, "b": hangs, "c": hangs}, opReadKey, "", 2500 * ms},
+		{"unreachable, for what is sent once", fakeNodes{"a": refuses, "b": good, "c": hangs}, opUnwrap, "b", 10 * ms},
+		{"sealed, for what is sent once", fakeNodes{"a": isSealed, "b": good, "c": hangs}, opUnwrap, "b", 10 * ms},
+		{"reset, for what is sent once", fakeNodes{"a": breaks, "b": good, "c": hangs}, opUnwrap, "", 0},
+		{"slow, for a login", fakeNodes{"a": answersAfter(2400*ms, "a"), "b": good, "c": good}, opLogin, "a", 2400 * ms},
+		{"hung, for what is sent once", fakeNodes{"a": hangs, "b": good, "c": hangs}, opUnwrap, "", 2500 * ms},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			asked(t, func(t *testing.T, n *nodes) {
-				got, took, err := askNow(t, n, row.fake, row.once)
+				got, took, err := askNow(t, n, row.fake, row.op)
 				if got != row.want || took != row.after {
 					t.Errorf("%q answered after %v (%v), want %q after %v", got, took, err, row.want, row.after)
 				}
@@ -154,12 +157,64 @@ func TestANodeThatCannotServeIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestALoginThatWasServedIsNotRefused has a secret-id that is good for one.
+func TestALoginThatWasServedIsNotRefused(t *testing.T) {
+	deny := func(status int) func(context.Context) (answer, error) {
+		return func(context.Context) (answer, error) { return answer{status: status, texts: []string{"no"}}, nil }
+	}
+	for _, row := range []struct {
+		name   string
+		fake   fakeNodes
+		status int
+		asked  int
+		after  time.Duration
+	}{
+		{"a slow node is given time", fakeNodes{"a": answersAfter(2*time.Second, "a"), "b": deny(400), "c": deny(400)}, 200, 1, 2 * time.Second},
+		{"a refusal waits for who was asked before", fakeNodes{"a": answersAfter(5*time.Second, "a"), "b": deny(400), "c": deny(400)}, 200, 2, 5 * time.Second},
+		{"it counts if there is nothing else", fakeNodes{"a": hangs, "b": deny(400), "c": isSealed}, 400, 2, loginTimeout},
+		{"it counts at once from who was asked alone", fakeNodes{"a": deny(403), "b": hangs, "c": hangs}, 403, 1, 0},
+		{"a node that hangs is passed over", fakeNodes{"a": hangs, "b": answersAfter(0, "b"), "c": hangs}, 200, 2, loginPatience},
+		{"two of them are as well", fakeNodes{"a": hangs, "b": hangs, "c": answersAfter(0, "c")}, 200, 3, 2 * loginPatience},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			asked(t, func(t *testing.T, n *nodes) {
+				ctx, cancel := context.WithTimeout(t.Context(), loginTimeout)
+				defer cancel()
+				var sent atomic.Int32
+				start := time.Now()
+				a, err := n.ask(ctx, opLogin, func(ctx context.Context, node *url.URL) (answer, error) {
+					sent.Add(1)
+					return row.fake.send(ctx, node)
+				})
+				if a.status != row.status || time.Since(start) != row.after || int(sent.Load()) != row.asked {
+					t.Errorf("status %d, %v after %v from %d nodes, want %d after %v from %d",
+						a.status, err, time.Since(start), sent.Load(), row.status, row.after, row.asked)
+				}
+			})
+		})
+	}
+}
+
+func TestANodeThatACallerDidNotWaitForIsAskedAgain(t *testing.T) {
+	asked(t, func(t *testing.T, n *nodes) {
+		fake := fakeNodes{"a": answersAfter(200*time.Millisecond, "a"), "b": answersAfter(0, "b"), "c": answersAfter(0, "c")}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		if _, err := n.ask(ctx, opReadKey, fake.send); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if got, _, err := askNow(t, n, fake, opReadKey); got != "a" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
 func TestTheNodeThatWorksIsKeptAndThePreferredOneTriedAgain(t *testing.T) {
 	fake := fakeNodes{"a": hangs, "b": answersAfter(0, "b"), "c": answersAfter(0, "c")}
 	asked(t, func(t *testing.T, n *nodes) {
 		expect := func(want string, after time.Duration) {
 			t.Helper()
-			got, took, err := askNow(t, n, fake, false)
+			got, took, err := askNow(t, n, fake, opReadKey)
 			if got != want || took != after {
 				t.Errorf("%q answered after %v (%v), want %q after %v", got, took, err, want, after)
 			}
@@ -184,7 +239,7 @@ func TestTheFailureThatSaysMostIsReported(t *testing.T) {
 	asked(t, func(t *testing.T, n *nodes) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if a, err := n.ask(ctx, false, fake.send); err != nil || a.status != 503 {
+		if a, err := n.ask(ctx, opReadKey, fake.send); err != nil || a.status != 503 {
 			t.Errorf("got %v, %v, want what the sealed node said", a, err)
 		}
 	})
@@ -194,12 +249,12 @@ func TestTheFailureThatSaysMostIsReported(t *testing.T) {
 // there is none of any node.
 func TestNobodyIsAskedForACallerWhoHasLeft(t *testing.T) {
 	for _, addresses := range [][]string{{"https://a"}, {"https://a", "https://b", "https://c"}} {
-		for _, once := range []bool{false, true} {
+		for _, op := range []operation{opReadKey, opLogin, opUnwrap} {
 			n, err := newNodes(addresses, slog.New(slog.DiscardHandler))
 			must(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err = n.ask(ctx, once, func(context.Context, *url.URL) (answer, error) {
+			_, err = n.ask(ctx, op, func(context.Context, *url.URL) (answer, error) {
 				t.Error("a node was asked")
 				return answer{}, nil
 			})
@@ -241,13 +296,13 @@ func TestARedirectIsFollowedToConfiguredNodesOnly(t *testing.T) {
 		"stranger": func(context.Context) (answer, error) { t.Error("a stranger was asked"); return answer{}, nil },
 	}
 	asked(t, func(t *testing.T, n *nodes) {
-		if got, _, err := askNow(t, n, fake, false); got != "c" || fmt.Sprint(order) != "[a c]" {
+		if got, _, err := askNow(t, n, fake, opReadKey); got != "c" || fmt.Sprint(order) != "[a c]" {
 			t.Errorf("got %q, %v from %v", got, err, order)
 		}
 	})
 	fake["a"], fake["c"] = note("a", to("https://stranger/v1/x")), note("c", isSealed)
 	asked(t, func(t *testing.T, n *nodes) {
-		if got, _, err := askNow(t, n, fake, false); got != "" || err != nil {
+		if got, _, err := askNow(t, n, fake, opReadKey); got != "" || err != nil {
 			t.Errorf("got %q, %v", got, err)
 		}
 	})
