@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -41,6 +42,7 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 		Held:      held,
 		Rehearsal: &pluginv1.Rehearsal{},
 		Keep:      s.config.LocalKEK.Keep,
+		Process:   processInfo(),
 	}
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
@@ -57,6 +59,20 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 		answer.Rehearsal = &pluginv1.Rehearsal{Active: true, Left: durationpb.New(left)}
 	}
 	return answer, nil
+}
+
+// processInfo says whose rights this process has, as far as that means something
+// to others.
+func processInfo() *pluginv1.Process {
+	rights, err := process.OwnRights()
+	if err != nil {
+		return nil
+	}
+	p := &pluginv1.Process{Uid: uint32(rights.UID), Unbound: rights.Unbound} //nolint:gosec // ids are of 32 bits
+	for _, gid := range rights.GIDs {
+		p.Gids = append(p.Gids, uint32(gid)) //nolint:gosec // likewise
+	}
+	return p
 }
 
 // servingInfo says what the API server would be told now.

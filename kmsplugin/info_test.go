@@ -1,9 +1,11 @@
 package kmsplugin
 
 import (
+	"os"
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -64,6 +66,18 @@ func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
 			if v.GetOpensWithoutVault() || !v.GetRefused() {
 				t.Errorf("a refused version: %v", v)
 			}
+		}
+	})
+}
+
+func TestInfoSaysWhoseRightsThePluginHas(t *testing.T) {
+	want := process.CheckUserIDs() == nil
+	if p := processInfo(); (p != nil) != want || want && int(p.GetUid()) != os.Geteuid() {
+		t.Errorf("got %v, as user %d; can be told: %v", p, os.Geteuid(), want)
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		if p := w.replica(nil).info().GetProcess(); (p != nil) != want {
+			t.Errorf("it is left out: %v", p)
 		}
 	})
 }

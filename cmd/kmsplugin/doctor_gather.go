@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/kmsplugin/process"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
@@ -43,7 +45,14 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 	case peer.Pid == 1:
 		f.Node.PluginErr, f.Node.Hidden = "systemd holds the socket, which hides the plugin's process", true
 	default:
-		f.Node.Plugin, f.Node.PluginErr = gatherProcess(peer)
+		f.Node.Plugin, f.Node.Rights, f.Node.PluginErr = gatherProcess(peer)
+	}
+	f.Node.UID = os.Geteuid()
+	if f.Socket.Listens {
+		var own *process.Rights
+		if f.Socket.Answer, own = gatherAnswer(ctx, c.Socket.Path); own != nil {
+			f.Node.Rights = own
+		}
 	}
 	f.Node.Swap, f.Node.SwapErr = gatherSwap("/proc/swaps")
 	f.Node.APIServers, f.Node.APIServersErr = gatherAPIServers("/proc")
@@ -53,7 +62,7 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 	var files []doctor.File
 	if opts.encryptionConfig != "" {
 		f.Encryption = gatherEncryption(opts.encryptionConfig)
-		files = append(files, doctor.File{Key: "--encryption-provider-config", Name: opts.encryptionConfig, Secret: f.Encryption.HoldsKeys()})
+		files = append(files, doctor.File{Key: "--encryption-provider-config", Name: opts.encryptionConfig, Secret: f.Encryption.HoldsKeys(), Foreign: true})
 	}
 	f.Files = gatherFiles(append(files, filesOf(c, uses, opts)...))
 	return f
@@ -96,17 +105,41 @@ func peerOf(conn net.Conn) *unix.Ucred {
 	return peer
 }
 
+// gatherAnswer asks the plugin, also whose rights it has: systemd may hold its
+// socket, and a container hide its process.
+func gatherAnswer(ctx context.Context, path string) (doctor.Answer, *process.Rights) {
+	plugin, conn, err := dialPlugin(ctx, path)
+	if err != nil {
+		return doctor.Answer{Err: err.Error()}, nil
+	}
+	defer func() { _ = conn.Close() }()
+	info, err := getInfo(ctx, plugin, path)
+	if err != nil {
+		return doctor.Answer{Err: err.Error()}, nil
+	}
+	answer := doctor.Answer{Serving: info.GetServing().GetOk(), Reason: info.GetServing().GetReason()}
+	told := info.GetProcess()
+	if told == nil {
+		return answer, nil
+	}
+	rights := &process.Rights{UID: int(told.GetUid()), Unbound: told.GetUnbound()}
+	for _, gid := range told.GetGids() {
+		rights.GIDs = append(rights.GIDs, int(gid))
+	}
+	return answer, rights
+}
+
 // gatherProcess reads what /proc shows of the plugin.
-func gatherProcess(peer *unix.Ucred) (*doctor.Process, string) {
-	p := &doctor.Process{PID: int(peer.Pid), UID: int(peer.Uid)}
+func gatherProcess(peer *unix.Ucred) (*doctor.Process, *process.Rights, string) {
+	p := &doctor.Process{PID: int(peer.Pid)}
 	dir := fmt.Sprintf("/proc/%d/", peer.Pid)
 	limits, err := os.ReadFile(dir + "limits") //nolint:gosec // in /proc, of the process that listens
 	if err != nil {
-		return nil, err.Error()
+		return nil, nil, err.Error()
 	}
 	status, err := os.ReadFile(dir + "status") //nolint:gosec // likewise
 	if err != nil {
-		return nil, err.Error()
+		return nil, nil, err.Error()
 	}
 	for line := range strings.Lines(string(limits)) {
 		if rest, ok := strings.CutPrefix(line, "Max core file size"); ok {
@@ -120,7 +153,8 @@ func gatherProcess(peer *unix.Ucred) (*doctor.Process, string) {
 			p.LockedKB, _ = strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
 		}
 	}
-	return p, ""
+	rights := process.ParseRights(string(status))
+	return p, &rights, ""
 }
 
 // gatherUIDs resolves the users of socket.allow-uids.
@@ -151,40 +185,11 @@ func gatherAPIServers(proc string) (found []doctor.APIServer, problem string) {
 		if err != nil {
 			continue
 		}
-		if a, ok := apiServerIn(string(status)); ok {
-			a.PID = pid
-			found = append(found, a)
+		if first, _, _ := strings.Cut(string(status), "\n"); strings.Join(strings.Fields(first), " ") == "Name: kube-apiserver" {
+			found = append(found, doctor.APIServer{PID: pid, Rights: process.ParseRights(string(status))})
 		}
 	}
 	return found, ""
-}
-
-// apiServerIn reads a process's status, if its name is that of an API server.
-func apiServerIn(status string) (a doctor.APIServer, ok bool) {
-	const overrides = 1 << unix.CAP_DAC_OVERRIDE
-	for line := range strings.Lines(status) {
-		key, rest, _ := strings.Cut(line, ":")
-		values := strings.Fields(rest)
-		switch {
-		case key == "Name":
-			ok = strings.TrimSpace(rest) == "kube-apiserver"
-		case key == "Uid" && len(values) == 4: // real, effective, saved, file system's
-			a.UID, _ = strconv.Atoi(values[3])
-		case key == "Gid" && len(values) == 4:
-			values = values[3:]
-			fallthrough
-		case key == "Groups":
-			for _, v := range values {
-				if gid, err := strconv.Atoi(v); err == nil {
-					a.GIDs = append(a.GIDs, gid)
-				}
-			}
-		case key == "CapEff" && len(values) == 1:
-			capabilities, _ := strconv.ParseUint(values[0], 16, 64)
-			a.Unbound = capabilities&overrides != 0
-		}
-	}
-	return a, ok
 }
 
 // gatherSwap names the active swap devices (proc(5), /proc/swaps: a header, then
@@ -279,6 +284,7 @@ const longestFile = 1 << 20
 func gatherFile(f doctor.File) doctor.File {
 	f.Path = gatherPath(f.Name, os.Stat)
 	f.Parent = gatherPath(filepath.Dir(f.Name), os.Stat)
+	f.Way = gatherWay(f.Name)
 	if !f.Path.Exists || !f.Path.Mode.IsRegular() {
 		return f
 	}
@@ -301,6 +307,25 @@ func gatherFile(f doctor.File) doctor.File {
 	f.Empty = len(text) == 0
 	f.Certificates = certificatesIn(text)
 	return f
+}
+
+// gatherWay looks at every directory that leads to a file, whatever links it is
+// named through.
+func gatherWay(name string) (way []doctor.Path) {
+	file, err := filepath.EvalSymlinks(name)
+	if err == nil {
+		file, err = filepath.Abs(file)
+	}
+	if err != nil {
+		return nil // what is wrong with it, looking at the file itself says
+	}
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		way = append(way, gatherPath(dir, os.Stat))
+		if dir == filepath.Dir(dir) {
+			slices.Reverse(way)
+			return way
+		}
+	}
 }
 
 // certificatesIn returns the certificates in PEM text. What does not parse is

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/kmsplugin/process"
+	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -94,6 +101,12 @@ resources:
 			l.check(p.Kill())
 			return func() { l.check(p.Restart(l.ctx)) }
 		}, nil, "KD-202", "", doctor.Fail, "nobody listens", 1},
+		{"the plugin is dead, and systemd holds its socket", func() func() {
+			l.check(p.Stop(l.ctx))
+			held, err := net.Listen("unix", p.Socket())
+			l.check(err)
+			return func() { l.check(held.Close()); l.check(p.Restart(l.ctx)) }
+		}, nil, "KD-202", "", doctor.Fail, "no plugin answers", 1},
 		{"a file lies in the socket's place", func() func() {
 			l.check(p.Stop(l.ctx))
 			l.check(os.WriteFile(p.Socket(), nil, 0o600))
@@ -106,6 +119,76 @@ resources:
 		if o, found := outcome(t, results, row.id, row.subject); o != row.outcome || !strings.Contains(found, row.found) || status != row.exitStatus {
 			t.Errorf("%s: status %d, %s, %s", row.name, status, o, found)
 		}
+	}
+}
+
+// told is a plugin that says one thing.
+type told struct {
+	pluginv1.UnimplementedPluginServiceServer
+	info *pluginv1.GetInfoResponse
+}
+
+func (p told) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetInfoResponse, error) {
+	return p.info, nil
+}
+
+func TestTheDoctorTakesThePluginAtItsWord(t *testing.T) {
+	for name, tc := range map[string]struct {
+		info   *pluginv1.GetInfoResponse
+		answer doctor.Answer
+		rights *process.Rights
+	}{
+		"it serves": {
+			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Ok: true}, Process: &pluginv1.Process{Uid: 990, Gids: []uint32{990, 100}}},
+			doctor.Answer{Serving: true}, &process.Rights{UID: 990, GIDs: []int{990, 100}}},
+		"it does not": {
+			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Reason: "no key"}, Process: &pluginv1.Process{Unbound: true}},
+			doctor.Answer{Reason: "no key"}, &process.Rights{Unbound: true}},
+		"it does not say whose rights it has": {
+			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Ok: true}},
+			doctor.Answer{Serving: true}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "told") // a short path, as sockets need
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			path := filepath.Join(dir, "s")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := grpc.NewServer()
+			pluginv1.RegisterPluginServiceServer(server, told{info: tc.info})
+			go func() { _ = server.Serve(l) }()
+			t.Cleanup(server.Stop)
+			answer, rights := gatherAnswer(t.Context(), path)
+			if answer != tc.answer || !reflect.DeepEqual(rights, tc.rights) {
+				t.Errorf("%+v, %+v", answer, rights)
+			}
+		})
+	}
+}
+
+func TestAFileIsReachedThroughEveryDirectoryOfItsTarget(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := filepath.Join(dir, "closed", "open")
+	for _, err := range []error{
+		os.MkdirAll(closed, 0o755), os.Chmod(filepath.Dir(closed), 0o700),
+		os.WriteFile(filepath.Join(closed, "secret"), []byte("s"), 0o600),
+		os.Symlink(filepath.Join(closed, "secret"), filepath.Join(dir, "link")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	way := gatherWay(filepath.Join(dir, "link"))
+	if n := len(way); n != strings.Count(closed, "/")+1 || way[n-1].Mode.Perm() != 0o755 || way[n-2].Mode.Perm() != 0o700 {
+		t.Errorf("%+v", way)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/kmsplugin/process"
 	"github.com/sealproof/sealproof/test/golden"
 )
 
@@ -18,22 +19,24 @@ func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 // sound is a node with nothing wrong on it. Every call returns facts of its own.
 func sound() Facts {
 	cert := Certificate{Subject: "CN=vault", NotBefore: noon().Add(-time.Hour), NotAfter: noon().AddDate(1, 0, 0)}
-	private := Path{Exists: true, Mode: 0o600, Owner: "root"}
+	private := Path{Exists: true, Mode: 0o600, UID: 998, GID: 990, Owner: "kmsplugin"}
+	way := []Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
 	return Facts{
 		Now:    noon(),
 		Config: Config{OnRefusal: "drop", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
 		Node: Node{
-			Plugin:     &Process{PID: 4711, UID: 998, CoreSoft: "0"},
-			APIServers: []APIServer{{PID: 815, UID: 997, GIDs: []int{997, 990}}},
+			Plugin:     &Process{PID: 4711, CoreSoft: "0"},
+			Rights:     &process.Rights{UID: 998, GIDs: []int{990}},
+			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}}},
 		},
 		Socket: Socket{
-			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Group: "kms",
+			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Answer: Answer{Serving: true}, Group: "kms",
 			Dir:  Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, GID: 990, Owner: "kmsplugin"},
 			File: Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, GID: 990, Owner: "kmsplugin"},
 		},
 		Files: []File{
 			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []Certificate{cert}},
-			{Key: "vault.auth.secret-id-file", Name: "/etc/kmsplugin/secret-id", Secret: true, Path: private, Parent: Path{Exists: true, Mode: fs.ModeDir | 0o755}},
+			{Key: "vault.auth.secret-id-file", Name: "/etc/kmsplugin/secret-id", Secret: true, Path: private, Parent: Path{Exists: true, Mode: fs.ModeDir | 0o755}, Way: way},
 		},
 		Vaults: []Vault{{
 			Section: "vault", KeyPath: "transit/k",
@@ -106,6 +109,15 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"the directory is somebody else's", func(f facts) { f.Socket.Dir.UID, f.Socket.Dir.Owner = 1000, "bob" }, "KD-201", Warn, "bob"},
 		{"the directory cannot be looked at", func(f facts) { f.Socket.Dir = Path{Err: "permission denied"} }, "KD-201", NotEvaluated, "permission denied"},
 		{"the socket is stale", func(f facts) { f.Socket.Listens, f.Socket.Stale = false, true }, "KD-202", Fail, "nobody listens"},
+		{"systemd holds the socket of a plugin that does not run", func(f facts) { f.Socket.Answer = Answer{Err: "no answer within 5s"} }, "KD-202", Fail, "no plugin answers: no answer within 5s"},
+		{"the plugin does not serve", func(f facts) { f.Socket.Answer = Answer{Reason: "the lease has ended"} }, "KD-202", Fail, "does not serve: the lease has ended"},
+		{"the plugin only reads", func(f facts) { f.Socket.Answer.Reason = "Vault refuses the key" }, "KD-202", Warn, "seals nothing new: Vault refuses the key"},
+		{"one may not ask", func(f facts) {
+			f.Socket.Answer, f.Config.AllowUIDs = Answer{Err: "closed"}, []int{997}
+		}, "KD-202", NotEvaluated, "does not list this user (uid 0)"},
+		{"one may ask and hears nothing", func(f facts) {
+			f.Socket.Answer, f.Config.AllowUIDs = Answer{Err: "closed"}, []int{0, 997}
+		}, "KD-202", Fail, "closed"},
 		{"one may not connect", func(f facts) { f.Socket.Listens, f.Socket.ConnectErr = false, "permission denied" }, "KD-202", NotEvaluated, "permission denied"},
 		{"everybody may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", Fail, "everybody"},
 		{"people may connect", func(f facts) { f.Socket.Members = []string{"alice"} }, "KD-203", Warn, "group kms (alice)"},
@@ -115,10 +127,10 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.Socket.File.UID, f.Socket.File.Mode = 997, fs.ModeSocket|0o460
 		}, "KD-204", Fail, "may not connect"},
 		{"the API server is root without its capability", func(f facts) {
-			f.Node.APIServers[0] = APIServer{PID: 815, GIDs: []int{0}}
+			f.Node.APIServers[0] = APIServer{PID: 815, Rights: process.Rights{GIDs: []int{0}}}
 		}, "KD-204", Fail, "may not enter"},
 		{"one of two API servers may not connect", func(f facts) {
-			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, UID: 1000})
+			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, Rights: process.Rights{UID: 1000}})
 		}, "KD-204", Fail, "process 816, uid 1000"},
 		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", Fail, "does not list its user"},
 		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", Fail, "unknown user kube"},
@@ -133,7 +145,14 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a file is empty", func(f facts) { f.Files[1].Empty = true }, "KD-301", Fail, "empty"},
 		{"a file cannot be read", func(f facts) { f.Files[1].OpenErr = "permission denied" }, "KD-301", NotEvaluated, "permission denied"},
 		{"a file cannot be looked at", func(f facts) { f.Files[1].Path.Err = "permission denied" }, "KD-301", NotEvaluated, "permission denied"},
-		{"a secret is somebody else's", func(f facts) { f.Files[1].Path.UID, f.Files[1].Path.Owner = 1000, "bob" }, "KD-301", Warn, "bob"},
+		{"a secret is somebody else's", func(f facts) {
+			f.Node.Rights.Unbound, f.Files[1].Path.UID, f.Files[1].Path.Owner = true, 1000, "bob"
+		}, "KD-301", Warn, "bob"},
+		{"a secret is root's alone", func(f facts) { f.Files[1].Path.UID, f.Files[1].Path.Owner = 0, "root" }, "KD-301", Fail, "the plugin (uid 998) may not read it (mode 0600, root)"},
+		{"the plugin may not read a file", func(f facts) { f.Files[0].Path.Mode = 0o600 }, "KD-301", Fail, "may not read it"},
+		{"the plugin may not reach a file", func(f facts) { f.Files[1].Way[0].Mode = fs.ModeDir | 0o700 }, "KD-301", Fail, "may not enter a directory on the way to it (mode 0700, root)"},
+		{"the plugin's group may not reach a file", func(f facts) { f.Node.Rights.GIDs = nil }, "KD-301", Fail, "may not enter a directory on the way to it (mode 0750, root)"},
+		{"it is not known whose rights the plugin has", func(f facts) { f.Node.Rights = nil }, "KD-301", NotEvaluated, "does not say whose rights it has"},
 		{"a CA has expired", func(f facts) { f.Files[0].Certificates[0].NotAfter = noon() }, "KD-302", Fail, "expired on"},
 		{"a CA expires soon", func(f facts) {
 			f.Files[0].Certificates[0] = Certificate{NotBefore: noon().AddDate(-1, 0, 0), NotAfter: noon().Add(50 * time.Hour)}
@@ -239,6 +258,10 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 		{"no key", func(f *Facts) { f.Vaults[0].Key.Err = "encryption key not found" }, "KD-601",
 			[]string{"KD-602", "KD-603", "KD-604", "KD-605"}, 1},
 		{"systemd hides the process", func(f *Facts) { f.Node.Plugin, f.Node.PluginErr, f.Node.Hidden = nil, "systemd holds the socket", true }, "", []string{"KD-111"}, 0},
+		{"the plugin does not run", func(f *Facts) {
+			f.Node.Plugin, f.Node.Rights, f.Node.PluginErr, f.Node.Hidden = nil, nil, "systemd holds the socket", true
+			f.Socket.Answer = Answer{Err: "no answer within 5s"}
+		}, "KD-202", []string{"KD-111", "KD-301", "KD-301"}, 1},
 		{"the process may not be looked at", func(f *Facts) { f.Node.Plugin, f.Node.PluginErr = nil, "permission denied" }, "", []string{"KD-111"}, 2},
 		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = Path{}, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
 		{"another file in its place", func(f *Facts) { f.Socket.File.Mode, f.Socket.Listens = 0o644, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
@@ -281,8 +304,8 @@ func TestARefusedRoleMayBeLockedOut(t *testing.T) {
 
 func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
 	for name, admit := range map[string]func(*Facts){
-		"root with its capability": func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Unbound: true}} },
-		"the socket's own user":    func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, UID: 998}} },
+		"root with its capability": func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Rights: process.Rights{Unbound: true}}} },
+		"the socket's own user":    func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Rights: process.Rights{UID: 998}}} },
 		"a user that is listed":    func(f *Facts) { f.Config.AllowUIDs = []int{0, 997} },
 	} {
 		f := sound()
@@ -291,6 +314,26 @@ func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
 			if r.ID == "KD-204" && r.Outcome != Pass {
 				t.Errorf("%s: %+v", name, r)
 			}
+		}
+	}
+}
+
+func TestAFileThatThePluginDoesNotReadNeedNotLetItIn(t *testing.T) {
+	f := sound()
+	f.Files = []File{{Key: "--encryption-provider-config", Name: "/x", Secret: true, Foreign: true, Path: Path{Exists: true, Mode: 0o600, Owner: "root"}}}
+	for _, r := range Examine(f) {
+		if r.ID == "KD-301" && r.Outcome != Pass {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestWhatCannotBeSeenOfTheCircleIsSaid(t *testing.T) {
+	f := sound()
+	f.Vaults[0].Addresses[0].Host, f.Vaults[0].Addresses[0].IPs = "10.96.0.17", []string{"10.96.0.17"}
+	for _, r := range Examine(f) {
+		if r.ID == "KD-404" && (!strings.Contains(r.Found, "(10.96.0.17)") || !strings.Contains(r.Found, "cannot be seen from here")) {
+			t.Errorf("%+v", r)
 		}
 	}
 }

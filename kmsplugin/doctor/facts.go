@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/process"
 )
 
 // Facts is everything that checks look at. An Err says why a fact is missing;
@@ -36,6 +38,8 @@ type Config struct {
 
 // Node is this machine, and the plugin that runs on it.
 type Node struct {
+	// UID is the user that looks.
+	UID int
 	// Swap names the active swap devices.
 	Swap    []string
 	SwapErr string
@@ -45,6 +49,8 @@ type Node struct {
 	// where that is how things are meant to be.
 	PluginErr string
 	Hidden    bool
+	// Rights are the plugin's, wherever they were learnt; nil if they were not.
+	Rights *process.Rights
 	// APIServers are the kube-apiservers that run here, as far as they are seen;
 	// APIServersErr is why none can be.
 	APIServers    []APIServer
@@ -54,18 +60,12 @@ type Node struct {
 // APIServer is a kube-apiserver, as /proc shows it.
 type APIServer struct {
 	PID int
-	UID int
-	// GIDs are its group and its supplementary groups.
-	GIDs []int
-	// Unbound is whether it has CAP_DAC_OVERRIDE, so that the permissions of
-	// files do not bind it.
-	Unbound bool
+	process.Rights
 }
 
 // Process is a running plugin, as /proc shows it.
 type Process struct {
 	PID      int
-	UID      int
 	CoreSoft string // limit on core files: "0", "unlimited"
 	LockedKB int    // memory locked against swapping
 }
@@ -82,10 +82,21 @@ type Socket struct {
 	Listens    bool
 	Stale      bool
 	ConnectErr string
+	// Answer is what the plugin said when it was asked, if it listens.
+	Answer Answer
 	// Group is the name of the socket's group, and Members those that
 	// /etc/group lists.
 	Group   string
 	Members []string
+}
+
+// Answer is what a plugin says of itself.
+type Answer struct {
+	// Err is why it said nothing.
+	Err     string
+	Serving bool
+	// Reason is why it does not serve, or only reads.
+	Reason string
 }
 
 // Path is a file or directory.
@@ -106,13 +117,17 @@ type File struct {
 	// Later is set for a file that need not be there: the plugin makes it, or
 	// it is taken away once it was used.
 	Later bool
-	Path  Path
+	// Foreign is set for a file that others read, not the plugin.
+	Foreign bool
+	Path    Path
 	// OpenErr is why this process cannot read it.
 	OpenErr string
 	// Empty is whether it holds nothing.
 	Empty bool
-	// Parent is the directory that holds it.
+	// Parent is the directory that holds it, and Way all directories on the way
+	// to where it lies in the end, from the root on.
 	Parent Path
+	Way    []Path
 	// Certificates are those in a PEM file.
 	Certificates []Certificate
 }

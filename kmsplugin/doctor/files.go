@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/process"
 )
 
 func fileChecks() []check {
@@ -43,10 +45,31 @@ func checkFile(f Facts, file File) finding {
 		return notEvaluated(subject, file.OpenErr, "run it as root or as the plugin's user")
 	case file.Empty:
 		return fail(subject, "it is empty", "deliver it again")
-	case f.Node.Plugin != nil && file.Secret && p.UID != 0 && p.UID != f.Node.Plugin.UID:
-		return warn(subject, fmt.Sprintf("it belongs to %s, neither root nor the plugin's user (uid %d)", p.Owner, f.Node.Plugin.UID), "chown it to the plugin's user")
-	default:
+	case file.Foreign:
 		return pass(subject, fmt.Sprintf("mode %04o, belongs to %s", perm, p.Owner))
+	case f.Node.Rights == nil:
+		return notEvaluated(subject, fmt.Sprintf("mode %04o, belongs to %s; whether the plugin may read it is not known, since it does not say whose rights it has", perm, p.Owner), "start the plugin, then ask again")
+	}
+	return checkReadable(*f.Node.Rights, subject, file)
+}
+
+// checkReadable judges by the plugin's rights: those of whoever runs this command
+// are often greater.
+func checkReadable(r process.Rights, subject string, file File) finding {
+	const read = 0o4
+	p := file.Path
+	for _, dir := range file.Way {
+		if dir.Exists && !may(r, search, dir) {
+			return fail(subject, fmt.Sprintf("the plugin (uid %d) may not enter a directory on the way to it (mode %04o, %s)", r.UID, dir.Mode.Perm(), dir.Owner), "let the plugin's user through, or put the file elsewhere")
+		}
+	}
+	switch {
+	case !may(r, read, p):
+		return fail(subject, fmt.Sprintf("the plugin (uid %d) may not read it (mode %04o, %s)", r.UID, p.Mode.Perm(), p.Owner), "chown it to the plugin's user")
+	case file.Secret && p.UID != 0 && p.UID != r.UID:
+		return warn(subject, fmt.Sprintf("it belongs to %s, neither root nor the plugin's user (uid %d)", p.Owner, r.UID), "chown it to the plugin's user")
+	default:
+		return pass(subject, fmt.Sprintf("mode %04o, belongs to %s, and the plugin (uid %d) may read it", p.Mode.Perm(), p.Owner, r.UID))
 	}
 }
 

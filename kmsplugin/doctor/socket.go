@@ -5,7 +5,12 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/sealproof/sealproof/kmsplugin/process"
 )
+
+// search is the permission to reach what is in a directory.
+const search = 0o1
 
 func socketChecks() []check {
 	return []check{
@@ -22,13 +27,13 @@ func checkSocketDir(f Facts) []finding {
 	case d.Err != "":
 		return []finding{notEvaluated(f.Socket.Path, d.Err, "run it as root")}
 	case !d.Exists:
-		return []finding{fail(f.Socket.Path, "its directory does not exist", "make it, mode 0750, before the plugin starts (RuntimeDirectory= with systemd, DirectoryOrCreate with a static pod)")}
+		return []finding{fail(f.Socket.Path, "its directory does not exist", "have it made at every boot: with systemd by the socket unit (deploy/systemd/kmsplugin.socket), with a static pod by tmpfiles.d (deploy/static-pod/tmpfiles.conf)")}
 	case !d.Mode.IsDir():
 		return []finding{fail(f.Socket.Path, "what should be its directory is a "+kind(d.Mode), "choose another socket.path")}
 	case d.Mode.Perm()&0o002 != 0:
 		return []finding{fail(f.Socket.Path, fmt.Sprintf("everybody may write to its directory (mode %04o)", d.Mode.Perm()), "chmod o-w, and use a directory of its own")}
-	case f.Node.Plugin != nil && d.UID != 0 && d.UID != f.Node.Plugin.UID:
-		return []finding{warn(f.Socket.Path, fmt.Sprintf("its directory belongs to %s, neither root nor the plugin's user (uid %d)", d.Owner, f.Node.Plugin.UID), "chown it to the plugin's user")}
+	case f.Node.Rights != nil && d.UID != 0 && d.UID != f.Node.Rights.UID:
+		return []finding{warn(f.Socket.Path, fmt.Sprintf("its directory belongs to %s, neither root nor the plugin's user (uid %d)", d.Owner, f.Node.Rights.UID), "chown it to the plugin's user")}
 	default:
 		return []finding{pass(f.Socket.Path, fmt.Sprintf("its directory has mode %04o and belongs to %s", d.Mode.Perm(), d.Owner))}
 	}
@@ -38,7 +43,7 @@ func checkSocket(f Facts) []finding {
 	s := f.Socket
 	switch {
 	case s.Listens:
-		return []finding{pass(s.Path, "a process listens on it")}
+		return []finding{checkAnswer(f)}
 	case s.File.Err != "":
 		return []finding{notEvaluated(s.Path, s.File.Err, "run it as root")}
 	case !s.File.Exists:
@@ -49,6 +54,24 @@ func checkSocket(f Facts) []finding {
 		return []finding{fail(s.Path, "nobody listens on it: the plugin that made it has ended", "start the plugin; it replaces a stale socket itself")}
 	default:
 		return []finding{notEvaluated(s.Path, s.ConnectErr, "run it as root or as a member of the socket's group")}
+	}
+}
+
+// checkAnswer judges what came of asking: that somebody listens says little, where
+// systemd holds the socket of a plugin that ends again and again.
+func checkAnswer(f Facts) finding {
+	s := f.Socket
+	switch a := s.Answer; {
+	case a.Err != "" && f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, f.Node.UID):
+		return notEvaluated(s.Path, fmt.Sprintf("the plugin was not asked: socket.allow-uids does not list this user (uid %d)", f.Node.UID), "run it as a user that is listed, or list root")
+	case a.Err != "":
+		return fail(s.Path, "somebody listens on it, but no plugin answers: "+a.Err, "see whether the plugin runs, and look at the end of its log")
+	case !a.Serving:
+		return fail(s.Path, "the plugin does not serve: "+a.Reason, "remove the reason; kmsplugin status says more")
+	case a.Reason != "":
+		return warn(s.Path, "the plugin seals nothing new: "+a.Reason, "remove the reason; kmsplugin status says more")
+	default:
+		return pass(s.Path, "the plugin serves")
 	}
 }
 
@@ -90,13 +113,13 @@ func checkAPIServerAccess(f Facts) (all []finding) {
 	}
 	for _, a := range f.Node.APIServers {
 		subject := fmt.Sprintf("process %d, uid %d", a.PID, a.UID)
-		const connect, search = 0o2, 0o1 // unix(7): to connect takes write permission
+		const connect = 0o2 // unix(7): it takes write permission
 		switch {
 		case f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, a.UID):
 			all = append(all, fail(subject, "socket.allow-uids does not list its user: its connections are closed", "add the user to socket.allow-uids"))
-		case s.Dir.Mode.IsDir() && !a.may(search, s.Dir):
+		case s.Dir.Mode.IsDir() && !may(a.Rights, search, s.Dir):
 			all = append(all, fail(subject, fmt.Sprintf("it may not enter the socket's directory (mode %04o, %s)", s.Dir.Mode.Perm(), s.Dir.Owner), "give the directory the API server's group, and mode 0750"))
-		case !a.may(connect, s.File):
+		case !may(a.Rights, connect, s.File):
 			all = append(all, fail(subject, fmt.Sprintf("it may not connect (mode %04o, %s, group %s)", s.File.Mode.Perm(), s.File.Owner, s.Group), "set socket.group to a group of the API server's user, and socket.mode: \"0660\""))
 		default:
 			all = append(all, pass(subject, "it may connect"))
@@ -105,21 +128,9 @@ func checkAPIServerAccess(f Facts) (all []finding) {
 	return all
 }
 
-// may reports whether the permissions of p grant a what want asks for, a bit of
-// the kind that "others" have (path_resolution(7)): those of the first class that
-// a belongs to decide, even where a later one has more.
-func (a APIServer) may(want fs.FileMode, p Path) bool {
-	mode := p.Mode.Perm()
-	switch {
-	case a.Unbound:
-		return true
-	case a.UID == p.UID:
-		return mode&(want<<6) != 0
-	case slices.Contains(a.GIDs, p.GID):
-		return mode&(want<<3) != 0
-	default:
-		return mode&want != 0
-	}
+// may reports whether somebody with these rights may do what want asks for.
+func may(r process.Rights, want fs.FileMode, p Path) bool {
+	return r.May(want, p.Mode.Perm(), p.UID, p.GID)
 }
 
 func kind(mode fs.FileMode) string {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -120,8 +121,20 @@ func checkCircle(f Facts) (all []finding) {
 				"if it is this one, a new JWT cannot be had while it is down, and Vault must have a copy of its public keys (jwt_validation_pubkeys) instead of asking for them"))
 		}
 		if !bad {
-			all = append(all, pass(v.Section, "neither its address nor its login leads to a cluster"))
+			all = append(all, pass(v.Section, "no address is the name of a Service ("+strings.Join(hosts(v), ", ")+"), and the login asks no API server; whether a load balancer, a node port or a Service's address of this cluster leads to Vault cannot be seen from here"))
 		}
+	}
+	return all
+}
+
+// hosts names where Vault is looked for, and what that was resolved to.
+func hosts(v Vault) (all []string) {
+	for _, a := range v.Addresses {
+		text := a.Host
+		if others := slices.DeleteFunc(slices.Clone(a.IPs), func(ip string) bool { return ip == a.Host }); len(others) > 0 {
+			text += " at " + strings.Join(others, ", ")
+		}
+		all = append(all, text)
 	}
 	return all
 }

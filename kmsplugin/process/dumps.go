@@ -1,5 +1,6 @@
 // Package process keeps what is in this process's memory from leaving it: in core
-// files, through a debugger, or into swap. It must never know what that is.
+// files, through a debugger, or into swap. It also knows whose rights a process
+// has to files. It must never know what is in either.
 package process
 
 import (

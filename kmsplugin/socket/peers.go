@@ -6,13 +6,14 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"os"
 	"os/user"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/kmsplugin/process"
 )
 
 // refusalGap is the least time between two log lines about refused peers: who
@@ -42,14 +43,8 @@ func newPeers(users []string, h Host) (*peers, error) {
 	if len(users) == 0 {
 		return nil, nil //nolint:nilnil // documented: nil admits everybody
 	}
-	// In a user namespace the kernel translates the ids of other namespaces, all
-	// of those it does not know to one and the same.
-	uidMap, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return nil, fmt.Errorf("socket.allow-uids: find out what user ids mean here: %w", err)
-	}
-	if !identityMap(string(uidMap)) {
-		return nil, errors.New("socket.allow-uids: this process runs in a user namespace (/proc/self/uid_map), where the user ids of others are not what they seem: leave the list empty, and restrict the socket by its group and mode")
+	if err := process.CheckUserIDs(); err != nil {
+		return nil, fmt.Errorf("socket.allow-uids: %w: leave the list empty, and restrict the socket by its group and mode", err)
 	}
 	p := &peers{allowed: map[uint32]bool{}, refused: h.Refused, log: h.Log, now: time.Now, reports: refusals{gap: refusalGap}}
 	if p.refused == nil {
@@ -91,13 +86,6 @@ func parseUID(text string) (uint32, error) {
 		return 0, fmt.Errorf("%d is no user id", n)
 	}
 	return uint32(n), nil
-}
-
-// identityMap reports whether the text of a uid_map (user_namespaces(7)) maps
-// every user id to itself: a first id inside, the same outside, and how many.
-func identityMap(text string) bool {
-	fields := strings.Fields(text)
-	return len(fields) == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == strconv.FormatUint(math.MaxUint32, 10)
 }
 
 // admit reports whether the peer may talk, as it was when it connected.

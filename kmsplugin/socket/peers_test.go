@@ -125,26 +125,6 @@ func TestAProcessOfAnotherUserIsTurnedAway(t *testing.T) {
 	}
 }
 
-func TestUserIDsAreTrustedOnlyWhereTheyMeanWhatTheySay(t *testing.T) {
-	for name, tc := range map[string]struct {
-		text string
-		want bool
-	}{
-		"the first namespace":              {"         0          0 4294967295\n", true},
-		"a container that is mapped":       {"         0     100000      65536\n", false},
-		"one that maps itself to root":     {"         0       1000          1\n", false},
-		"the identity, but not all of it":  {"         0          0      65536\n", false},
-		"the identity in two parts":        {"0 0 1000\n1000 1000 4294966295\n", false},
-		"a namespace without a map so far": {"", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := identityMap(tc.text); got != tc.want {
-				t.Errorf("identityMap(%q) = %v", tc.text, got)
-			}
-		})
-	}
-}
-
 func TestUsersThatCannotBeAreRefusedAtTheStart(t *testing.T) {
 	for _, name := range []string{"", "-1", "4294967295", "4294967296", "a b", "root:root", "/root"} {
 		c := config(t)

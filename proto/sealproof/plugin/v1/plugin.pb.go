@@ -78,7 +78,9 @@ type GetInfoResponse struct {
 	Held      *Held      `protobuf:"bytes,8,opt,name=held,proto3" json:"held,omitempty"`
 	Rehearsal *Rehearsal `protobuf:"bytes,9,opt,name=rehearsal,proto3" json:"rehearsal,omitempty"`
 	// keep says where local KEKs survive a restart: "none" or "systemd".
-	Keep          string `protobuf:"bytes,10,opt,name=keep,proto3" json:"keep,omitempty"`
+	Keep string `protobuf:"bytes,10,opt,name=keep,proto3" json:"keep,omitempty"`
+	// process is absent where user ids are not what they are elsewhere on the node.
+	Process       *Process `protobuf:"bytes,11,opt,name=process,proto3" json:"process,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +185,76 @@ func (x *GetInfoResponse) GetKeep() string {
 	return ""
 }
 
+func (x *GetInfoResponse) GetProcess() *Process {
+	if x != nil {
+		return x.Process
+	}
+	return nil
+}
+
+// Process is whose rights the plugin has to files.
+type Process struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Uid   uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// gids are its group and its supplementary groups.
+	Gids []uint32 `protobuf:"varint,2,rep,packed,name=gids,proto3" json:"gids,omitempty"`
+	// unbound is whether it has CAP_DAC_OVERRIDE, so that permissions do not bind it.
+	Unbound       bool `protobuf:"varint,3,opt,name=unbound,proto3" json:"unbound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Process) Reset() {
+	*x = Process{}
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Process) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Process) ProtoMessage() {}
+
+func (x *Process) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Process.ProtoReflect.Descriptor instead.
+func (*Process) Descriptor() ([]byte, []int) {
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Process) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Process) GetGids() []uint32 {
+	if x != nil {
+		return x.Gids
+	}
+	return nil
+}
+
+func (x *Process) GetUnbound() bool {
+	if x != nil {
+		return x.Unbound
+	}
+	return false
+}
+
 type Build struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -196,7 +268,7 @@ type Build struct {
 
 func (x *Build) Reset() {
 	*x = Build{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[2]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -208,7 +280,7 @@ func (x *Build) String() string {
 func (*Build) ProtoMessage() {}
 
 func (x *Build) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[2]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -221,7 +293,7 @@ func (x *Build) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Build.ProtoReflect.Descriptor instead.
 func (*Build) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{2}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Build) GetVersion() string {
@@ -268,7 +340,7 @@ type Serving struct {
 
 func (x *Serving) Reset() {
 	*x = Serving{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[3]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -280,7 +352,7 @@ func (x *Serving) String() string {
 func (*Serving) ProtoMessage() {}
 
 func (x *Serving) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[3]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -293,7 +365,7 @@ func (x *Serving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Serving.ProtoReflect.Descriptor instead.
 func (*Serving) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Serving) GetOk() bool {
@@ -352,7 +424,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -364,7 +436,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -377,7 +449,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Key) GetSource() string {
@@ -498,7 +570,7 @@ type Version struct {
 
 func (x *Version) Reset() {
 	*x = Version{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[5]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +582,7 @@ func (x *Version) String() string {
 func (*Version) ProtoMessage() {}
 
 func (x *Version) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[5]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +595,7 @@ func (x *Version) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version.ProtoReflect.Descriptor instead.
 func (*Version) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Version) GetNumber() int32 {
@@ -592,7 +664,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +676,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +689,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Probe) GetState() string {
@@ -661,7 +733,7 @@ type Hazard struct {
 
 func (x *Hazard) Reset() {
 	*x = Hazard{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +745,7 @@ func (x *Hazard) String() string {
 func (*Hazard) ProtoMessage() {}
 
 func (x *Hazard) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +758,7 @@ func (x *Hazard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hazard.ProtoReflect.Descriptor instead.
 func (*Hazard) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Hazard) GetName() string {
@@ -714,7 +786,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +798,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +811,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Token) GetExpires() *timestamppb.Timestamp {
@@ -768,7 +840,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +852,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +865,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Held) GetLocalKeks() int32 {
@@ -827,7 +899,7 @@ type Rehearsal struct {
 
 func (x *Rehearsal) Reset() {
 	*x = Rehearsal{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +911,7 @@ func (x *Rehearsal) String() string {
 func (*Rehearsal) ProtoMessage() {}
 
 func (x *Rehearsal) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +924,7 @@ func (x *Rehearsal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rehearsal.ProtoReflect.Descriptor instead.
 func (*Rehearsal) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Rehearsal) GetActive() bool {
@@ -879,7 +951,7 @@ type RehearseRequest struct {
 
 func (x *RehearseRequest) Reset() {
 	*x = RehearseRequest{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +963,7 @@ func (x *RehearseRequest) String() string {
 func (*RehearseRequest) ProtoMessage() {}
 
 func (x *RehearseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +976,7 @@ func (x *RehearseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RehearseRequest.ProtoReflect.Descriptor instead.
 func (*RehearseRequest) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RehearseRequest) GetDuration() *durationpb.Duration {
@@ -931,7 +1003,7 @@ type RehearseResponse struct {
 
 func (x *RehearseResponse) Reset() {
 	*x = RehearseResponse{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1015,7 @@ func (x *RehearseResponse) String() string {
 func (*RehearseResponse) ProtoMessage() {}
 
 func (x *RehearseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1028,7 @@ func (x *RehearseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RehearseResponse.ProtoReflect.Descriptor instead.
 func (*RehearseResponse) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RehearseResponse) GetElapsed() *durationpb.Duration {
@@ -1014,7 +1086,7 @@ type Requests struct {
 
 func (x *Requests) Reset() {
 	*x = Requests{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1098,7 @@ func (x *Requests) String() string {
 func (*Requests) ProtoMessage() {}
 
 func (x *Requests) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1111,7 @@ func (x *Requests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Requests.ProtoReflect.Descriptor instead.
 func (*Requests) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Requests) GetMethod() string {
@@ -1075,7 +1147,7 @@ var File_sealproof_plugin_v1_plugin_proto protoreflect.FileDescriptor
 const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	" sealproof/plugin/v1/plugin.proto\x12\x13sealproof.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x10\n" +
-	"\x0eGetInfoRequest\"\xc8\x03\n" +
+	"\x0eGetInfoRequest\"\x80\x04\n" +
 	"\x0fGetInfoResponse\x120\n" +
 	"\x05build\x18\x01 \x01(\v2\x1a.sealproof.plugin.v1.BuildR\x05build\x124\n" +
 	"\astarted\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x12\x18\n" +
@@ -1087,7 +1159,12 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04held\x18\b \x01(\v2\x19.sealproof.plugin.v1.HeldR\x04held\x12<\n" +
 	"\trehearsal\x18\t \x01(\v2\x1e.sealproof.plugin.v1.RehearsalR\trehearsal\x12\x12\n" +
 	"\x04keep\x18\n" +
-	" \x01(\tR\x04keep\"]\n" +
+	" \x01(\tR\x04keep\x126\n" +
+	"\aprocess\x18\v \x01(\v2\x1c.sealproof.plugin.v1.ProcessR\aprocess\"I\n" +
+	"\aProcess\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04gids\x18\x02 \x03(\rR\x04gids\x12\x18\n" +
+	"\aunbound\x18\x03 \x01(\bR\aunbound\"]\n" +
 	"\x05Build\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06commit\x18\x02 \x01(\tR\x06commit\x12\x0e\n" +
@@ -1175,59 +1252,61 @@ func file_sealproof_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_sealproof_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_sealproof_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_sealproof_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_sealproof_plugin_v1_plugin_proto_goTypes = []any{
 	(*GetInfoRequest)(nil),        // 0: sealproof.plugin.v1.GetInfoRequest
 	(*GetInfoResponse)(nil),       // 1: sealproof.plugin.v1.GetInfoResponse
-	(*Build)(nil),                 // 2: sealproof.plugin.v1.Build
-	(*Serving)(nil),               // 3: sealproof.plugin.v1.Serving
-	(*Key)(nil),                   // 4: sealproof.plugin.v1.Key
-	(*Version)(nil),               // 5: sealproof.plugin.v1.Version
-	(*Probe)(nil),                 // 6: sealproof.plugin.v1.Probe
-	(*Hazard)(nil),                // 7: sealproof.plugin.v1.Hazard
-	(*Token)(nil),                 // 8: sealproof.plugin.v1.Token
-	(*Held)(nil),                  // 9: sealproof.plugin.v1.Held
-	(*Rehearsal)(nil),             // 10: sealproof.plugin.v1.Rehearsal
-	(*RehearseRequest)(nil),       // 11: sealproof.plugin.v1.RehearseRequest
-	(*RehearseResponse)(nil),      // 12: sealproof.plugin.v1.RehearseResponse
-	(*Requests)(nil),              // 13: sealproof.plugin.v1.Requests
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(*Process)(nil),               // 2: sealproof.plugin.v1.Process
+	(*Build)(nil),                 // 3: sealproof.plugin.v1.Build
+	(*Serving)(nil),               // 4: sealproof.plugin.v1.Serving
+	(*Key)(nil),                   // 5: sealproof.plugin.v1.Key
+	(*Version)(nil),               // 6: sealproof.plugin.v1.Version
+	(*Probe)(nil),                 // 7: sealproof.plugin.v1.Probe
+	(*Hazard)(nil),                // 8: sealproof.plugin.v1.Hazard
+	(*Token)(nil),                 // 9: sealproof.plugin.v1.Token
+	(*Held)(nil),                  // 10: sealproof.plugin.v1.Held
+	(*Rehearsal)(nil),             // 11: sealproof.plugin.v1.Rehearsal
+	(*RehearseRequest)(nil),       // 12: sealproof.plugin.v1.RehearseRequest
+	(*RehearseResponse)(nil),      // 13: sealproof.plugin.v1.RehearseResponse
+	(*Requests)(nil),              // 14: sealproof.plugin.v1.Requests
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
 }
 var file_sealproof_plugin_v1_plugin_proto_depIdxs = []int32{
-	2,  // 0: sealproof.plugin.v1.GetInfoResponse.build:type_name -> sealproof.plugin.v1.Build
-	14, // 1: sealproof.plugin.v1.GetInfoResponse.started:type_name -> google.protobuf.Timestamp
-	3,  // 2: sealproof.plugin.v1.GetInfoResponse.serving:type_name -> sealproof.plugin.v1.Serving
-	4,  // 3: sealproof.plugin.v1.GetInfoResponse.keys:type_name -> sealproof.plugin.v1.Key
-	8,  // 4: sealproof.plugin.v1.GetInfoResponse.token:type_name -> sealproof.plugin.v1.Token
-	9,  // 5: sealproof.plugin.v1.GetInfoResponse.held:type_name -> sealproof.plugin.v1.Held
-	10, // 6: sealproof.plugin.v1.GetInfoResponse.rehearsal:type_name -> sealproof.plugin.v1.Rehearsal
-	6,  // 7: sealproof.plugin.v1.Key.probe:type_name -> sealproof.plugin.v1.Probe
-	14, // 8: sealproof.plugin.v1.Key.promotes:type_name -> google.protobuf.Timestamp
-	5,  // 9: sealproof.plugin.v1.Key.versions:type_name -> sealproof.plugin.v1.Version
-	7,  // 10: sealproof.plugin.v1.Key.hazards:type_name -> sealproof.plugin.v1.Hazard
-	15, // 11: sealproof.plugin.v1.Key.clock_ahead:type_name -> google.protobuf.Duration
-	14, // 12: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
-	15, // 13: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
-	15, // 14: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
-	15, // 15: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
-	14, // 16: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	15, // 17: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
-	15, // 18: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
-	15, // 19: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
-	15, // 20: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
-	13, // 21: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
-	3,  // 22: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
-	15, // 23: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
-	0,  // 24: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
-	11, // 25: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
-	1,  // 26: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
-	12, // 27: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
-	26, // [26:28] is the sub-list for method output_type
-	24, // [24:26] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	3,  // 0: sealproof.plugin.v1.GetInfoResponse.build:type_name -> sealproof.plugin.v1.Build
+	15, // 1: sealproof.plugin.v1.GetInfoResponse.started:type_name -> google.protobuf.Timestamp
+	4,  // 2: sealproof.plugin.v1.GetInfoResponse.serving:type_name -> sealproof.plugin.v1.Serving
+	5,  // 3: sealproof.plugin.v1.GetInfoResponse.keys:type_name -> sealproof.plugin.v1.Key
+	9,  // 4: sealproof.plugin.v1.GetInfoResponse.token:type_name -> sealproof.plugin.v1.Token
+	10, // 5: sealproof.plugin.v1.GetInfoResponse.held:type_name -> sealproof.plugin.v1.Held
+	11, // 6: sealproof.plugin.v1.GetInfoResponse.rehearsal:type_name -> sealproof.plugin.v1.Rehearsal
+	2,  // 7: sealproof.plugin.v1.GetInfoResponse.process:type_name -> sealproof.plugin.v1.Process
+	7,  // 8: sealproof.plugin.v1.Key.probe:type_name -> sealproof.plugin.v1.Probe
+	15, // 9: sealproof.plugin.v1.Key.promotes:type_name -> google.protobuf.Timestamp
+	6,  // 10: sealproof.plugin.v1.Key.versions:type_name -> sealproof.plugin.v1.Version
+	8,  // 11: sealproof.plugin.v1.Key.hazards:type_name -> sealproof.plugin.v1.Hazard
+	16, // 12: sealproof.plugin.v1.Key.clock_ahead:type_name -> google.protobuf.Duration
+	15, // 13: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
+	16, // 14: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
+	16, // 15: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
+	16, // 16: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
+	15, // 17: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	16, // 18: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
+	16, // 19: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
+	16, // 20: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
+	16, // 21: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
+	14, // 22: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
+	4,  // 23: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
+	16, // 24: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
+	0,  // 25: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
+	12, // 26: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
+	1,  // 27: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
+	13, // 28: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
+	27, // [27:29] is the sub-list for method output_type
+	25, // [25:27] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_plugin_v1_plugin_proto_init() }
@@ -1241,7 +1320,7 @@ func file_sealproof_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_plugin_v1_plugin_proto_rawDesc), len(file_sealproof_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
