@@ -32,6 +32,7 @@ const (
 	// KMSPluginFIPS has the FIPS 140-3 module that releases are built with.
 	KMSPluginFIPS Name = "kmsplugin-fips"
 	ETCDAudit     Name = "etcdaudit"
+	Kubeadm       Name = "kubeadm"
 )
 
 // FIPSModule is the newest version of Go's cryptographic module that is certified
@@ -77,6 +78,11 @@ func table() []component {
 			cost: cost{seconds: 25, binary: 25 * mib, modules: 300 * mib, buildCache: 310 * mib},
 		}
 	}
+	// It shares most of what it is compiled from with kube-apiserver.
+	kubeadm := component{
+		name: Kubeadm, binary: "kubeadm", module: "test/kubeadm", pkg: ".", version: kubeModule, ldflags: kubeLDFlags,
+		cost: cost{seconds: 150, binary: 100 * mib, modules: 650 * mib, buildCache: 1500 * mib},
+	}
 	kube := func(name Name, dir string) component {
 		return component{
 			name: name, binary: "kube-apiserver", module: dir, pkg: ".", version: kubeModule, ldflags: kubeLDFlags,
@@ -117,6 +123,7 @@ func table() []component {
 		},
 		kube(APIServer, "test/apiserver"),
 		kube(APIServer136, "test/apiserver-1.36"),
+		kubeadm,
 	}
 }
 

@@ -65,7 +65,7 @@ func execute(t *testing.T, dir string, args ...string) (string, error) {
 // programs builds everything once for all tests of this package.
 var programs = sync.OnceValues(func() (components.Binaries, error) {
 	return components.Build(context.Background(), os.Stderr,
-		components.Etcd, components.KMSPlugin, components.KMSPluginFIPS, components.Vault, components.APIServer)
+		components.Etcd, components.KMSPlugin, components.KMSPluginFIPS, components.Vault, components.APIServer, components.Kubeadm)
 })
 
 func binaries(t *testing.T) components.Binaries {

@@ -41,38 +41,19 @@ func TestTheInstallationGuideNamesWhatIsThere(t *testing.T) {
 func TestFilesGoWhereTheySayThatTheyBelong(t *testing.T) {
 	guide := string(read(t, "docs/install.md"))
 	for file, place := range map[string]string{
-		"deploy/static-pod/kmsplugin.yaml":     "/etc/kubernetes/manifests/kmsplugin.yaml",
-		"deploy/static-pod/tmpfiles.conf":      "/etc/tmpfiles.d/kmsplugin.conf",
-		"deploy/systemd/sysusers.conf":         "/etc/sysusers.d/kmsplugin.conf",
-		"deploy/rke2/sealproof.yaml":           "/etc/rancher/rke2/config.yaml.d/sealproof.yaml",
-		"deploy/rke2/start-order.conf":         "/etc/systemd/system/rke2-server.service.d/kmsplugin.conf",
-		"deploy/k3s/sealproof.yaml":            "/etc/rancher/k3s/config.yaml.d/sealproof.yaml",
-		"deploy/k3s/start-order.conf":          "/etc/systemd/system/k3s.service.d/kmsplugin.conf",
-		"deploy/encryption-configuration.yaml": encryptionFile,
+		"deploy/static-pod/tmpfiles.conf": "/etc/tmpfiles.d/kmsplugin.conf",
+		"deploy/systemd/sysusers.conf":    "/etc/sysusers.d/kmsplugin.conf",
+		"deploy/rke2/sealproof.yaml":      "/etc/rancher/rke2/config.yaml.d/sealproof.yaml",
+		"deploy/rke2/start-order.conf":    "/etc/systemd/system/rke2-server.service.d/kmsplugin.conf",
+		"deploy/k3s/sealproof.yaml":       "/etc/rancher/k3s/config.yaml.d/sealproof.yaml",
+		"deploy/k3s/start-order.conf":     "/etc/systemd/system/k3s.service.d/kmsplugin.conf",
 	} {
 		if !strings.Contains(guide, file+" "+place+"\n") {
 			t.Errorf("the guide does not put %s at %s", file, place)
 		}
-		if text := string(read(t, file)); place != encryptionFile && !strings.Contains(text, place) {
+		if text := string(read(t, file)); !strings.Contains(text, place) {
 			t.Errorf("%s does not say that it belongs at %s", file, place)
 		}
-	}
-}
-
-// The upgrade of the static pod edits its manifest with sed.
-func TestTheUpgradeOfTheStaticPodMakesASecondPod(t *testing.T) {
-	guide := string(read(t, "docs/install.md"))
-	_, rest, ok := strings.Cut(guide, "    sed ")
-	command, _, closed := strings.Cut(rest, " > /etc")
-	if !ok || !closed {
-		t.Fatal("the guide has no such command")
-	}
-	script := strings.Replace("sed "+command, "/etc/kubernetes/manifests/", filepath.Join(root, "deploy/static-pod")+"/", 1)
-	before, c := staticPod(t)
-	after := output(t, ".", "sh", "-c", script)
-	if want := strings.NewReplacer("  name: "+before.Name+"\n  namespace", "  name: kmsplugin-next\n  namespace", c.Image, strings.Replace(c.Image, "v0.1.0", "v0.2.0", 1)).
-		Replace(string(read(t, "deploy/static-pod/kmsplugin.yaml"))); after != want {
-		t.Errorf("it makes\n%s", after)
 	}
 }
 

@@ -24,6 +24,9 @@ func staticPod(t *testing.T) (corev1.Pod, corev1.Container) {
 	return pod, pod.Spec.Containers[0]
 }
 
+// nodeCritical is the number behind system-node-critical.
+const nodeCritical = 2000001000
+
 func TestTheStaticPodHasNoMoreRightsThanItNeeds(t *testing.T) {
 	pod, c := staticPod(t)
 	is := func(b *bool, want bool) bool { return b != nil && *b == want }
@@ -36,20 +39,21 @@ func TestTheStaticPodHasNoMoreRightsThanItNeeds(t *testing.T) {
 			podContext.RunAsGroup != nil && *podContext.RunAsGroup > 0 && own.RunAsUser == nil && own.RunAsNonRoot == nil,
 		"has the runtime's seccomp profile": podContext.SeccompProfile != nil && podContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault &&
 			own.SeccompProfile == nil,
-		"cannot gain privileges":         is(own.AllowPrivilegeEscalation, false),
-		"is not privileged":              is(own.Privileged, false),
-		"has a read-only root":           is(own.ReadOnlyRootFilesystem, true),
-		"has no capability":              own.Capabilities != nil && slices.Equal(own.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(own.Capabilities.Add) == 0,
-		"sees no other process":          !pod.Spec.HostPID && !pod.Spec.HostIPC && !is(pod.Spec.ShareProcessNamespace, true),
-		"has no service account's token": is(pod.Spec.AutomountServiceAccountToken, false) && pod.Spec.ServiceAccountName == "",
-		"gets no service environment":    is(pod.Spec.EnableServiceLinks, false),
-		"asks for CPU and memory":        !c.Resources.Requests.Cpu().IsZero() && !c.Resources.Requests.Memory().IsZero(),
-		"has a limit of memory":          !c.Resources.Limits.Memory().IsZero(),
-		"is never evicted":               pod.Spec.PriorityClassName == "system-node-critical" && pod.Namespace == "kube-system",
-		"restarts always":                pod.Spec.RestartPolicy == corev1.RestartPolicyAlways,
-		"has time to drain":              pod.Spec.TerminationGracePeriodSeconds != nil && *pod.Spec.TerminationGracePeriodSeconds > 5,
-		"does not pull what it has":      c.ImagePullPolicy == corev1.PullIfNotPresent,
-		"resolves names as its node":     pod.Spec.HostNetwork && pod.Spec.DNSPolicy == corev1.DNSDefault,
+		"cannot gain privileges":                  is(own.AllowPrivilegeEscalation, false),
+		"is not privileged":                       is(own.Privileged, false),
+		"has a read-only root":                    is(own.ReadOnlyRootFilesystem, true),
+		"has no capability":                       own.Capabilities != nil && slices.Equal(own.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(own.Capabilities.Add) == 0,
+		"sees no other process":                   !pod.Spec.HostPID && !pod.Spec.HostIPC && !is(pod.Spec.ShareProcessNamespace, true),
+		"has no service account's token":          is(pod.Spec.AutomountServiceAccountToken, false) && pod.Spec.ServiceAccountName == "",
+		"gets no service environment":             is(pod.Spec.EnableServiceLinks, false),
+		"asks for CPU and memory":                 !c.Resources.Requests.Cpu().IsZero() && !c.Resources.Requests.Memory().IsZero(),
+		"has a limit of memory":                   !c.Resources.Limits.Memory().IsZero(),
+		"is never evicted":                        pod.Spec.PriorityClassName == "system-node-critical" && pod.Namespace == "kube-system",
+		"is not ended first at a node's shutdown": pod.Spec.Priority != nil && *pod.Spec.Priority == nodeCritical,
+		"restarts always":                         pod.Spec.RestartPolicy == corev1.RestartPolicyAlways,
+		"has time to drain":                       pod.Spec.TerminationGracePeriodSeconds != nil && *pod.Spec.TerminationGracePeriodSeconds > 5,
+		"does not pull what it has":               c.ImagePullPolicy == corev1.PullIfNotPresent,
+		"resolves names as its node":              pod.Spec.HostNetwork && pod.Spec.DNSPolicy == corev1.DNSDefault,
 	} {
 		if !ok {
 			t.Errorf("it is not true that the pod %s", what)
