@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/base64"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,19 +123,29 @@ func TestEncryptionConfigurationsAreValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(name, func(t *testing.T) {
-			object, _, err := decoder.Decode(read(t, name), nil, nil)
+			text := string(read(t, name))
+			check := func(text string) (*apiserver.EncryptionConfiguration, error) {
+				object, _, err := decoder.Decode([]byte(text), nil, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, ok := object.(*apiserver.EncryptionConfiguration)
+				if !ok {
+					t.Fatalf("it is a %T", object)
+				}
+				// With automatic reload, as everything here sets it.
+				return c, validation.ValidateEncryptionConfiguration(c, true).ToAggregate()
+			}
+			filled := strings.ReplaceAll(text, "REPLACE-ME", base64.StdEncoding.EncodeToString(make([]byte, 32)))
+			c, err := check(filled)
 			if err != nil {
-				t.Fatal(err)
-			}
-			c, ok := object.(*apiserver.EncryptionConfiguration)
-			if !ok {
-				t.Fatalf("it is a %T", object)
-			}
-			// With automatic reload, as everything here sets it.
-			if errs := validation.ValidateEncryptionConfiguration(c, true); len(errs) > 0 {
-				t.Error(errs.ToAggregate())
+				t.Error(err)
 			}
 			checkProviders(t, filepath.Base(name), c.Resources)
+			// A key that everybody can read here must not come into use unnoticed.
+			if _, err := check(text); strings.Contains(text, "secret:") && err == nil {
+				t.Error("it is valid with the key that it is shipped with")
+			}
 		})
 	}
 }
