@@ -33,17 +33,20 @@ func (f *faulty) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]ba
 }
 
 func fails[T any](ctx context.Context, f *faulty, op string, items []T, serve func(context.Context, []T) ([]backend.Result, error), version func(T) int) ([]backend.Result, error) {
-	if f.request != nil {
-		if err := f.request(ctx, op, len(items)); err != nil {
+	f.mu.Lock() // set changes them while probes go on
+	request, item := f.request, f.item
+	f.mu.Unlock()
+	if request != nil {
+		if err := request(ctx, op, len(items)); err != nil {
 			return nil, err
 		}
 	}
 	results, err := serve(ctx, items)
 	for i := range results {
-		if f.item == nil {
+		if item == nil {
 			break
 		}
-		if err := f.item(op, version(items[i])); err != nil {
+		if err := item(op, version(items[i])); err != nil {
 			results[i] = backend.Result{Err: err}
 		}
 	}
@@ -108,7 +111,7 @@ func TestTroubleWithANewVersionLeavesThoseThatServeTheirLease(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				r, f := w.faultyReplica(faulty{})
 				old := r.mustEncrypt("x")
-				f.request, f.item = tc.request, tc.item
+				f.set(func(*fakeStore) { f.request, f.item = tc.request, tc.item })
 				w.store.rotate()
 				time.Sleep(25 * time.Hour)
 				r.mustDecrypt(old, "x")
@@ -118,7 +121,7 @@ func TestTroubleWithANewVersionLeavesThoseThatServeTheirLease(t *testing.T) {
 				if r.log.count("a key version cannot be made ready") != 1 {
 					t.Error("the log does not say so once")
 				}
-				w.store.set(func(*fakeStore) { f.request, f.item = nil, nil })
+				f.set(func(*fakeStore) { f.request, f.item = nil, nil })
 				time.Sleep(time.Minute)
 				if e := r.mustEncrypt("z"); e.KeyID == old.KeyID {
 					t.Error("not promoted once it could be made ready")
@@ -132,7 +135,7 @@ func TestOneAnswerAboutTheKeyTakesNothingFromItsNeighbours(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r, f := w.faultyReplica(faulty{})
 		r.mustEncrypt("x")
-		f.item = item("decrypt", 2, vaultGone())
+		f.set(func(*fakeStore) { f.item = item("decrypt", 2, vaultGone()) })
 		w.store.rotate()
 		w.store.rotate()
 		time.Sleep(time.Minute)
@@ -180,12 +183,13 @@ func TestMoreVersionsThanOneProbeGetsThroughAreMadeReadyOneAfterTheOther(t *test
 func TestVersionsThatCannotBeDerivedKeepNoOtherFromBeingReady(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r, f := w.faultyReplica(faulty{})
-		f.item = func(op string, version int) error {
+		imported := func(op string, version int) error {
 			if op == "hmac" && version%2 == 0 {
 				return &backend.Error{Class: backend.Unsuitable, Op: op, Reason: "this key version was imported and has no HMAC key"}
 			}
 			return nil
 		}
+		f.set(func(*fakeStore) { f.item = imported })
 		for range 4 * readyAtOnce {
 			w.store.rotate()
 		}
@@ -207,7 +211,7 @@ func TestAStartThatCannotDeriveWaitsForVaultAndSaysSo(t *testing.T) {
 		if s := r.kms.writer().snapshot().standing; s.class != backend.Outage {
 			t.Errorf("the probe found %s", s.state())
 		}
-		f.request = nil
+		f.set(func(*fakeStore) { f.request = nil })
 		time.Sleep(6 * time.Second)
 		r.mustEncrypt("x")
 	})
