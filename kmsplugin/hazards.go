@@ -17,23 +17,21 @@ type hazard struct {
 
 // Names of hazards, as in metrics and in the info API.
 const (
-	hazardDeletion  = "deletion_allowed"
-	hazardExport    = "exportable"
-	hazardBackup    = "allow_plaintext_backup"
-	hazardMinimum   = "min_decryption_version_raised"
-	hazardReplaced  = "key_replaced"
-	hazardAhead     = "min_encryption_version_ahead"
-	hazardNoVersion = "no_version_decrypts"
+	hazardDeletion = "deletion_allowed"
+	hazardExport   = "exportable"
+	hazardBackup   = "allow_plaintext_backup"
+	hazardMinimum  = "min_decryption_version_raised"
+	hazardReplaced = "key_replaced"
 )
 
 // hazardNames lists them all: a metric that is absent cannot be alerted on.
 func hazardNames() []string {
-	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardReplaced, hazardAhead, hazardNoVersion}
+	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardReplaced}
 }
 
 // hazardsOf says what endangers the data that a key seals. oldest is the lowest
-// minimum that this process ever saw, replaced and isReplaced whether a version was found to be
-// another one than before.
+// minimum that this process ever saw, isReplaced whether a version was found to
+// be another one than before.
 func hazardsOf(key backend.Key, oldest int, isReplaced bool) []hazard {
 	var found []hazard
 	add := func(is bool, name, text string) {
@@ -47,8 +45,6 @@ func hazardsOf(key backend.Key, oldest int, isReplaced bool) []hazard {
 	add(key.MinDecryption > oldest, hazardMinimum,
 		fmt.Sprintf("min_decryption_version was raised from %d to %d: what was sealed under older versions cannot be read until it is lowered again", oldest, key.MinDecryption))
 	add(isReplaced, hazardReplaced, "a version of the key is not the one it was: the key was deleted and created again, or restored; what the former one sealed is readable only until the lease ends, restore Vault's backup")
-	add(key.MinEncryption > key.Latest, hazardAhead, "min_encryption_version is above the latest version: nothing new can be sealed")
-	add(len(key.Created) == 0, hazardNoVersion, "no version of the key may decrypt")
 	return found
 }
 

@@ -178,8 +178,6 @@ func TestHazardsAreNamedFromTheKeysProperties(t *testing.T) {
 		"a key that can be exported":  {func(k *backend.Key) { k.Exportable = true }, hazardExport},
 		"a key that can be backed up": {func(k *backend.Key) { k.AllowPlaintextBackup = true }, hazardBackup},
 		"a minimum that was raised":   {func(k *backend.Key) { k.MinDecryption = 2 }, hazardMinimum},
-		"a minimum above all":         {func(k *backend.Key) { k.MinEncryption = 3 }, hazardAhead},
-		"no version at all":           {func(k *backend.Key) { k.Created = nil }, hazardNoVersion},
 		"another key of the name":     {func(k *backend.Key) { k.Created = map[int]time.Time{1: at.Add(time.Second)} }, hazardReplaced},
 		"a key from an older backup":  {func(k *backend.Key) { k.Latest, k.Created = 1, map[int]time.Time{1: at} }, hazardReplaced},
 		"a key that is auto-rotated":  {func(k *backend.Key) { k.AutoRotatePeriod = 24 * time.Hour }, ""},
