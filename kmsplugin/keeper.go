@@ -96,7 +96,7 @@ const (
 // when no probe is under way any more.
 func (k *keeper) run(ctx context.Context) {
 	results := make(chan findings, 1)
-	probing := false
+	probing, kicked := false, false
 	probe := time.NewTimer(0)
 	promote := time.NewTimer(time.Hour)
 	defer probe.Stop()
@@ -111,9 +111,11 @@ func (k *keeper) run(ctx context.Context) {
 			k.forget()
 			return
 		case <-k.kicks:
-			if !probing {
-				probe.Reset(max(kickGap-(k.boot()-last), 0))
+			if probing {
+				kicked = true // the probe may have asked before what the request has met
+				continue
 			}
+			probe.Reset(max(kickGap-(k.boot()-last), 0))
 			continue
 		case <-probe.C:
 			if probing {
@@ -133,9 +135,13 @@ func (k *keeper) run(ctx context.Context) {
 			}()
 			continue
 		case f := <-results:
-			probing = false
 			k.apply(f)
-			probe.Reset(k.interval())
+			next := k.interval()
+			if kicked {
+				next = min(next, kickGap)
+			}
+			probing, kicked = false, false
+			probe.Reset(next)
 		case <-promote.C:
 			k.publish()
 		}
@@ -156,7 +162,7 @@ func (k *keeper) interval() time.Duration {
 		return settle
 	}
 	d := k.config.ProbeInterval
-	if k.standing.troubled() || k.choice.version == 0 && !k.prober.readOnly {
+	if k.standing.troubled() || k.versions[k.choice.keyID] == nil && !k.prober.readOnly {
 		d = k.config.ProbeIntervalFault
 	}
 	if k.standing.key.suspected && !k.standing.key.confirmed {
@@ -266,28 +272,39 @@ func (k *keeper) fresh() bool {
 
 // publish decides which version writes and swaps the snapshot.
 func (k *keeper) publish() {
+	before := k.choice
+	k.choose()
+	k.current.Store(k.compose())
+	k.keep.changed()
+	k.logChoice(before, k.choice)
+}
+
+// choose decides which version writes, and what follows it. Where none can, the
+// one that did is still the one to give account of, and none follows it.
+func (k *keeper) choose() {
+	if k.prober.readOnly {
+		k.choice = choice{} // also where this key wrote before the restart
+		return
+	}
 	now, ok := k.clock.now(k.boot())
 	if !ok {
 		now = time.Now() // the key store names no time: all that is left is our own
 	}
-	before := k.choice
 	c := promotion{
 		key: k.key,
 		ready: func(n int) bool {
 			v := k.versions[versionID(k.key, n)]
 			return v != nil && !v.canary.blank()
 		},
-		current: before,
+		current: k.choice,
 		now:     now,
 		delay:   k.config.PromotionDelay,
 		fresh:   k.fresh(),
 	}.choose()
-	if c.version != 0 {
-		k.choice = c
+	if c.version == 0 {
+		c.version, c.keyID = k.choice.version, k.choice.keyID
 	}
-	k.current.Store(k.compose())
-	k.keep.changed()
-	k.logChoice(before, c)
+	k.choice = c
 }
 
 // compose is the snapshot of the present state.
@@ -297,6 +314,7 @@ func (k *keeper) compose() *snapshot {
 		leaseEnds: make(map[string]time.Duration, len(k.confirmed)),
 		keyIDs:    make(map[int]string, len(k.key.Created)),
 		gone:      map[string]bool{},
+		lease:     k.config.LocalKEK.Lease,
 		choice:    k.choice,
 		standing:  k.standing,
 		key:       k.key,

@@ -31,6 +31,7 @@ type snapshot struct {
 	// leaseEnds is when each version, by key_id, may no longer be used, on the
 	// boot clock.
 	leaseEnds map[string]time.Duration
+	lease     time.Duration // how long it was
 	// keyIDs names the versions that the key store lists.
 	keyIDs map[int]string
 	// gone lists versions, by key_id, that the key store refuses.
@@ -63,6 +64,8 @@ func (s *snapshot) serving(now time.Duration) (*version, error) {
 	switch {
 	case s.refused != nil:
 		return nil, s.refused
+	case s.notReady != nil && s.standing.class == 0:
+		return nil, s.notReady // Vault is back: what is amiss now says more than the lease
 	case s.leaseOver(now):
 		return nil, s.leaseError(now)
 	case s.notReady != nil:
@@ -81,8 +84,12 @@ func (s *snapshot) leaseOver(now time.Duration) bool {
 func (s *snapshot) ended(keyID string, now time.Duration) bool { return now >= s.leaseEnds[keyID] }
 
 func (s *snapshot) leaseError(now time.Duration) error {
-	return fmt.Errorf("%w: Vault has not confirmed it for %v (%s)",
-		errLeaseEnded, (now - s.standing.lastGood).Round(time.Second), s.standing.reason)
+	why := s.standing.reason
+	if s.standing.class == 0 {
+		why = "no probe since then has had it opened"
+	}
+	confirmed := s.leaseEnds[s.choice.keyID] - s.lease
+	return fmt.Errorf("%w: Vault has not confirmed it for %v (%s)", errLeaseEnded, (now - confirmed).Round(time.Second), why)
 }
 
 // localKEK returns the local KEK that sealed s, if it is held and under lease.

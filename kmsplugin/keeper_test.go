@@ -1,0 +1,123 @@
+package kmsplugin
+
+import (
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+func TestAPromotionThatCannotComeIsNotWaitedForInALoop(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		time.Sleep(time.Hour)
+		var reads atomic.Int64
+		r := w.replicaWith(nil, func(p *Parts) {
+			boot := p.Boot
+			p.Boot = func() time.Duration { reads.Add(1); return boot() }
+		})
+		w.store.rotate()
+		time.Sleep(40 * time.Second)
+		if next := r.kms.writer().snapshot().choice.next; next != 2 {
+			t.Fatalf("version %d is next", next)
+		}
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute) // both versions are dropped
+		w.store.set(func(s *fakeStore) { s.fail, s.failItem["hmac"] = nil, keyRefused() })
+		time.Sleep(3 * time.Minute) // the instant has passed
+		if next := r.kms.writer().snapshot().choice.next; next != 0 {
+			t.Errorf("version %d is announced, which is not ready", next)
+		}
+		before := reads.Load()
+		time.Sleep(time.Minute)
+		if n := reads.Load() - before; n > 1000 {
+			t.Errorf("the clock was read %d times in a minute", n)
+		}
+		w.store.set(func(s *fakeStore) { delete(s.failItem, "hmac") })
+		time.Sleep(6 * time.Second) // what cannot write is probed as often as what fails
+		if e := r.mustEncrypt("x"); !strings.HasPrefix(e.KeyID, "v2.") {
+			t.Errorf("writes with %s afterwards", e.KeyID)
+		}
+	})
+}
+
+func TestAfterALeaseHasEndedWhatIsAmissNowIsTheReason(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		r.mustEncrypt("x")
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		time.Sleep(25 * time.Hour)
+		wants(t, r.statusErr(), codes.Unavailable, "the lease", "for 25h0m", "Vault is sealed")
+		w.store.set(func(s *fakeStore) { s.fail, s.failItem["hmac"] = nil, keyRefused() })
+		time.Sleep(time.Minute)
+		wants(t, r.statusErr(), codes.PermissionDenied, "not ready", "permission denied on the key")
+	})
+}
+
+func TestALeaseThatEndsWhileVaultAnswersSaysSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(func(c *Config) { c.ProbeInterval, c.PromotionDelay = 10*time.Minute, time.Hour })
+		r.mustEncrypt("x")
+		w.store.set(func(s *fakeStore) { s.garble = true }) // whatever it opens comes back different
+		for r.statusErr() == nil {
+			time.Sleep(time.Minute)
+		}
+		text := status.Convert(public(r.statusErr())).Message()
+		if !strings.Contains(text, "the lease") || !strings.Contains(text, "for 24h") || strings.Contains(text, "()") {
+			t.Errorf("it says %q", text)
+		}
+	})
+}
+
+func TestAKeyThatHasBecomeAPreviousOneNoLongerWrites(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		boot := w.boot(time.Hour)
+		k := newKeeper(testConfig(), fakeClient{w.store, boot}, false, boot, slog.New(slog.DiscardHandler))
+		probe := func() { k.apply(k.prober.probe(t.Context(), k.versions, nil)) }
+		probe()
+		if k.snapshot().write == nil {
+			t.Fatal("it does not write")
+		}
+		k.prober.readOnly = true // as a restart does that takes over what was kept
+		probe()
+		if s := k.snapshot(); s.write != nil || s.choice != (choice{}) {
+			t.Errorf("it writes with version %d", s.choice.version)
+		}
+		if s := k.snapshot(); len(s.keks) != 1 {
+			t.Error("its local KEK is held no longer")
+		}
+	})
+}
+
+func TestARequestThatMeetsSomethingDuringAProbeIsFollowedByAnother(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var probes atomic.Int64
+		r := w.replica(nil)
+		w.store.set(func(s *fakeStore) {
+			s.onCall = func(op string) {
+				if op != "read" {
+					return
+				}
+				if probes.Add(1) == 1 {
+					time.Sleep(time.Second)
+					r.kms.writer().kick()
+					time.Sleep(time.Second)
+				}
+			}
+		})
+		for probes.Load() == 0 {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2*time.Second + kickGap + time.Second)
+		if n := probes.Load(); n != 2 {
+			t.Errorf("%d probes, want the one that was under way and one more", n)
+		}
+		time.Sleep(20 * time.Second)
+		if n := probes.Load(); n != 2 {
+			t.Errorf("%d probes, want no more until the next interval", n)
+		}
+	})
+}
