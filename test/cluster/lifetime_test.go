@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -104,7 +103,7 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = child.cmd.Wait() // it dies of what was done to it
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 			defer cancel()
 			for _, pid := range child.report.PIDs {
 				if err := Until(ctx, func(context.Context) error { return gone(pid) }); err != nil {

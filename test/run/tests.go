@@ -31,6 +31,13 @@ func testSteps() []step {
 	)
 }
 
+// The limits only bound a hang: a busy machine takes several times as long as a
+// quiet one.
+const (
+	unitLimit     = "-timeout=30m"
+	endToEndLimit = "-timeout=60m"
+)
+
 // unitTests runs the tests of all packages but the end-to-end tests, the faults
 // and the benchmarks, with the race detector.
 func unitTests(ctx context.Context, out io.Writer) error {
@@ -38,7 +45,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-race", "-timeout=15m"}
+	args := []string{"-race", unitLimit}
 	for _, pkg := range strings.Fields(list) {
 		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/bench") {
 			continue
@@ -52,7 +59,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 // some packages, which never come out of Go's test cache: what they test is other
 // programs.
 func endToEndTests(env []string, packages ...string) func(context.Context, io.Writer) error {
-	return goTest{env: env, each: true, args: append([]string{"-race", "-count=1", "-timeout=25m", "-parallel=4"}, packages...)}.run
+	return goTest{env: env, each: true, args: append([]string{"-race", "-count=1", endToEndLimit, "-parallel=4"}, packages...)}.run
 }
 
 // matrixSteps are those of `make test-matrix`: the end-to-end tests with other
