@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	kms "k8s.io/kms/apis/v2"
 	"sigs.k8s.io/yaml"
 
@@ -228,6 +230,16 @@ func (p *Plugin) KeyID(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask %s for its key_id: %w", p.name, err)
 	}
 	return status.GetKeyId(), nil
+}
+
+// Idle makes a call that the plugin has nothing to do for: of a method that it does
+// not have. What it takes is what any call takes on this machine at this moment.
+func (p *Plugin) Idle(ctx context.Context) error {
+	err := p.conn.Invoke(ctx, "/none/Nothing", &kms.StatusRequest{}, &kms.StatusResponse{})
+	if status.Code(err) == codes.Unimplemented {
+		return nil
+	}
+	return fmt.Errorf("have %s refuse a method that it does not have: %w", p.name, err)
 }
 
 // KMS is a client of the plugin's socket. Its connection is shared.

@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 	kms "k8s.io/kms/apis/v2"
 
 	"github.com/sealproof/sealproof/test/cluster"
@@ -40,36 +36,6 @@ func callerFaults(t *testing.T, results *results) {
 	p.corruptOne(t)
 }
 
-// told counts the codes that callers were told, and keeps the longest call.
-type told struct {
-	mu      sync.Mutex
-	codes   map[codes.Code]int
-	longest time.Duration
-}
-
-func (o *told) ask(call func() error) {
-	begin := time.Now()
-	err := call()
-	took := time.Since(begin)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.codes == nil {
-		o.codes = map[codes.Code]int{}
-	}
-	o.codes[status.Code(err)]++
-	o.longest = max(o.longest, took)
-}
-
-func (o *told) String() string { return either(slices.Sorted(maps.Keys(o.codes))) }
-
-func either(of []codes.Code) string {
-	var names []string
-	for _, c := range of {
-		names = append(names, c.String())
-	}
-	return strings.Join(names, " or ")
-}
-
 // crowd has a thousand callers ask for what only Vault opens, and others for
 // Status and for what is held. Which of the allowed codes each of them gets
 // depends on who comes first.
@@ -78,11 +44,14 @@ func (p *plane) crowd(t *testing.T, name, how string, allowed ...codes.Code) {
 	t.Run(name, func(t *testing.T) {
 		stop := p.watchLive(p.local)
 		p.wrap(t, many)
-		var cold, held, state, encrypt told
+		var cold, idle, held, state, encrypt told
 		var wg sync.WaitGroup
-		for range many {
+		for i := range many {
 			r := must(p.cold())(t)
 			wg.Go(func() { cold.ask(func() error { _, err := p.local.KMS().Decrypt(p.ctx, r); return err }) })
+			if i%(many/callers) == 0 {
+				wg.Go(func() { idle.ask(func() error { return p.local.Idle(p.ctx) }) })
+			}
 		}
 		for range callers {
 			wg.Go(func() {
@@ -100,11 +69,7 @@ func (p *plane) crowd(t *testing.T, name, how string, allowed ...codes.Code) {
 				t.Errorf("%d callers are told %v", n, c)
 			}
 		}
-		// Twice the deadline: a thousand callers at once are also a load on the
-		// machine that they share with the plugin.
-		if cold.longest > 2*deadline {
-			t.Errorf("a caller waited for %v", cold.longest)
-		}
+		within(t, "a call", cold.longest, deadline, 2*idle.longest) // twice: as in observe
 		for what, o := range map[string]*told{"Status": &state, "what is held": &held, "something new": &encrypt} {
 			if o.codes[codes.OK] != callers {
 				t.Errorf("asked for %s, callers are told %v", what, o.codes)
@@ -155,14 +120,16 @@ func (p *plane) neverReads(t *testing.T) {
 		for range many {
 			wg.Go(func() { _, _ = client.Decrypt(ctx, p.held) }) // never answered
 		}
-		var others told
+		var others, idle told
 		for range callers {
+			idle.ask(func() error { return p.local.Idle(p.ctx) })
 			others.ask(func() error { _, err := p.local.KMS().Decrypt(p.ctx, p.held); return err })
 		}
 		o := p.observeAlone(t)
-		if others.codes[codes.OK] != callers || others.longest > statusLimit {
-			t.Errorf("others are told %v within %v", others.codes, others.longest)
+		if others.codes[codes.OK] != callers {
+			t.Errorf("others are told %v", others.codes)
 		}
+		within(t, "what is held", others.longest, noWait, idle.longest)
 		cancel()
 		close(closed)
 		wg.Wait()

@@ -1,11 +1,14 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/sealproof/sealproof/test/cluster"
 )
 
 // revokedKey measures how long what has been revoked is still used: by the
@@ -37,8 +40,17 @@ func revokedKey(t *testing.T, results *results) {
 		check(t, p.vault.Client().Sys().DeletePolicyWithContext(p.ctx, p.role.Name))
 		p.waitStatus(t, codes.PermissionDenied)
 		used := time.Since(revoked)
-		// A tenth is what intervals are spread over.
-		if most := 2*interval*11/10 + time.Second; used > most {
+		// Two probes must have met the refusal, and no more may be needed. They are
+		// counted, since how long they take depends on the machine: a third would
+		// come an interval after the second. The first request that is refused ends
+		// a probe.
+		met, _ := must(p.local.Metrics(p.ctx))(t).Sum("sealproof_vault_requests_total", "result=refusal")
+		if met != 2 {
+			t.Errorf("the plugin used the key until %g probes had met the refusal, want 2", met)
+		}
+		// Twice what two probes need, and less than two would at the default
+		// interval of 30 s.
+		if most := 5 * interval; used > most {
 			t.Errorf("the plugin used the key for %v more, want at most %v", used, most)
 		}
 		p.writeWhileAccepted(t)
@@ -72,20 +84,23 @@ func (p *plane) writeWhileAccepted(t *testing.T) {
 // the shortest lease there is.
 func leaseOver(t *testing.T, results *results) {
 	p := newVault(t, results, 1)
-	p.local = p.plugin(t, "local", map[string]any{"local-kek": map[string]any{"lease": "1m"}})
+	const lease = time.Minute
+	p.local = p.plugin(t, "local", map[string]any{"local-kek": map[string]any{"lease": lease.String()}})
 	p.direct = p.local
 	p.seal(t)
 	p.run(t, &fault{
 		name: "lease over", how: "toxiproxy refuses connections for longer than `local-kek.lease: 1m`",
 		inject: func(t *testing.T) {
-			p.proxy.Cut()
+			// The lease counts from the start of the last good probe, and one that
+			// begins after this moment is waited for.
 			began := time.Now()
+			check(t, cluster.Until(p.ctx, func(ctx context.Context) error { return probedSince(ctx, p.local, began) }))
+			p.proxy.Cut()
 			p.waitState(t, "outage")
 			check(t, p.local.WaitServing(p.ctx))
 			p.waitStatus(t, codes.Unavailable)
-			// It counts from the start of the last good probe.
-			if took := time.Since(began); took < 55*time.Second {
-				t.Errorf("the lease of a minute ended after %v", took)
+			if took := time.Since(began); took < lease {
+				t.Errorf("the lease of %v ended after %v", lease, took)
 			}
 		},
 		heal: func(t *testing.T) { check(t, p.proxy.Heal(p.ctx)) },
@@ -93,4 +108,19 @@ func leaseOver(t *testing.T, results *results) {
 		says: []string{"the lease of the local key has ended", "Vault has not confirmed it for"},
 		end:  "served until the lease was over, and again without a restart",
 	})
+}
+
+// probedSince reports whether a probe that began after a moment was good.
+func probedSince(ctx context.Context, p *cluster.Plugin, moment time.Time) error {
+	// The plugin counts back from when it answers, which is later than this.
+	asked := time.Now()
+	m, err := p.Metrics(ctx)
+	if err != nil {
+		return err
+	}
+	ago, _ := m.Sum("sealproof_last_good_probe_seconds")
+	if age := time.Duration(ago * float64(time.Second)); age < 0 || age > asked.Sub(moment) {
+		return fmt.Errorf("the last good probe of %s was %v ago", p.Name(), age)
+	}
+	return nil
 }

@@ -20,8 +20,9 @@ const (
 	keyName      = "kubernetes"
 	providerName = "sealproof"
 	namespace    = "default"
-	// limit bounds one group; all of its waits are for readiness.
-	limit = 8 * time.Minute
+	// limit bounds one group; all of its waits are for readiness. It is many times
+	// what a group takes on a quiet machine.
+	limit = 20 * time.Minute
 )
 
 // programs builds everything once for all groups of this run.

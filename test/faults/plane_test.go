@@ -23,16 +23,8 @@ import (
 	"github.com/sealproof/sealproof/test/internal/rig"
 )
 
-const (
-	// deadline is that of the API server for its calls (kube-apiserver's
-	// EncryptionConfiguration, timeout). The plugin's own, 2.5 s, is below it.
-	deadline = 3 * time.Second
-	// statusLimit is far above what Status takes on a busy machine, and below
-	// what anything takes that waits for a Vault that hangs.
-	statusLimit = time.Second
-	// callers are how many ask at once.
-	callers = 64
-)
+// callers are how many ask at once.
+const callers = 64
 
 // plane is a control plane whose network to Vault can be spoiled, with two
 // plugins on one key.
@@ -177,83 +169,6 @@ func (p *plane) cold() (*kms.DecryptRequest, error) {
 	}
 }
 
-// answers are what callers are told.
-type answers struct{ status, encrypt, held, cold, direct codes.Code }
-
-// serves is a plugin that does all its work; carries on is one that does what it
-// can without Vault.
-func serves() answers { return answers{} }
-
-func carriesOn(code codes.Code) answers { return answers{cold: code, direct: code} }
-
-func fails(code codes.Code) answers { return answers{code, code, code, code, code} }
-
-// observation is what callers met.
-type observation struct {
-	answers
-	longest time.Duration
-	// coldError and statusError are what was said.
-	coldError, heldError, statusError error
-}
-
-// observe asks for everything at once: many for Status, and many for what only
-// Vault can open, each another one.
-func (p *plane) observe(t *testing.T) observation {
-	t.Helper()
-	var o observation
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	ask := func(call func(context.Context) error, code *codes.Code, said *error, most time.Duration) {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(p.ctx, 2*deadline)
-			defer cancel()
-			begin := time.Now()
-			err := call(ctx)
-			took := time.Since(begin)
-			mu.Lock()
-			defer mu.Unlock()
-			o.longest = max(o.longest, took)
-			if took > most {
-				t.Errorf("a call took %v, want at most %v: %v", took, most, err)
-			}
-			if *said != nil && status.Code(err) != *code {
-				t.Errorf("callers are told different things: %v and %v", *said, err)
-			}
-			*code, *said = status.Code(err), err
-		})
-	}
-	var encryptError, directError error
-	for range callers {
-		ask(func(ctx context.Context) error {
-			r, err := p.cold()
-			if err == nil {
-				_, err = p.local.KMS().Decrypt(ctx, r)
-			}
-			return err
-		}, &o.cold, &o.coldError, deadline)
-	}
-	for range callers {
-		ask(func(ctx context.Context) error {
-			_, err := p.local.KMS().Status(ctx, &kms.StatusRequest{})
-			return err
-		}, &o.status, &o.statusError, statusLimit)
-	}
-	ask(func(ctx context.Context) error {
-		_, err := p.local.KMS().Decrypt(ctx, p.held)
-		return err
-	}, &o.held, &o.heldError, deadline)
-	ask(func(ctx context.Context) error {
-		_, err := p.local.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: []byte("new"), Uid: "new"})
-		return err
-	}, &o.encrypt, &encryptError, deadline)
-	ask(func(ctx context.Context) error {
-		_, err := p.direct.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: []byte("new"), Uid: "new"})
-		return err
-	}, &o.direct, &directError, deadline)
-	wg.Wait()
-	return o
-}
-
 // waitWhole waits until both plugins do all their work, with Vault too.
 func (p *plane) waitWhole(t *testing.T) {
 	t.Helper()
@@ -330,7 +245,8 @@ func (p *plane) watchLive(plugins ...*cluster.Plugin) (stop func() string) {
 	for i, plugin := range plugins {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if answer := live(ctx, plugin); answer != "" && (said[i] == "" || answer != "ok") {
+				// Not ctx: what has begun is finished, or its end would look well.
+				if answer := live(p.ctx, plugin); answer != "" && (said[i] == "" || answer != "ok") {
 					said[i] = answer
 				}
 				select {
@@ -350,7 +266,7 @@ func (p *plane) watchLive(plugins ...*cluster.Plugin) (stop func() string) {
 
 // live returns what /livez answers; nothing if nobody listens.
 func live(ctx context.Context, p *cluster.Plugin) string {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	code, body, err := p.Get(ctx, "/livez")
 	switch {

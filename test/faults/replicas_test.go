@@ -2,10 +2,7 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,46 +77,15 @@ func (p *plane) killLeader(t *testing.T) {
 	f.inject = func(t *testing.T) {
 		leader = must(p.vault.WaitLeader(p.ctx))(t)
 		p.wrap(t, tries)
-		stop := p.load(seals(p.local), follows(p.local))
+		l := p.load(seals(p.local), follows(p.local))
 		killed := time.Now()
 		check(t, leader.Kill())
 		p.waitOpens(t)
 		f.end = fmt.Sprintf("Vault was back for the plugin %s after; what it does by itself never failed; every Secret read", seconds(time.Since(killed)))
-		made, failed := stop()
-		if len(failed) > 0 || made == 0 {
-			t.Errorf("%d of %d calls failed: %v", len(failed), made, errors.Join(failed[:min(len(failed), 5)]...))
-		}
+		p.allServed(t, l, 10)
 		must(p.vault.WaitLeader(p.ctx))(t)
 	}
 	p.run(t, f)
-}
-
-// load makes calls, each in a loop of its own, until stop is called, which
-// returns how many were made and the errors of those that failed.
-func (p *plane) load(calls ...func(context.Context, int) error) (stop func() (made int, failed []error)) {
-	ctx, cancel := context.WithCancel(p.ctx)
-	var made atomic.Int64
-	var mu sync.Mutex
-	var failed []error
-	var wg sync.WaitGroup
-	for _, call := range calls {
-		wg.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				err := call(p.ctx, i) // not ctx: what has begun is finished
-				made.Add(1)
-				if err != nil {
-					mu.Lock()
-					failed = append(failed, err)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	return func() (int, []error) {
-		cancel()
-		wg.Wait()
-		return int(made.Load()), failed
-	}
 }
 
 // writes is load through an API server: one Secret after the other.
@@ -133,7 +99,7 @@ func (p *plane) writes(a *cluster.APIServer, prefix string) func(context.Context
 // never repeats a request.
 func seals(plugin *cluster.Plugin) func(context.Context, int) error {
 	return func(ctx context.Context, i int) error {
-		ctx, cancel := context.WithTimeout(ctx, deadline)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		sealed, err := plugin.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: fmt.Append(nil, i), Uid: "load"})
 		if err != nil {
@@ -173,15 +139,12 @@ func (p *plane) rotateUnderLoad(t *testing.T, servers ...*cluster.APIServer) {
 	p.run(t, &fault{
 		name: "rotation under load", how: "`transit/keys/…/rotate` while both API servers write and clients without retries seal and open",
 		inject: func(t *testing.T) {
-			stop := p.load(p.writes(servers[0], "load-one"), p.writes(servers[1], "load-two"),
+			l := p.load(p.writes(servers[0], "load-one"), p.writes(servers[1], "load-two"),
 				seals(p.local), seals(p.direct), follows(p.local))
 			must(p.vault.Rotate(p.ctx, keyName))(t)
 			must(p.local.WaitNewKeyID(p.ctx, before))(t)
 			must(p.direct.WaitNewKeyID(p.ctx, before))(t)
-			made, failed := stop()
-			if len(failed) > 0 || made < 100 {
-				t.Errorf("%d of %d calls failed: %v", len(failed), made, errors.Join(failed[:min(len(failed), 5)]...))
-			}
+			p.allServed(t, l, 100)
 		},
 		heal: func(*testing.T) {},
 		want: serves(),
@@ -191,20 +154,18 @@ func (p *plane) rotateUnderLoad(t *testing.T, servers ...*cluster.APIServer) {
 
 func (p *plane) killUnderLoad(t *testing.T) {
 	t.Helper()
-	var stopWrites, stopCalls func() (int, []error)
+	var writes, calls *load
 	p.run(t, &fault{
 		name: "plugin killed under load", how: "SIGKILL while an API server writes and a client without retries seals and opens; later started",
 		inject: func(t *testing.T) {
-			stopWrites, stopCalls = p.load(p.writes(p.api, "killed")), p.load(seals(p.local))
+			writes, calls = p.load(p.writes(p.api, "killed")), p.load(seals(p.local))
 			check(t, p.local.Kill())
 		},
 		heal: func(t *testing.T) {
 			check(t, p.local.Start())
 			check(t, p.local.WaitServing(p.ctx))
-			if made, failed := stopWrites(); len(failed) > 0 || made == 0 {
-				t.Errorf("%d of %d writes failed: %v", len(failed), made, errors.Join(failed...))
-			}
-			_, failed := stopCalls()
+			p.allServed(t, writes, 1)
+			failed := calls.stop()
 			for _, err := range failed {
 				if status.Code(err) != codes.Unavailable {
 					t.Errorf("a client was told %v", err)

@@ -1,0 +1,164 @@
+package faults
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	kms "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/test/cluster"
+)
+
+// A busy machine delays every call, and by how much nobody can say beforehand. So
+// calls that the plugin has nothing to do for are made at the same moment, and the
+// limits are for what a call takes beyond the delay that the slowest of those met.
+const (
+	// deadline is that of the API server for its calls (kube-apiserver's
+	// EncryptionConfiguration, timeout). The plugin's own, 2.5 s, is below it; a
+	// call that waits for a Vault that hangs, and has none, lasts for patience.
+	deadline = 3 * time.Second
+	// noWait is below the plugin's own deadline: what a call takes at least that
+	// waits for a Vault that hangs.
+	noWait = 2 * time.Second
+	// patience bounds a call that is never answered. It is no claim: a plugin that
+	// keeps its own deadline has answered long before.
+	patience = time.Minute
+)
+
+// answers are what callers are told.
+type answers struct{ status, encrypt, held, cold, direct codes.Code }
+
+// serves is a plugin that does all its work; carries on is one that does what it
+// can without Vault.
+func serves() answers { return answers{} }
+
+func carriesOn(code codes.Code) answers { return answers{cold: code, direct: code} }
+
+func fails(code codes.Code) answers { return answers{code, code, code, code, code} }
+
+// observation is what callers met.
+type observation struct {
+	answers
+	longest time.Duration
+	// coldError and statusError are what was said.
+	coldError, heldError, statusError error
+}
+
+// told counts the codes that callers were told, and keeps the longest call.
+type told struct {
+	mu      sync.Mutex
+	codes   map[codes.Code]int
+	last    error
+	longest time.Duration
+}
+
+func (o *told) ask(call func() error) {
+	begin := time.Now()
+	err := call()
+	took := time.Since(begin)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.codes == nil {
+		o.codes = map[codes.Code]int{}
+	}
+	o.codes[status.Code(err)]++
+	o.last = err
+	o.longest = max(o.longest, took)
+}
+
+// made is how many were told anything so far.
+func (o *told) made() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, count := range o.codes {
+		n += count
+	}
+	return n
+}
+
+// same is the code that all were told.
+func (o *told) same(t *testing.T) codes.Code {
+	t.Helper()
+	if len(o.codes) != 1 {
+		t.Errorf("callers are told different things: %v, in the end %v", o.codes, o.last)
+	}
+	return status.Code(o.last)
+}
+
+func (o *told) String() string { return either(slices.Sorted(maps.Keys(o.codes))) }
+
+func either(of []codes.Code) string {
+	var names []string
+	for _, c := range of {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, " or ")
+}
+
+// observe asks for everything at once: many for Status, and many for what only
+// Vault can open, each another one.
+func (p *plane) observe(t *testing.T) observation {
+	t.Helper()
+	var cold, state, idle, held, encrypt, direct told
+	var wg sync.WaitGroup
+	ask := func(o *told, call func(context.Context) error) {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(p.ctx, patience)
+			defer cancel()
+			o.ask(func() error { return call(ctx) })
+		})
+	}
+	seal := func(plugin *cluster.Plugin) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := plugin.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: []byte("new"), Uid: "new"})
+			return err
+		}
+	}
+	for range callers {
+		ask(&cold, func(ctx context.Context) error {
+			r, err := p.cold()
+			if err == nil {
+				_, err = p.local.KMS().Decrypt(ctx, r)
+			}
+			return err
+		})
+		ask(&state, func(ctx context.Context) error {
+			_, err := p.local.KMS().Status(ctx, &kms.StatusRequest{})
+			return err
+		})
+		ask(&idle, p.local.Idle) // only its time counts: a plugin that is dead has no method at all
+	}
+	ask(&held, func(ctx context.Context) error {
+		_, err := p.local.KMS().Decrypt(ctx, p.held)
+		return err
+	})
+	ask(&encrypt, seal(p.local))
+	ask(&direct, seal(p.direct))
+	wg.Wait()
+
+	waited := max(cold.longest, held.longest, encrypt.longest, direct.longest)
+	// Those that wait until their deadline are asked at once, and answered at once.
+	within(t, "a call", waited, deadline, 2*idle.longest)
+	within(t, "Status", state.longest, noWait, idle.longest)
+	return observation{
+		answers:   answers{status: state.same(t), encrypt: encrypt.same(t), held: held.same(t), cold: cold.same(t), direct: direct.same(t)},
+		longest:   max(waited, state.longest),
+		coldError: cold.last, heldError: held.last, statusError: state.last,
+	}
+}
+
+// within checks that the longest call took no more than a limit and the delay that
+// the machine adds.
+func within(t *testing.T, what string, longest, limit, delay time.Duration) {
+	t.Helper()
+	if longest > limit+delay {
+		t.Errorf("%s took %v, want at most %v and the %v that this machine adds", what, longest, limit, delay)
+	}
+}
