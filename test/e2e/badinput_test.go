@@ -40,7 +40,7 @@ func TestWhatVaultWillNotServeIsSaidInStatus(t *testing.T) {
 		"the secret-id file is missing": {func(o *cluster.PluginOptions) { o.Role.SecretIDFile = "/nonexistent/secret-id" },
 			codes.Unauthenticated, []string{"secret-id file"}},
 		"the role does not exist": {func(o *cluster.PluginOptions) { o.Role.RoleID = "11111111-2222-3333-4444-555555555555" },
-			codes.Unauthenticated, []string{"refuses the login"}},
+			codes.Unauthenticated, []string{"does not know the role-id"}},
 		"the key does not exist": {func(o *cluster.PluginOptions) { o.Key, o.Role = "missing", wide },
 			codes.PermissionDenied, []string{"missing", "not found"}},
 		"the key is of a type that cannot serve": {func(o *cluster.PluginOptions) { o.Key, o.Role = "rsa", wide },
