@@ -21,6 +21,7 @@ const (
 	maxResources = 5_000  // distinct paths
 	maxGroups    = 10_000 // distinct ways of writing, over all resources
 	maxListed    = 1_000  // names of damaged values, of each kind
+	maxName      = 512    // bytes of one name; Kubernetes allows 253
 )
 
 // Other stands for resources beyond maxResources, and Shapeless for keys that
@@ -41,7 +42,8 @@ type Group struct {
 	VaultVersion uint32 // 0 for none
 	Envelope     storedvalue.Envelope
 	Cluster      string
-	// Rest stands for all the ways beyond maxGroups.
+	// Rest stands for all the ways of encryption beyond maxGroups: nothing is
+	// known about their keys.
 	Rest bool
 }
 
@@ -139,15 +141,22 @@ func (inv *Inventory) Add(key, value []byte, modRevision int64) {
 }
 
 func object(r *Resource, k storedvalue.Key, key []byte, v storedvalue.Value) Object {
-	o := Object{Resource: r.String(), Namespace: string(k.Namespace), Name: string(k.Name), Problem: v.Problem}
+	o := Object{Resource: r.String(), Namespace: shortened(k.Namespace), Name: shortened(k.Name), Problem: v.Problem}
 	if o.Name == "" {
-		o.Name = string(key)
+		o.Name = shortened(key)
 	}
 	return o
 }
 
+func shortened(name []byte) string {
+	if len(name) > maxName {
+		return string(name[:maxName]) + "..."
+	}
+	return string(name)
+}
+
 func (inv *Inventory) resource(k storedvalue.Key, shaped bool) *Resource {
-	if !shaped {
+	if !shaped || len(k.Path) > maxName {
 		return inv.special(Shapeless)
 	}
 	if r, ok := inv.resources[string(k.Path)]; ok {
@@ -182,7 +191,9 @@ func (inv *Inventory) count(r *Resource, v storedvalue.Value, modRevision int64)
 
 func (inv *Inventory) newGroup(r *Resource, v storedvalue.Value) *Count {
 	key, g := string(inv.groupKey(v)), groupOf(v)
-	if inv.groups >= maxGroups {
+	// Only what is well-formed and encrypted carries names that can be without
+	// number. Plaintext must stay told apart: rules judge it by its group.
+	if v.Encrypted() && inv.groups >= maxGroups {
 		g = Group{Format: v.Format, Problem: v.Problem, Rest: true}
 		key = "rest" + string([]byte{byte(v.Format), byte(v.Problem)})
 		if c, ok := r.groups[key]; ok {
@@ -235,6 +246,10 @@ func (inv *Inventory) Resources() []*Resource {
 
 // Secrets returns what was counted of core Secrets; nil if there are none.
 func (inv *Inventory) Secrets() *Resource { return inv.resources["secrets"] }
+
+// Has reports whether anything is stored under a resource's path, such as
+// "namespaces".
+func (inv *Inventory) Has(path string) bool { return inv.resources[path] != nil }
 
 // Totals adds up all resources.
 func (inv *Inventory) Totals() (total Resource) {

@@ -152,6 +152,29 @@ func TestMemoryIsBoundedWhateverIsStored(t *testing.T) {
 	}
 }
 
+func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
+	inv := inventory.New("/registry")
+	long := strings.Repeat("n", 1<<20)
+	inv.Add([]byte("/registry/secrets/"+long+"/"+long), plaintext(), 1)
+	inv.Add([]byte("/registry/secrets/default/"), plaintext(), 1)
+	inv.Add([]byte("/registry/"+long+"/default/x"), plaintext(), 1)
+	if n := inv.Secrets().Plaintext; n != 2 || len(inv.PlaintextSecrets) != 2 {
+		t.Fatalf("%d plaintext Secrets, %d named", n, len(inv.PlaintextSecrets))
+	}
+	cut := strings.Repeat("n", 512) + "..."
+	if o := inv.PlaintextSecrets[0]; o.Namespace != cut || o.Name != cut {
+		t.Errorf("a namespace of %d bytes and a name of %d", len(o.Namespace), len(o.Name))
+	}
+	if o := inv.PlaintextSecrets[1]; o.Name != "/registry/secrets/default/" {
+		t.Errorf("a Secret without name is called %q", o.Name)
+	}
+	for _, r := range inv.Resources() {
+		if len(r.String()) > 512 {
+			t.Errorf("a resource's name of %d bytes", len(r.String()))
+		}
+	}
+}
+
 func TestCountingAKnownGroupDoesNotAllocate(t *testing.T) {
 	inv := inventory.New("/registry")
 	key, value := []byte("/registry/secrets/default/x"), kmsV2("p", "k", 1)

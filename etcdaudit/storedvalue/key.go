@@ -19,7 +19,9 @@ type Key struct {
 // ParseKey splits an etcd key as an API server builds it: prefix, resource,
 // namespace where there is one, name, with slashes between. The prefix has a
 // leading and no trailing slash ("/registry", or "/kubernetes.io" on
-// OpenShift). A key of another shape gives false.
+// OpenShift). The name is empty where nothing follows the last slash; an API
+// server builds no such key, but its LIST reads it. A key of another shape gives
+// false.
 func ParseKey(prefix string, key []byte) (Key, bool) {
 	if !hasPrefix(key, prefix) || len(key) == len(prefix) || key[len(prefix)] != '/' {
 		return Key{}, false
@@ -44,7 +46,7 @@ func ParseKey(prefix string, key []byte) (Key, bool) {
 	if slash := bytes.IndexByte(k.Name, '/'); slash >= 0 {
 		k.Namespace, k.Name = k.Name[:slash:slash], k.Name[slash+1:]
 	}
-	return k, len(k.Name) > 0
+	return k, true
 }
 
 // IsSecret reports whether the key holds a core Secret.
@@ -59,8 +61,8 @@ type Resource struct {
 	// not known, rather than core.
 	Known bool
 	// Internal is set for what the API server keeps for itself (addresses,
-	// allocations, leases of masters). It has no REST API, and an
-	// EncryptionConfiguration cannot name it.
+	// allocations, leases of masters). It has no REST API, and no entry of an
+	// EncryptionConfiguration reaches it, not even "*.*".
 	Internal bool
 }
 

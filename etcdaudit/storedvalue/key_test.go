@@ -30,6 +30,9 @@ func TestKeysAreReadAsAPIServersBuildThem(t *testing.T) {
 		{"an allocation", "/registry", "/registry/ranges/serviceips", "ranges", "", "serviceips", false},
 		{"a name with a slash keeps it", "/registry", "/registry/secrets/a/b/c", "secrets", "a", "b/c", true},
 		{"a Secret without namespace is still a Secret", "/registry", "/registry/secrets/db", "secrets", "", "db", true},
+		{"a Secret whose name is missing is listed with the others", "/registry", "/registry/secrets/default/", "secrets", "default", "", true},
+		{"a Secret without anything", "/registry", "/registry/secrets/", "secrets", "", "", true},
+		{"a service without a name", "/registry", "/registry/services/specs/", "services", "", "", false},
 		{"a resource of the future", "/registry", "/registry/gizmos/default/x", "gizmos", "default", "x", false},
 	}
 	for _, tt := range tests {
@@ -56,9 +59,9 @@ func TestKeysAreReadAsAPIServersBuildThem(t *testing.T) {
 
 func TestKeysOfAnotherShapeAreRefused(t *testing.T) {
 	for _, key := range []string{
-		"", "/", "/registry", "/registry/", "/registry/secrets", "/registry/secrets/", "/registry//secrets/x",
-		"/registry2/secrets/default/db", "/other/secrets/default/db", "/registry/services/specs", "/registry/services/specs/",
-		"/registry/example.com/widgets", "/registry/example.com//x", "compact_rev_key", "/registry/secrets/default/",
+		"", "/", "/registry", "/registry/", "/registry/secrets", "/registry//secrets/x",
+		"/registry2/secrets/default/db", "/other/secrets/default/db", "/registry/services/specs",
+		"/registry/example.com/widgets", "/registry/example.com//x", "compact_rev_key",
 	} {
 		if k, ok := storedvalue.ParseKey("/registry", []byte(key)); ok {
 			t.Errorf("%q was read as %q %q/%q", key, k.Path, k.Namespace, k.Name)

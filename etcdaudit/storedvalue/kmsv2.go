@@ -95,7 +95,7 @@ func decodeObject(v *Value) (seen annotationsSeen, ok bool) {
 			case annotationKEK:
 				v.kek, v.hasKEK = value, true
 			case annotationCluster:
-				v.cluster, v.hasCluster = value, true
+				v.cluster, v.hasCluster = value, len(value) <= maxCluster
 			}
 		case fieldDEKSourceType:
 			v.DEKSourceType = DEKSourceType(int32(number)) //nolint:gosec // protobuf enums keep the low 32 bits

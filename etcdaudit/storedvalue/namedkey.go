@@ -1,6 +1,9 @@
 package storedvalue
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // maxName bounds the search for the end of a name, in bytes. The API server
 // sets no bound; without one here a damaged value would be shown as one long
@@ -18,11 +21,22 @@ const (
 )
 
 // parseNamedKey reads "<key name>:<ciphertext>" of aescbc, aesgcm and secretbox.
+// Such a name may contain colons itself. Where whole blocks do not follow the
+// first colon of an aescbc value, the first one that they do follow ends the
+// name: the value is sound and must not be called damaged.
 func parseNamedKey(f Format, rest []byte) Value {
 	name, ciphertext, problem := cutName(rest)
 	v := Value{Format: f, Problem: problem, Name: name, Ciphertext: ciphertext}
 	if problem == NoProblem {
 		v.Problem = checkCiphertext(f, ciphertext)
+	}
+	if v.Problem != CiphertextBlocks {
+		return v
+	}
+	for end := len(name) + 1; end < min(len(rest), maxName+1) && rest[end] >= ' '; end++ {
+		if rest[end] == ':' && checkCiphertext(f, rest[end+1:]) == NoProblem && utf8.Valid(rest[:end]) {
+			return Value{Format: f, Name: rest[:end:end], Ciphertext: rest[end+1:]}
+		}
 	}
 	return v
 }

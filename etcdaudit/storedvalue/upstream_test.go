@@ -162,6 +162,8 @@ func TestWhatTheAPIServerWritesIsRecognised(t *testing.T) {
 		{"identity as CBOR", written(t, "", identity.NewEncryptCheckTransformer(), encode(t, runtime.ContentTypeCBOR)), want{format: storedvalue.CBOR}},
 		{"aescbc", written(t, "k8s:enc:aescbc:v1:key1:", aestransformer.NewCBCTransformer(block), protobuf),
 			want{format: storedvalue.AESCBC, name: "key1", overhead: 16 + 16 - len(protobuf)%16}},
+		{"aescbc with colons in its key's name", written(t, "k8s:enc:aescbc:v1:team:a:2026:", aestransformer.NewCBCTransformer(block), protobuf),
+			want{format: storedvalue.AESCBC, name: "team:a:2026", overhead: 16 + 16 - len(protobuf)%16}},
 		{"aesgcm", written(t, "k8s:enc:aesgcm:v1:key-2:", gcm, protobuf),
 			want{format: storedvalue.AESGCM, name: "key-2", overhead: 12 + 16}},
 		{"secretbox", written(t, "k8s:enc:secretbox:v1:k:", secretbox.NewSecretboxTransformer([32]byte{9}), protobuf),

@@ -82,8 +82,8 @@ type Value struct {
 	Problem Problem
 
 	// Name is the key's name (aescbc, aesgcm, secretbox) or the KMS provider's
-	// name. An aescbc, aesgcm or secretbox name that contains a colon is cut
-	// there: the bytes alone do not say where such a name ends.
+	// name. An aesgcm or secretbox name that contains a colon is cut there, and
+	// one of aescbc may be: the bytes alone do not say where such a name ends.
 	Name []byte
 	// KeyID is the key_id that the KMS v2 plugin gave.
 	KeyID []byte

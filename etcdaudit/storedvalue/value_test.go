@@ -85,6 +85,8 @@ func TestMalformedValuesNameTheirProblem(t *testing.T) {
 		{"aescbc whose key name is endless", "k8s:enc:aescbc:v1:" + long, storedvalue.AESCBC, storedvalue.NameTooLong},
 		{"aescbc with an IV and no block", "k8s:enc:aescbc:v1:k:" + strings.Repeat("x", 16), storedvalue.AESCBC, storedvalue.CiphertextShort},
 		{"aescbc cut in a block", "k8s:enc:aescbc:v1:k:" + strings.Repeat("x", 47), storedvalue.AESCBC, storedvalue.CiphertextBlocks},
+		{"aescbc cut in a block, with a colon that ends no name", "k8s:enc:aescbc:v1:k:\x80:" + strings.Repeat("x", 32), storedvalue.AESCBC, storedvalue.CiphertextBlocks},
+		{"aescbc cut in a block, with a colon after a control character", "k8s:enc:aescbc:v1:k:\x01:" + strings.Repeat("x", 32), storedvalue.AESCBC, storedvalue.CiphertextBlocks},
 		{"aesgcm without room for its tag", "k8s:enc:aesgcm:v1:k:" + strings.Repeat("x", 27), storedvalue.AESGCM, storedvalue.CiphertextShort},
 		{"secretbox without room for its nonce", "k8s:enc:secretbox:v1:k:" + strings.Repeat("x", 39), storedvalue.Secretbox, storedvalue.CiphertextShort},
 		{"kms v1 that ends after its name", "k8s:enc:kms:v1:p:", storedvalue.KMSv1, storedvalue.EnvelopeTruncated},
@@ -223,6 +225,7 @@ func TestAFormOfThisProjectNeedsAllItsParts(t *testing.T) {
 		{"local without a seed", sound().bytes(3, local[:37]).annotation("cluster.sealproof", "c").annotation("kek.sealproof", kek), storedvalue.EnvelopeOther},
 		{"local whose KEK is no Transit ciphertext", sound().bytes(3, local).annotation("cluster.sealproof", "c").annotation("kek.sealproof", "x"), storedvalue.EnvelopeOther},
 		{"vault", sound().bytes(3, kek).annotation("cluster.sealproof", "c"), storedvalue.EnvelopeSealproofVault},
+		{"vault with a cluster that no plugin accepts", sound().bytes(3, kek).annotation("cluster.sealproof", strings.Repeat("c", 64)), storedvalue.EnvelopeTransit},
 		{"bare Transit", sound().bytes(3, kek), storedvalue.EnvelopeTransit},
 		{"another plugin", sound(), storedvalue.EnvelopeOther},
 	}

@@ -14,6 +14,8 @@ const (
 	localEnvelopeVersion  = 1
 	localEnvelopeOverhead = 1 + 8 + gcmNonce + gcmTag
 	maxLocalSeed          = 512 // the API server's seeds have 32 bytes
+
+	maxCluster = 63 // bytes of a cluster identity; anything longer is not ours
 )
 
 // Envelope says which KMS plugin's form a DEK source has.
@@ -70,7 +72,12 @@ func localEnvelope(source []byte) bool {
 
 // Cluster returns the cluster identity that this project's plugin bound the
 // value to, as a view.
-func (v Value) Cluster() ([]byte, bool) { return v.cluster, v.hasCluster }
+func (v Value) Cluster() ([]byte, bool) {
+	if !v.hasCluster {
+		return nil, false
+	}
+	return v.cluster, true
+}
 
 // VaultKeyVersion returns the version of the Vault Transit key that wraps the
 // value's DEK source, as the ciphertext itself says ("vault:vN:"): that of the
