@@ -123,10 +123,15 @@ func keyNames(k *fileKeys) []string {
 }
 
 // For returns the rule for a resource: its own, else that of its group, else
-// that of all; an empty rule, which stores plaintext, if there is none. It
-// returns false when the resource's group is not known and the answer depends
+// that of all; an empty rule, which stores plaintext, if there is none, and for
+// what the API server keeps for itself. It returns false when the resource's group is not known and the answer depends
 // on it.
 func (c *Config) For(r storedvalue.Resource) (Rule, bool) {
+	// An API server opens the storage of these without its transformers, whatever
+	// the configuration says: a wildcard does not reach them either.
+	if r.Internal {
+		return Rule{}, true
+	}
 	if !r.Known {
 		for gr := range c.rules {
 			if gr != everything() && (gr.name == r.Name || gr.name == "*") {
@@ -163,41 +168,51 @@ const (
 )
 
 // Judge says how a value relates to the rule. name is the value's key or
-// provider name, and is ignored for plaintext.
-func (r Rule) Judge(format storedvalue.Format, name string) Standing {
+// provider name, and is ignored for plaintext. Where several keys of the rule fit
+// the name, as when a key was replaced under its old name, the standings of all
+// of them are possible.
+func (r Rule) Judge(format storedvalue.Format, name string) []Standing {
 	if format.Plaintext() {
 		if r.Encrypts() {
-			return Plaintext
+			return []Standing{Plaintext}
 		}
-		return AsConfigured
+		return []Standing{AsConfigured}
 	}
+	var possible []Standing
 	for i, p := range r.Providers {
-		if p.Format != format {
-			continue
-		}
-		key := slices.IndexFunc(p.Names, func(configured string) bool { return storedName(format, configured) == name })
-		switch {
-		case key < 0:
-			continue
-		case !r.Encrypts():
-			return EncryptedUnconfigured
-		case i > 0:
-			return StaleProvider
-		case key > 0:
-			return StaleKey
-		default:
-			return AsConfigured
+		for j, configured := range p.Names {
+			if p.Format == format && fits(format, configured, name) {
+				possible = append(possible, r.standing(i, j))
+			}
 		}
 	}
-	return Unreadable
+	if len(possible) == 0 {
+		return []Standing{Unreadable}
+	}
+	return possible
 }
 
-// storedName is a configured name as storedvalue reports it: the name of an AES
-// or secretbox key ends there at its first colon.
-func storedName(format storedvalue.Format, configured string) string {
-	if format == storedvalue.KMSv1 || format == storedvalue.KMSv2 {
-		return configured
+// standing is that of a value written with a key of a provider, by their places
+// in the rule.
+func (r Rule) standing(provider, key int) Standing {
+	switch {
+	case !r.Encrypts():
+		return EncryptedUnconfigured
+	case provider > 0:
+		return StaleProvider
+	case key > 0:
+		return StaleKey
+	default:
+		return AsConfigured
 	}
-	name, _, _ := strings.Cut(configured, ":")
-	return name
+}
+
+// fits reports whether a configured name can be the one that a value shows. Of
+// the name of an AES or secretbox key a value may show only what is before a
+// colon.
+func fits(format storedvalue.Format, configured, stored string) bool {
+	if configured == stored {
+		return true
+	}
+	return format != storedvalue.KMSv1 && format != storedvalue.KMSv2 && strings.HasPrefix(configured, stored+":")
 }

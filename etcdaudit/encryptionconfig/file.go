@@ -55,7 +55,7 @@ func (s *secret) UnmarshalJSON(raw []byte) error {
 	if len(raw) < 2 || raw[0] != '"' {
 		return errSecretNotString
 	}
-	encoded := raw[1 : len(raw)-1] // base64 has nothing that JSON escapes
+	encoded := withoutLineBreaks(raw[1 : len(raw)-1])
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
 	defer clear(decoded)
 	n, err := base64.StdEncoding.Decode(decoded, encoded)
@@ -63,6 +63,20 @@ func (s *secret) UnmarshalJSON(raw []byte) error {
 		s.length = -1
 	}
 	return nil
+}
+
+// withoutLineBreaks takes out, in place, the line breaks of a YAML block, which
+// base64 allows anywhere. Nothing else in base64 is escaped in JSON.
+func withoutLineBreaks(encoded []byte) []byte {
+	kept := encoded[:0]
+	for i := 0; i < len(encoded); i++ {
+		if encoded[i] == '\\' && i+1 < len(encoded) && (encoded[i+1] == 'n' || encoded[i+1] == 'r') {
+			i++
+			continue
+		}
+		kept = append(kept, encoded[i])
+	}
+	return kept
 }
 
 var errSecretNotString = errors.New("a key's secret is not a string")

@@ -12,11 +12,12 @@ import (
 	"k8s.io/apiserver/pkg/apis/apiserver/validation"
 
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
-// upstream decodes and validates as an API server with automatic reload does
-// (loadConfig in pkg/server/options/encryptionconfig/config.go).
-func upstream(t testing.TB, text []byte) error {
+// upstream returns what decodes and validates as an API server with automatic
+// reload does (loadConfig in pkg/server/options/encryptionconfig/config.go).
+func upstream(t testing.TB) func(text []byte) error {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{apiserver.AddToScheme, apiserverv1.AddToScheme} {
@@ -24,18 +25,24 @@ func upstream(t testing.TB, text []byte) error {
 			t.Fatal(err)
 		}
 	}
-	obj, _, err := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDecoder().Decode(text, nil, nil)
-	if err != nil {
-		return err
+	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDecoder()
+	return func(text []byte) error {
+		if len(text) == 0 {
+			return errOther
+		}
+		obj, _, err := decoder.Decode(text, nil, nil)
+		if err != nil {
+			return err
+		}
+		config, ok := obj.(*apiserver.EncryptionConfiguration)
+		if !ok {
+			return errOther
+		}
+		return validation.ValidateEncryptionConfiguration(config, true).ToAggregate()
 	}
-	config, ok := obj.(*apiserver.EncryptionConfiguration)
-	if !ok {
-		return errOther
-	}
-	return validation.ValidateEncryptionConfiguration(config, true).ToAggregate()
 }
 
-var errOther = errors.New("another kind")
+var errOther = errors.New("another kind, or nothing")
 
 // documents are all that the other tests of this package parse, good and bad.
 func documents() []string {
@@ -60,6 +67,9 @@ func documents() []string {
 		head + entry("secrets", "kms: {apiVersion: v2, name: p, endpoint: 'unix:///s', timeout: 3}"), head + entry("secrets", "kms: {apiVersion: v2, name: p, endpoint: 'unix:///s', timeout: -3s}"),
 		head + entry("secrets", "kms: {apiVersion: v2, name: p, endpoint: 'unix:///s', timeout: null}"), head + entry("secrets", "identity: null"),
 	}
+	for _, secret := range []string{key() + `\n`, key()[:9] + `\r\n` + key()[9:], `\n`, key() + `\\n`, key() + `\t`, "====", "a"} {
+		docs = append(docs, head+entry("secrets", `aescbc: {keys: [{name: a, secret: "`+secret+`"}]}`))
+	}
 	for _, version := range []string{"v1", "v2", "v3", "''"} {
 		for _, name := range []string{"", "a", "a:b"} {
 			docs = append(docs, head+entry("secrets", kms(version, name)))
@@ -78,10 +88,10 @@ func documents() []string {
 // except for one thing that it only finds out when it builds the transformers:
 // an entry that an earlier wildcard hides.
 func TestTheAPIServerAgreesOnWhatIsValid(t *testing.T) {
-	accepted := 0
+	accepted, theirsOf := 0, upstream(t)
 	for _, doc := range documents() {
 		_, err := encryptionconfig.Parse([]byte(doc))
-		theirs := upstream(t, []byte(doc))
+		theirs := theirsOf([]byte(doc))
 		if (err == nil) != (theirs == nil) {
 			t.Errorf("here: %v\nAPI server: %v\n%s", err, theirs, doc)
 		}
@@ -92,4 +102,23 @@ func TestTheAPIServerAgreesOnWhatIsValid(t *testing.T) {
 	if accepted < 10 {
 		t.Errorf("only %d documents are valid: the comparison proves little", accepted)
 	}
+}
+
+// FuzzParse looks for panics, and for files on which the API server disagrees.
+func FuzzParse(f *testing.F) {
+	for _, doc := range documents() {
+		f.Add([]byte(doc))
+	}
+	theirsOf := upstream(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := encryptionconfig.Parse(data)
+		if theirs := theirsOf(data); (err == nil) != (theirs == nil) && (err == nil || !strings.Contains(err.Error(), "has no effect")) {
+			t.Errorf("here: %v\nAPI server: %v", err, theirs)
+		}
+		if err != nil {
+			return
+		}
+		rule, _ := c.For(storedvalue.ResourceOf("secrets"))
+		_ = rule.Judge(storedvalue.KMSv2, "p")
+	})
 }

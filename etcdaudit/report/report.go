@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -83,7 +84,7 @@ func resources(in rules.Input) []*auditv1.Resource {
 	var list []*auditv1.Resource
 	for _, r := range in.Inventory.Resources() {
 		out := &auditv1.Resource{
-			Resource: rules.Printable(r.String()), Values: rules.Count(r.Values), Plaintext: rules.Count(r.Plaintext),
+			Resource: printable.Text(r.String()), Values: rules.Count(r.Values), Plaintext: rules.Count(r.Plaintext),
 			Encrypted: rules.Count(r.Encrypted), Malformed: rules.Count(r.Malformed), Unknown: rules.Count(r.Unknown),
 		}
 		for _, c := range r.Groups() {
@@ -96,8 +97,8 @@ func resources(in rules.Input) []*auditv1.Resource {
 
 func group(c *inventory.Count, refs map[string]inventory.Reference) *auditv1.Group {
 	g := &auditv1.Group{
-		Values: rules.Count(c.Values), Format: c.Format.String(), Name: rules.Printable(c.Name), KeyId: rules.Printable(c.KeyID),
-		VaultKeyVersion: c.VaultVersion, Cluster: rules.Printable(c.Cluster), Rest: c.Rest,
+		Values: rules.Count(c.Values), Format: c.Format.String(), Name: printable.Text(c.Name), KeyId: printable.Text(c.KeyID),
+		VaultKeyVersion: c.VaultVersion, Cluster: printable.Text(c.Cluster), Rest: c.Rest,
 	}
 	if c.Problem != storedvalue.NoProblem {
 		g.Problem = c.Problem.String()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/printable"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -19,24 +21,27 @@ func staleKeys() Rule {
 				return o
 			}
 			refs := References(in)
-			if len(refs) == 0 {
-				return notApplicable("no value is encrypted by a KMS v2 provider")
-			}
-			var total, stale int64
+			var total, stale, rest int64
 			for _, r := range in.Inventory.Resources() {
 				for _, c := range r.Groups() {
-					ref, ok := refs[c.Name]
-					if !ok || c.Rest {
+					switch {
+					case c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem:
 						continue
-					}
-					if c.Stale(ref) {
+					case c.Rest:
+						rest += c.Values
+					case c.Stale(refs[c.Name]):
 						stale += c.Values
 					}
 					total += c.Values
 				}
 			}
 			against := describe(refs, in.CurrentKeyID != "")
-			if stale == 0 {
+			switch {
+			case total == 0:
+				return notApplicable("no value is encrypted by a KMS v2 provider")
+			case stale == 0 && rest > 0:
+				return notEvaluated(fmt.Sprintf("the keys of %d of %s are too many to be told apart", rest, values(total)))
+			case stale == 0:
 				return pass(fmt.Sprintf("all %s: %s", values(total), against))
 			}
 			return Outcome{
@@ -62,12 +67,12 @@ func References(in Input) map[string]inventory.Reference {
 func describe(refs map[string]inventory.Reference, named bool) string {
 	if named {
 		for _, ref := range refs {
-			return fmt.Sprintf("compared with key_id %s, as given", Printable(ref.KeyID))
+			return fmt.Sprintf("compared with key_id %s, as given", printable.Text(ref.KeyID))
 		}
 	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		part := fmt.Sprintf("provider %s: key_id %s", Printable(name), Printable(refs[name].KeyID))
+		part := fmt.Sprintf("provider %s: key_id %s", printable.Text(name), printable.Text(refs[name].KeyID))
 		if v := refs[name].VaultVersion; v > 0 {
 			part += fmt.Sprintf(" (Vault key version %d)", v)
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -18,11 +19,11 @@ func secretsConfigured() Rule {
 			rule, _ := in.Config.For(storedvalue.ResourceOf("secrets"))
 			switch {
 			case rule.Encrypts():
-				return pass(fmt.Sprintf("new Secrets are written by %s (entry %s)", Printable(rule.Providers[0].String()), Printable(rule.Entry)))
+				return pass(fmt.Sprintf("new Secrets are written by %s (entry %s)", printable.Text(rule.Providers[0].String()), printable.Text(rule.Entry)))
 			case rule.Entry == "":
 				return Outcome{Status: auditv1.Status_STATUS_FAIL, Summary: "no entry names Secrets: new ones are written as plaintext"}
 			default:
-				return Outcome{Status: auditv1.Status_STATUS_FAIL, Summary: fmt.Sprintf("identity stands first (entry %s): new Secrets are written as plaintext", Printable(rule.Entry))}
+				return Outcome{Status: auditv1.Status_STATUS_FAIL, Summary: fmt.Sprintf("identity stands first (entry %s): new Secrets are written as plaintext", printable.Text(rule.Entry))}
 			}
 		},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/printable"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -113,7 +114,7 @@ func empty(in Input) (Outcome, bool) {
 func objects(list []inventory.Object) []*auditv1.Object {
 	named := make([]*auditv1.Object, len(list))
 	for i, o := range list {
-		named[i] = &auditv1.Object{Resource: Printable(o.Resource), Namespace: Printable(o.Namespace), Name: Printable(o.Name)}
+		named[i] = &auditv1.Object{Resource: printable.Text(o.Resource), Namespace: printable.Text(o.Namespace), Name: printable.Text(o.Name)}
 	}
 	return named
 }

@@ -105,7 +105,9 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 		{"an empty Secret is plaintext", "EA-101", stored{secret: ""}, "", "", fail, 1, "1 of 1"},
 		{"an encrypted Secret passes", "EA-101", stored{secret: kmsV2("p", "k", 1)}, "", "", pass, 0, "none of 1 Secret"},
 		{"a plaintext ConfigMap is no Secret", "EA-101", stored{secret: aesCBC("k"), "configmaps/default/a": plain}, "", "", pass, 0, "none"},
-		{"a custom resource called secrets is no Secret", "EA-101", stored{"example.com/secrets/default/a": plain}, "", "", notApplicable, 0, "no Secret under /registry/secrets/"},
+		{"a custom resource called secrets is no Secret", "EA-101", stored{"example.com/secrets/default/a": plain, "namespaces/default": plain}, "", "", notApplicable, 0, "no Secret under /registry/secrets/"},
+		{"a prefix under which Secrets look like something else is not clean", "EA-101", stored{"default/a": plain}, "", "", notEvaluated, 0, "is that the --prefix?"},
+		{"a Secret that only claims to be encrypted is not called so", "EA-101", stored{secret: unknown, "secrets/default/b": broken, "secrets/default/c": aesCBC("k")}, "", "", notEvaluated, 0, "2 of 3 Secrets only claim"},
 		{"nothing at all is not clean", "EA-101", stored{}, "", "", notEvaluated, 0, "wrong etcd, or wrong --prefix"},
 
 		{"a damaged value fails with its reason", "EA-102", stored{secret: broken}, "", "", fail, 1, "1 value malformed"},
@@ -118,6 +120,7 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 		{"an older version is stale", "EA-104", stored{secret: kmsV2("p", "k1", 1), "secrets/default/b": kmsV2("p", "k2", 2)}, "", "", warn, 1, "1 of 2 values"},
 		{"the key that is named decides", "EA-104", stored{secret: kmsV2("p", "k1", 1), "secrets/default/b": kmsV2("p", "k2", 2)}, "", "k1", warn, 1, "compared with key_id k1, as given"},
 		{"a named key that nobody uses makes all stale", "EA-104", stored{secret: kmsV2("p", "k1", 1)}, "", "k9", warn, 1, "k9"},
+		{"a key of another provider with the same name is not compared", "EA-104", stored{secret: aesCBC("p"), "secrets/default/b": kmsV2("p", "k1", 1)}, "", "", pass, 0, "all 1 value:"},
 		{"other providers have no key_id", "EA-104", stored{secret: aesCBC("k")}, "", "", notApplicable, 0, "KMS v2"},
 
 		{"plaintext of other resources is information", "EA-105", stored{secret: plain, "configmaps/default/a": plain, "pods/default/a": plain, "pods/default/b": plain}, "", "", warn, 3, "3 values of 2 resources"},
@@ -132,6 +135,8 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 
 		{"an older provider", "EA-112", stored{secret: aesCBC("k")}, entry("secrets", kmsProvider, aesProvider("k")), "", warn, 1, "secrets (1 of 1)"},
 		{"an older key of the first provider", "EA-112", stored{secret: aesCBC("old")}, entry("secrets", aesProvider("new", "old")), "", warn, 1, "secrets (1 of 1)"},
+		{"a key that was replaced under its old name", "EA-112", stored{secret: aesCBC("k")}, entry("secrets", aesProvider("k", "k")), "", notEvaluated, 0, "more than once"},
+		{"both keys of one name can read", "EA-114", stored{secret: aesCBC("k")}, entry("secrets", aesProvider("k", "k")), "", pass, 0, "every encrypted value"},
 		{"the first key of the first provider", "EA-112", stored{secret: aesCBC("new")}, entry("secrets", aesProvider("new", "old")), "", pass, 0, "no encrypted value"},
 
 		{"encrypted while identity stands first", "EA-113", stored{secret: kmsV2("p", "k", 1)}, entry("secrets", "{identity: {}}", kmsProvider), "", warn, 1, "secrets (1 of 1)"},
@@ -139,12 +144,18 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 
 		{"encrypted by a provider that is not there", "EA-114", stored{secret: kmsV2("q", "k", 1)}, entry("secrets", kmsProvider), "", fail, 1, "secrets (1 of 1)"},
 		{"encrypted but not named at all", "EA-114", stored{"configmaps/default/a": kmsV2("p", "k", 1)}, entry("secrets", kmsProvider), "", fail, 1, "configmaps (1 of 1)"},
-		{"damaged values are another rule's", "EA-114", stored{secret: broken, "secrets/default/b": unknown}, entry("secrets", kmsProvider), "", pass, 0, "every encrypted value"},
+		{"encrypted by a provider that no configuration has", "EA-114", stored{secret: unknown}, entry("secrets", kmsProvider), "", fail, 1, "secrets (1 of 1)"},
 
 		{"Secrets are configured", "EA-401", stored{secret: plain}, entry("secrets", kmsProvider), "", pass, 0, "kms v2 p (entry secrets)"},
 		{"Secrets are not configured", "EA-401", stored{secret: plain}, entry("configmaps", kmsProvider), "", fail, 0, "no entry names Secrets"},
 		{"identity stands first", "EA-401", stored{secret: plain}, entry(`"*."`, "{identity: {}}", kmsProvider), "", fail, 0, "identity stands first (entry *.)"},
 		{"without a configuration nothing is configured", "EA-401", stored{secret: plain}, "", "", notApplicable, 0, "no --encryption-provider-config"},
+	}
+	for _, id := range []string{"EA-111", "EA-112", "EA-113", "EA-114"} {
+		tests = append(tests, tests[0])
+		tt := &tests[len(tests)-1]
+		tt.name, tt.id, tt.config = "a damaged value is not judged", id, entry("secrets", kmsProvider)
+		tt.values, tt.status, tt.count, tt.says = stored{secret: broken, "secrets/default/b": kmsV2("p", "k", 1)}, notEvaluated, 0, "1 value malformed"
 	}
 	tested := map[string]bool{}
 	for _, tt := range tests {
@@ -211,6 +222,34 @@ func TestMoreFindingsThanAreListedAreCounted(t *testing.T) {
 	c := check(t, input(values), "EA-102")
 	if c.Count != 1500 || len(c.Objects) != 1000 || c.ObjectsOmitted != 500 {
 		t.Errorf("count %d, %d listed, %d omitted", c.Count, len(c.Objects), c.ObjectsOmitted)
+	}
+}
+
+// A store can be made to hold more names than are told apart. What is left out
+// then must not pass.
+func TestMoreKeysThanAreToldApartHideNothing(t *testing.T) {
+	inv := inventory.New("/registry")
+	for i := range 10_001 {
+		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), []byte(kmsV2("p", fmt.Sprintf("k%05d", i), 1)), int64(i))
+	}
+	in := rules.Input{Inventory: inv, Config: config(t, entry("secrets, configmaps", kmsProvider)), CurrentKeyID: "k00000"}
+	for _, id := range []string{"EA-111", "EA-112", "EA-113", "EA-114"} {
+		if c := check(t, in, id); c.Status != notEvaluated || !strings.Contains(c.Reason, "1 value") {
+			t.Errorf("%s: %v: %s%s", id, c.Status, c.Summary, c.Reason)
+		}
+	}
+	inv.Add([]byte("/registry/configmaps/default/a"), []byte(plain), 1)
+	if c := check(t, in, "EA-111"); c.Status != fail || c.Count != 1 {
+		t.Errorf("plaintext after so many keys: %v, count %d", c.Status, c.Count)
+	}
+
+	same := inventory.New("/registry")
+	for i := range 10_000 {
+		same.Add(fmt.Appendf(nil, "/registry/pods/default/%d", i), []byte(aesCBC(fmt.Sprint(i))), 1)
+	}
+	same.Add([]byte("/registry/secrets/default/a"), []byte(kmsV2("p", "k", 1)), 1)
+	if c := check(t, rules.Input{Inventory: same}, "EA-104"); c.Status != notEvaluated || !strings.Contains(c.Reason, "1 of 1 value") {
+		t.Errorf("EA-104: %v: %s%s", c.Status, c.Summary, c.Reason)
 	}
 }
 

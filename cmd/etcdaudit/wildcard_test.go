@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/base64"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/cluster/clustertest"
+	"github.com/sealproof/sealproof/test/components"
+)
+
+// What an API server wrote by itself under a configuration that names
+// everything agrees with that configuration, its own allocations included,
+// which it never encrypts.
+func TestAStoreWrittenUnderWildcardsAgreesWithThem(t *testing.T) {
+	provider := "\n  providers:\n  - aescbc: {keys: [{name: k, secret: " + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "}]}\n  - identity: {}\n"
+	encryption := "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n" +
+		"- resources: ['*.']" + provider + "- resources: ['*.*']" + provider
+	c := clustertest.New(t, components.Etcd, components.APIServer)
+	e, err := c.StartEtcd(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.StartAPIServer(t.Context(), cluster.APIServerOptions{Etcd: e, Encryption: encryption}); err != nil {
+		t.Fatal(err)
+	}
+	use(t, e)
+	_, out, errs := run(t, "scan", "--output", "json", "--encryption-provider-config", file(t, encryption))
+	var r auditv1.Report
+	if err := protojson.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v, %s", err, errs)
+	}
+	for _, check := range r.Checks {
+		if s := check.Status; s != auditv1.Status_STATUS_PASS && s != auditv1.Status_STATUS_NOT_APPLICABLE {
+			t.Errorf("%s %v: %s%s", check.Id, s, check.Summary, check.Reason)
+		}
+	}
+	own := 0
+	for _, res := range r.Resources {
+		if res.Resource == "ranges" || res.Resource == "peerserverleases" {
+			own += int(res.Plaintext)
+		}
+	}
+	if own == 0 {
+		t.Error("there is nothing of the API server's own: the comparison proves little")
+	}
+}
