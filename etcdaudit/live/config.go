@@ -47,7 +47,8 @@ func (c Config) endpoints() ([]string, error) {
 		u, err := url.Parse(endpoint)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("etcd endpoint: %w", err)
+			// The reason would quote the text, and a password in it.
+			return nil, fmt.Errorf("etcd endpoint %d of %d is no URL: want https://host:port", i+1, len(c.Endpoints))
 		case u.Scheme != "http" && u.Scheme != "https":
 			return nil, fmt.Errorf("etcd endpoint %s: want https://host:port or http://host:port", u.Redacted())
 		case u.User != nil:

@@ -8,6 +8,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/sealproof/sealproof/etcdaudit/printable"
 )
 
 // Kind says why etcd could not be read.
@@ -59,12 +61,22 @@ type Error struct {
 func (e *Error) Error() string {
 	text := e.Op + ": " + e.What
 	if e.Err != nil {
-		text += " (" + e.Err.Error() + ")"
+		text += " (" + e.cause() + ")"
 	}
 	if e.Do != "" {
 		text += "; " + e.Do
 	}
 	return text
+}
+
+// cause is the text of the cause. What a server answers, and the names in its
+// certificate, reach a terminal by way of it before the server has shown that it
+// is to be trusted.
+func (e *Error) cause() string {
+	if e.Kind == BadConfig {
+		return e.Err.Error() // our own words, a line for each mistake
+	}
+	return printable.Text(e.Err.Error())
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -209,9 +209,6 @@ func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOpti
 	request, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	resp, err := s.client.Get(request, key, opts...)
-	if oversized(err) {
-		return nil, err
-	}
 	if err != nil {
 		return nil, s.explain(ctx, op, err)
 	}
