@@ -125,6 +125,8 @@ func TestScanOfARealEtcd(t *testing.T) {
 		{"unless it is asked for", nil, []string{"--fail-on", "low"}, 1, []string{"EA-104"}},
 		{"a damaged value fails",
 			map[string]string{"secrets/prod/b": kmsV2("k1", 1)[:40]}, nil, 1, []string{"EA-102", "prod/b", "not valid protobuf"}},
+		{"a prefix within another shows no Secret and is not called clean",
+			map[string]string{"secrets/default/a": plaintext(), "secrets/prod/b": plaintext()}, []string{"--prefix", "/registry/secrets"}, 2, []string{"EA-101", "is that the --prefix?", "keys outside /registry/secrets/: 1 in this etcd"}},
 		{"another prefix is another store", nil, []string{"--prefix", "/kubernetes.io"}, 2, []string{"no key under /kubernetes.io/"}},
 	}
 	for _, step := range steps {
@@ -164,6 +166,26 @@ func TestScanInJSONNamesEveryPlaintextSecret(t *testing.T) {
 	}
 	if n := len(r.Checks[0].Objects); n != 120 || r.Scope.KeysRead != 120 || r.Scope.KeysCounted != 120 || r.Scope.Revision == 0 {
 		t.Errorf("%d Secrets named, scope %v", n, r.Scope)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestAReportThatCannotBeWrittenIsNoPass(t *testing.T) {
+	e := startEtcd(t)
+	use(t, e)
+	put(t, e, "secrets/default/a", kmsV2("k", 1))
+	for _, output := range []string{"table", "json"} {
+		root := newCommand()
+		var errs bytes.Buffer
+		root.SetArgs([]string{"scan", "--output", output})
+		root.SetOut(fullDisk{})
+		root.SetErr(&errs)
+		if status := cli.Main(root); status != 2 || !strings.Contains(errs.String(), "write the report: no space left") {
+			t.Errorf("%s: status %d, %s", output, status, errs.String())
+		}
 	}
 }
 
@@ -289,7 +311,8 @@ func TestTheUserComesFromTheEnvironmentOnly(t *testing.T) {
 }
 
 // An interrupt is a matter of the process, so the real binary is run against an
-// etcd that accepts the connection and never answers.
+// etcd that accepts the connection and never answers, for longer than the test
+// waits.
 func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -311,7 +334,7 @@ func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin.Path(components.ETCDAudit), "scan", "--endpoints", "http://"+l.Addr().String())
+	cmd := exec.CommandContext(ctx, bin.Path(components.ETCDAudit), "scan", "--timeout", "1h", "--endpoints", "http://"+l.Addr().String())
 	cmd.Env = []string{"HOME=" + t.TempDir()}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -319,7 +342,6 @@ func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-connected
-	start := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -327,9 +349,6 @@ func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 2 || out.Len() != 0 || !strings.Contains(errs.String(), "interrupted") || strings.Count(errs.String(), "\n") != 1 {
 		t.Errorf("%v, stdout %q, stderr %q", err, out.String(), errs.String())
-	}
-	if taken := time.Since(start); taken > 5*time.Second {
-		t.Errorf("only after %v", taken)
 	}
 }
 

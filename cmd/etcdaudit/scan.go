@@ -42,7 +42,9 @@ Exit status:
   0  no finding at or above --fail-on, and everything in the scope was evaluated
   1  a finding at or above --fail-on
   2  no such finding, but something could not be evaluated: etcd could not be
-     read, its answers contradict each other, there are no keys, or the scan was
+     read, its answers contradict each other, there are no keys, neither Secrets
+     nor Namespaces, values that only claim to be encrypted or cannot be judged by
+     the configuration, the report could not be written, or the scan was
      interrupted
   3  wrong usage or configuration`,
 		Example: `  # on a kubeadm control plane
@@ -122,6 +124,7 @@ func read(ctx context.Context, config scanConfig, getenv func(string) string, in
 		Endpoints: store.Endpoints(), Prefix: snapshot.Prefix, KeysCounted: uint32(snapshot.Count), //nolint:gosec // etcd cannot hold 2^32 keys
 		Time: timestamppb.New(time.Now()), EncryptionConfigFile: config.EncryptionProviderConfig,
 	}
+	inv.Outside = snapshot.Outside
 	progress := newProgress(stderr, snapshot.Count)
 	err = snapshot.Read(ctx, func(page []*mvccpb.KeyValue) error {
 		for _, kv := range page {

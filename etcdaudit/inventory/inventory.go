@@ -91,6 +91,9 @@ type Inventory struct {
 	Prefix string
 	Keys   int64
 	Bytes  int64 // of values
+	// Outside is the number of keys that the same etcd holds elsewhere, which
+	// were not read; -1 if it is not known.
+	Outside int64
 
 	// PlaintextSecrets are all Secrets stored as plaintext, in the order of
 	// their keys.

@@ -90,10 +90,11 @@ func TestASnapshotIsExactWhileKeysChange(t *testing.T) {
 	fill(t, e, "/registry/secrets/default/s", 2000, "before")
 	put(t, e, "/registry2/secrets/default/other", "not under the prefix")
 	put(t, e, "/registry", "neither")
+	put(t, e, "compact_rev_key", "what every API server keeps")
 
 	snap := pin(t, connect(t, configOf(e)), "/registry")
-	if snap.Count != 2000 || snap.Prefix != "/registry/" {
-		t.Fatalf("%d keys under %s", snap.Count, snap.Prefix)
+	if snap.Count != 2000 || snap.Prefix != "/registry/" || snap.Outside != 2 {
+		t.Fatalf("%d keys under %s, %d elsewhere", snap.Count, snap.Prefix, snap.Outside)
 	}
 	pages, next := 0, 0
 	err := snap.Read(t.Context(), func(page []*mvccpb.KeyValue) error {
@@ -344,8 +345,8 @@ func TestAuthenticationAndPermission(t *testing.T) {
 	}
 	t.Run("a reader of the prefix may read", func(t *testing.T) {
 		snap := pin(t, connect(t, as("auditor", "auditpw")), "/registry")
-		if err := snap.Read(t.Context(), func([]*mvccpb.KeyValue) error { return nil }); err != nil || snap.Count != 1 {
-			t.Errorf("%v, %d keys", err, snap.Count)
+		if err := snap.Read(t.Context(), func([]*mvccpb.KeyValue) error { return nil }); err != nil || snap.Count != 1 || snap.Outside != -1 {
+			t.Errorf("%v, %d keys, %d elsewhere", err, snap.Count, snap.Outside)
 		}
 	})
 	t.Run("a user without the role is told which to grant", func(t *testing.T) {

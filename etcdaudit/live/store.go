@@ -87,6 +87,10 @@ type Snapshot struct {
 	Revision int64
 	// Count is the number of keys that etcd has under Prefix at Revision.
 	Count int64
+	// Outside is the number of keys that etcd has elsewhere at Revision, without
+	// the one that API servers keep for their compaction. It is -1 if this user
+	// may not count them.
+	Outside int64
 	// ClusterID is etcd's own identity, as etcdctl prints it in hexadecimal.
 	ClusterID uint64
 
@@ -111,7 +115,37 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 	if err := snap.checkCluster(op, count); err != nil {
 		return nil, err
 	}
+	if snap.Outside, err = snap.outside(ctx); err != nil {
+		return nil, err
+	}
 	return snap, nil
+}
+
+// compactionKey is where API servers agree on what to compact
+// (k8s.io/apiserver/pkg/storage/etcd3/compact.go). It is under no prefix and
+// holds a revision and nothing else.
+const compactionKey = "compact_rev_key"
+
+// outside counts what a reading of the prefix does not see. A user who may read
+// the prefix alone is no error.
+func (snap *Snapshot) outside(ctx context.Context) (int64, error) {
+	total := -snap.Count
+	for _, part := range []struct {
+		sign int64
+		key  string
+		opts []clientv3.OpOption
+	}{{1, "\x00", []clientv3.OpOption{clientv3.WithFromKey()}}, {-1, compactionKey, nil}} {
+		resp, err := snap.store.get(ctx, fmt.Sprintf("count the keys outside %s", snap.Prefix), part.key,
+			append(part.opts, clientv3.WithCountOnly(), clientv3.WithRev(snap.Revision))...)
+		if KindOf(err) == Permission {
+			return -1, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		total += part.sign * resp.Count
+	}
+	return total, nil
 }
 
 // Read gives every key and value of the snapshot to page, in the order of the

@@ -182,6 +182,21 @@ func TestKeyIDsCarryTheHashOfTheAPIServersMetrics(t *testing.T) {
 // printf v1.00112233445566778899aabbccddeeff | sha256sum
 const wantHash = "sha256:144ac0905712deb650f6e4a4058410d0c6a0c98370deb2288d21932dd7410d8e"
 
+func TestKeysThatWereNotReadAreSaidToBeThere(t *testing.T) {
+	for outside, want := range map[int64]string{0: "", 7: "keys outside /registry/: 7 in this etcd", -1: "keys outside /registry/: this user may not count them"} {
+		inv := store()
+		inv.Outside = outside
+		r := build(inv, auditv1.Severity_SEVERITY_MEDIUM)
+		var out bytes.Buffer
+		if err := report.Table(&out, r, false); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(out.String(), "keys outside"); !strings.Contains(out.String(), want) || said != (want != "") {
+			t.Errorf("%d keys elsewhere:\n%s", outside, out.String())
+		}
+	}
+}
+
 func TestColourIsOnlyWhereItIsAskedFor(t *testing.T) {
 	r := build(store(), auditv1.Severity_SEVERITY_MEDIUM)
 	var plain, coloured bytes.Buffer
