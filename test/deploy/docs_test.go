@@ -11,21 +11,22 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 )
 
-// The guide names files and where they go; a file that moves must take the guide
-// with it.
-func TestTheInstallationGuideNamesWhatIsThere(t *testing.T) {
-	guide := string(read(t, "docs/install.md"))
-	for _, path := range regexp.MustCompile(`deploy/[A-Za-z0-9_./+-]*[A-Za-z0-9]`).FindAllString(guide, -1) {
-		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
-			t.Errorf("the guide names %s: %v", path, err)
+// Guides name files; a file that moves must take them with it.
+func TestTheGuidesNameWhatIsThere(t *testing.T) {
+	for _, name := range []string{guide, "docs/upgrades.md", "docs/migration.md", "docs/disaster-recovery.md"} {
+		text := string(read(t, name))
+		for _, path := range regexp.MustCompile(`\bdeploy/[A-Za-z0-9_./+-]*[A-Za-z0-9]`).FindAllString(strings.ReplaceAll(text, "test/deploy", ""), -1) {
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				t.Errorf("%s names %s: %v", name, path, err)
+			}
+		}
+		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, link[1], err)
+			}
 		}
 	}
-	for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(guide, -1) {
-		if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {
-			t.Errorf("the guide links to %s: %v", link[1], err)
-		}
-	}
-	all := guide + string(read(t, "docs/release.md"))
+	all := string(read(t, guide)) + string(read(t, "docs/release.md"))
 	err := fs.WalkDir(os.DirFS(filepath.Join(root, "deploy")), ".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && !strings.Contains(all, path) && !strings.HasSuffix(path, ".dockerignore") {
 			t.Errorf("no guide says what deploy/%s is for", path)

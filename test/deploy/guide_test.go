@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -218,7 +219,7 @@ func TestRancherServersAreGivenTheirFilesAsTheGuideSays(t *testing.T) {
 func (n node) checkEncryptionFile(t *testing.T, step string) {
 	t.Helper()
 	got, err := os.ReadFile(n.path(encryptionFile))
-	if err != nil || string(got) != string(read(t, step)) {
+	if err != nil || !bytes.Equal(got, read(t, step)) {
 		t.Errorf("the API server's file is not %s: %v\n%s", step, err, got)
 	}
 	n.checkMode(t, encryptionFile, 0o600)

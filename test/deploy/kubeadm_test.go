@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -70,7 +71,7 @@ func TestKubeadmGivesTheAPIServerWhatThePatchAddsAndNothingElse(t *testing.T) {
 			}
 			n.checkEncryptionFile(t, step)
 			n.checkAdded(t, string(before))
-			if kept, err := os.ReadFile(n.path("/etc/kubernetes/kube-apiserver.yaml.before")); err != nil || string(kept) != string(before) {
+			if kept, err := os.ReadFile(n.path("/etc/kubernetes/kube-apiserver.yaml.before")); err != nil || !bytes.Equal(kept, before) {
 				t.Errorf("the old manifest is not kept: %v", err)
 			}
 		})

@@ -78,16 +78,16 @@ func newNode(t *testing.T) node {
 func (n node) path(p string) string { return filepath.Join(n.root, p) }
 
 // edit is what an operator does to a file: put one text in the place of another.
-func (n node) edit(t *testing.T, file, old, new string) {
+func (n node) edit(t *testing.T, file, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), old) {
-		t.Fatalf("%s has no %q", file, old)
+	if !strings.Contains(string(text), from) {
+		t.Fatalf("%s has no %q", file, from)
 	}
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), old, new)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), from, to)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
