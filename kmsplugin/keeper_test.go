@@ -1,6 +1,7 @@
 package kmsplugin
 
 import (
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -88,6 +89,34 @@ func TestAKeyThatHasBecomeAPreviousOneNoLongerWrites(t *testing.T) {
 		}
 		if s := k.snapshot(); len(s.keks) != 1 {
 			t.Error("its local KEK is held no longer")
+		}
+	})
+}
+
+func TestTheLeaseThatIsLeftOfAPreviousKeyIsSaid(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		old := w.second("old")
+		r := w.replicaWith(nil, previous(old))
+		old.set(func(s *fakeStore) { s.fail = vaultGone() })
+		time.Sleep(time.Minute)
+		said := 0
+		for line := range strings.Lines(r.log.String()) {
+			var l struct {
+				Source string
+				Left   time.Duration `json:"lease_left"`
+			}
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(line, "does not serve the key") {
+				said++
+				if l.Source != "previous[0]" || l.Left < 23*time.Hour {
+					t.Errorf("lease left: %v of %q", l.Left, l.Source)
+				}
+			}
+		}
+		if said != 1 {
+			t.Errorf("said %d times", said)
 		}
 	})
 }

@@ -27,8 +27,17 @@ func (k *keeper) logStanding(before standing, err error) {
 	}
 }
 
+// leaseLeft is how long the version that writes may still be used; of a key that
+// never writes, the version whose lease ends first.
 func (k *keeper) leaseLeft() time.Duration {
 	at, ok := k.confirmed[k.choice.keyID]
+	if k.prober.readOnly {
+		for id := range k.versions {
+			if c := k.confirmed[id]; !ok || c < at {
+				at, ok = c, true
+			}
+		}
+	}
 	if !ok {
 		return 0
 	}
