@@ -89,9 +89,8 @@ func (e entrance) open(ctx context.Context) (*socket.Listener, error) {
 }
 
 // keep has callers find the listener until the context ends.
-func keep(ctx context.Context, l *socket.Listener) error {
+func keep(ctx context.Context, l *socket.Listener) {
 	look := time.NewTicker(keepLook)
 	defer look.Stop()
 	l.Keep(ctx, look.C)
-	return nil
 }

@@ -103,8 +103,8 @@ func (p *plugin) run(ctx context.Context) (err error) {
 	}
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return p.service.Serve(ctx, p.listener, grace) })
-	servers.Go(func() error { return keep(ctx, p.listener) })
-	servers.Go(func() error { return p.web.serve(ctx, kmsplugin.NewHandler(p.service, p.registry)) })
+	servers.Go(func() error { keep(ctx, p.listener); return nil })
+	servers.Go(func() error { p.web.serve(ctx, kmsplugin.NewHandler(p.service, p.registry)); return nil })
 	if err := p.manager.Ready("serving on " + p.config.Socket.Path); err != nil {
 		p.log.Error("systemd does not hear that this service is ready", "cause", err.Error())
 	}

@@ -43,26 +43,42 @@ func (w *web) bind(ctx context.Context) (err error) {
 }
 
 // serve serves until the context ends.
-func (w *web) serve(ctx context.Context, handler http.Handler) error {
+func (w *web) serve(ctx context.Context, handler http.Handler) {
 	if w.address == "" {
-		return nil
+		return
 	}
 	if w.listener == nil {
 		// Said only now: a plugin that does not start has one reason to give.
 		w.log.Error("health and metrics are not served yet", "listen", w.address, "cause", w.taken.Error())
 	}
+	for w.bound(ctx) {
+		if err := w.serveOnce(ctx, handler); ctx.Err() == nil {
+			w.log.Error("health and metrics are not served any more", "listen", w.address, "cause", err.Error())
+		}
+		w.listener = nil // closed by whoever served on it
+	}
+}
+
+// bound returns true once there is a listener, and false if the context ends
+// before.
+func (w *web) bound(ctx context.Context) bool {
 	retry := time.NewTicker(bindRetry)
 	defer retry.Stop()
 	for w.listener == nil {
 		select {
 		case <-ctx.Done():
-			return nil
+			return false
 		case <-retry.C:
 			if w.bind(ctx) == nil {
 				w.log.Info("health and metrics are served now", "listen", w.address)
 			}
 		}
 	}
+	return true
+}
+
+// serveOnce serves until the context ends or the listener fails, and returns why.
+func (w *web) serveOnce(ctx context.Context, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -79,15 +95,15 @@ func (w *web) serve(ctx context.Context, handler http.Handler) error {
 			_ = server.Close() // whoever still reads has had its second
 		}
 	})
-	defer stop()
 	listener := w.listener
 	if w.tls.enabled() {
 		listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: w.tls.config})
 	}
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve health and metrics: %w", err)
+	err := server.Serve(listener)
+	if stop() {
+		_ = server.Close() // connections that are left over
 	}
-	return nil
+	return err
 }
 
 // config reads the files anew for every connection: whoever scrapes comes a few

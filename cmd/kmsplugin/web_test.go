@@ -61,15 +61,14 @@ func certificates(t *testing.T) (l listenTLS, ca *x509.CertPool) {
 func serveWeb(t *testing.T, w *web) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	go func() {
-		done <- w.serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+		defer close(done)
+		w.serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	}()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		<-done
 	})
 }
 
@@ -138,10 +137,32 @@ func TestAPortThatIsTakenIsServedOnceItIsFree(t *testing.T) {
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for t.Context().Err() == nil {
-		if body, err := get(t, "http://"+taken.Addr().String(), nil); err == nil && body == "ok" {
+	untilServed(t, taken.Addr())
+}
+
+// untilServed returns once "ok" is served.
+func untilServed(t *testing.T, address net.Addr) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if body, err := get(t, "http://"+address.String(), nil); err == nil && body == "ok" {
 			return
 		}
 	}
 	t.Error("never served")
+}
+
+// Whatever happens to the listener of health and metrics, keys are served on.
+func TestAListenerThatFailsIsBoundAgain(t *testing.T) {
+	w := bindWeb(t.Context(), "127.0.0.1:0", listenTLS{}, slog.New(slog.DiscardHandler))
+	if w.taken != nil {
+		t.Fatal(w.taken)
+	}
+	listener := w.listener
+	w.address = listener.Addr().String()
+	serveWeb(t, w)
+	untilServed(t, listener.Addr())
+	if err := listener.Close(); err != nil { // Accept fails from now on
+		t.Fatal(err)
+	}
+	untilServed(t, listener.Addr())
 }
