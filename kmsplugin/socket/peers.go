@@ -1,11 +1,13 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -23,10 +25,12 @@ const refusalGap = time.Minute
 // peers decides by user id who may talk. A nil *peers admits everybody.
 type peers struct {
 	allowed map[uint32]bool
+	own     uint32 // this process's user
 	refused func()
 	log     *slog.Logger
 	now     func() time.Time
-	reports refusals
+	// Apart, so that who is refused all the time hides nobody else.
+	strangers, ours refusals
 }
 
 func (c Config) validateUIDs() error {
@@ -46,7 +50,11 @@ func newPeers(users []string, h Host) (*peers, error) {
 	if err := process.CheckUserIDs(); err != nil {
 		return nil, fmt.Errorf("socket.allow-uids: %w: leave the list empty, and restrict the socket by its group and mode", err)
 	}
-	p := &peers{allowed: map[uint32]bool{}, refused: h.Refused, log: h.Log, now: time.Now, reports: refusals{gap: refusalGap}}
+	p := &peers{
+		allowed: map[uint32]bool{}, own: uint32(os.Geteuid()), //nolint:gosec // ids are of 32 bits
+		refused: h.Refused, log: h.Log, now: time.Now,
+		strangers: refusals{gap: refusalGap}, ours: refusals{gap: refusalGap},
+	}
 	if p.refused == nil {
 		p.refused = func() {}
 	}
@@ -97,15 +105,23 @@ func (p *peers) admit(c *net.UnixConn) bool {
 	if err == nil && p.allowed[peer.Uid] {
 		return true
 	}
-	p.refused()
-	if suppressed, report := p.reports.note(p.now()); report {
+	level, reports := slog.LevelWarn, &p.strangers
+	if err == nil && peer.Uid == p.own {
+		// A plugin that is to replace this one, or was replaced by it, connects again
+		// and again to see whether somebody listens. An alert would tell of every
+		// upgrade, and not of a stranger: this user can read our credentials anyway.
+		level, reports = slog.LevelInfo, &p.ours
+	} else {
+		p.refused()
+	}
+	if suppressed, report := reports.note(p.now()); report {
 		attrs := []any{"suppressed", suppressed}
 		if err != nil {
 			attrs = append(attrs, "cause", err.Error())
 		} else {
 			attrs = append(attrs, "uid", peer.Uid, "pid", peer.Pid)
 		}
-		p.log.Warn("connection refused: its user is not in socket.allow-uids", attrs...)
+		p.log.Log(context.Background(), level, "connection refused: its user is not in socket.allow-uids", attrs...)
 	}
 	return false
 }

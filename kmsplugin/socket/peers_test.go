@@ -57,6 +57,9 @@ func TestOnlyListedUsersMayTalk(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if l.peers != nil {
+				l.peers.own++ // the caller is a stranger
+			}
 			stop := serve(t, l, nil)
 			got := dial(t, c.Path)()
 			mustDrain(t, l)
@@ -68,6 +71,27 @@ func TestOnlyListedUsersMayTalk(t *testing.T) {
 				t.Errorf("log: %s", log.String())
 			}
 		})
+	}
+}
+
+func TestWhoLooksForASuccessorIsNoStranger(t *testing.T) {
+	c := config(t)
+	c.AllowUIDs = []string{strconv.Itoa(os.Geteuid() + 1)}
+	var refused atomic.Int64
+	var log bytes.Buffer
+	l, err := Listen(t.Context(), c, Host{Refused: func() { refused.Add(1) }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := serve(t, l, nil)
+	if !c.InUse(t.Context()) {
+		t.Error("nobody listens")
+	}
+	got := dial(t, c.Path)()
+	mustDrain(t, l)
+	stop()
+	if got == "hello" || refused.Load() != 0 || strings.Count(log.String(), "level=INFO") != 1 {
+		t.Errorf("a process of our own user got %q, %d were counted; log: %s", got, refused.Load(), log.String())
 	}
 }
 
