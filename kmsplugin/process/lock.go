@@ -32,8 +32,9 @@ func LockMemory() error {
 	return nil
 }
 
-// errLimit says what to do about a limit.
-var errLimit = errors.New("set LimitMEMLOCK=infinity in the systemd unit, or add the capability IPC_LOCK to the container")
+// errLimit says what to do about a limit. To add IPC_LOCK to a container does not
+// help: a process that is not root has it in its bounding set only.
+var errLimit = errors.New("with systemd set LimitMEMLOCK=infinity in the unit; in a container have its runtime lift the limit (a pod cannot ask for that), or turn swap off on the node instead")
 
 // lockable decides whether a lock of all memory would hold for as long as the
 // process runs.

@@ -144,6 +144,10 @@ func TestALimitThatWouldKillTheProcessLaterIsRefused(t *testing.T) {
 	if !strings.Contains(out, "LimitMEMLOCK=infinity") && !strings.Contains(out, "set limit") {
 		t.Errorf("the child says %q", out)
 	}
+	// In a pod that does not run as root, a capability that is added is not in force.
+	if err := lockable(8<<20, false); !strings.Contains(err.Error(), "container have its runtime lift the limit") || strings.Contains(err.Error(), "add the capability") {
+		t.Errorf("what to do in a container: %v", err)
+	}
 	for name, tc := range map[string]struct {
 		limit   uint64
 		capable bool
