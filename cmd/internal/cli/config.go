@@ -129,7 +129,7 @@ func refuseUnquoted(from, to reflect.Type, value any) (any, error) {
 	if to.Kind() != reflect.String {
 		return value, nil
 	}
-	kind := ""
+	var kind string
 	switch {
 	case from.Kind() == reflect.Bool:
 		kind = "a boolean"
