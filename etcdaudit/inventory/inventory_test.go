@@ -91,7 +91,10 @@ func TestTheNewestKeyIsToldPerProvider(t *testing.T) {
 		want   map[string]inventory.Reference
 	}{
 		{"nothing is encrypted", nil, map[string]inventory.Reference{}},
-		{"the highest Vault version", []value{{"p", "old", 1, 9}, {"p", "new", 2, 1}}, map[string]inventory.Reference{"p": {KeyID: "new", VaultVersion: 2}}},
+		{"the highest Vault version", []value{{"p", "old", 1, 1}, {"p", "new", 2, 9}}, map[string]inventory.Reference{"p": {KeyID: "new", VaultVersion: 2}}},
+		{"the highest Vault version, whatever a replica that lags wrote last", []value{{"p", "old", 1, 9}, {"p", "new", 2, 1}}, map[string]inventory.Reference{"p": {KeyID: "new", VaultVersion: 2, WrittenLast: "old"}}},
+		{"the highest Vault version, with a hint where another key was written last", []value{{"p", "old", 7, 8}, {"p", "other", 1, 9}, {"q", "k", 1, 99}}, map[string]inventory.Reference{
+			"p": {KeyID: "old", VaultVersion: 7, WrittenLast: "other"}, "q": {KeyID: "k", VaultVersion: 1}}},
 		{"the one written last, with the same version", []value{{"p", "old", 1, 8}, {"p", "new", 1, 9}}, map[string]inventory.Reference{"p": {KeyID: "new", VaultVersion: 1}}},
 		{"each provider has its own", []value{{"p", "a", 1, 1}, {"q", "b", 7, 1}}, map[string]inventory.Reference{"p": {KeyID: "a", VaultVersion: 1}, "q": {KeyID: "b", VaultVersion: 7}}},
 	}

@@ -6,6 +6,10 @@ import "github.com/sealproof/sealproof/etcdaudit/storedvalue"
 type Reference struct {
 	KeyID        string
 	VaultVersion uint32 // 0 if the values show none
+	// WrittenLast is the key_id of the value written last, where that is another
+	// one: after a change to another Transit key, whose versions begin anew, it
+	// is the newest.
+	WrittenLast string
 }
 
 // Newest returns, for each KMS v2 provider, the newest key among the stored
@@ -13,7 +17,7 @@ type Reference struct {
 // version or the same one, that of the value written last. It is the newest in
 // the store, which need not be the newest that exists.
 func (inv *Inventory) Newest() map[string]Reference {
-	newest := map[string]*Count{}
+	newest, last := map[string]*Count{}, map[string]*Count{}
 	for _, r := range inv.resources {
 		for _, c := range r.groups {
 			if c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem || c.Rest {
@@ -22,11 +26,18 @@ func (inv *Inventory) Newest() map[string]Reference {
 			if best := newest[c.Name]; best == nil || newer(c, best) {
 				newest[c.Name] = c
 			}
+			if l := last[c.Name]; l == nil || writtenLater(c, l) {
+				last[c.Name] = c
+			}
 		}
 	}
 	refs := make(map[string]Reference, len(newest))
 	for name, c := range newest {
-		refs[name] = Reference{KeyID: c.KeyID, VaultVersion: c.VaultVersion}
+		ref := Reference{KeyID: c.KeyID, VaultVersion: c.VaultVersion}
+		if l := last[name]; l.KeyID != c.KeyID && l.NewestRevision > c.NewestRevision {
+			ref.WrittenLast = l.KeyID
+		}
+		refs[name] = ref
 	}
 	return refs
 }
@@ -37,6 +48,10 @@ func newer(a, b *Count) bool {
 	if a.VaultVersion != b.VaultVersion {
 		return a.VaultVersion > b.VaultVersion
 	}
+	return writtenLater(a, b)
+}
+
+func writtenLater(a, b *Count) bool {
 	if a.NewestRevision != b.NewestRevision {
 		return a.NewestRevision > b.NewestRevision
 	}

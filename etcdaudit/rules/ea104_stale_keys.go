@@ -76,6 +76,9 @@ func describe(refs map[string]inventory.Reference, named bool) string {
 		if v := refs[name].VaultVersion; v > 0 {
 			part += fmt.Sprintf(" (Vault key version %d)", v)
 		}
+		if last := refs[name].WrittenLast; last != "" {
+			part += fmt.Sprintf(", although key_id %s was written last: if that is the current key, name it with --current-key-id", printable.Text(last))
+		}
 		parts = append(parts, part)
 	}
 	return "compared with the newest key in the store itself: " + strings.Join(parts, ", ")

@@ -253,6 +253,19 @@ func TestMoreKeysThanAreToldApartHideNothing(t *testing.T) {
 	}
 }
 
+func TestAnotherKeyThatWasWrittenLastIsNamed(t *testing.T) {
+	inv := inventory.New("/registry")
+	inv.Add([]byte("/registry/secrets/default/a"), []byte(kmsV2("p", "of-the-old-key", 7)), 1)
+	inv.Add([]byte("/registry/secrets/default/b"), []byte(kmsV2("p", "of-the-new-key", 1)), 2)
+	c := check(t, rules.Input{Inventory: inv}, "EA-104")
+	if c.Status != warn || !strings.Contains(c.Summary, "although key_id of-the-new-key was written last") || !strings.Contains(c.Summary, "--current-key-id") {
+		t.Errorf("%v: %s", c.Status, c.Summary)
+	}
+	if named := check(t, rules.Input{Inventory: inv, CurrentKeyID: "of-the-new-key"}, "EA-104"); strings.Contains(named.Summary, "although") {
+		t.Errorf("%s", named.Summary)
+	}
+}
+
 func TestAnEmptyStorePassesNoCheckOfTheStore(t *testing.T) {
 	in := input(stored{})
 	in.Config = config(t, entry("secrets", kmsProvider))
