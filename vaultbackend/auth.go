@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -21,7 +22,7 @@ const maxCredential = 16 << 10
 type requester func(ctx context.Context, op operation, token, method, path string, body any) (answer, error)
 
 // newAuthenticator returns the way of logging in that a canonical cfg asks for.
-func newAuthenticator(cfg Config, request requester) authenticator {
+func newAuthenticator(cfg Config, request requester, log *slog.Logger) authenticator {
 	switch cfg.Auth.Method {
 	case MethodToken:
 		return &tokenFile{path: cfg.Auth.TokenFile, request: request, read: fileMarks{paths: []string{cfg.Auth.TokenFile}}}
@@ -32,7 +33,7 @@ func newAuthenticator(cfg Config, request requester) authenticator {
 	default:
 		a := &appRole{cfg: cfg.Auth, request: request, now: time.Now}
 		if cfg.Auth.UnwrappedSecretIDFile != "" {
-			a.wrapped = &wrappedSecretID{cfg: cfg.Auth, request: request}
+			a.wrapped = &wrappedSecretID{cfg: cfg.Auth, request: request, log: log}
 			a.delivered.paths = []string{cfg.Auth.SecretIDFile}
 		}
 		return a

@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -23,66 +23,52 @@ import (
 type wrappedSecretID struct {
 	cfg     AuthConfig
 	request requester
-}
-
-// keptSecretID is the content of the file. Token is a hash of the wrapping
-// token, so that one which was exchanged already is not taken for stolen.
-type keptSecretID struct {
-	SecretID string `json:"secret_id"`
-	Token    string `json:"wrapping_token_sha256"`
+	log     *slog.Logger
+	// held is what could not be kept in the file.
+	held keptSecretID
 }
 
 // read returns the secret-id, unwrapping it if that was not done yet.
 func (w *wrappedSecretID) read(ctx context.Context) (string, error) {
-	kept, haveKept, err := w.readKept()
+	dir, err := w.lock(ctx)
 	if err != nil {
 		return "", err
 	}
+	defer func() { _ = dir.Close() }()
 	token, err := readCredential(w.cfg.SecretIDFile)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && haveKept:
-		return kept.SecretID, nil // taken away after it was used
-	case err != nil:
+	missing := errors.Is(err, os.ErrNotExist) // as when it is taken away after its use
+	if err != nil && !missing {
 		return "", unreadable(loginAt(w.cfg), "secret-id", err)
 	}
 	hash := sha256.Sum256([]byte(token))
 	fingerprint := hex.EncodeToString(hash[:])
-	if haveKept && kept.Token == fingerprint {
+	if held := w.held; held.SecretID != "" && (missing || held.Token == fingerprint) {
+		w.keep(dir, held)
+		return held.SecretID, nil
+	}
+	kept, haveKept, keptErr := w.readKept()
+	switch {
+	case keptErr != nil:
+		return "", keptErr
+	case haveKept && (missing || kept.Token == fingerprint):
 		return kept.SecretID, nil
+	case missing:
+		return "", unreadable(loginAt(w.cfg), "secret-id", err)
 	}
 	if err := w.checkOrigin(ctx, token); err != nil {
 		return "", err
 	}
-	// Before the token is used up: what could not be kept would be lost.
-	file, err := os.CreateTemp(filepath.Dir(w.cfg.UnwrappedSecretIDFile), ".secret-id-*") // mode 0600
+	file, err := w.reserve()
 	if err != nil {
 		return "", w.notKept(err)
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // in vain once it was renamed
-	defer func() { _ = file.Close() }()
 	secretID, err := w.unwrap(ctx, token)
 	if err != nil {
+		discard(file)
 		return "", err
 	}
-	if err := w.keep(file, keptSecretID{SecretID: secretID, Token: fingerprint}); err != nil {
-		return "", w.notKept(err)
-	}
+	w.keepIn(dir, file, keptSecretID{SecretID: secretID, Token: fingerprint})
 	return secretID, nil
-}
-
-func (w *wrappedSecretID) readKept() (kept keptSecretID, have bool, err error) {
-	raw, err := os.ReadFile(w.cfg.UnwrappedSecretIDFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return kept, false, nil
-	}
-	if err == nil && (json.Unmarshal(raw, &kept) != nil || kept.SecretID == "" || strings.ContainsFunc(kept.SecretID, isUnsafe)) {
-		// Not the cause itself: it may quote the content.
-		err = fmt.Errorf("%s does not hold what was kept there; remove it and deliver a new wrapping token", w.cfg.UnwrappedSecretIDFile)
-	}
-	if err != nil {
-		return kept, false, unreadable(loginAt(w.cfg), "unwrapped secret-id", err)
-	}
-	return kept, true, nil
 }
 
 // checkOrigin makes sure that the token wraps a secret-id of this role. Somebody
@@ -120,28 +106,4 @@ func (w *wrappedSecretID) unwrap(ctx context.Context, token string) (string, err
 		return "", &backend.Error{Class: backend.Credentials, Op: "unwrap the secret-id", Reason: "the wrapping token held no secret-id"}
 	}
 	return data.SecretID, nil
-}
-
-// keep puts the secret-id in its place in one step. It is on the disk before it
-// is used: after a power failure nobody could unwrap it again.
-func (w *wrappedSecretID) keep(file *os.File, kept keptSecretID) error {
-	raw, err := json.Marshal(kept)
-	if err != nil {
-		return err
-	}
-	defer clear(raw)
-	if _, err := file.Write(raw); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), w.cfg.UnwrappedSecretIDFile)
-}
-
-func (w *wrappedSecretID) notKept(err error) error {
-	return &backend.Error{
-		Class: backend.Credentials, Op: "unwrap the secret-id",
-		Reason: "the unwrapped secret-id cannot be kept in its file", Err: err,
-	}
 }

@@ -24,10 +24,11 @@ type wrapVault struct {
 	away    bool            // it answers nothing
 	used    map[string]bool // wrapping tokens
 	unwraps int
+	during  func()   // done before an unwrapping is answered
 	logins  []string // the secret-ids that were offered
 }
 
-func newWrapVault() *wrapVault { return &wrapVault{used: map[string]bool{}} }
+func newWrapVault() *wrapVault { return &wrapVault{used: map[string]bool{}, during: func() {}} }
 
 func (v *wrapVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
@@ -48,6 +49,7 @@ func (v *wrapVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/sys/wrapping/unwrap":
 		v.used[wrapping] = true
 		v.unwraps++
+		v.during()
 		fmt.Fprintf(w, `{"data":{"secret_id":"secret-id-of-%s"}}`, wrapping)
 	case r.URL.Path == "/v1/auth/approle/login":
 		v.logins = append(v.logins, body["secret_id"])

@@ -84,7 +84,7 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 		cfg: cfg, log: log, boot: boot, obs: obs, end: end, vault: vault, login: login,
 		transports: []*http.Transport{transport, forLogin}, nodes: nodes, indexes: indexes,
 	}
-	c.tokens = newKeeper(life, newAuthenticator(cfg, c.requestAuth), renewSelf(c.requestAuth), log, obs)
+	c.tokens = newKeeper(life, newAuthenticator(cfg, c.requestAuth, log), renewSelf(c.requestAuth), log, obs)
 	c.decrypts = newGatherer(life, c.decryptBatch)
 	return c, nil
 }

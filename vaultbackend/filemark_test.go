@@ -2,6 +2,7 @@ package vaultbackend
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,7 @@ func TestATokenFileIsRememberedOnceItsTokenHasServed(t *testing.T) {
 	a := newAuthenticator(Config{Auth: AuthConfig{Method: MethodToken, TokenFile: file}},
 		func(context.Context, operation, string, string, string, any) (answer, error) {
 			return answer{data: []byte(`{}`)}, refusal
-		})
+		}, slog.New(slog.DiscardHandler))
 	login := func(want bool) {
 		t.Helper()
 		if _, err := a.login(t.Context()); (err == nil) != want {
