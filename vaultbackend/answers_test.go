@@ -266,6 +266,14 @@ func TestRealAnswers(t *testing.T) {
 				c, _ := f.client(func(cfg *Config) { cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: file} })
 				return readKey(c)
 			}, backend.Refusal, denied, "HTTP status 403: 1 error occurred: * permission denied"},
+		{"a token whose role is gone is not renewed",
+			func(f *fixture, c *Client) error {
+				bought := token(t, c)
+				_, err := f.root().DeleteWithContext(t.Context(), "auth/approle/role/"+f.role.Name)
+				must(t, err)
+				_, err = c.tokens.renew(t.Context(), bought)
+				return err
+			}, backend.Credentials, "Vault does not renew the token", "does not exist during renewal"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := newFixture(t, nil)
@@ -276,6 +284,27 @@ func TestRealAnswers(t *testing.T) {
 				t.Errorf("Vault said %q, want a mention of %q", err, row.answer)
 			}
 		})
+	}
+}
+
+// TestARenewalThatIsRefusedForGoodIsNoOutage has the words of Vault 1.21.0 and its
+// auth methods, all of them with HTTP status 500.
+func TestARenewalThatIsRefusedForGoodIsNoOutage(t *testing.T) {
+	for text, want := range map[string]backend.Class{
+		"past the max TTL, cannot renew":                                                backend.Credentials,
+		`failed to renew entry: role "plugin" does not exist during renewal`:            backend.Credentials,
+		"client identity during renewal not matching client identity used during login": backend.Credentials,
+		"policies have changed, not renewing":                                           backend.Credentials,
+		`original token role "plugin" could not be found, not renewing`:                 backend.Credentials,
+		"failed to validate role plugin during renewal: context deadline exceeded":      backend.Outage,
+		"local node not active but active cluster node not found":                       backend.Outage,
+	} {
+		if got, reason := classify(opRenew, answer{status: 500, texts: []string{text}}, false); got != want {
+			t.Errorf("%s: %v, %s", text, got, reason)
+		}
+		if got, _ := classify(opLogin, answer{status: 500, texts: []string{text}}, false); got != backend.Outage {
+			t.Errorf("a login with the answer %s: %v", text, got)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 	if err != nil {
 		return nil, err
 	}
-	login, err := newChannel(nodes, cfg.Auth.Namespace, forLogin, indexes)
+	login, err := newChannel(nodes, cfg.loginNamespace(), forLogin, indexes)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package vaultbackend
 
 import (
+	"cmp"
+
 	"errors"
 	"fmt"
 	"net"
@@ -217,7 +219,8 @@ func methods() []string {
 }
 
 // canonical returns c with every path in the one form that key ids are computed
-// from: "/transit/" and "transit" are the same mount.
+// from: "/transit/" and "transit" are the same mount. What is canonical it leaves
+// as it is.
 func (c Config) canonical() Config {
 	addresses := make([]string, len(c.Address))
 	for i, address := range c.Address {
@@ -228,9 +231,9 @@ func (c Config) canonical() Config {
 	c.Mount = strings.Trim(c.Mount, "/")
 	if c.Auth.Namespace == "" {
 		c.Auth.Namespace = c.Namespace
-	} else {
-		c.Auth.Namespace = canonicalNamespace(c.Auth.Namespace)
 	}
+	// Empty it would mean that of the key, were this done again.
+	c.Auth.Namespace = cmp.Or(canonicalNamespace(c.Auth.Namespace), rootNamespace)
 	c.Auth.Mount = strings.Trim(c.Auth.Mount, "/")
 	if c.Auth.Mount == "" {
 		c.Auth.Mount = c.Auth.Method
@@ -241,8 +244,15 @@ func (c Config) canonical() Config {
 	return c
 }
 
+// rootNamespace is what Vault calls the namespace without a name.
+const rootNamespace = "root"
+
+// loginNamespace returns the namespace of the auth method of a canonical Config,
+// in the form of Namespace.
+func (c Config) loginNamespace() string { return canonicalNamespace(c.Auth.Namespace) }
+
 func canonicalNamespace(ns string) string {
-	if ns = strings.Trim(ns, "/"); ns == "root" {
+	if ns = strings.Trim(ns, "/"); ns == rootNamespace {
 		return ""
 	}
 	return ns

@@ -2,6 +2,7 @@ package vaultbackend
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -102,10 +103,16 @@ func TestOneMountHasOneName(t *testing.T) {
 		{"a/b/", "kms/transit", "", "a/b/kms/transit", "a/b"},
 		{"/a/", "transit", "root", "a/transit", ""},
 		{"a", "transit", "b/", "a/transit", "b"},
+		{"a", "transit", "/", "a/transit", ""},
+		{"root", "transit", "b", "transit", "b"},
 	} {
 		cfg := Config{Namespace: row.namespace, Mount: row.mount, Auth: AuthConfig{Namespace: row.authNamespace}}.canonical()
-		if cfg.keyMount() != row.want || cfg.Auth.Namespace != row.wantAuth {
-			t.Errorf("%+v: mount %q, auth namespace %q", row, cfg.keyMount(), cfg.Auth.Namespace)
+		if cfg.keyMount() != row.want || cfg.loginNamespace() != row.wantAuth {
+			t.Errorf("%+v: mount %q, auth namespace %q", row, cfg.keyMount(), cfg.loginNamespace())
+		}
+		// doctor starts from a configuration that is canonical already.
+		if again := cfg.canonical(); !reflect.DeepEqual(again, cfg) {
+			t.Errorf("%+v: %+v becomes %+v", row, cfg, again)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
 		// the status is 400 or 500, and the items' own errors say why.
 		return 0, ""
 
-	case op == opRenew && says("past the max TTL"):
+	case op == opRenew && neverRenewed(says):
 		// Vault says so with a 500. The token ends soon, and only a login helps.
 		return backend.Credentials, authRefused(op)
 	case a.status == http.StatusServiceUnavailable && says("sealed"):
@@ -142,6 +142,15 @@ func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
 	default:
 		return backend.Outage, fmt.Sprintf("Vault gave an answer that is not understood, HTTP status %d", a.status)
 	}
+}
+
+// neverRenewed recognises Vault's words for a token that it will not renew,
+// whatever its own state: its life is over, or what it was bought with has changed.
+func neverRenewed(says func(string) bool) bool {
+	return says("past the max TTL") ||
+		says("does not exist during renewal") || // the role, with approle, jwt and kubernetes
+		says("client identity during renewal not matching") || // cert
+		says("not renewing") // cert: policies have changed; a token's role that is gone
 }
 
 func authRefused(op operation) string {

@@ -69,7 +69,7 @@ func Policies(uses ...Use) ([]Policy, error) {
 		if !known {
 			i = len(policies)
 			index[l] = i
-			policies = append(policies, Policy{Namespace: use.Config.Auth.Namespace})
+			policies = append(policies, Policy{Namespace: use.Config.loginNamespace()})
 		}
 		policies[i].Sections = append(policies[i].Sections, use.Section)
 		for _, r := range rules {
@@ -126,16 +126,17 @@ func (u Use) rules() ([]Rule, error) {
 // policyPrefix is the path from the namespace that the token belongs to, and in
 // which its policies are therefore looked up, down to that of the key.
 func (c Config) policyPrefix() (string, error) {
+	login := c.loginNamespace()
 	switch {
-	case c.Auth.Namespace == c.Namespace:
+	case login == c.Namespace:
 		return "", nil
-	case c.Auth.Namespace == "":
+	case login == "":
 		return c.Namespace + "/", nil
-	case strings.HasPrefix(c.Namespace, c.Auth.Namespace+"/"):
-		return strings.TrimPrefix(c.Namespace, c.Auth.Namespace+"/") + "/", nil
+	case strings.HasPrefix(c.Namespace, login+"/"):
+		return strings.TrimPrefix(c.Namespace, login+"/") + "/", nil
 	default:
 		return "", fmt.Errorf("a token of namespace %q is not valid in namespace %q: log in there or in a namespace above it",
-			c.Auth.Namespace, cmp.Or(c.Namespace, "root"))
+			login, cmp.Or(c.Namespace, "root"))
 	}
 }
 
