@@ -297,9 +297,8 @@ func (g *gatherer) leave(calls []*call) {
 	}
 }
 
-// close waits for what is under way, which the end of life cancels. What was
-// never sent stays with its callers until they give up, as they do at once
-// where Close means the end of the process.
+// close waits for what is under way, which the end of life cancels, and answers
+// those whose items were never sent.
 func (g *gatherer) close() {
 	g.mu.Lock()
 	g.closed = true

@@ -37,8 +37,9 @@ type Client struct {
 	tokens     *keeper
 	decrypts   *gatherer
 	gate       gate
-	// end ends every request and goroutine that belongs to no caller.
-	end context.CancelFunc
+	// life is that of every request and goroutine; end ends it.
+	life context.Context
+	end  context.CancelFunc
 }
 
 var _ backend.Backend = (*Client)(nil)
@@ -81,7 +82,7 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 	}
 	life, end := context.WithCancel(context.Background())
 	c := &Client{
-		cfg: cfg, log: log, boot: boot, obs: obs, end: end, vault: vault, login: login,
+		cfg: cfg, log: log, boot: boot, obs: obs, life: life, end: end, vault: vault, login: login,
 		transports: []*http.Transport{transport, forLogin}, nodes: nodes, indexes: indexes,
 	}
 	c.tokens = newKeeper(life, newAuthenticator(cfg, c.requestAuth, log), renewSelf(c.requestAuth), log, obs)
@@ -171,6 +172,10 @@ func (c *Client) requestKey(ctx context.Context, op operation, method, path stri
 		return answer{}, unanswered(c.describe(op), errClosed)
 	}
 	defer c.gate.leave()
+	// Close waits for attempts at every node, whatever time the caller has left.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
 	started := time.Now()
 	s, err := c.tokens.get(ctx)
 	// A second new login is for the rare token that is gone again at once, or

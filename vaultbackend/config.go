@@ -2,7 +2,6 @@ package vaultbackend
 
 import (
 	"cmp"
-
 	"errors"
 	"fmt"
 	"net"

@@ -3,6 +3,7 @@ package vaultbackend
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -270,4 +271,20 @@ func closedClient(t *testing.T, cfg Config) *Client {
 	c, _ := newClient(t, cfg)
 	c.Close()
 	return c
+}
+
+// TestCloseEndsRequestsAtEveryNode has two nodes that hang, and a caller who sets
+// no deadline.
+func TestCloseEndsRequestsAtEveryNode(t *testing.T) {
+	noLeaks(t)
+	release, arrived := make(chan struct{}), make(chan struct{}, 2)
+	hang := letIn(func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release })
+	c, _ := newClient(t, fakeConfig(t, fakeNode(t, hang), fakeNode(t, hang)))
+	t.Cleanup(func() { close(release) })
+	got := make(chan error, 1)
+	go func() { got <- reads(t, c) }()
+	<-arrived
+	<-arrived
+	c.Close() // returns before the requests end by themselves, or they would say so
+	failed(t, <-got, backend.Outage, "the request was given up")
 }
