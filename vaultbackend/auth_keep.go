@@ -37,7 +37,7 @@ func (w *wrappedSecretID) lock(ctx context.Context) (*os.File, error) {
 		return nil, w.notKept(err)
 	}
 	for {
-		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is an int
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case err == nil:
 			return dir, nil

@@ -293,7 +293,7 @@ func (k *keeper) step(ctx context.Context) (time.Duration, error) {
 	case unfit == nil: // else it has just been tried
 		s, err = k.replace(ctx, s)
 	}
-	if err = cmp.Or(unfit, err); err != nil {
+	if err := cmp.Or(unfit, err); err != nil {
 		return 0, err
 	}
 	next := filePoll
