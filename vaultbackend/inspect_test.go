@@ -243,7 +243,7 @@ func TestALoginThatLeadsToAClusterIsFound(t *testing.T) {
 		name, want, says string
 		in               Inspection
 	}{
-		{"a JWT of somebody else", "pass", "neither", loginWith(mount, MethodJWT, "https://issuer.test")},
+		{"a JWT of somebody else", "pass", "the login asks no API server", loginWith(mount, MethodJWT, "https://issuer.test")},
 		{"a JWT of a cluster", "warn", "kubernetes.default.svc", loginWith(mount, MethodJWT, "https://kubernetes.default.svc.cluster.local")},
 		{"an API server that reviews", "warn", "which one could not be read", loginWith(reviewed, MethodKubernetes, "https://issuer.test")},
 		{"an API server that an admin sees", "warn", "https://10.96.0.1:443", withAdmin},
