@@ -141,7 +141,8 @@ func passOver(a answer, err error) bool {
 }
 
 // mostTelling returns the failure to report: a node that serves knows more than
-// one that does not, and that more than one that did not answer. It is otherwise where ctx ended before any was asked.
+// one that does not, and that more than one that did not answer. Where there is
+// no failure, since the caller left before anybody was asked, it is otherwise.
 func mostTelling(failures []reply, otherwise error) reply {
 	if len(failures) == 0 {
 		return reply{err: otherwise}

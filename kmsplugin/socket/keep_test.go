@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -13,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -259,48 +256,22 @@ func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
 	c.Takeover = true
 	old := mustListen(t, c)
 	endOld := runKeep(t, old, serve(t, old, nil))
-	const callers, each = 8, 100
-	lost := make(chan string, callers*each)
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for range each {
-				conn, err := net.Dial("unix", c.Path)
-				for ; err != nil && t.Context().Err() == nil; conn, err = net.Dial("unix", c.Path) {
-					time.Sleep(time.Millisecond)
-				}
-				if err != nil {
-					lost <- err.Error()
-					return
-				}
-				if text, err := io.ReadAll(conn); err != nil || string(text) != "hello" {
-					lost <- fmt.Sprintf("%q, %v", text, err)
-				}
-				_ = conn.Close()
-			}
-		})
+	untilFound := func() (net.Conn, error) {
+		conn, err := net.Dial("unix", c.Path)
+		for ; err != nil && t.Context().Err() == nil; conn, err = net.Dial("unix", c.Path) {
+			time.Sleep(time.Millisecond)
+		}
+		return conn, err
 	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	undone := 0
-	for running := true; running; undone++ {
+	undone := whileCalled(t, 100, untilFound, func() {
 		next := mustListen(t, c)
 		runKeep(t, next, serve(t, next, nil))()
-		select {
-		case <-done:
-			running = false
-		default:
-		}
-	}
+	})
 	endOld()
-	close(lost)
-	for text := range lost {
-		t.Errorf("lost a caller: %s", text)
-	}
 	if _, err := os.Lstat(c.Path); !os.IsNotExist(err) {
 		t.Errorf("left behind: %v", err)
 	}
-	t.Logf("%d callers, %d takeovers undone", callers*each, undone)
+	t.Logf("%d takeovers undone", undone)
 }
 
 func TestTheEndIsNotHeldUpByBindingAgain(t *testing.T) {

@@ -156,13 +156,29 @@ func TestATakeoverLosesNoCaller(t *testing.T) {
 	c.Takeover = true
 	old := mustListen(t, c)
 	stopOld := serve(t, old, nil)
-	const callers, each = 8, 200
+	upgrades := whileCalled(t, 200, func() (net.Conn, error) { return net.Dial("unix", c.Path) }, func() {
+		next := mustListen(t, c)
+		stopNext := serve(t, next, nil)
+		mustDrain(t, old)
+		stopOld()
+		old, stopOld = next, stopNext
+	})
+	stopOld()
+	t.Logf("%d upgrades", upgrades)
+}
+
+// whileCalled changes something again and again while eight callers dial, each so
+// many times one after the other, all of whom must be greeted. It returns how many
+// changes there were.
+func whileCalled(t *testing.T, each int, call func() (net.Conn, error), change func()) (changes int) {
+	t.Helper()
+	const callers = 8
 	lost := make(chan string, callers*each)
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
 			for range each {
-				conn, err := net.Dial("unix", c.Path)
+				conn, err := call()
 				if err != nil {
 					lost <- err.Error()
 					continue
@@ -174,25 +190,17 @@ func TestATakeoverLosesNoCaller(t *testing.T) {
 			}
 		})
 	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	upgrades := 0
-	for running := true; running; upgrades++ {
-		next := mustListen(t, c)
-		stopNext := serve(t, next, nil)
-		mustDrain(t, old)
-		stopOld()
-		old, stopOld = next, stopNext
+	go func() { wg.Wait(); close(lost) }()
+	for {
+		change()
+		changes++
 		select {
-		case <-done:
-			running = false
+		case text, more := <-lost:
+			if !more {
+				return changes
+			}
+			t.Errorf("lost a caller: %s", text)
 		default:
 		}
 	}
-	stopOld()
-	close(lost)
-	for text := range lost {
-		t.Errorf("lost a caller: %s", text)
-	}
-	t.Logf("%d callers, %d upgrades", callers*each, upgrades)
 }
