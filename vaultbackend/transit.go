@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -304,7 +305,11 @@ func (c *Client) itemError(op operation, status int, text string) error {
 	if status >= http.StatusInternalServerError {
 		class, reason = backend.Outage, fmt.Sprintf("Vault failed with HTTP status %d", status)
 	}
-	return &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: errors.New(oneLine(text))}
+	cause := errors.New(oneLine(text))
+	if class == backend.Item && strings.Contains(text, "message authentication failed") {
+		cause = fmt.Errorf("%w (%w)", backend.ErrAuthentication, cause)
+	}
+	return &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: cause}
 }
 
 // senseless is the error for an answer that a working Vault does not give.

@@ -15,3 +15,15 @@ func Caller(ctx context.Context) string {
 	uid, _ := ctx.Value(callerKey{}).(string)
 	return uid
 }
+
+type newConnectionKey struct{}
+
+// WithNewConnection returns a context whose requests must not reuse a connection
+// to the key store: a second opinion over the same connection is the first one
+// again where that leads to the wrong place.
+func WithNewConnection(ctx context.Context) context.Context {
+	return context.WithValue(ctx, newConnectionKey{}, true)
+}
+
+// NewConnection reports whether WithNewConnection made the context.
+func NewConnection(ctx context.Context) bool { return ctx.Value(newConnectionKey{}) != nil }

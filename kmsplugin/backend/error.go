@@ -52,6 +52,11 @@ func (c Class) String() string {
 	}
 }
 
+// ErrAuthentication is in the chain of an Item failure exactly if the key store
+// tried to open the ciphertext with its version of the key and found that it does
+// not authenticate. No other failure of an item proves that a version decrypts.
+var ErrAuthentication = errors.New("message authentication failed")
+
 // Error is a classified failure. Its text names the operation, the key and the
 // reason, and never holds key material, tokens or plaintext.
 type Error struct {
