@@ -18,6 +18,7 @@ var (
 	errBareForbidden = errors.New("ciphertext without associated data is forbidden by decrypt.require-associated-data")
 	errLeaseEnded    = errors.New("the lease of the local key has ended")
 	errBusy          = errors.New("too many requests wait for the key store")
+	errTooMany       = errors.New("too many requests are under way")
 	errNotReady      = errors.New("not ready")
 	errPanic         = errors.New("panic")
 )
@@ -31,7 +32,7 @@ func code(err error) codes.Code {
 		return codes.InvalidArgument
 	case errors.Is(err, errOtherCluster), errors.Is(err, errBareForbidden):
 		return codes.FailedPrecondition
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, errTooMany):
 		return codes.ResourceExhausted
 	case errors.Is(err, errLeaseEnded):
 		return codes.Unavailable
