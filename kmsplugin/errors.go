@@ -23,6 +23,10 @@ var (
 	errPanic         = errors.New("panic")
 )
 
+// foreignData says what else may be wrong with a ciphertext of another plugin that
+// does not authenticate: nothing in it shows whether it was bound to anything.
+const foreignData = "or the plugin that wrote it has bound it with associated data (or a context) of its own, which is not stored: only that plugin can open it"
+
 // code is the one table from what went wrong to what the API server is told. A
 // code that invites a retry is given only where a retry can help without anybody
 // changing anything.

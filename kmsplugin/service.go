@@ -250,7 +250,11 @@ func naming(err error, sealed seal.Sealed) error {
 	if !ok {
 		return err
 	}
-	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: backend.Public(e), Err: e.Err}
+	reason := backend.Public(e)
+	if sealed.Form == seal.FormBare && errors.Is(err, backend.ErrAuthentication) {
+		reason += "; " + foreignData
+	}
+	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: reason, Err: e.Err}
 }
 
 // admit refuses what must not be opened here, whatever the keys say.
