@@ -55,7 +55,7 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 		}
 	}
 	f.Node.Swap, f.Node.SwapErr = gatherSwap("/proc/swaps")
-	f.Node.APIServers, f.Node.APIServersErr = gatherAPIServers("/proc")
+	f.Node.APIServers, f.Node.APIServersErr = gatherAPIServers("/proc", c.Socket.Path)
 	if len(c.Socket.AllowUIDs) > 0 {
 		f.Config.AllowUIDs, f.Config.AllowUIDsErr = gatherUIDs(c.Socket.AllowUIDs)
 	}
@@ -167,29 +167,6 @@ func gatherUIDs(users []string) (uids []int, problem string) {
 		uids = append(uids, int(uid))
 	}
 	return uids, ""
-}
-
-// gatherAPIServers finds every kube-apiserver under proc (proc(5)). One that ends
-// meanwhile is left out.
-func gatherAPIServers(proc string) (found []doctor.APIServer, problem string) {
-	entries, err := os.ReadDir(proc)
-	if err != nil {
-		return nil, err.Error()
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		status, err := os.ReadFile(filepath.Join(proc, e.Name(), "status")) //nolint:gosec // in /proc, another directory in tests
-		if err != nil {
-			continue
-		}
-		if first, _, _ := strings.Cut(string(status), "\n"); strings.Join(strings.Fields(first), " ") == "Name: kube-apiserver" {
-			found = append(found, doctor.APIServer{PID: pid, Rights: process.ParseRights(string(status))})
-		}
-	}
-	return found, ""
 }
 
 // gatherSwap names the active swap devices (proc(5), /proc/swaps: a header, then

@@ -61,6 +61,17 @@ type Node struct {
 type APIServer struct {
 	PID int
 	process.Rights
+	Finds Finds
+}
+
+// Finds is what lies at the socket's path for a process that may have a root of its
+// own, as in a container.
+type Finds struct {
+	// Err is why that could not be seen.
+	Err    string
+	Exists bool
+	// Same is whether it is the file that lies there on this node.
+	Same bool
 }
 
 // Process is a running plugin, as /proc shows it.
