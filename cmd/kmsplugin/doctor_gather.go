@@ -40,6 +40,8 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 	f.Socket, peer = gatherSocket(ctx, c.Socket.Path)
 	switch {
 	case !f.Socket.Listens:
+	case f.Socket.ConnectErr != "":
+		f.Node.PluginErr = "it accepts no connection: " + f.Socket.ConnectErr
 	case peer == nil || peer.Pid == 0:
 		f.Node.PluginErr = "the process that listens is not to be seen from here (another PID namespace)"
 	case peer.Pid == 1:
@@ -84,6 +86,7 @@ func gatherSocket(ctx context.Context, path string) (doctor.Socket, *unix.Ucred)
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	if err != nil {
 		s.ConnectErr, s.Stale = err.Error(), errors.Is(err, syscall.ECONNREFUSED)
+		s.Listens = errors.Is(err, syscall.EAGAIN) // connect(2): its queue is full
 		return s, nil
 	}
 	defer func() { _ = conn.Close() }()

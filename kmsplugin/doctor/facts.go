@@ -88,7 +88,7 @@ type Socket struct {
 	Dir Path
 	// File is what lies at the path.
 	File Path
-	// Listens is whether a connection was accepted; else ConnectErr says why
+	// Listens is whether somebody listens; where no connection was made, ConnectErr says why
 	// not, and Stale that a socket lies there which nobody serves.
 	Listens    bool
 	Stale      bool
