@@ -25,16 +25,24 @@ import (
 // synctest's bubble, and returns a way to connect to it.
 func (r *replica) serve() (connect func() *grpc.ClientConn) {
 	r.t.Helper()
+	connect, _ = r.serveUntil()
+	return connect
+}
+
+// serveUntil is serve with a way to stop it.
+func (r *replica) serveUntil() (connect func() *grpc.ClientConn, stop func()) {
+	r.t.Helper()
 	l := bufconn.Listen(1 << 20)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.kms.Serve(ctx, l, time.Second) }()
-	r.t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		end()
 		if err := <-done; err != nil {
 			r.t.Error(err)
 		}
 	})
+	r.t.Cleanup(stop)
 	return func() *grpc.ClientConn {
 		r.t.Helper()
 		conn, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -44,7 +52,7 @@ func (r *replica) serve() (connect func() *grpc.ClientConn) {
 		}
 		r.t.Cleanup(func() { _ = conn.Close() })
 		return conn
-	}
+	}, stop
 }
 
 // begin opens n requests whose messages never come, and returns what each is told.
@@ -264,5 +272,59 @@ func TestAHungKeyKeepsNoRequestFromAnother(t *testing.T) {
 		}
 		release()
 		wg.Wait()
+	})
+}
+
+func TestAPlaceThatIsLeftCanBeTakenAgain(t *testing.T) {
+	p := newPlaces(3)
+	a, b := &net.UnixAddr{Name: "a"}, &net.UnixAddr{Name: "b"}
+	for range 3 { // rounds
+		for i, caller := range []net.Addr{a, a, b} {
+			if !p.take(caller) {
+				t.Fatalf("place %d of 3 is not given", i+1)
+			}
+		}
+		own := 2
+		for p.take(a) {
+			own++
+		}
+		if own != maxOwn {
+			t.Errorf("a caller has %d places when all are taken, want %d", own, maxOwn)
+		}
+		for range own {
+			p.leave(a)
+		}
+		p.leave(b)
+		if p.total != 0 || len(p.own) != 0 {
+			t.Fatalf("%d places are taken, %d callers are known", p.total, len(p.own))
+		}
+	}
+}
+
+func TestATurnThatComesTooLateIsNotTaken(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	turns := newTurns(1)
+	for range 100 { // a select chooses at random
+		if err := turns.take(ended); err != errBusy || len(turns.waiting)+len(turns.asking) != 0 {
+			t.Fatalf("%v; %d wait, %d ask", err, len(turns.waiting), len(turns.asking))
+		}
+	}
+}
+
+func TestWhatTheLogLeftOutIsWrittenWhenThePluginStops(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		connect, stop := r.serveUntil()
+		kms := kmsapi.NewKeyManagementServiceClient(connect())
+		for range 5 {
+			if _, err := kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{}); err == nil {
+				t.Fatal("it does not fail")
+			}
+		}
+		stop()
+		if all := r.warned(); len(all) != 2 || all[1].LeftOut != 3 {
+			t.Errorf("%+v", all)
+		}
 	})
 }

@@ -88,8 +88,8 @@ type Socket struct {
 	Dir Path
 	// File is what lies at the path.
 	File Path
-	// Listens is whether somebody listens; where no connection was made, ConnectErr says why
-	// not, and Stale that a socket lies there which nobody serves.
+	// Listens is whether somebody listens; ConnectErr says why no connection was
+	// made, and Stale that a socket lies there which nobody serves.
 	Listens    bool
 	Stale      bool
 	ConnectErr string
