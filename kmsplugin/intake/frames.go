@@ -37,17 +37,16 @@ type frames struct {
 // between reports whether the next byte begins a frame.
 func (f *frames) between() bool { return f.skip == 0 && f.have == 0 }
 
-// next takes bytes from the front of p, up to the end of a frame's header at most.
+// next takes bytes from the front of p, up to the end of a frame or of its header.
 // It returns how many it took, and the frame if one has begun.
 func (f *frames) next(p []byte) (n int, begun frame, ok bool) {
-	n = min(f.skip, len(p))
-	f.skip -= n
-	k := copy(f.header[f.have:], p[n:])
 	if f.skip > 0 {
+		n = min(f.skip, len(p))
+		f.skip -= n
 		return n, frame{}, false
 	}
-	n, f.have = n+k, f.have+k
-	if f.have < headerSize {
+	n = copy(f.header[f.have:], p)
+	if f.have += n; f.have < headerSize {
 		return n, frame{}, false
 	}
 	f.have = 0

@@ -269,3 +269,89 @@ func TestFramesAreFoundHoweverTheyArrive(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatDidNotFitIsDeliveredLaterAndWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, connect, _ := limited(Limits{Connections: 1, Bytes: 2 * requestCost, Share: 1})
+		c := connect(t)
+		var wire bytes.Buffer
+		f := http2.NewFramer(&wire, nil)
+		for stream := uint32(1); stream < 12; stream += 2 {
+			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{byte(stream)}, EndHeaders: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.send(func() error { _, err := c.conn.Write(wire.Bytes()); return err })
+		all := append([]byte(http2.ClientPreface), wire.Bytes()...)
+		request := wire.Len() / 6
+		for n := 2; n <= 6; n++ {
+			if want := all[:prefaceSize+n*request]; !bytes.Equal(c.got.Bytes(), want) {
+				t.Fatalf("%d requests: the server was given %q, want %q", n, c.got.Bytes(), want)
+			}
+			c.answer(t, uint32(2*n-3))
+		}
+	})
+}
+
+func TestWhoWaitsForRoomIsWoken(t *testing.T) {
+	for name, wake := range map[string]func(t *testing.T, holder *caller){
+		"by another's answer":   func(t *testing.T, holder *caller) { holder.answer(t, 1) },
+		"by another's takeback": func(_ *testing.T, holder *caller) { holder.send(func() error { return holder.WriteRSTStream(1, 0) }) },
+		"by another's end":      func(_ *testing.T, holder *caller) { _ = holder.server.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, connect, _ := limited(Limits{Connections: 2, Bytes: 3 * requestCost, Share: 2 * requestCost})
+				holder, waiter := connect(t), connect(t)
+				if !waiter.begin(1) || !waiter.begin(3) || !holder.begin(1) {
+					t.Fatal("there is room, and it is not read from")
+				}
+				if waiter.begin(5) {
+					t.Fatal("there is no room, and it is read from")
+				}
+				before := waiter.got.Len()
+				wake(t, holder)
+				synctest.Wait()
+				if waiter.got.Len() == before {
+					t.Error("it is not read from")
+				}
+			})
+		})
+	}
+	t.Run("by its own end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, connect, _ := limited(Limits{Connections: 2, Bytes: requestCost, Share: 0})
+			c := connect(t)
+			c.begin(1)
+			ended := make(chan error, 1)
+			go func() { _, err := c.server.Read(make([]byte, 1)); ended <- err }()
+			synctest.Wait()
+			_ = c.server.Close()
+			if err := <-ended; err == nil {
+				t.Error("a closed connection is read from")
+			}
+		})
+	})
+	t.Run("by the end of its own write", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, connect, _ := limited(Limits{Connections: 1, Bytes: 1 << 20, Share: 0})
+			c := connect(t)
+			go func() { _, _ = c.server.Write(make([]byte, 100)) }()
+			synctest.Wait()
+			c.send(func() error { return c.WritePing(false, [8]byte{}) })
+			before := c.got.Len()
+			go func() { _ = c.WritePing(false, [8]byte{}) }()
+			synctest.Wait()
+			if c.got.Len() != before {
+				t.Fatal("it is read from meanwhile")
+			}
+			if _, err := io.ReadFull(c.conn, make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if c.got.Len() == before {
+				t.Error("it is not read from")
+			}
+		})
+	})
+}
