@@ -194,7 +194,7 @@ func (s *fakeStore) Decrypt(ctx context.Context, items []backend.DecryptItem) ([
 		}
 		item, ok := s.stored[string(i.Ciphertext)]
 		if !ok || !bytes.Equal(item.aad, i.AssociatedData) {
-			return nil, &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "message authentication failed"}
+			return nil, &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "message authentication failed", Err: backend.ErrAuthentication}
 		}
 		if s.garble {
 			return random(len(item.plain)), nil

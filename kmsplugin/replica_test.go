@@ -547,7 +547,7 @@ func TestTooManyWaitingRequestsAreTurnedAway(t *testing.T) {
 		w.store.set(func(s *fakeStore) { s.hang = true })
 		ctx, release := context.WithCancel(t.Context())
 		var waiting sync.WaitGroup
-		for range maxWaiting {
+		for range maxWaiting { // more than may ask at a time
 			waiting.Go(func() { _, _ = r.kms.Encrypt(ctx, "uid", []byte("x")) })
 		}
 		synctest.Wait()

@@ -27,7 +27,7 @@ func sound() Facts {
 		Node: Node{
 			Plugin:     &Process{PID: 4711, CoreSoft: "0"},
 			Rights:     &process.Rights{UID: 998, GIDs: []int{990}},
-			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}}},
+			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}, Finds: Finds{Exists: true, Same: true}}},
 		},
 		Socket: Socket{
 			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Answer: Answer{Serving: true}, Group: "kms",
@@ -127,11 +127,14 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.Socket.File.UID, f.Socket.File.Mode = 997, fs.ModeSocket|0o460
 		}, "KD-204", Fail, "may not connect"},
 		{"the API server is root without its capability", func(f facts) {
-			f.Node.APIServers[0] = APIServer{PID: 815, Rights: process.Rights{GIDs: []int{0}}}
+			f.Node.APIServers[0].Rights = process.Rights{GIDs: []int{0}}
 		}, "KD-204", Fail, "may not enter"},
 		{"one of two API servers may not connect", func(f facts) {
-			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, Rights: process.Rights{UID: 1000}})
+			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, Rights: process.Rights{UID: 1000}, Finds: Finds{Exists: true, Same: true}})
 		}, "KD-204", Fail, "process 816, uid 1000"},
+		{"the socket's directory is not mounted", func(f facts) { f.Node.APIServers[0].Finds = Finds{} }, "KD-204", Fail, "finds no socket"},
+		{"an older directory is mounted", func(f facts) { f.Node.APIServers[0].Finds.Same = false }, "KD-204", Fail, "finds another file"},
+		{"what the API server finds is not seen", func(f facts) { f.Node.APIServers[0].Finds = Finds{Err: "permission denied"} }, "KD-204", NotEvaluated, "permission denied"},
 		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", Fail, "does not list its user"},
 		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", Fail, "unknown user kube"},
 		{"no API server is seen", func(f facts) { f.Node.APIServers = nil }, "KD-204", NotEvaluated, "no kube-apiserver runs here"},
@@ -304,8 +307,8 @@ func TestARefusedRoleMayBeLockedOut(t *testing.T) {
 
 func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
 	for name, admit := range map[string]func(*Facts){
-		"root with its capability": func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Rights: process.Rights{Unbound: true}}} },
-		"the socket's own user":    func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Rights: process.Rights{UID: 998}}} },
+		"root with its capability": func(f *Facts) { f.Node.APIServers[0].Rights = process.Rights{Unbound: true} },
+		"the socket's own user":    func(f *Facts) { f.Node.APIServers[0].Rights = process.Rights{UID: 998} },
 		"a user that is listed":    func(f *Facts) { f.Config.AllowUIDs = []int{0, 997} },
 	} {
 		f := sound()
