@@ -41,8 +41,10 @@ type keeper struct {
 	key       backend.Key
 	choice    choice
 	prepare   error
-	warm      bool // a probe has succeeded
-	more      bool // versions are still to be made ready
+	warm      bool          // a probe has succeeded
+	more      bool          // versions are still to be made ready
+	seen      time.Duration // when the last good probe had ended
+	resumed   time.Time     // see promotion
 	hazards   []hazard
 	oldest    int               // the lowest minimum that was ever seen
 	lineage   map[int]time.Time // creation times as first seen
@@ -176,7 +178,7 @@ func (k *keeper) interval() time.Duration {
 func (k *keeper) chooseFirst(key backend.Key) int {
 	now, ok := serverTime{}.observe(key.Clock).now(k.boot())
 	if !ok {
-		now = time.Now() // as in publish
+		now = time.Now() // as in storeTime
 	}
 	every := func(int) bool { return true }
 	return promotion{key: key, ready: every, now: now, delay: k.config.PromotionDelay, fresh: true}.choose().version
@@ -190,9 +192,10 @@ func (k *keeper) apply(f findings) {
 	k.more = false
 	if f.err == nil {
 		k.watch(f.key)
+		k.clock = k.clock.observe(f.clock)
+		k.noteGap(f.at)
 		k.warm, k.more = true, f.partial
 		k.key = f.key
-		k.clock = k.clock.observe(f.clock)
 		k.logPrepare(f.prepareErr)
 		versions := make(map[string]*version, len(k.versions)+len(f.added))
 		for id, v := range k.versions {
@@ -270,6 +273,26 @@ func (k *keeper) fresh() bool {
 	return k.standing.everGood && k.boot()-k.standing.lastGood < k.config.PromotionDelay/2
 }
 
+// noteGap is told when each good probe began, and notes whether it ended a gap. A
+// replica that starts has none behind it: all it knows is what was announced. One
+// that took over what was kept may have.
+func (k *keeper) noteGap(at time.Duration) {
+	if k.warm && at-k.seen >= k.config.PromotionDelay/2 {
+		k.resumed = k.storeTime(at)
+	}
+	// From its end on, so that a slow Vault is no gap after each probe; but not
+	// from later than a probe can last, or a suspended machine would have seen none.
+	k.seen = min(k.boot(), at+probeTimeout)
+}
+
+// storeTime is the key store's clock when ours shows boot.
+func (k *keeper) storeTime(boot time.Duration) time.Time {
+	if at, ok := k.clock.now(boot); ok {
+		return at
+	}
+	return time.Now().Add(boot - k.boot()) // it names no time: all that is left is our own
+}
+
 // publish decides which version writes and swaps the snapshot.
 func (k *keeper) publish() {
 	before := k.choice
@@ -286,10 +309,6 @@ func (k *keeper) choose() {
 		k.choice = choice{} // also where this key wrote before the restart
 		return
 	}
-	now, ok := k.clock.now(k.boot())
-	if !ok {
-		now = time.Now() // the key store names no time: all that is left is our own
-	}
 	c := promotion{
 		key: k.key,
 		ready: func(n int) bool {
@@ -297,9 +316,10 @@ func (k *keeper) choose() {
 			return v != nil && !v.canary.blank()
 		},
 		current: k.choice,
-		now:     now,
+		now:     k.storeTime(k.boot()),
 		delay:   k.config.PromotionDelay,
 		fresh:   k.fresh(),
+		resumed: k.resumed,
 	}.choose()
 	if c.version == 0 {
 		c.version, c.keyID = k.choice.version, k.choice.keyID
@@ -316,6 +336,7 @@ func (k *keeper) compose() *snapshot {
 		gone:      map[string]bool{},
 		lease:     k.config.LocalKEK.Lease,
 		choice:    k.choice,
+		resumed:   k.resumed,
 		standing:  k.standing,
 		key:       k.key,
 		clock:     k.clock,

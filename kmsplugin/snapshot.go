@@ -38,6 +38,7 @@ type snapshot struct {
 	gone map[string]bool
 
 	choice   choice
+	resumed  time.Time // see promotion
 	standing standing
 	key      backend.Key
 	clock    serverTime

@@ -32,7 +32,7 @@ import (
 func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doctorOptions) doctor.Facts {
 	f := doctor.Facts{
 		Config: doctor.Config{
-			OnRefusal: c.OnRefusal, ReportAfter: c.Outage.ReportAfter, RequestTimeout: c.RequestTimeout,
+			Envelope: c.Envelope, OnRefusal: c.OnRefusal, ReportAfter: c.Outage.ReportAfter, RequestTimeout: c.RequestTimeout,
 			LockMemory: c.LocalKEK.LockMemory, Lease: c.LocalKEK.Lease,
 		},
 	}

@@ -23,7 +23,7 @@ func sound() Facts {
 	way := []Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
 	return Facts{
 		Now:    noon(),
-		Config: Config{OnRefusal: "drop", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
+		Config: Config{Envelope: "local", OnRefusal: "drop", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
 		Node: Node{
 			Plugin:     &Process{PID: 4711, CoreSoft: "0"},
 			Rights:     &process.Rights{UID: 998, GIDs: []int{990}},
@@ -198,6 +198,9 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"the key can be backed up in the clear", func(f facts) { key(f).AllowPlaintextBackup = true }, "KD-603", Fail, "allow_plaintext_backup is on"},
 		{"old versions do not decrypt", func(f facts) { key(f).MinDecryption = 2 }, "KD-604", Warn, "min_decryption_version is 2 of 2"},
 		{"versions were trimmed", func(f facts) { key(f).MinAvailable = 2 }, "KD-604", Fail, "trimmed"},
+		{"an old version has no local KEK", func(f facts) { key(f).MinEncryption = 2 }, "KD-604", Warn, "derives no local KEK for version 1,"},
+		{"old versions have no local KEK", func(f facts) { key(f).Latest, key(f).MinEncryption = 4, 4 }, "KD-604", Warn, "derives no local KEK for versions 1 to 3,"},
+		{"some decrypt, fewer are derived", func(f facts) { key(f).Latest, key(f).MinDecryption, key(f).MinEncryption = 4, 2, 3 }, "KD-604", Warn, "derives no local KEK for version 2,"},
 		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", Fail, "nothing new can be sealed"},
 		{"the key rotates daily", func(f facts) { key(f).AutoRotate = 24 * time.Hour }, "KD-605", Warn, "every 24h"},
 
@@ -243,6 +246,25 @@ func TestEachFaultIsFound(t *testing.T) {
 		if !met[c.id] {
 			t.Errorf("%s was never broken", c.id)
 		}
+	}
+}
+
+func TestOnlyAKeyThatDerivesWantsALowEncryptionMinimum(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"Vault seals every seed":                func(f *Facts) { f.Config.Envelope = "vault" },
+		"the key only decrypts":                 func(f *Facts) { f.Vaults[0].Section = "previous[0]" },
+		"what is below does not decrypt either": func(f *Facts) { f.Vaults[0].Key.MinDecryption = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := sound()
+			f.Vaults[0].Key.MinEncryption = 2
+			change(&f)
+			for _, r := range Examine(f) {
+				if strings.Contains(r.Found, "min_encryption_version") {
+					t.Errorf("%s, %s: %s", r.Outcome, r.ID, r.Found)
+				}
+			}
+		})
 	}
 }
 

@@ -25,6 +25,7 @@ type Facts struct {
 
 // Config is what the configuration says that a check needs.
 type Config struct {
+	Envelope       string
 	OnRefusal      string
 	ReportAfter    time.Duration
 	RequestTimeout time.Duration

@@ -417,7 +417,11 @@ type Key struct {
 	Versions    []*Version             `protobuf:"bytes,12,rep,name=versions,proto3" json:"versions,omitempty"`
 	Hazards     []*Hazard              `protobuf:"bytes,13,rep,name=hazards,proto3" json:"hazards,omitempty"`
 	// clock_ahead is how far the key store's clock is ahead of this node's.
-	ClockAhead    *durationpb.Duration `protobuf:"bytes,14,opt,name=clock_ahead,json=clockAhead,proto3" json:"clock_ahead,omitempty"`
+	ClockAhead *durationpb.Duration `protobuf:"bytes,14,opt,name=clock_ahead,json=clockAhead,proto3" json:"clock_ahead,omitempty"`
+	// announced is the instant that next_version had from its rotation on. promotes is
+	// later where this replica has not seen the key store for a while: it then waits
+	// for a whole promotion delay from its return.
+	Announced     *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=announced,proto3" json:"announced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -546,6 +550,13 @@ func (x *Key) GetHazards() []*Hazard {
 func (x *Key) GetClockAhead() *durationpb.Duration {
 	if x != nil {
 		return x.ClockAhead
+	}
+	return nil
+}
+
+func (x *Key) GetAnnounced() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Announced
 	}
 	return nil
 }
@@ -1174,7 +1185,7 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x15\n" +
 	"\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x1a\n" +
-	"\bwritable\x18\x04 \x01(\bR\bwritable\"\xa0\x04\n" +
+	"\bwritable\x18\x04 \x01(\bR\bwritable\"\xda\x04\n" +
 	"\x03Key\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05mount\x18\x02 \x01(\tR\x05mount\x12\x12\n" +
@@ -1191,7 +1202,8 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bversions\x18\f \x03(\v2\x1c.sealproof.plugin.v1.VersionR\bversions\x125\n" +
 	"\ahazards\x18\r \x03(\v2\x1b.sealproof.plugin.v1.HazardR\ahazards\x12:\n" +
 	"\vclock_ahead\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"clockAhead\"\x8a\x02\n" +
+	"clockAhead\x128\n" +
+	"\tannounced\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tannounced\"\x8a\x02\n" +
 	"\aVersion\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\tR\x05keyId\x124\n" +
@@ -1286,27 +1298,28 @@ var file_sealproof_plugin_v1_plugin_proto_depIdxs = []int32{
 	6,  // 10: sealproof.plugin.v1.Key.versions:type_name -> sealproof.plugin.v1.Version
 	8,  // 11: sealproof.plugin.v1.Key.hazards:type_name -> sealproof.plugin.v1.Hazard
 	16, // 12: sealproof.plugin.v1.Key.clock_ahead:type_name -> google.protobuf.Duration
-	15, // 13: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
-	16, // 14: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
-	16, // 15: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
-	16, // 16: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
-	15, // 17: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	16, // 18: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
-	16, // 19: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
-	16, // 20: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
-	16, // 21: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
-	14, // 22: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
-	4,  // 23: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
-	16, // 24: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
-	0,  // 25: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
-	12, // 26: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
-	1,  // 27: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
-	13, // 28: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
-	27, // [27:29] is the sub-list for method output_type
-	25, // [25:27] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	15, // 13: sealproof.plugin.v1.Key.announced:type_name -> google.protobuf.Timestamp
+	15, // 14: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
+	16, // 15: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
+	16, // 16: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
+	16, // 17: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
+	15, // 18: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	16, // 19: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
+	16, // 20: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
+	16, // 21: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
+	16, // 22: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
+	14, // 23: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
+	4,  // 24: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
+	16, // 25: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
+	0,  // 26: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
+	12, // 27: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
+	1,  // 28: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
+	13, // 29: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
+	28, // [28:30] is the sub-list for method output_type
+	26, // [26:28] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_plugin_v1_plugin_proto_init() }
