@@ -1,4 +1,5 @@
-# Everything here needs Go, gcc, make and git, and nothing else.
+# Everything here needs Go, gcc, make and git; what `make test` needs beside them is
+# listed, and installed where that is possible, by test/prerequisites.
 
 .DEFAULT_GOAL := help
 
@@ -13,6 +14,7 @@ demo: ## Watch it work on real components; ONCE=1 ends by itself
 
 .PHONY: test
 test: ## Run every check: linters, tests, end-to-end tests, demo
+	@test/prerequisites # before the first line of Go is compiled
 	go run ./test/run test
 
 .PHONY: test-matrix
