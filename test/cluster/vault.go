@@ -143,7 +143,7 @@ func (v *Vault) bringUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := first.waitAnswer(ctx); err != nil {
+	if err := first.WaitAnswer(ctx); err != nil {
 		return err
 	}
 	if err := v.initialise(ctx, first); err != nil {
@@ -193,7 +193,7 @@ func (v *Vault) join(ctx context.Context, first *VaultNode) error {
 		return fmt.Errorf("read Vault's authority: %w", err)
 	}
 	for _, n := range v.nodes[1:] {
-		if err := n.waitAnswer(ctx); err != nil {
+		if err := n.WaitAnswer(ctx); err != nil {
 			return err
 		}
 		_, err := n.client.Sys().RaftJoinWithContext(ctx, &api.RaftJoinRequest{
@@ -229,8 +229,8 @@ func (v *Vault) allVote(ctx context.Context, leader *VaultNode) error {
 	return nil
 }
 
-// waitAnswer waits until the node answers at all, sealed or not.
-func (n *VaultNode) waitAnswer(ctx context.Context) error {
+// WaitAnswer waits until the node answers at all, sealed or not.
+func (n *VaultNode) WaitAnswer(ctx context.Context) error {
 	return n.wait(ctx, "answer", func(ctx context.Context) error {
 		_, err := n.client.Sys().HealthWithContext(ctx)
 		return err
@@ -261,8 +261,30 @@ func (n *VaultNode) unsealed(ctx context.Context) error {
 	return nil
 }
 
+// WaitUnsealed unseals the node and waits until it is, whether it finds a leader or
+// not: of a cluster without a quorum no node does.
+func (n *VaultNode) WaitUnsealed(ctx context.Context) error {
+	return n.wait(ctx, "be unsealed", func(ctx context.Context) error {
+		health, err := n.client.Sys().HealthWithContext(ctx)
+		if err == nil && health.Sealed {
+			_, err = n.client.Sys().UnsealWithContext(ctx, n.vault.unsealKey)
+			err = errors.Join(err, errors.New("it was sealed"))
+		}
+		return err
+	})
+}
+
 // Client is a client of this node that acts as root.
 func (n *VaultNode) Client() *api.Client { return n.client }
+
+// Leads reports whether this node is the leader, in its own eyes.
+func (n *VaultNode) Leads(ctx context.Context) (bool, error) {
+	answer, err := n.client.Sys().LeaderWithContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("ask %s who leads: %w", n.name, err)
+	}
+	return answer.IsSelf, nil
+}
 
 // Seal seals this node, which must be the leader.
 func (n *VaultNode) Seal(ctx context.Context) error {
@@ -312,54 +334,65 @@ func (v *Vault) Nodes() int { return len(v.nodes) }
 func (v *Vault) Node(i int) *VaultNode { return v.nodes[i] }
 
 // Leader returns the node that leads, as the running nodes see it.
-func (v *Vault) Leader(ctx context.Context) (*VaultNode, error) {
-	var errs []error
+func (v *Vault) Leader(ctx context.Context) (*VaultNode, error) { return leader(ctx, v.running()) }
+
+// running are the nodes whose processes run.
+func (v *Vault) running() []*VaultNode {
+	var nodes []*VaultNode
 	for _, n := range v.nodes {
-		if !n.Running() {
-			continue
+		if n.Running() {
+			nodes = append(nodes, n)
 		}
-		leader, err := n.client.Sys().LeaderWithContext(ctx)
-		if err != nil {
-			errs = append(errs, err)
-		} else if leader.IsSelf {
+	}
+	return nodes
+}
+
+func leader(ctx context.Context, nodes []*VaultNode) (*VaultNode, error) {
+	var errs []error
+	for _, n := range nodes {
+		leads, err := n.Leads(ctx)
+		if leads {
 			return n, nil
 		}
+		errs = append(errs, err)
 	}
 	return nil, errors.Join(append(errs, errors.New("no Vault node leads"))...)
 }
 
-// WaitLeader waits until a node leads, as after the last leader was killed.
-func (v *Vault) WaitLeader(ctx context.Context) (leader *VaultNode, err error) {
+// WaitLeader waits until a node leads, as after the last leader was killed. Only the
+// given nodes are asked, such as those that are not paused; without any, all that run.
+func (v *Vault) WaitLeader(ctx context.Context, among ...*VaultNode) (found *VaultNode, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	err = Until(ctx, func(ctx context.Context) error {
-		leader, err = v.Leader(ctx)
+		nodes := among
+		if len(nodes) == 0 {
+			nodes = v.running()
+		}
+		found, err = leader(ctx, nodes)
 		if err != nil {
 			return err
 		}
 		// A new leader still loads its keys and policies for a moment.
-		health, err := leader.client.Sys().HealthWithContext(ctx)
+		health, err := found.client.Sys().HealthWithContext(ctx)
 		if err == nil && (health.Sealed || health.Standby) {
-			err = fmt.Errorf("%s is not active yet", leader.name)
+			err = fmt.Errorf("%s is not active yet", found.name)
 		}
 		if err == nil {
-			err = v.allFollow(ctx, leader)
+			err = allFollow(ctx, nodes, found)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("wait for a Vault leader: %w", err)
 	}
-	return leader, nil
+	return found, nil
 }
 
-// allFollow reports whether every node that runs knows the leader. One that does
+// allFollow reports whether every one of the nodes knows the leader. One that does
 // not leads its clients to the one before.
-func (v *Vault) allFollow(ctx context.Context, leader *VaultNode) error {
-	for _, n := range v.nodes {
-		if !n.Running() {
-			continue
-		}
+func allFollow(ctx context.Context, nodes []*VaultNode, leader *VaultNode) error {
+	for _, n := range nodes {
 		seen, err := n.client.Sys().LeaderWithContext(ctx)
 		if err != nil {
 			continue // it is sealed, and leads nobody anywhere
