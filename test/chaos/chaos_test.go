@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/test/chaos/plan"
+	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/internal/rig"
 )
 
@@ -25,6 +26,7 @@ var (
 
 const (
 	keyName        = "kubernetes"
+	keyPath        = cluster.TransitMount + "/keys/" + keyName
 	providerName   = "sealproof"
 	namespace      = "default"
 	promotionDelay = 6 * time.Second

@@ -28,9 +28,10 @@ const (
 type load struct {
 	*stage
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	loops  sync.WaitGroup
+	// ctx ends the loops, calls what they have begun; that ends with the test only.
+	ctx, calls context.Context
+	cancel     context.CancelFunc
+	loops      sync.WaitGroup
 
 	mu      sync.Mutex
 	done    map[plan.Kind]*[plan.Hosts]int // what was served
@@ -54,7 +55,8 @@ func (s *stage) startLoad(t *testing.T) *load {
 	l := &load{stage: s, excused: map[string]int{}, done: map[plan.Kind]*[plan.Hosts]int{
 		plan.OwnSecret: {}, plan.AnySecret: {}, plan.PluginCall: {}, plan.PluginOpens: {},
 	}}
-	l.ctx, l.cancel = context.WithCancel(t.Context())
+	l.calls = t.Context()
+	l.ctx, l.cancel = context.WithCancel(l.calls)
 	t.Cleanup(l.stop)
 	for i := range s.hosts {
 		l.every(80*time.Millisecond, l.writeOwn(i))
@@ -82,10 +84,9 @@ func (l *load) stop() {
 	l.loops.Wait()
 }
 
-// try does one operation, within its patience, and notes what becomes of it. What has
-// begun is finished although the load ends meanwhile.
+// try does one operation, within its patience, and notes what becomes of it.
 func (l *load) try(kind plan.Kind, host int, do func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), patience)
+	ctx, cancel := context.WithTimeout(l.calls, patience)
 	defer cancel()
 	from := time.Now()
 	err := do(ctx)

@@ -23,6 +23,7 @@ type stage struct {
 	record  *plan.Record
 	// version is the newest one of the key, as Vault counts.
 	version int
+	log     func(format string, args ...any)
 }
 
 // host is one control-plane node.
@@ -37,7 +38,7 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	ctx := t.Context()
 	c := clustertest.Start(t, must(programs())(t))
-	s := &stage{secrets: cluster.NewSecretWriter(), record: plan.NewRecord(promotionDelay), version: 1}
+	s := &stage{secrets: cluster.NewSecretWriter(), record: plan.NewRecord(promotionDelay), version: 1, log: t.Logf}
 	s.vault = must(c.StartVault(ctx, plan.Nodes))(t)
 	check(t, s.vault.CreateKey(ctx, keyName, nil))
 	// It is never killed here, so it need not wait for the disk.

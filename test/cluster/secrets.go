@@ -45,6 +45,12 @@ type history struct {
 	confirmed int
 }
 
+// allows reports whether a read may find a value: the one that was confirmed last when
+// the read began, which is at a place, or one that was sent later.
+func (h *history) allows(value digest, confirmed int) bool {
+	return slices.Contains(h.sent[max(confirmed, 0):], value)
+}
+
 // NewSecretWriter returns a writer that has written nothing yet.
 func NewSecretWriter() *SecretWriter {
 	return &SecretWriter{entries: make(map[types.NamespacedName]*history)}
@@ -174,12 +180,12 @@ func (w *SecretWriter) readBack(ctx context.Context, a *APIServer, key types.Nam
 		w.mu.Unlock()
 		return false, fmt.Errorf("%s: %w: it never was", key, ErrNotAsWritten)
 	}
-	oldest := h.confirmed
+	confirmed := h.confirmed
 	w.mu.Unlock()
 
 	secret, err := a.client.CoreV1().Secrets(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err) && oldest < 0:
+	case apierrors.IsNotFound(err) && confirmed < 0:
 		return false, nil
 	case apierrors.IsNotFound(err):
 		return false, fmt.Errorf("%s: %w: %w", key, ErrNotAsWritten, err)
@@ -188,7 +194,7 @@ func (w *SecretWriter) readBack(ctx context.Context, a *APIServer, key types.Nam
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.Contains(h.sent[max(oldest, 0):], sha256.Sum256(secret.Data[SecretField])) {
+	if !h.allows(sha256.Sum256(secret.Data[SecretField]), confirmed) {
 		return true, fmt.Errorf("%s: %w: it holds another value", key, ErrNotAsWritten)
 	}
 	return true, nil

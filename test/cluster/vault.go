@@ -334,22 +334,12 @@ func (v *Vault) Nodes() int { return len(v.nodes) }
 func (v *Vault) Node(i int) *VaultNode { return v.nodes[i] }
 
 // Leader returns the node that leads, as the running nodes see it.
-func (v *Vault) Leader(ctx context.Context) (*VaultNode, error) { return leader(ctx, v.running()) }
-
-// running are the nodes whose processes run.
-func (v *Vault) running() []*VaultNode {
-	var nodes []*VaultNode
-	for _, n := range v.nodes {
-		if n.Running() {
-			nodes = append(nodes, n)
-		}
-	}
-	return nodes
-}
-
-func leader(ctx context.Context, nodes []*VaultNode) (*VaultNode, error) {
+func (v *Vault) Leader(ctx context.Context) (*VaultNode, error) {
 	var errs []error
-	for _, n := range nodes {
+	for _, n := range v.nodes {
+		if !n.Running() {
+			continue
+		}
 		leads, err := n.Leads(ctx)
 		if leads {
 			return n, nil
@@ -359,40 +349,38 @@ func leader(ctx context.Context, nodes []*VaultNode) (*VaultNode, error) {
 	return nil, errors.Join(append(errs, errors.New("no Vault node leads"))...)
 }
 
-// WaitLeader waits until a node leads, as after the last leader was killed. Only the
-// given nodes are asked, such as those that are not paused; without any, all that run.
-func (v *Vault) WaitLeader(ctx context.Context, among ...*VaultNode) (found *VaultNode, err error) {
+// WaitLeader waits until a node leads, as after the last leader was killed.
+func (v *Vault) WaitLeader(ctx context.Context) (leader *VaultNode, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	err = Until(ctx, func(ctx context.Context) error {
-		nodes := among
-		if len(nodes) == 0 {
-			nodes = v.running()
-		}
-		found, err = leader(ctx, nodes)
+		leader, err = v.Leader(ctx)
 		if err != nil {
 			return err
 		}
 		// A new leader still loads its keys and policies for a moment.
-		health, err := found.client.Sys().HealthWithContext(ctx)
+		health, err := leader.client.Sys().HealthWithContext(ctx)
 		if err == nil && (health.Sealed || health.Standby) {
-			err = fmt.Errorf("%s is not active yet", found.name)
+			err = fmt.Errorf("%s is not active yet", leader.name)
 		}
 		if err == nil {
-			err = allFollow(ctx, nodes, found)
+			err = v.allFollow(ctx, leader)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("wait for a Vault leader: %w", err)
 	}
-	return found, nil
+	return leader, nil
 }
 
-// allFollow reports whether every one of the nodes knows the leader. One that does
+// allFollow reports whether every node that runs knows the leader. One that does
 // not leads its clients to the one before.
-func allFollow(ctx context.Context, nodes []*VaultNode, leader *VaultNode) error {
-	for _, n := range nodes {
+func (v *Vault) allFollow(ctx context.Context, leader *VaultNode) error {
+	for _, n := range v.nodes {
+		if !n.Running() {
+			continue
+		}
 		seen, err := n.client.Sys().LeaderWithContext(ctx)
 		if err != nil {
 			continue // it is sealed, and leads nobody anywhere
