@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
+	ossignal "os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -81,10 +81,10 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 	t.Parallel()
 	// Started by a shell in the background, this process ignores interrupts, and the
 	// program would as well. It does not inherit what is caught.
-	if signal.Ignored(syscall.SIGINT) {
+	if ossignal.Ignored(syscall.SIGINT) {
 		caught := make(chan os.Signal, 1)
-		signal.Notify(caught, syscall.SIGINT)
-		t.Cleanup(func() { signal.Stop(caught) })
+		ossignal.Notify(caught, syscall.SIGINT)
+		t.Cleanup(func() { ossignal.Stop(caught) })
 	}
 	etcd := build(t, components.Etcd).Path(components.Etcd)
 	for name, end := range map[string]func(child *child) error{
