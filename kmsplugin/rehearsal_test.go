@@ -107,15 +107,13 @@ func TestARehearsalCountsWhatItCostsAndEndsWithItsCaller(t *testing.T) {
 		t.Errorf("reported %v", report)
 	}
 	cancel()
-	for {
+	eventually(t, func() error {
 		info, err := api.GetInfo(t.Context(), &pluginv1.GetInfoRequest{})
-		if err != nil {
-			t.Fatal(err)
+		if err == nil && info.GetRehearsal().GetActive() {
+			err = errors.New("the rehearsal goes on")
 		}
-		if !info.GetRehearsal().GetActive() {
-			return
-		}
-	}
+		return err
+	})
 }
 
 func TestARehearsalSaysWhenItIsOverAndNeverHoldsUpAStop(t *testing.T) {

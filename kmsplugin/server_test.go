@@ -3,6 +3,7 @@ package kmsplugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -67,7 +68,8 @@ func serveForTest(t *testing.T, change func(*Config)) *served {
 	ctx, cancel := context.WithCancel(t.Context())
 	kept, done := make(chan struct{}), make(chan error, 1)
 	go func() { s.service.Run(ctx); close(kept) }()
-	go func() { done <- s.service.Serve(ctx, l, 2*time.Second) }()
+	// So long that it is no test of how busy the machine is.
+	go func() { done <- s.service.Serve(ctx, l, time.Minute) }()
 	s.shutdown = func() error { cancel(); <-kept; return <-done }
 	if s.conn, err = grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
@@ -79,9 +81,23 @@ func serveForTest(t *testing.T, change func(*Config)) *served {
 		<-kept
 		_ = os.RemoveAll(dir)
 	})
-	for {
-		if _, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{}); err == nil {
-			return s
+	eventually(t, func() error {
+		_, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{})
+		return err
+	})
+	return s
+}
+
+// eventually tries until it succeeds, and fails with the last error after a minute.
+func eventually(t *testing.T, try func() error) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("a minute has passed: ", err)
 		}
 	}
 }
@@ -158,9 +174,12 @@ func TestShutdownLetsRequestsFinishAndEnds(t *testing.T) {
 		_, err := s.kms.Encrypt(context.WithoutCancel(t.Context()), &kmsapi.EncryptRequest{Plaintext: []byte("x")})
 		answer <- err
 	}()
-	for len(s.service.sources[0].turns.asking) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, func() error {
+		if len(s.service.sources[0].turns.asking) == 0 {
+			return errors.New("the request does not wait")
+		}
+		return nil
+	})
 	if err := s.shutdown(); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}

@@ -32,6 +32,11 @@ func newAuthenticator(cfg Config, request requester, log *slog.Logger) authentic
 		return &certificate{cfg: cfg, request: request, used: fileMarks{paths: []string{cfg.ClientCertFile, cfg.ClientKeyFile}}}
 	default:
 		a := &appRole{cfg: cfg.Auth, request: request, now: time.Now}
+		for _, path := range []string{cfg.Auth.RoleIDFile, cfg.Auth.SecretIDFile, cfg.Auth.UnwrappedSecretIDFile} {
+			if path != "" {
+				a.offered.paths = append(a.offered.paths, path)
+			}
+		}
 		if cfg.Auth.UnwrappedSecretIDFile != "" {
 			a.wrapped = &wrappedSecretID{cfg: cfg.Auth, request: request, log: log}
 			a.delivered.paths = []string{cfg.Auth.SecretIDFile}

@@ -15,7 +15,9 @@ import (
 // with a secret-id that it does not know, none of them more than a quarter of an
 // hour after the one before (user_lockout, since Vault 1.13). Then the right
 // secret-id, put in place at last, is refused as well. So one that was refused
-// is hardly sent again: what has expired does not come back.
+// is hardly sent again: what has expired does not come back. What does come back,
+// because the role was made again or another snapshot restored, an operator knows
+// of: each change of its file, a touch included, is one try at once.
 const (
 	// unknownAgain keeps three nodes with one role below that rate.
 	unknownAgain = time.Hour
@@ -33,7 +35,10 @@ type appRole struct {
 	// delivered is the wrapping token's file as it was at the last login that
 	// succeeded; no file where nothing is wrapped.
 	delivered fileMarks
-	now       func() time.Time
+	// offered are all files with credentials, as they were when Vault last did
+	// not know what they held.
+	offered fileMarks
+	now     func() time.Time
 
 	served  credentials // that Vault accepted last
 	unknown unknown     // that Vault did not know last
@@ -63,35 +68,40 @@ func (a *appRole) login(ctx context.Context) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	offered := credentials(sha256.Sum256([]byte(roleID + "\x00" + secretID)))
-	if offered == a.unknown.credentials && a.now().Before(a.unknown.until) {
+	pair := credentials(sha256.Sum256([]byte(roleID + "\x00" + secretID)))
+	if pair == a.unknown.credentials && a.now().Before(a.unknown.until) && !a.offered.changed() {
 		return grant{}, a.unknown.err
 	}
+	// Looked at after reading: what was written until now this login tries, and
+	// what is written from now on is worth one more. There are never more tries
+	// than changes.
+	files := a.offered.look()
 	g, err := logIn(ctx, a.request, a.cfg, map[string]string{"role_id": roleID, "secret_id": secretID})
 	if err == nil {
-		a.served = offered
+		a.served, a.unknown = pair, unknown{}
 		a.delivered.set(seen)
 	}
 	if said, ok := errors.AsType[*answerError](err); ok && strings.Contains(said.text, "invalid role or secret ID") {
-		return grant{}, a.refused(offered, said)
+		a.offered.set(files)
+		return grant{}, a.refused(pair, said)
 	}
 	return g, err
 }
 
 // refused remembers that Vault does not know what it was offered.
-func (a *appRole) refused(offered credentials, said *answerError) error {
-	if offered != a.unknown.credentials {
-		a.unknown = unknown{credentials: offered}
+func (a *appRole) refused(pair credentials, said *answerError) error {
+	if pair != a.unknown.credentials {
+		a.unknown = unknown{credentials: pair}
 	}
 	a.unknown.times++
 	again := unknownAgain
-	if offered != a.served && a.unknown.times == 1 {
+	if pair != a.served && a.unknown.times == 1 {
 		again = newAgain
 	}
 	a.unknown.until = a.now().Add(jitter(again))
 	a.unknown.err = &backend.Error{
 		Class: backend.Credentials, Op: loginAt(a.cfg), Reason: "Vault does not know the role-id, or not this secret-id",
-		Err: fmt.Errorf("%w; not offered again before %s unless it is replaced, so that Vault does not lock out the role",
+		Err: fmt.Errorf("%w; not offered again before %s unless its file is replaced or touched, so that Vault does not lock out the role",
 			said, a.unknown.until.UTC().Format(time.RFC3339)),
 	}
 	return a.unknown.err

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// fileMarks remember in which state files were when they served last. None are
+// fileMarks remember in which state files were when they were used last. None are
 // never changed. They are safe for concurrent use.
 type fileMarks struct {
 	paths []string

@@ -341,7 +341,11 @@ func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-connected
+	select {
+	case <-connected:
+	case <-ctx.Done(): // which has killed it
+		t.Fatalf("it has not connected: %v, stdout %q, stderr %q", cmd.Wait(), out.String(), errs.String())
+	}
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -112,10 +113,10 @@ func (l *lab) start(role cluster.AppRole, changes map[string]any) *cluster.Plugi
 // complains waits until Status fails in words that name what is missing.
 func (l *lab) complains(p *cluster.Plugin, want string) {
 	l.Helper()
-	l.check(cluster.Until(l.ctx, func(ctx context.Context) error {
+	l.check(p.Until(l.ctx, "say what is missing", func(ctx context.Context) error {
 		_, err := p.KMS().Status(ctx, &kms.StatusRequest{})
 		if err == nil {
-			l.Fatal("the plugin serves")
+			return cluster.Hopeless(errors.New("the plugin serves"))
 		}
 		if !strings.Contains(err.Error(), want) {
 			return fmt.Errorf("%w: it does not say %q", err, want)
@@ -127,7 +128,7 @@ func (l *lab) complains(p *cluster.Plugin, want string) {
 // renewals waits until the token's renewal ended so, as the metrics say it.
 func (l *lab) renewals(p *cluster.Plugin, result string) {
 	l.Helper()
-	l.check(cluster.Until(l.ctx, func(ctx context.Context) error {
+	l.check(p.Until(l.ctx, "renew its token", func(ctx context.Context) error {
 		m, err := p.Metrics(ctx)
 		if err != nil {
 			return err

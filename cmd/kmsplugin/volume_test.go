@@ -150,7 +150,7 @@ func TestWhatVaultIsAsked(t *testing.T) {
 
 // decrypts waits until the plugin has made that many decrypt requests.
 func decrypts(l *lab, p *cluster.Plugin, want float64) error {
-	return cluster.Until(l.ctx, func(ctx context.Context) error {
+	return p.Until(l.ctx, "make decrypt requests", func(ctx context.Context) error {
 		m, err := p.Metrics(ctx)
 		if err != nil {
 			return err
@@ -164,7 +164,7 @@ func decrypts(l *lab, p *cluster.Plugin, want float64) error {
 
 // held waits until the plugin holds that many local KEKs.
 func held(l *lab, p *cluster.Plugin, n float64) error {
-	return cluster.Until(l.ctx, func(ctx context.Context) error {
+	return p.Until(l.ctx, "hold local KEKs", func(ctx context.Context) error {
 		m, err := p.Metrics(ctx)
 		if err != nil {
 			return err

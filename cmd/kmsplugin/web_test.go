@@ -123,9 +123,13 @@ func TestMetricsAreForWhoeverShowsACertificate(t *testing.T) {
 	}
 }
 
+// ownLoopback is any port of an address that nobody else asks for: one that is
+// closed and bound again cannot be taken meanwhile.
+const ownLoopback = "127.87.23.5:0"
+
 func TestAPortThatIsTakenIsServedOnceItIsFree(t *testing.T) {
 	var config net.ListenConfig
-	taken, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	taken, err := config.Listen(t.Context(), "tcp", ownLoopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +157,7 @@ func untilServed(t *testing.T, address net.Addr) {
 
 // Whatever happens to the listener of health and metrics, keys are served on.
 func TestAListenerThatFailsIsBoundAgain(t *testing.T) {
-	w := bindWeb(t.Context(), "127.0.0.1:0", listenTLS{}, slog.New(slog.DiscardHandler))
+	w := bindWeb(t.Context(), ownLoopback, listenTLS{}, slog.New(slog.DiscardHandler))
 	if w.taken != nil {
 		t.Fatal(w.taken)
 	}

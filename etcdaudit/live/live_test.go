@@ -223,7 +223,6 @@ func TestEveryWayOfNotReachingEtcdIsToldApart(t *testing.T) {
 	named.StartTLS()
 	t.Cleanup(plain.Close)
 	t.Cleanup(named.Close)
-	closed := closedPort(t)
 	silent := silentPort(t)
 	host := strings.TrimPrefix(e.Endpoints()[0], "https://")
 
@@ -233,7 +232,7 @@ func TestEveryWayOfNotReachingEtcdIsToldApart(t *testing.T) {
 		kind live.Kind
 		text string
 	}{
-		{"nothing listens", func(c *live.Config) { c.Endpoints = []string{"https://" + closed} }, live.Unreachable, "nothing listens there"},
+		{"nothing listens", func(c *live.Config) { c.Endpoints = []string{"https://127.0.0.1:1"} }, live.Unreachable, "nothing listens there"},
 		{"the name does not resolve", func(c *live.Config) { c.Endpoints = []string{"https://etcd.invalid:2379"} }, live.Unreachable, "does not resolve"},
 		{"a socket that never answers", func(c *live.Config) {
 			c.Endpoints, c.RequestTimeout = []string{"https://" + silent}, 500*time.Millisecond
@@ -411,16 +410,6 @@ func certificateFile(t *testing.T, s *httptest.Server) string {
 		t.Fatal(err)
 	}
 	return file
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // silentPort accepts connections and never says a word: a member that hangs.

@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,13 +75,9 @@ func output(t *testing.T, what string, credential *syscall.Credential) string {
 	return string(out)
 }
 
-// statusField reads a line of /proc/self/status in KiB.
-func statusField(name string) (int, error) {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
+// statusField returns a line of what /proc/self/status said, in KiB.
+func statusField(status []byte, name string) (int, error) {
+	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			return strconv.Atoi(strings.Fields(rest)[0])
 		}
@@ -91,8 +89,13 @@ func lock(string) error {
 	if err := LockMemory(); err != nil {
 		return err
 	}
+	// Read once: between two readings more may become resident, and locked.
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
 	for _, field := range []string{"VmLck", "VmRSS"} {
-		kib, err := statusField(field)
+		kib, err := statusField(status, field)
 		if err != nil {
 			return err
 		}
@@ -109,6 +112,7 @@ func lockLimited(string) error {
 		return fmt.Errorf("set limit: %w", err)
 	}
 	// Capabilities belong to threads; this one is asked.
+	runtime.LockOSThread()
 	if err := unix.Capset(&header, &none[0]); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
 	}
@@ -243,7 +247,11 @@ func crash(forbid string) error {
 			return err
 		}
 	}
-	return unix.Kill(os.Getpid(), unix.SIGSEGV)
+	if err := unix.Kill(os.Getpid(), unix.SIGSEGV); err != nil {
+		return err
+	}
+	time.Sleep(time.Minute) // the signal may reach another thread, which ends this one
+	return errors.New("the signal has not ended the process")
 }
 
 func TestACrashLeavesNoCore(t *testing.T) {

@@ -218,9 +218,7 @@ func TestWhoFoundTheSocketBeforeItWasBoundAgainIsServed(t *testing.T) {
 	}
 	looked := make(chan struct{})
 	go func() { l.look(t.Context()); close(looked) }()
-	for _, err := os.Lstat(c.Path); err != nil && t.Context().Err() == nil; _, err = os.Lstat(c.Path) {
-		time.Sleep(time.Millisecond) // until there is a new one
-	}
+	eventually(t, func() bool { _, err := os.Lstat(c.Path); return err == nil }, "there is a new one")
 	time.Sleep(5 * time.Millisecond) // in which it could make away with the old one
 	defer serve(t, l, nil)()
 	<-looked
@@ -258,7 +256,7 @@ func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
 	endOld := runKeep(t, old, serve(t, old, nil))
 	untilFound := func() (net.Conn, error) {
 		conn, err := net.Dial("unix", c.Path)
-		for ; err != nil && t.Context().Err() == nil; conn, err = net.Dial("unix", c.Path) {
+		for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); conn, err = net.Dial("unix", c.Path) {
 			time.Sleep(time.Millisecond)
 		}
 		return conn, err

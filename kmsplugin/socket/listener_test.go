@@ -81,6 +81,16 @@ func mustDrain(t *testing.T, l *Listener) {
 	}
 }
 
+// eventually waits until something has happened, for a minute at most.
+func eventually(t *testing.T, happened func() bool, what string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !happened(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("a minute has passed without this: %s", what)
+		}
+	}
+}
+
 func TestWhoHasConnectedBeforeTheEndIsServed(t *testing.T) {
 	c := config(t)
 	l := mustListen(t, c)
@@ -108,9 +118,7 @@ func TestDrainWaitsUntilTheServerHasBegunWithEveryConnection(t *testing.T) {
 	release := make(chan struct{})
 	stop := serve(t, l, func() { <-release })
 	greeting := dial(t, c.Path)
-	for l.waiting() == 0 { // until it is accepted
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, func() bool { return l.waiting() > 0 }, "it is accepted")
 	drained := make(chan error, 1)
 	go func() { drained <- l.Drain(t.Context()) }()
 	select {

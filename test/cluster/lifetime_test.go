@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	ossignal "os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -78,6 +79,13 @@ func beChild(etcd string) error {
 
 func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 	t.Parallel()
+	// Started by a shell in the background, this process ignores interrupts, and the
+	// program would as well. It does not inherit what is caught.
+	if ossignal.Ignored(syscall.SIGINT) {
+		caught := make(chan os.Signal, 1)
+		ossignal.Notify(caught, syscall.SIGINT)
+		t.Cleanup(func() { ossignal.Stop(caught) })
+	}
 	etcd := build(t, components.Etcd).Path(components.Etcd)
 	for name, end := range map[string]func(child *child) error{
 		"by Ctrl-C on its terminal": func(c *child) error { return syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT) },

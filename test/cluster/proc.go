@@ -224,6 +224,13 @@ func (p *Process) WaitReady(ctx context.Context) error {
 	return p.wait(ctx, "be ready", p.ready)
 }
 
+// Until is Until for what this process is expected to do, which goal names: it
+// completes "wait for X to ". It fails at once with an *ExitError if the process
+// ends.
+func (p *Process) Until(ctx context.Context, goal string, try func(context.Context) error) error {
+	return p.wait(ctx, goal, try)
+}
+
 // wait polls cond while the process runs. goal completes "wait for X to ".
 func (p *Process) wait(ctx context.Context, goal string, cond func(context.Context) error) error {
 	r := p.lastRun()

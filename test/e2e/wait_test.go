@@ -16,7 +16,7 @@ import (
 // waitState waits until the plugin's last probe met the given state.
 func waitState(s *stack, p *cluster.Plugin, state string) {
 	s.t.Helper()
-	s.check(cluster.Until(s.ctx, func(ctx context.Context) error {
+	s.check(p.Until(s.ctx, "be in state "+state, func(ctx context.Context) error {
 		m, err := p.Metrics(ctx)
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func statusError(s *stack, p *cluster.Plugin) error {
 // and returns what it says.
 func waitStatus(s *stack, p *cluster.Plugin, want codes.Code) (said error) {
 	s.t.Helper()
-	s.check(cluster.Until(s.ctx, func(context.Context) error {
+	s.check(p.Until(s.ctx, "refuse with "+want.String(), func(context.Context) error {
 		if said = statusError(s, p); status.Code(said) != want || strings.Contains(said.Error(), "no answer yet") {
 			return fmt.Errorf("Status says %w, want %v", said, want)
 		}

@@ -2,9 +2,10 @@ package upgrade
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/internal/servicemanager"
@@ -25,9 +26,16 @@ func TestAPluginThatServesIsNotReplacedByOneThatCannot(t *testing.T) {
 	next := s.manage("next", config, func(u *servicemanager.Unit) { u.Args = append(u.Args, "--socket-takeover") })
 	started := make(chan error, 1)
 	go func() { started <- next.Start(s.ctx) }()
-	s.check(cluster.Until(s.ctx, func(context.Context) error {
-		if !strings.Contains(s.log("next"), "is not replaced before this one can serve") {
-			return errors.New("the successor does not say yet that it waits")
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	s.check(cluster.Until(ctx, func(context.Context) error {
+		select {
+		case err := <-started:
+			return cluster.Hopeless(fmt.Errorf("the successor does not wait, its start ends with %v; it says: %s", err, s.log("next")))
+		default:
+		}
+		if said := s.log("next"); !strings.Contains(said, "is not replaced before this one can serve") {
+			return fmt.Errorf("the successor does not say yet that it waits, but: %s", said)
 		}
 		return nil
 	}))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,13 @@ import (
 )
 
 func TestRunLeavesNothingBehindWhenInterrupted(t *testing.T) {
+	// Started by a shell in the background, this process ignores interrupts, and its
+	// children would as well. They do not inherit what is caught.
+	if signal.Ignored(syscall.SIGINT) {
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, syscall.SIGINT)
+		defer signal.Stop(caught)
+	}
 	interrupted := errors.New("interrupted by the test")
 	for name, script := range map[string]string{
 		"a child that stops when interrupted": `sh -c 'echo $$; exec sleep 600'; true`,
@@ -49,7 +57,7 @@ func TestRunLeavesNothingBehindWhenInterrupted(t *testing.T) {
 			}
 			pid := <-child
 			deadline := time.Now().Add(30 * time.Second)
-			for running(pid) {
+			for ; running(pid); time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the child is still running")
 				}

@@ -28,6 +28,9 @@ import (
 	"time"
 )
 
+// startLimit is how long a service may take to be ready. It only bounds a hang.
+const startLimit = 5 * time.Minute
+
 // stopLimit is how long a service may take to end after SIGTERM.
 const stopLimit = 30 * time.Second
 
@@ -113,6 +116,8 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", m.unit.Program, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
 	select {
 	case <-r.ready:
 		return nil

@@ -1,0 +1,47 @@
+package vaultbackend
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestVaultsClockWasReadBetweenSendingAndReceiving has a clock that each answer
+// moves on: what is taken on the wrong side of an answer is an hour off. A login
+// and an attempt in vain come before the request that counts.
+func TestVaultsClockWasReadBetweenSendingAndReceiving(t *testing.T) {
+	noLeaks(t)
+	var hours atomic.Int64
+	lags := true
+	node := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
+		hours.Add(1)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/login"):
+			fmt.Fprint(w, isLoggedIn)
+		case lags:
+			lags = false
+			w.WriteHeader(http.StatusPreconditionFailed)
+			fmt.Fprint(w, `{"errors":["required index state not present"]}`)
+		default:
+			w.Header().Set("Date", "Fri, 27 Nov 2026 12:00:00 GMT")
+			fmt.Fprint(w, isKey)
+		}
+	})
+	boot := func() time.Duration { return time.Duration(hours.Load()) * time.Hour }
+	c, err := New(fakeConfig(t, node), slog.New(slog.NewTextHandler(t.Output(), nil)), boot, nil)
+	must(t, err)
+	t.Cleanup(c.Close)
+	key, err := c.ReadKey(t.Context())
+	must(t, err)
+	now := boot()
+	if got := key.Clock; got.Sent != now-time.Hour || got.Received != now {
+		t.Errorf("sent at %v and received at %v, want %v and %v", got.Sent, got.Received, now-time.Hour, now)
+	}
+	if want := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC); !key.Clock.Server.Equal(want) {
+		t.Errorf("Vault's clock was %v, want %v", key.Clock.Server, want)
+	}
+}
