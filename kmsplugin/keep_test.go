@@ -94,7 +94,7 @@ func TestWhatIsKeptCarriesARestartThroughAnOutage(t *testing.T) {
 func TestWhatWasRefusedIsNotKept(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
-		r := w.replicaWith(nil, m.on("boot"))
+		r := w.replicaWith(dropping, m.on("boot"))
 		r.mustEncrypt("x")
 		if !holdsKEK(t, m) {
 			t.Fatal("nothing is kept")
@@ -210,7 +210,7 @@ func TestWhatChangedLastBeforeAStopIsKept(t *testing.T) {
 func TestARefusedKeyIsTakenOutOfTheStoreOnceThatIsPossible(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
-		r := w.replicaWith(nil, m.on("boot"))
+		r := w.replicaWith(dropping, m.on("boot"))
 		r.mustEncrypt("x")
 		time.Sleep(time.Minute)
 		m.set(errors.New("the manager is silent"))
