@@ -117,6 +117,11 @@ func (k *keeper) logWithheld(keyIDs []string) {
 	for _, id := range held {
 		left = min(left, k.leaseOf(id))
 	}
+	if !slices.ContainsFunc(held, func(id string) bool { return k.withheld[id].class == backend.Refusal }) {
+		k.log.Error("Vault refuses key versions: what is held of them is used only with on-refusal: lease", "key_ids", held,
+			"reason", k.withheld[held[0]].reason, "on_refusal", k.onRefusal, "to_do", "lower the minimum in Vault if something still needs them: they are then served again at once")
+		return
+	}
 	text := "WITHHELD: Vault refuses key versions, and this plugin neither uses nor erases what it holds of them; what they sealed can still be saved"
 	if k.onRefusal == RefusalLease {
 		text = "REFUSED BUT SERVED: Vault refuses key versions, and this plugin goes on with what it holds of them (on-refusal: lease)"
