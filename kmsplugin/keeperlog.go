@@ -113,10 +113,6 @@ func (k *keeper) logWithheld(keyIDs []string) {
 		return // what is dropped says so itself
 	}
 	slices.Sort(held)
-	left := k.config.LocalKEK.Lease
-	for _, id := range held {
-		left = min(left, k.leaseOf(id))
-	}
 	if !slices.ContainsFunc(held, func(id string) bool { return k.withheld[id].class == backend.Refusal }) {
 		k.log.Error("Vault refuses key versions: what is held of them is used only with on-refusal: lease", "key_ids", held,
 			"reason", k.withheld[held[0]].reason, "on_refusal", k.onRefusal, "to_do", "lower the minimum in Vault if something still needs them: they are then served again at once")
@@ -125,6 +121,12 @@ func (k *keeper) logWithheld(keyIDs []string) {
 	text := "WITHHELD: Vault refuses key versions, and this plugin neither uses nor erases what it holds of them; what they sealed can still be saved"
 	if k.onRefusal == RefusalLease {
 		text = "REFUSED BUT SERVED: Vault refuses key versions, and this plugin goes on with what it holds of them (on-refusal: lease)"
+	}
+	left := k.config.LocalKEK.Lease
+	for _, id := range held {
+		if k.withheld[id].class == backend.Refusal {
+			left = min(left, k.leaseOf(id))
+		}
 	}
 	k.log.Error(text, "key_ids", held, "reason", k.withheld[held[0]].reason, "lost_in", left.Round(time.Second), "to_do", WithheldAdvice)
 }

@@ -141,11 +141,12 @@ func (s *snapshot) heldBack(keyID string) (withholding, bool) {
 	return w, w.class != 0 && s.onRefusal != RefusalLease
 }
 
-// refusedLeft is how long something that is refused can still be saved: until the
-// first lease of such a version ends. It returns false if no version is.
+// refusedLeft is how long what a key sealed that is refused as a whole can still be
+// saved: until the first lease of its versions ends. It returns false if no version
+// of such a key is held.
 func (s *snapshot) refusedLeft(now time.Duration) (left time.Duration, ok bool) {
-	for id := range s.withheld {
-		if s.versions[id] == nil {
+	for id, w := range s.withheld {
+		if w.class != backend.Refusal || s.versions[id] == nil {
 			continue
 		}
 		if l := s.leaseEnds[id] - now; !ok || l < left {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -418,8 +420,12 @@ func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 				if n := r.log.count("its lease is not renewed"); n != 1 {
 					t.Errorf("the log says it %d times", n)
 				}
-				if told := r.kms.writer().snapshot().unconfirmed[old.KeyID]; told == "" || told == "no answer" {
-					t.Errorf("the snapshot says %q of it", told)
+				v := r.info().GetKeys()[0].GetVersions()
+				if told := v[0].GetUnconfirmed(); told == "" || told == "no answer" || v[1].GetUnconfirmed() != "" {
+					t.Errorf("info says %q of it, and %q of the other", told, v[1].GetUnconfirmed())
+				}
+				if n := r.gauges("sealproof_unconfirmed_versions")[""]; n != 1 {
+					t.Errorf("%v versions are said to be unconfirmed", n)
 				}
 				time.Sleep(2 * time.Hour)
 				if _, err := r.decrypt(old); err == nil {
@@ -431,4 +437,103 @@ func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// gauges returns the values of one metric by the values of its labels but source,
+// which must be that of the key that writes.
+func (r *replica) gauges(name string) map[string]float64 {
+	r.t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(r.kms))
+	families, err := registry.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				if l.GetName() != "source" {
+					labels = append(labels, l.GetValue())
+				}
+			}
+			values[strings.Join(labels, " ")] = m.GetGauge().GetValue()
+		}
+	}
+	if len(values) == 0 {
+		r.t.Fatalf("there is no metric %s", name)
+	}
+	return values
+}
+
+func TestMetricsAndInfoSayWhatIsWithheldAndUntilWhen(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		e := r.mustEncrypt("seed")
+		says := func(keyNo, keyYes, versionNo, versionYes, hours float64) {
+			t.Helper()
+			want := map[string]float64{"key no": keyNo, "key yes": keyYes, "version no": versionNo, "version yes": versionYes}
+			if got := r.gauges("sealproof_withheld_versions"); !maps.Equal(got, want) {
+				t.Errorf("withheld: %v, want %v", got, want)
+			}
+			left := r.gauges("sealproof_withheld_remaining_seconds")[""]
+			if d := hours*3600 - left; d < 0 || d > 60 {
+				t.Errorf("%v seconds are left, want a little less than %v hours", left, hours)
+			}
+		}
+		says(0, 0, 0, 0, 0)
+		if i := r.info(); i.GetOnRefusal() != RefusalWithhold || i.GetKeys()[0].GetWithheld() != nil {
+			t.Errorf("info: %v", i)
+		}
+		w.store.rotate()
+		time.Sleep(4 * time.Minute)
+		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 2 })
+		time.Sleep(5 * time.Hour)
+		says(0, 0, 1, 0, 0) // below the minimum, but Vault has it
+		if held := r.info().GetKeys()[0].GetWithheld(); held.GetWholeKey() || held.GetLeft() != nil || held.GetServed() || held.GetSince().AsDuration() < 4*time.Hour {
+			t.Errorf("info: %v", held)
+		}
+
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(10 * time.Hour)
+		says(1, 0, 1, 0, 14)
+		i := r.info()
+		held := i.GetKeys()[0].GetWithheld()
+		if !held.GetWholeKey() || held.GetServed() || held.GetLeft().AsDuration() > 14*time.Hour || held.GetLeft().AsDuration() < 13*time.Hour+59*time.Minute || held.GetReason() == "" {
+			t.Errorf("info: %v", held)
+		}
+		for n, hours := range []time.Duration{9, 14} {
+			v := i.GetKeys()[0].GetVersions()[n]
+			left := v.GetWithheldLeft().AsDuration()
+			if !v.GetWithheld() || !v.GetRefused() || v.GetOpensWithoutVault() || v.GetLeaseLeft() != nil || left > hours*time.Hour || left < hours*time.Hour-time.Minute {
+				t.Errorf("version %d: %v", n+1, v)
+			}
+		}
+
+		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		says(0, 1, 0, 1, 14)
+		i = r.info()
+		if held := i.GetKeys()[0].GetWithheld(); !held.GetServed() || i.GetOnRefusal() != RefusalLease || !i.GetServing().GetOk() || !i.GetServing().GetWritable() {
+			t.Errorf("info: %v", i)
+		}
+		for n, v := range i.GetKeys()[0].GetVersions() {
+			if v.GetWithheld() || !v.GetRefused() || !v.GetOpensWithoutVault() || v.GetLeaseLeft() == nil {
+				t.Errorf("version %d: %v", n+1, v)
+			}
+		}
+		w.store.set(func(s *fakeStore) { s.fail, s.key.MinDecryption = nil, 1 })
+		time.Sleep(time.Minute)
+		says(0, 0, 0, 0, 0)
+		r.mustDecrypt(e, "seed")
+		if held := r.info().GetKeys()[0].GetWithheld(); held != nil {
+			t.Errorf("afterwards: %v", held)
+		}
+	})
 }

@@ -578,8 +578,9 @@ type Withheld struct {
 	// whole_key is whether the key as a whole was refused, or was when it began.
 	WholeKey bool                 `protobuf:"varint,2,opt,name=whole_key,json=wholeKey,proto3" json:"whole_key,omitempty"`
 	Since    *durationpb.Duration `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
-	// left is how long it can still be saved: until the first lease ends. Absent if
-	// only seeds are held, each of which has a lease of its own.
+	// left is how long what the key sealed can still be saved: until the first lease
+	// ends. Absent if single versions are refused, which Vault still has, and if only
+	// seeds are held, each of which has a lease of its own.
 	Left *durationpb.Duration `protobuf:"bytes,4,opt,name=left,proto3" json:"left,omitempty"`
 	// served is whether it is used all the same (on-refusal: lease).
 	Served        bool `protobuf:"varint,5,opt,name=served,proto3" json:"served,omitempty"`
