@@ -37,6 +37,7 @@ func TestWhatProbesTeach(t *testing.T) {
 		"an outage between breaks the run":          {steps: []step{{0, failed(backend.Refusal)}, {3 * time.Second, failed(backend.Outage)}, {3 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
 		"a refused login ends a suspicion":          {steps: []step{{0, failed(backend.Refusal)}, {9 * time.Second, failed(backend.Credentials)}}, class: backend.Credentials, troubled: true},
 		"an unsuitable key ends a suspicion":        {steps: []step{{0, failed(backend.Refusal)}, {9 * time.Second, failed(backend.Unsuitable)}}, class: backend.Unsuitable, troubled: true},
+		"time ends no refusal":                      {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, failed(backend.Refusal)}, {2 * time.Hour, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},
 		"an outage ends no refusal":                 {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, failed(backend.Refusal)}, {time.Hour, failed(backend.Outage)}}, class: backend.Outage, suspected: true, confirmed: true, troubled: true},
 		"a rehearsal is no outcome":                 {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, rehearsed}}, class: backend.Outage, suspected: true, troubled: true},
 		"nor between two refusals":                  {steps: []step{{0, failed(backend.Refusal)}, {3 * time.Second, rehearsed}, {3 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},

@@ -537,3 +537,65 @@ func TestMetricsAndInfoSayWhatIsWithheldAndUntilWhen(t *testing.T) {
 		}
 	})
 }
+
+// What this replica has only opened, and could never derive, has no version held
+// beside it that would carry the mark.
+func TestWhatWasOnlyOpenedIsWithheldToo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		time.Sleep(time.Hour)
+		e := w.replica(nil).mustEncrypt("seed")
+		r, f := w.faultyReplica(faulty{item: item("hmac", 1, keyRefused())})
+		r.mustDecrypt(e, "seed")
+		if n := len(r.kms.writer().snapshot().versions); n != 0 {
+			t.Fatalf("%d versions are held", n)
+		}
+		time.Sleep(time.Hour)
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		f.set(func(*fakeStore) { f.item = nil })
+		w.store.recreate()
+		w.store.set(func(s *fakeStore) { s.fail = nil })
+		time.Sleep(time.Minute)
+		r.mustEncrypt("x")
+		_, err := r.decrypt(e)
+		wants(t, err, codes.PermissionDenied, "withheld")
+		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		r.mustDecrypt(e, "seed")
+		time.Sleep(24 * time.Hour)
+		if n := len(r.kms.writer().snapshot().withheld); n != 0 {
+			t.Errorf("%d versions are withheld of which nothing is held", n)
+		}
+	})
+}
+
+func TestAKeyThatAnswersAgainButOpensNothingStaysWithheld(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.store.rotate()
+		r, f := w.faultyReplica(faulty{})
+		time.Sleep(4 * time.Minute)
+		e := r.mustEncrypt("seed") // under version 2
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		w.store.set(func(s *fakeStore) { s.fail, s.garble = nil, true })
+		time.Sleep(time.Hour)
+		wants(t, r.statusErr(), codes.PermissionDenied, "withheld")
+		_, err := r.decrypt(e)
+		wants(t, err, codes.PermissionDenied, "withheld")
+		f.set(func(s *fakeStore) { s.garble, f.item = false, item("decrypt", 2, vaultGone()) })
+		time.Sleep(time.Minute)
+		if e := r.mustEncrypt("x"); !strings.HasPrefix(e.KeyID, "v1.") {
+			t.Errorf("written with %s, of which Vault says nothing", e.KeyID)
+		}
+		_, err = r.decrypt(e)
+		wants(t, err, codes.PermissionDenied, "withheld")
+		f.set(func(*fakeStore) { f.item = nil })
+		time.Sleep(time.Minute)
+		r.mustDecrypt(e, "seed")
+		if e := r.mustEncrypt("x"); !strings.HasPrefix(e.KeyID, "v2.") {
+			t.Errorf("written with %s, although Vault opens version 2 again", e.KeyID)
+		}
+	})
+}

@@ -141,7 +141,7 @@ func (v statusView) serving() string {
 		return v.colours.bad("NO") + ": " + doctor.Printable(s.GetReason())
 	case !s.GetWritable():
 		return v.colours.warn("reads only") + ", key_id " + s.GetKeyId() + ": " + doctor.Printable(s.GetReason())
-	case v.servesRefused():
+	case servesRefused(v.info):
 		return v.colours.warn("yes, although Vault refuses the key") + ", key_id " + s.GetKeyId()
 	default:
 		return v.colours.good("yes") + ", key_id " + s.GetKeyId()
@@ -149,8 +149,8 @@ func (v statusView) serving() string {
 }
 
 // servesRefused reports whether the key that writes is one that Vault refuses.
-func (v statusView) servesRefused() bool {
-	for _, key := range v.info.GetKeys() {
+func servesRefused(info *pluginv1.GetInfoResponse) bool {
+	for _, key := range info.GetKeys() {
 		for _, version := range key.GetVersions() {
 			if version.GetWrites() && version.GetRefused() {
 				return true
