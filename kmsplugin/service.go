@@ -153,19 +153,6 @@ func (s *Service) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// SetOnRefusal changes Config.OnRefusal for what is held and what will be.
-func (s *Service) SetOnRefusal(onRefusal string) error {
-	c := s.config
-	c.OnRefusal = onRefusal
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	for _, src := range s.sources {
-		src.keeper.wish(onRefusal)
-	}
-	return nil
-}
-
 // writer is the keeper of the key that writes.
 func (s *Service) writer() *keeper { return s.sources[0].keeper }
 

@@ -112,6 +112,19 @@ func (k *keeper) writes() *version {
 	return k.versions[k.choice.keyID]
 }
 
+// SetOnRefusal changes Config.OnRefusal for what is held and what will be.
+func (s *Service) SetOnRefusal(onRefusal string) error {
+	c := s.config
+	c.OnRefusal = onRefusal
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	for _, src := range s.sources {
+		src.keeper.wish(onRefusal)
+	}
+	return nil
+}
+
 // wish asks for another Config.OnRefusal; run takes it over.
 func (k *keeper) wish(onRefusal string) {
 	k.wished.Store(&onRefusal)
