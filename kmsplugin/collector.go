@@ -16,6 +16,7 @@ type collector struct {
 	promotion, announced                         *prometheus.Desc
 	held, lease, leaseLength, serving, rehearsal *prometheus.Desc
 	versions, minimum, probe, state, hazard      *prometheus.Desc // by source
+	withheld, withheldLeft, unconfirmed          *prometheus.Desc // likewise
 }
 
 func newCollector(s *Service) collector {
@@ -39,7 +40,11 @@ func newCollector(s *Service) collector {
 		minimum:     desc("key_min_decryption_version", "The oldest version that Vault decrypts.", "source"),
 		probe:       desc("last_good_probe_seconds", "Seconds since Vault last served the key; -1 if it never has.", "source"),
 		state:       desc("vault_state", "1 for what the last probe met: ok, or a class of failure.", "source", "state"),
-		hazard:      desc("key_hazard", "1 for a property of the key that endangers what is sealed with it.", "source", "hazard"),
+		withheld: desc("withheld_versions", "Versions that Vault refuses for certain and of which something is held, by whether the whole key is refused or the version, and whether they are served all the same.",
+			"source", "scope", "served"),
+		withheldLeft: desc("withheld_remaining_seconds", "How long what was sealed with a key that Vault refuses can still be saved; 0 if no such key is held.", "source"),
+		unconfirmed:  desc("unconfirmed_versions", "Versions held that Vault neither confirms nor refuses: their lease is not renewed.", "source"),
+		hazard:       desc("key_hazard", "1 for a property of the key that endangers what is sealed with it.", "source", "hazard"),
 	}
 }
 
@@ -104,6 +109,20 @@ func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string
 		}
 		gauge(c.state, number(label == state), name, label)
 	}
+	for class, scope := range map[backend.Class]string{backend.Refusal: "key", backend.VersionRefusal: "version"} {
+		n := 0
+		for _, w := range s.withheld {
+			if w.class == class {
+				n++
+			}
+		}
+		served := s.onRefusal == RefusalLease
+		gauge(c.withheld, float64(n)*number(!served), name, scope, "no")
+		gauge(c.withheld, float64(n)*number(served), name, scope, "yes")
+	}
+	left, _ := s.refusedLeft(now)
+	gauge(c.withheldLeft, left.Seconds(), name)
+	gauge(c.unconfirmed, float64(len(s.unconfirmed)), name)
 	present := map[string]bool{}
 	for _, h := range s.hazards {
 		present[h.name] = true

@@ -18,7 +18,11 @@ const (
 
 // Values of Config.OnRefusal.
 const (
-	// RefusalDrop drops local KEKs once the key store has refused twice.
+	// RefusalWithhold serves nothing once a refusal is confirmed, and holds what
+	// it has until its lease ends: a key that was deleted by mistake must not be
+	// the end of the data.
+	RefusalWithhold = "withhold"
+	// RefusalDrop serves nothing either, and holds nothing.
 	RefusalDrop = "drop"
 	// RefusalLease treats a refusal like an outage: the lease runs.
 	RefusalLease = "lease"
@@ -34,7 +38,7 @@ type Config struct {
 	ProbeInterval      time.Duration `mapstructure:"probe-interval" help:"how often Vault is asked about the key"`
 	ProbeIntervalFault time.Duration `mapstructure:"probe-interval-failing" help:"how often while something is wrong"`
 	RequestTimeout     time.Duration `mapstructure:"request-timeout" help:"how long a request of the API server may take; its own limit is 3s by default"`
-	OnRefusal          string        `mapstructure:"on-refusal" help:"when Vault twice refuses the key: drop (local keys at once) or lease (when the lease ends)"`
+	OnRefusal          string        `mapstructure:"on-refusal" help:"what becomes of local keys when Vault refuses the key for certain: withhold (not used, and held until the lease ends), drop (erased at once) or lease (used until the lease ends); read again at SIGHUP"`
 	LocalKEK           LocalKEK      `mapstructure:"local-kek"`
 	Decrypt            Decrypt       `mapstructure:"decrypt"`
 	Outage             Outage        `mapstructure:"outage"`
@@ -71,7 +75,7 @@ func DefaultConfig() Config {
 		ProbeInterval:      30 * time.Second,
 		ProbeIntervalFault: 5 * time.Second,
 		RequestTimeout:     2500 * time.Millisecond,
-		OnRefusal:          RefusalDrop,
+		OnRefusal:          RefusalWithhold,
 		LocalKEK:           LocalKEK{Lease: 24 * time.Hour, Keep: KeepNone},
 	}
 }
@@ -102,7 +106,7 @@ func (c Config) Validate() error {
 	}
 	oneOf("envelope", c.Envelope, EnvelopeLocal, EnvelopeVault)
 	oneOf("local-kek.keep", c.LocalKEK.Keep, KeepNone, KeepSystemd)
-	oneOf("on-refusal", c.OnRefusal, RefusalDrop, RefusalLease)
+	oneOf("on-refusal", c.OnRefusal, RefusalWithhold, RefusalDrop, RefusalLease)
 	between := func(key string, d, low, high time.Duration) {
 		if d < low || d > high {
 			bad(key, "%v: want %v to %v", d, low, high)

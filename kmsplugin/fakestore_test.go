@@ -192,6 +192,9 @@ func (s *fakeStore) Decrypt(ctx context.Context, items []backend.DecryptItem) ([
 		if v, ok := seal.VaultVersion(i.Ciphertext); ok && v < s.key.MinDecryption {
 			return nil, versionRefused(v)
 		}
+		if v, ok := seal.VaultVersion(i.Ciphertext); ok && v > s.key.Latest {
+			return nil, &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "version is too new"}
+		}
 		item, ok := s.stored[string(i.Ciphertext)]
 		if !ok || !bytes.Equal(item.aad, i.AssociatedData) {
 			return nil, &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "message authentication failed", Err: backend.ErrAuthentication}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
@@ -43,6 +44,7 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 		Rehearsal: &pluginv1.Rehearsal{},
 		Keep:      s.config.LocalKEK.Keep,
 		Process:   processInfo(),
+		OnRefusal: s.writer().snapshot().onRefusal,
 	}
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
@@ -109,6 +111,7 @@ func (s *snapshot) info(source string, now time.Duration) *pluginv1.Key {
 	for _, h := range s.hazards {
 		k.Hazards = append(k.Hazards, &pluginv1.Hazard{Name: h.name, Text: h.text})
 	}
+	k.Withheld = s.withheldInfo(now)
 	ids := map[string]int{}
 	for n, id := range s.keyIDs {
 		ids[id] = n
@@ -117,11 +120,18 @@ func (s *snapshot) info(source string, now time.Duration) *pluginv1.Key {
 		ids[id] = v.number
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(ids), func(a, b string) int { return cmp.Or(ids[a]-ids[b], cmp.Compare(a, b)) }) {
+		_, heldBack := s.heldBack(id)
+		holds := s.versions[id] != nil && s.versions[id].kek != nil && !s.ended(id, now)
 		v := &pluginv1.Version{
 			Number: count(ids[id]), KeyId: id,
 			Writes:            s.write != nil && s.write.binding.KeyID == id,
-			OpensWithoutVault: s.versions[id] != nil && s.versions[id].kek != nil && !s.ended(id, now),
-			Refused:           s.gone[id] || s.refused != nil,
+			OpensWithoutVault: holds && !heldBack && s.refused == nil,
+			Refused:           s.gone[id] || s.refused != nil || s.withheld[id].class != 0,
+			Withheld:          holds && heldBack,
+			Unconfirmed:       s.unconfirmed[id],
+		}
+		if v.GetWithheld() {
+			v.WithheldLeft = durationpb.New((s.leaseEnds[id] - now).Round(time.Second))
 		}
 		if created, ok := s.key.Created[ids[id]]; ok && s.keyIDs[ids[id]] == id {
 			v.Created = timestamppb.New(created)
@@ -132,6 +142,27 @@ func (s *snapshot) info(source string, now time.Duration) *pluginv1.Key {
 		k.Versions = append(k.Versions, v)
 	}
 	return k
+}
+
+// withheldInfo is about all that is refused and still held; nil if nothing is.
+func (s *snapshot) withheldInfo(now time.Duration) *pluginv1.Withheld {
+	if len(s.withheld) == 0 {
+		return nil
+	}
+	w := &pluginv1.Withheld{Served: s.onRefusal == RefusalLease}
+	var first withholding
+	for _, id := range slices.Sorted(maps.Keys(s.withheld)) { // of several at once always the same
+		each := s.withheld[id]
+		w.WholeKey = w.GetWholeKey() || each.class == backend.Refusal
+		if first.class == 0 || each.since < first.since {
+			first = each
+		}
+	}
+	w.Reason, w.Since = first.reason, durationpb.New((now - first.since).Round(time.Second))
+	if left, ok := s.refusedLeft(now); ok {
+		w.Left = durationpb.New(left.Round(time.Second))
+	}
+	return w
 }
 
 func (s standing) info(now time.Duration) *pluginv1.Probe {

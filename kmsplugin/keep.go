@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
 // Keep is where local KEKs outlive this process: without one, a plugin that is
@@ -172,13 +174,14 @@ func (p *preserver) save(s *Service) bool {
 	return true
 }
 
-// learned reports whether any key store has said anything of its key, to this
-// process or to one before it. One that knows nothing leaves what it could not use
-// where it is: a plugin of the version that wrote it may have to come back.
+// learned reports whether what is held, or that nothing is, is to take the place of
+// what was kept. One that knows nothing leaves what it could not use where it is: a
+// plugin of the version that wrote it may have to come back. A refusal is no reason
+// to erase it, unless what is refused is to be dropped.
 func (s *Service) learned() bool {
 	return slices.ContainsFunc(s.sources, func(src *source) bool {
-		st := src.keeper.snapshot().standing
-		return st.everGood || st.key.suspected
+		snap := src.keeper.snapshot()
+		return snap.standing.everGood || snap.standing.key.confirmed && snap.onRefusal == RefusalDrop
 	})
 }
 
@@ -188,7 +191,7 @@ func (s *Service) shape() string {
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
 		fmt.Fprintln(&b, snap.choice.version, snap.choice.next, snap.key.Latest, snap.key.MinDecryption, snap.key.MinEncryption,
-			slices.Sorted(maps.Keys(snap.versions)))
+			slices.Sorted(maps.Keys(snap.versions)), slices.Sorted(maps.Keys(snap.withheld)))
 	}
 	fmt.Fprintln(&b, s.opened.generation())
 	return b.String()
@@ -214,6 +217,10 @@ func (s *Service) compose(machine string) *kept {
 				Plain: slices.Clone(v.canary.plain), Sealed: v.canary.sealed,
 				Confirmed: snap.leaseEnds[id] - s.config.LocalKEK.Lease,
 			})
+		}
+		for id, w := range snap.withheld {
+			k.Format = keptWithheld
+			ks.Withheld = append(ks.Withheld, keptRefusal{KeyID: id, Since: w.since, WholeKey: w.class == backend.Refusal, Reason: w.reason})
 		}
 		k.Sources = append(k.Sources, ks)
 	}

@@ -60,7 +60,7 @@ func TestOnePathInTwoVaultsIsTwoKeys(t *testing.T) {
 		for _, s := range []*fakeStore{old, fresh} {
 			s.set(func(s *fakeStore) { s.fail = vaultGone() })
 		}
-		r = w.replicaWith(nil, swapped)
+		r = w.replicaWith(dropping, swapped)
 		r.mustEncrypt("y")
 		r.mustDecrypt(e, "x")
 		r.mustDecrypt(sealed, "by the old key")
@@ -96,7 +96,7 @@ func TestWhatAKeyOpenedStaysItsOwnWhenSectionsAreSwapped(t *testing.T) {
 				r := w.replicaWith(nil, keeping(m, at("vault", "transit/a", a), at("vault", "transit/b", b)))
 				r.mustDecrypt(seed, "seed")
 				r.stop()
-				r = w.replicaWith(nil, keeping(m, at("vault", "transit/b", b), at("vault", "transit/a", a)))
+				r = w.replicaWith(dropping, keeping(m, at("vault", "transit/b", b), at("vault", "transit/a", a)))
 				calls := a.count("decrypt")
 				r.mustDecrypt(seed, "seed")
 				if a.count("decrypt") != calls {

@@ -94,7 +94,7 @@ func TestWhatIsKeptCarriesARestartThroughAnOutage(t *testing.T) {
 func TestWhatWasRefusedIsNotKept(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
-		r := w.replicaWith(nil, m.on("boot"))
+		r := w.replicaWith(dropping, m.on("boot"))
 		r.mustEncrypt("x")
 		if !holdsKEK(t, m) {
 			t.Fatal("nothing is kept")
@@ -210,7 +210,7 @@ func TestWhatChangedLastBeforeAStopIsKept(t *testing.T) {
 func TestARefusedKeyIsTakenOutOfTheStoreOnceThatIsPossible(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
-		r := w.replicaWith(nil, m.on("boot"))
+		r := w.replicaWith(dropping, m.on("boot"))
 		r.mustEncrypt("x")
 		time.Sleep(time.Minute)
 		m.set(errors.New("the manager is silent"))
@@ -259,7 +259,7 @@ func TestAStateOfAnotherFormatIsLeftUntilThereIsABetterOne(t *testing.T) {
 		r := w.replicaWith(nil, m.on("boot"))
 		time.Sleep(time.Hour)
 		wants(t, r.statusErr(), codes.Unavailable, "not ready")
-		if n := r.log.count("local keys were not taken over"); n != 1 || r.log.count("its format is 1, this plugin's 2") != 1 {
+		if n := r.log.count("local keys were not taken over"); n != 1 || r.log.count("its format is 1, this plugin's 2 and 3") != 1 {
 			t.Errorf("the log says %d times that nothing was taken over", n)
 		}
 		r.stop()

@@ -24,16 +24,29 @@ type keeper struct {
 
 	current atomic.Pointer[snapshot]
 	kicks   chan struct{}
-	// dropped is told which versions, by key_id, may not be used any more.
+	// dropped is told which versions, by key_id, must be held no longer.
 	dropped func(gone func(keyID string) bool)
 	// expired is told which versions, by key_id, are under lease no longer.
 	expired func(ended func(keyID string) bool)
 	// keep survives this process; nil keeps nothing.
 	keep *rawKEKs
+	// opens lists the versions, by key_id, of which something is held that this
+	// key has opened on request.
+	opens func() []string
 	// propertyChanged counts changes of the key's properties.
 	propertyChanged func(property string)
 
+	// wished is the on-refusal that is asked for; wishes tells run of it.
+	wished atomic.Pointer[string]
+	wishes chan struct{}
+
 	// Owned by run.
+	onRefusal string
+	withheld  map[string]withholding // by key_id; replaced, never changed
+	// unconfirmed says of versions held, by key_id, why the last good probe has not
+	// confirmed them; replaced, never changed.
+	unconfirmed map[string]string
+
 	versions  map[string]*version // by key_id
 	confirmed map[string]time.Duration
 	standing  standing
@@ -62,7 +75,12 @@ func newKeeper(config Config, b backend.Backend, readOnly bool, boot func() time
 		kicks:           make(chan struct{}, 1),
 		dropped:         func(func(string) bool) {},
 		expired:         func(func(string) bool) {},
+		opens:           func() []string { return nil },
 		propertyChanged: func(string) {},
+		wishes:          make(chan struct{}, 1),
+		onRefusal:       config.OnRefusal,
+		withheld:        map[string]withholding{},
+		standing:        standing{failing: config.ProbeIntervalFault},
 		versions:        map[string]*version{},
 		confirmed:       map[string]time.Duration{},
 		lineage:         map[int]time.Time{},
@@ -126,6 +144,7 @@ func (k *keeper) run(ctx context.Context) {
 			probing = true
 			last = k.boot()
 			held := k.versions // replaced, never changed, while a probe reads it
+			confirms := k.standing.suspects(last)
 			first := k.chooseFirst
 			if k.warm || k.prober.readOnly {
 				first = nil
@@ -133,6 +152,9 @@ func (k *keeper) run(ctx context.Context) {
 			go func() {
 				ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 				defer cancel()
+				if confirms {
+					ctx = backend.WithNewConnection(ctx)
+				}
 				results <- k.prober.probe(ctx, held, first)
 			}()
 			continue
@@ -144,6 +166,8 @@ func (k *keeper) run(ctx context.Context) {
 			}
 			probing, kicked = false, false
 			probe.Reset(next)
+		case <-k.wishes:
+			k.heed()
 		case <-promote.C:
 			k.publish()
 		}
@@ -164,10 +188,10 @@ func (k *keeper) interval() time.Duration {
 		return settle
 	}
 	d := k.config.ProbeInterval
-	if k.standing.troubled() || k.versions[k.choice.keyID] == nil && !k.prober.readOnly {
+	if k.standing.troubled() || k.writes() == nil && !k.prober.readOnly {
 		d = k.config.ProbeIntervalFault
 	}
-	if k.standing.key.suspected && !k.standing.key.confirmed {
+	if k.standing.suspects(k.boot()) {
 		d = max(d, refusalGap)
 	}
 	return d + time.Duration(rand.Int64N(int64(d/10)+1)) //nolint:gosec // spreading load, not secrets
@@ -213,10 +237,10 @@ func (k *keeper) apply(f findings) {
 			// asked may have ended while the answer was under way.
 			k.confirmed[id] = f.at
 		}
+		k.logUnconfirmed(f)
 	}
-	if k.config.OnRefusal == RefusalDrop {
-		k.drop()
-	}
+	k.judge(f.outcome)
+	k.enforce()
 	k.expire()
 	k.publish()
 }
@@ -228,18 +252,7 @@ func (k *keeper) expire() {
 	ended := func(id string) bool { return k.boot() >= k.confirmed[id]+k.config.LocalKEK.Lease }
 	k.release(ended, "its lease has ended")
 	k.expired(ended)
-}
-
-// drop lets go of the versions that the key store has refused twice.
-func (k *keeper) drop() {
-	gone := func(id string) bool { return k.standing.key.confirmed || k.standing.versions[id].confirmed }
-	released := k.release(gone, "Vault refuses this key version")
-	for _, id := range released {
-		delete(k.confirmed, id)
-	}
-	if len(released) > 0 || k.standing.key.confirmed {
-		k.dropped(gone)
-	}
+	k.unmark()
 }
 
 // release lets go of the versions of this key that are gone, and returns their
@@ -263,6 +276,7 @@ func (k *keeper) release(gone func(keyID string) bool, why string) []string {
 func (k *keeper) forget() {
 	k.keep.drop(slices.Collect(maps.Keys(k.versions)))
 	k.versions, k.confirmed = map[string]*version{}, map[string]time.Duration{}
+	k.withheld, k.unconfirmed = map[string]withholding{}, nil
 	k.choice = choice{}
 	k.current.Store(k.compose())
 	k.dropped(func(string) bool { return true })
@@ -313,7 +327,7 @@ func (k *keeper) choose() {
 		key: k.key,
 		ready: func(n int) bool {
 			v := k.versions[versionID(k.key, n)]
-			return v != nil && !v.canary.blank()
+			return v != nil && !v.canary.blank() && k.usable(v.binding.KeyID)
 		},
 		current: k.choice,
 		now:     k.storeTime(k.boot()),
@@ -342,6 +356,10 @@ func (k *keeper) compose() *snapshot {
 		clock:     k.clock,
 		versions:  k.versions,
 		hazards:   k.hazards,
+
+		onRefusal:   k.onRefusal,
+		withheld:    k.withheld,
+		unconfirmed: k.unconfirmed,
 	}
 	for _, v := range k.versions {
 		if v.kek != nil {
@@ -354,34 +372,38 @@ func (k *keeper) compose() *snapshot {
 	for n := range k.key.Created {
 		s.keyIDs[n] = versionID(k.key, n)
 	}
-	drops := k.config.OnRefusal == RefusalDrop
-	if drops {
+	failsClosed := k.onRefusal != RefusalLease
+	if failsClosed {
 		for id, r := range k.standing.versions {
 			s.gone[id] = r.confirmed
 		}
 	}
-	if drops && k.standing.key.confirmed {
-		s.refused = refusalError(k.standing.reason)
+	if r := k.standing.key; failsClosed && r.confirmed {
+		s.refused = refusalError(r.reason)
+		if len(k.withheld) > 0 {
+			s.refused = refusalError(r.reason + withheldHint)
+		}
 	}
-	s.write = k.versions[k.choice.keyID]
+	s.write = k.writes()
+	key, writing := k.standing.key, k.standing.versions[k.choice.keyID]
 	switch {
 	case s.write == nil:
 		s.notReady = k.whyNotReady()
-	case drops && k.standing.key.suspected:
-		s.suspended = refusalError(k.standing.reason + " (seen once so far: nothing new is sealed until this is clear)")
-	case drops && k.standing.versions[k.choice.keyID].suspected:
+	case failsClosed && key.suspected:
+		s.suspended = refusalError(key.reason + " (not confirmed yet: nothing new is sealed until this is clear, for a minute as a rule)")
+		s.suspensionEnds = k.standing.suspicionEnds(key)
+	case failsClosed && writing.suspected:
 		s.suspended = &backend.Error{Class: backend.VersionRefusal, Op: "encrypt",
 			Reason: fmt.Sprintf("Vault refuses key version %d", k.choice.version)}
+		s.suspensionEnds = k.standing.suspicionEnds(writing)
 	}
 	return s
 }
 
-func refusalError(reason string) error {
-	return &backend.Error{Class: backend.Refusal, Op: "use the key", Reason: reason}
-}
-
 func (k *keeper) whyNotReady() error {
 	switch {
+	case !k.usable(k.choice.keyID):
+		return k.withheld[k.choice.keyID].err()
 	case k.standing.class != 0:
 		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: k.standing.class, Op: "waiting for Vault", Reason: k.standing.reason})
 	case k.prepare != nil:

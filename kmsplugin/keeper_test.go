@@ -16,7 +16,7 @@ func TestAPromotionThatCannotComeIsNotWaitedForInALoop(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		time.Sleep(time.Hour)
 		var reads atomic.Int64
-		r := w.replicaWith(nil, func(p *Parts) {
+		r := w.replicaWith(dropping, func(p *Parts) {
 			boot := p.Boot
 			p.Boot = func() time.Duration { reads.Add(1); return boot() }
 		})

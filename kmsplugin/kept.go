@@ -10,9 +10,15 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// keptFormat is raised when an older plugin could misread what is kept. A state
-// of another format is not used: the next probe fetches everything anew.
-const keptFormat = 2
+// Formats of what is kept. A new one is made when an older plugin could misread it;
+// a plugin does not use what it does not know, and fetches everything anew.
+const (
+	keptFormat = 2
+	// keptWithheld is the same with something that is withheld in it: a plugin that
+	// does not know of that would serve it. What holds nothing of the kind is still
+	// written as format 2, so that going back to the plugin before finds its state.
+	keptWithheld = 3
+)
 
 // kept is what outlives the process. Times are on the boot clock, so it means
 // nothing after the machine was started anew.
@@ -39,6 +45,16 @@ type keptSource struct {
 	High      time.Duration `json:"high"`
 	ClockAt   time.Duration `json:"clock_at"`
 	Versions  []keptVersion `json:"versions"`
+	// Withheld is what the key store refuses for certain, of Versions and of what
+	// was opened with this key.
+	Withheld []keptRefusal `json:"withheld,omitempty"`
+}
+
+type keptRefusal struct {
+	KeyID    string        `json:"key_id"`
+	Since    time.Duration `json:"since"`
+	WholeKey bool          `json:"whole_key"`
+	Reason   string        `json:"reason"`
 }
 
 type keptVersion struct {
@@ -73,8 +89,8 @@ func parseKept(text []byte, machine, cluster string) (*kept, error) {
 	if err := json.Unmarshal(text, &is); err != nil {
 		return nil, damaged
 	}
-	if is.Format != keptFormat {
-		return nil, fmt.Errorf("%w: its format is %d, this plugin's %d", errNotKept, is.Format, keptFormat)
+	if is.Format != keptFormat && is.Format != keptWithheld {
+		return nil, fmt.Errorf("%w: its format is %d, this plugin's %d and %d", errNotKept, is.Format, keptFormat, keptWithheld)
 	}
 	k := &kept{}
 	err := json.Unmarshal(text, k)

@@ -126,7 +126,7 @@ func TestAVersionThatOnlyDecryptsIsDroppedWhenTheMinimumRisesAboveIt(t *testing.
 		old := w.replica(nil).mustEncrypt("old")
 		w.store.rotate()
 		w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
-		r := w.replica(nil) // can derive version 2 only
+		r := w.replica(dropping) // can derive version 2 only
 		r.mustDecrypt(old, "old")
 		time.Sleep(time.Hour)
 		r.mustDecrypt(old, "old")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -140,6 +141,25 @@ func (o *opened) drop(gone func(held) bool) {
 	if dropped > 0 {
 		o.changed()
 	}
+}
+
+// keyIDs lists the versions, by key_id, under which something of a source is held.
+func (o *opened) keyIDs(src *source) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ids := map[string]bool{}
+	add := func(h held) {
+		if h.source == src {
+			ids[h.keyID] = true
+		}
+	}
+	for _, e := range o.seeds.Values() {
+		add(e.held)
+	}
+	for _, e := range o.keks.Values() {
+		add(e.held)
+	}
+	return slices.Collect(maps.Keys(ids))
 }
 
 func (o *opened) edit(change func()) {

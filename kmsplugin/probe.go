@@ -26,6 +26,7 @@ type version struct {
 // For a version that nothing may be sealed under it is blank: random bytes in the
 // form of a ciphertext. That they do not authenticate is then the good answer:
 // the key store gives it only for a version, and to a caller, that may decrypt.
+// Any other failure may come of a key that decrypts nothing.
 type canary struct{ plain, sealed []byte }
 
 func (c canary) blank() bool { return c.plain == nil }
@@ -34,7 +35,7 @@ func (c canary) blank() bool { return c.plain == nil }
 // decrypts.
 func (c canary) opens(answer backend.Result) error {
 	switch {
-	case c.blank() && backend.ClassOf(answer.Err) == backend.Item:
+	case c.blank() && errors.Is(answer.Err, backend.ErrAuthentication):
 		return nil
 	case answer.Err != nil:
 		return answer.Err
@@ -67,6 +68,9 @@ type findings struct {
 	raw map[string][]byte
 	// partial is set when versions were left for the next probe.
 	partial bool
+	// unconfirmed says of versions that are held, by key_id, why their canary shows
+	// neither that they decrypt nor that they are refused.
+	unconfirmed map[string]error
 	// prepareErr is why versions that are listed could not be made ready,
 	// although the key answered.
 	prepareErr error
@@ -107,9 +111,12 @@ func (p prober) probe(ctx context.Context, held map[string]*version, first func(
 	return f
 }
 
+// errAnotherKey is why a canary that anybody could have made shows nothing.
+var errAnotherKey = errors.New("this version number belongs to another key now: the key was deleted and made anew, or Vault was restored")
+
 // confirm has the canaries of what is held opened, and sorts the versions into
-// accepted, refused and neither. An answer that is not about a version ends the
-// probe with that error.
+// accepted, refused and unconfirmed. An answer that is not about a version ends
+// the probe with that error.
 func (p prober) confirm(ctx context.Context, f *findings, held map[string]*version) error {
 	var all []*candidate
 	for _, v := range held {
@@ -120,20 +127,31 @@ func (p prober) confirm(ctx context.Context, f *findings, held map[string]*versi
 		return err
 	}
 	for _, err := range failed {
-		if concernsKey(err) {
+		if concernsKey(err) && backend.ClassOf(err) != backend.Outage {
 			return err
 		}
 	}
+	f.unconfirmed = map[string]error{}
 	for id, v := range held {
 		switch err := failed[id]; {
-		case err == nil && v.canary.blank() && versionID(f.key, v.number) != id:
+		case backend.ClassOf(err) == backend.VersionRefusal:
+			f.refused = append(f.refused, id)
+		case err != nil:
+			f.unconfirmed[id] = err
+		case v.canary.blank() && versionID(f.key, v.number) != id:
 			// Whichever key has this version number now gives the good answer to
 			// random bytes: it says nothing about the one that was deleted, or
 			// that is gone since Vault was restored. The lease decides.
-		case err == nil:
+			f.unconfirmed[id] = errAnotherKey
+		default:
 			f.accepted = append(f.accepted, id)
-		case backend.ClassOf(err) == backend.VersionRefusal:
-			f.refused = append(f.refused, id)
+		}
+	}
+	for _, err := range f.unconfirmed {
+		// One version that is never answered must not end the lease of the others.
+		if concernsKey(err) && len(f.accepted) == 0 {
+			f.refused, f.unconfirmed = nil, nil
+			return err
 		}
 	}
 	return nil

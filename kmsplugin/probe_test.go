@@ -41,7 +41,7 @@ func TestTheLeaseOfAVersionThatOnlyDecryptsIsRenewedOnlyByItsOwnKey(t *testing.T
 				writer.stop()
 				old := w.store
 				w.store = w.second("new")
-				r := w.replicaWith(nil, previous(old))
+				r := w.replicaWith(dropping, previous(old))
 				r.mustDecrypt(sealed, "seed")
 				time.Sleep(time.Hour)
 				tc.happens(old)

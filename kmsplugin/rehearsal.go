@@ -38,6 +38,8 @@ type tally struct {
 var (
 	errRehearsing    = errors.New("a rehearsal is under way already")
 	errRehearsalTime = fmt.Errorf("a rehearsal takes more than 0 and at most %v", maxRehearsal)
+	// errRehearsal is in the chain of what a rehearsal makes fail.
+	errRehearsal = errors.New("this is a rehearsal")
 )
 
 // begin starts a rehearsal, which stop ends; over is closed when it has been
@@ -125,7 +127,7 @@ type gated struct {
 func (g gated) closed(op string) error {
 	if left := g.rehearsal.left(); left > 0 {
 		return &backend.Error{Class: backend.Outage, Op: op,
-			Reason: fmt.Sprintf("cut off from Vault on purpose, a rehearsal goes on for %v", left.Round(time.Second))}
+			Reason: fmt.Sprintf("cut off from Vault on purpose, a rehearsal goes on for %v", left.Round(time.Second)), Err: errRehearsal}
 	}
 	return nil
 }

@@ -77,6 +77,8 @@ func (w *world) boot(up time.Duration) func() time.Duration {
 	return func() time.Duration { return up + time.Since(w.start) }
 }
 
+func dropping(c *Config) { c.OnRefusal = RefusalDrop }
+
 func testConfig() Config {
 	c := DefaultConfig()
 	c.Cluster = "prod"
@@ -298,9 +300,9 @@ func TestAReplicaThatStartsInAnOutageWaitsAndSaysWhy(t *testing.T) {
 	})
 }
 
-func TestOneRefusalSuspendsAndASecondFailsClosed(t *testing.T) {
+func TestOneRefusalSuspendsAndASecondDropsWhereThatIsWanted(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		r := w.replica(nil)
+		r := w.replica(dropping)
 		e := r.mustEncrypt("seed")
 		r.mustDecrypt(w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("opened by Vault"), "opened by Vault")
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })

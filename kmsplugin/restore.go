@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
@@ -22,6 +23,11 @@ func (s *Service) restore(p *preserver) error {
 	}
 	defer k.clear()
 	owners := s.owners(k)
+	defer func() {
+		for _, src := range s.sources {
+			src.keeper.restored()
+		}
+	}()
 	for i, ks := range k.Sources {
 		if owners[i] == nil {
 			s.log.Warn("what was kept of a key is not taken over: no source in the configuration is certain to be that key",
@@ -53,6 +59,13 @@ func (s *Service) owners(k *kept) []*source {
 // restore takes over what was kept of this key. A probe follows at once; until
 // it has an answer, this is as good as what a process that went on would hold.
 func (k *keeper) restore(ks keptSource, envelope string) error {
+	for _, r := range ks.Withheld {
+		w := withholding{since: r.Since, class: backend.VersionRefusal, reason: r.Reason}
+		if r.WholeKey {
+			w.class = backend.Refusal
+		}
+		k.withheld[r.KeyID] = w
+	}
 	raw := map[string][]byte{}
 	for _, kv := range ks.Versions {
 		v := &version{
@@ -85,10 +98,19 @@ func (k *keeper) restore(ks keptSource, envelope string) error {
 	k.seen, k.resumed = ks.LastGood, ks.Resumed
 	k.choice = k.restoredChoice(ks)
 	k.warm = true
-	k.current.Store(k.compose())
 	k.log.Info("local keys taken over from before the restart", "versions", len(k.versions), "write_version", k.choice.version,
 		"last_good_probe", (k.boot() - ks.LastGood).Round(time.Second), "lease_left", k.leaseLeft().Round(time.Second))
 	return nil
+}
+
+// restored makes what was taken over, of this key and of what it had opened, what
+// requests are answered from.
+func (k *keeper) restored() {
+	k.logWithheld(slices.Collect(maps.Keys(k.withheld)))
+	k.enforce()
+	k.unmark()
+	k.current.Store(k.compose())
+	k.keep.changed()
 }
 
 // restoredChoice is the version that wrote before the restart, if this key still

@@ -56,11 +56,17 @@ func (s *snapshot) refusal(keyID string, sealed seal.Sealed) error {
 	if s.refused != nil {
 		return s.refused
 	}
+	if w, ok := s.heldBack(keyID); ok {
+		return w.err()
+	}
 	if s.gone[keyID] {
-		return &backend.Error{Class: backend.VersionRefusal, Op: "decrypt",
-			Reason: fmt.Sprintf("Vault refuses version %d of %s/%s (key_id %s): its minimum was raised above it", sealed.Version, s.key.Mount, s.key.Name, clip(keyID))}
+		return &backend.Error{Class: backend.VersionRefusal, Op: "decrypt", Reason: belowMinimum(s.key, sealed.Version, keyID)}
 	}
 	return nil
+}
+
+func belowMinimum(key backend.Key, version int, keyID string) string {
+	return fmt.Sprintf("Vault refuses version %d of %s/%s (key_id %s): its minimum was raised above it", version, key.Mount, key.Name, clip(keyID))
 }
 
 // unwrap has the key stores open what sealed carries, one after the other, until

@@ -129,6 +129,7 @@ func (s *Service) add(src Source, readOnly bool, waiting int) {
 			return h.source == added && now >= h.at+s.config.LocalKEK.Lease && ended(h.keyID)
 		})
 	}
+	k.opens = func() []string { return s.opened.keyIDs(added) }
 	k.propertyChanged = func(property string) { s.metrics.propertyChanges.WithLabelValues(src.Name, property).Inc() }
 	s.sources = append(s.sources, added)
 }
@@ -319,12 +320,18 @@ func (s *Service) seed(ctx context.Context, routes []route, sealed seal.Sealed) 
 }
 
 // current says whether something opened earlier may still be used: the key that
-// opened it must be one that may open it now, and it must be under lease, its own
-// or a later one of the version that opened it.
+// opened it must be one that may open it now, the version that opened it must not
+// be withheld, and it must be under lease, its own or a later one of that version.
 func (s *Service) current(routes []route, now time.Duration) func(held) bool {
 	return func(h held) bool {
 		i := slices.IndexFunc(routes, func(r route) bool { return r.source == h.source })
-		return i >= 0 && (now < h.at+s.config.LocalKEK.Lease || !routes[i].snap.ended(h.keyID, now))
+		if i < 0 {
+			return false
+		}
+		if _, heldBack := routes[i].snap.heldBack(h.keyID); heldBack {
+			return false
+		}
+		return now < h.at+s.config.LocalKEK.Lease || !routes[i].snap.ended(h.keyID, now)
 	}
 }
 

@@ -25,8 +25,11 @@ type snapshot struct {
 	notReady error
 	// suspended says why nothing new may be sealed although there is one.
 	suspended error
+	// suspensionEnds is when that is over, on the boot clock, whatever becomes of
+	// the next probe.
+	suspensionEnds time.Duration
 
-	write *version // nil if notReady or refused
+	write *version // nil if notReady
 	keks  map[kekName]*seal.LocalKEK
 	// leaseEnds is when each version, by key_id, may no longer be used, on the
 	// boot clock.
@@ -44,6 +47,13 @@ type snapshot struct {
 	clock    serverTime
 	versions map[string]*version // by key_id
 	hazards  []hazard
+
+	onRefusal string
+	// withheld lists versions, by key_id, that the key store refuses and of which
+	// something is held.
+	withheld map[string]withholding
+	// unconfirmed says of versions, by key_id, why their lease is not renewed.
+	unconfirmed map[string]string
 }
 
 // writable returns the version to write with, or why there is none now.
@@ -52,7 +62,7 @@ func (s *snapshot) writable(now time.Duration) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.suspended != nil {
+	if s.suspended != nil && now < s.suspensionEnds {
 		return nil, s.suspended
 	}
 	return v, nil
@@ -95,7 +105,7 @@ func (s *snapshot) leaseError(now time.Duration) error {
 
 // localKEK returns the local KEK that sealed s, if it is held and under lease.
 func (s *snapshot) localKEK(sealed seal.Sealed, now time.Duration) *seal.LocalKEK {
-	if s.ended(sealed.Binding.KeyID, now) {
+	if _, heldBack := s.heldBack(sealed.Binding.KeyID); heldBack || s.ended(sealed.Binding.KeyID, now) {
 		return nil
 	}
 	return s.keks[kekName{sealed.Binding, sealed.Fingerprint}]
@@ -105,7 +115,7 @@ func (s *snapshot) localKEK(sealed seal.Sealed, now time.Duration) *seal.LocalKE
 // where it is ours, or else the one that the key store lists under that number.
 func (s *snapshot) keyIDOf(sealed seal.Sealed) string {
 	id := sealed.Binding.KeyID
-	if _, ok := s.leaseEnds[id]; ok || s.gone[id] {
+	if _, ok := s.leaseEnds[id]; ok || s.gone[id] || s.withheld[id].class != 0 {
 		return id
 	}
 	return s.keyIDs[sealed.Version]

@@ -1,16 +1,21 @@
 package kmsplugin
 
 import (
-	"maps"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// refusalGap is how far apart two refusals must be to count: one wrong answer,
-// given during a policy change or by one node of a cluster, must not destroy
-// keys that nobody can fetch back.
+// refusalGap is how far the first and the last refusal of a run must be apart to
+// count: one wrong answer, given during a policy change or by one node of a
+// cluster, must not stop the API server.
 const refusalGap = 5 * time.Second
+
+// refusalPatience is how long a suspicion lasts without another refusal; longer
+// where probes come so rarely that a second one could not be seen in time.
+const refusalPatience = time.Minute
 
 // standing is what the probes so far say about the key. It is a value: after
 // returns a new one.
@@ -22,26 +27,55 @@ type standing struct {
 	// lastGood is the start of the last good probe; valid if everGood.
 	lastGood time.Duration
 	everGood bool
-	// key counts refusals of the whole key, versions those of single ones.
+	// key is about the whole key, versions about single ones, by key_id.
 	key      refusal
 	versions map[string]refusal
+	// failing is how often probes come while something is wrong.
+	failing time.Duration
 }
 
-// refusal counts how often the key store has said no, at most to two.
+// refusal is an unbroken run of probes that the key store refused.
 type refusal struct {
-	first     time.Duration
-	suspected bool // said once: nothing new is sealed
-	confirmed bool // said twice: what is held is dropped
+	first, last time.Duration // when these probes began, on the boot clock
+	reason      string        // what was said last
+	suspected   bool          // there is such a run
+	confirmed   bool          // it was long enough to be believed
 }
 
-func (r refusal) again(at time.Duration) refusal {
-	switch {
-	case !r.suspected:
-		return refusal{first: at, suspected: true}
-	case at-r.first >= refusalGap:
-		r.confirmed = true
+// again adds a refusing probe to the run, or begins one.
+func (r refusal) again(at, patience time.Duration, reason string) refusal {
+	if !r.suspected || !r.confirmed && at >= r.last+patience {
+		r = refusal{first: at, suspected: true}
 	}
+	r.last, r.reason = at, reason
+	r.confirmed = r.confirmed || at-r.first >= refusalGap
 	return r
+}
+
+// broken is what is left of the run once a probe has met anything but a refusal
+// and a good answer: the suspicion is over, what was confirmed is not.
+func (r refusal) broken() refusal {
+	if r.confirmed {
+		return r
+	}
+	return refusal{}
+}
+
+// patience is how long a suspicion lasts without another refusal.
+func (s standing) patience() time.Duration { return max(refusalPatience, 3*s.failing) }
+
+// suspicionEnds is when the suspicion that r is ends by itself.
+func (s standing) suspicionEnds(r refusal) time.Duration { return r.last + s.patience() }
+
+// suspects reports whether a refusal is still to be confirmed.
+func (s standing) suspects(now time.Duration) bool {
+	is := func(r refusal) bool { return r.suspected && !r.confirmed && now < s.suspicionEnds(r) }
+	for _, r := range s.versions {
+		if is(r) {
+			return true
+		}
+	}
+	return is(s.key)
 }
 
 // outcome is what one probe learned.
@@ -54,11 +88,11 @@ type outcome struct {
 	refused  []string
 }
 
-// after returns the standing once a probe has ended. An outage and missing
-// credentials neither confirm nor clear a refusal: they say nothing about it.
+// after returns the standing once a probe has ended. Anything but a refusal ends
+// a suspicion; only a good answer ends a refusal that was confirmed. A rehearsal
+// cut the probe off on purpose: that says nothing about either.
 func (s standing) after(o outcome) standing {
 	next := s
-	next.versions = maps.Clone(s.versions)
 	if o.err == nil {
 		next.class, next.reason, next.since = 0, "", 0
 		next.lastGood, next.everGood = o.at, true
@@ -68,18 +102,23 @@ func (s standing) after(o outcome) standing {
 		if s.class == 0 {
 			next.since = o.at
 		}
-		if next.class == backend.Refusal {
-			next.key = s.key.again(o.at)
+		switch {
+		case errors.Is(o.err, errRehearsal):
+			return next
+		case next.class == backend.Refusal:
+			next.key = s.key.again(o.at, s.patience(), next.reason)
+		default:
+			next.key = s.key.broken()
 		}
 	}
-	for _, v := range o.accepted {
-		delete(next.versions, v)
-	}
-	for _, v := range o.refused {
-		if next.versions == nil {
-			next.versions = map[string]refusal{}
+	next.versions = map[string]refusal{}
+	for id, r := range s.versions {
+		if r = r.broken(); r.confirmed && !slices.Contains(o.accepted, id) {
+			next.versions[id] = r
 		}
-		next.versions[v] = s.versions[v].again(o.at)
+	}
+	for _, id := range o.refused {
+		next.versions[id] = s.versions[id].again(o.at, s.patience(), "")
 	}
 	return next
 }

@@ -62,13 +62,14 @@ func defaultConfig() config {
 }
 
 // addConfigFlags gives a command --config and a flag for every key, and returns
-// what loads and checks the configuration once they are parsed.
+// what loads and checks the configuration once they are parsed, each time anew.
 func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
-	c := defaultConfig()
+	defaults := defaultConfig()
 	flags := cmd.Flags()
 	file := flags.String("config", "", "configuration file (YAML)")
-	cli.AddFlags(flags, &c)
+	cli.AddFlags(flags, &defaults)
 	return func() (config, error) {
+		c := defaultConfig()
 		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
 			return config{}, err
 		}

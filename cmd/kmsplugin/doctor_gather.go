@@ -120,7 +120,8 @@ func gatherAnswer(ctx context.Context, path string) (doctor.Answer, *process.Rig
 	if err != nil {
 		return doctor.Answer{Err: err.Error()}, nil
 	}
-	answer := doctor.Answer{Serving: info.GetServing().GetOk(), Reason: info.GetServing().GetReason()}
+	answer := doctor.Answer{Serving: info.GetServing().GetOk(), Reason: info.GetServing().GetReason(),
+		OnRefusal: info.GetOnRefusal(), ServesRefused: servesRefused(info)}
 	told := info.GetProcess()
 	if told == nil {
 		return answer, nil

@@ -147,6 +147,9 @@ func TestTheDoctorTakesThePluginAtItsWord(t *testing.T) {
 		"it does not say whose rights it has": {
 			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Ok: true}},
 			doctor.Answer{Serving: true}, nil},
+		"one that serves what Vault refuses": {
+			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Ok: true}, OnRefusal: "lease", Keys: []*pluginv1.Key{{Versions: []*pluginv1.Version{{Writes: true, Refused: true}}}}},
+			doctor.Answer{Serving: true, OnRefusal: "lease", ServesRefused: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := os.MkdirTemp("", "told") // a short path, as sockets need

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,64 @@ func TestStatusAndRehearsalOfARealPlugin(t *testing.T) {
 	status, out, errs = run(t, "status", "--config", wraps.ConfigFile())
 	if status != 1 || !strings.Contains(out, "NO: ") || !strings.Contains(out, "could open nothing") {
 		t.Errorf("a plugin that waits for Vault: status %d: %s%s", status, out, errs)
+	}
+}
+
+// TestADeletedKeyIsWithheldAndServedOnceTheGlassIsBroken has a real Vault lose the
+// key, and breaks the glass with a signal.
+func TestADeletedKeyIsWithheldAndServedOnceTheGlassIsBroken(t *testing.T) {
+	l := newLab(t)
+	p := l.start(l.role(l.printed()), map[string]any{"promotion-delay": "2s"})
+	says := func(times int, want string) {
+		l.Helper()
+		l.check(cluster.Until(l.ctx, func(context.Context) error {
+			text, err := p.Log()
+			if n := strings.Count(text, want); err == nil && n != times {
+				err = fmt.Errorf("its log says %q %d times, not %d", want, n, times)
+			}
+			return err
+		}))
+	}
+	l.check(p.WaitServing(l.ctx))
+	stored := l.seal(p)
+	l.check(p.Configure(map[string]any{"on-refusal": "perhaps"}))
+	l.check(p.Reload())
+	says(1, "nothing is changed")
+	l.open(p, stored) // SIGHUP has not ended it
+
+	l.check(l.vault.DeleteKey(l.ctx, labKey))
+	says(1, "WITHHELD")
+	l.complains(p, "encryption key not found")
+	status, out, errs := run(t, "status", "--config", p.ConfigFile())
+	for _, want := range []string{"NO: ", "encryption key not found", "WITHHELD transit/" + labKey, "LOST in 2", "Do NOT restart or upgrade", "on-refusal: lease", "kill -HUP"} {
+		if status != 1 || !strings.Contains(out, want) {
+			t.Errorf("status %d, no %q: %s%s", status, want, out, errs)
+		}
+	}
+
+	l.check(p.Configure(map[string]any{"on-refusal": "lease", "request-timeout": "1s"}))
+	l.check(p.Reload())
+	l.check(p.WaitServing(l.ctx))
+	says(1, "other changes of the configuration wait for the next start")
+	l.open(p, stored)
+	l.open(p, l.seal(p))
+	status, out, errs = run(t, "status", "--config", p.ConfigFile())
+	for _, want := range []string{"yes, although Vault refuses the key", "REFUSED BUT SERVED"} {
+		if status != 0 || !strings.Contains(out, want) {
+			t.Errorf("status %d, no %q: %s%s", status, want, out, errs)
+		}
+	}
+
+	// Another key of the name releases nothing, once the glass is whole again.
+	l.check(p.Configure(map[string]any{"on-refusal": "withhold"}))
+	l.check(p.Reload())
+	says(2, "WITHHELD")
+	l.complains(p, "encryption key not found")
+	l.check(l.vault.CreateKey(l.ctx, labKey, nil))
+	l.check(p.WaitServing(l.ctx))
+	l.open(p, l.seal(p))
+	if _, err := p.KMS().Decrypt(l.ctx, stored); err == nil || !strings.Contains(err.Error(), "withheld") {
+		t.Errorf("what the deleted key sealed: %v", err)
 	}
 }
 

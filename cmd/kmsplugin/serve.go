@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +29,9 @@ func newServe() *cobra.Command {
 
 The socket is bound before Vault is asked anything. While Vault cannot be
 reached the plugin waits, and says why in its log, in /readyz and in the error of
-Status; it never exits because of an outage.`,
+Status; it never exits because of an outage.
+
+SIGHUP has it read the configuration again and apply on-refusal, and nothing else.`,
 		Example: `  kmsplugin serve --config /etc/kmsplugin/config.yaml
   KMSPLUGIN_LOG_LEVEL=debug kmsplugin serve --config config.yaml --socket-path /tmp/kms.sock`,
 		Args: cobra.NoArgs,
@@ -42,14 +46,18 @@ Status; it never exits because of an outage.`,
 		if err != nil {
 			return err
 		}
-		err = serve(cmd.Context(), c, log)
+		err = serve(cmd.Context(), c, load, log)
 		return errors.Join(err, queue.Flush())
 	}
 	return cmd
 }
 
-// serve runs the plugin until the context ends or a part of it fails.
-func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
+// serve runs the plugin until the context ends or a part of it fails. load reads
+// the configuration again.
+func serve(ctx context.Context, c config, load func() (config, error), log *slog.Logger) (err error) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // first of all: it would end the process
+	defer signal.Stop(hangups)
 	if err := harden(c); err != nil {
 		return err
 	}
@@ -61,7 +69,8 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	log.Info("serving", "socket", c.Socket.Path, "cluster", c.Cluster, "vault", c.Vault.Address,
 		"mount", c.Vault.Mount, "key", c.Vault.Key, "previous", len(c.Previous), "envelope", c.Envelope,
 		"version", p.build.Version, "commit", p.build.Commit, "pid", os.Getpid())
-	err = p.run(ctx)
+	reload := &reloader{running: c, load: load, apply: p.service.SetOnRefusal, log: log}
+	err = p.run(ctx, func(ctx context.Context) { reload.run(ctx, hangups) })
 	log.Info("stopped", "error", errorText(err))
 	return err
 }
@@ -80,13 +89,15 @@ func harden(c config) error {
 	return nil
 }
 
-// run serves until the context ends or a server fails.
-func (p *plugin) run(ctx context.Context) (err error) {
+// run serves until the context ends or a server fails, and has attend run all the
+// while.
+func (p *plugin) run(ctx context.Context, attend func(context.Context)) (err error) {
 	// The Service and the Vault clients outlive the servers, so that requests
 	// under way can finish.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept errgroup.Group
 	kept.Go(func() error { p.service.Run(background); return nil })
+	kept.Go(func() error { attend(background); return nil })
 	for _, v := range p.vaults {
 		kept.Go(func() error { return v.Run(background) })
 	}

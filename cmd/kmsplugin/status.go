@@ -122,6 +122,11 @@ func (v statusView) write(w io.Writer) {
 	_ = t.Flush() // into memory
 
 	for _, key := range v.info.GetKeys() {
+		if key.GetWithheld() != nil {
+			v.withheld(w, key)
+		}
+	}
+	for _, key := range v.info.GetKeys() {
 		for _, h := range key.GetHazards() {
 			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.warn("HAZARD"), doctor.Printable(h.GetName()), keyPath(key), doctor.Printable(h.GetText()))
 		}
@@ -136,9 +141,23 @@ func (v statusView) serving() string {
 		return v.colours.bad("NO") + ": " + doctor.Printable(s.GetReason())
 	case !s.GetWritable():
 		return v.colours.warn("reads only") + ", key_id " + s.GetKeyId() + ": " + doctor.Printable(s.GetReason())
+	case servesRefused(v.info):
+		return v.colours.warn("yes, although Vault refuses the key") + ", key_id " + s.GetKeyId()
 	default:
 		return v.colours.good("yes") + ", key_id " + s.GetKeyId()
 	}
+}
+
+// servesRefused reports whether the key that writes is one that Vault refuses.
+func servesRefused(info *pluginv1.GetInfoResponse) bool {
+	for _, key := range info.GetKeys() {
+		for _, version := range key.GetVersions() {
+			if version.GetWrites() && version.GetRefused() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (v statusView) key(row func(name, format string, args ...any), key *pluginv1.Key) {
@@ -261,10 +280,16 @@ func created(v *pluginv1.Version) string {
 
 func (v statusView) opens(version *pluginv1.Version) string {
 	switch {
+	case version.GetWithheld():
+		return v.colours.bad("no") + ": withheld; it can be saved for another " + span(version.GetWithheldLeft())
+	case version.GetRefused() && version.GetOpensWithoutVault():
+		return v.colours.warn("yes") + ", although Vault refuses it, for " + span(version.GetLeaseLeft())
 	case version.GetRefused():
 		return v.colours.bad("no") + ": Vault refuses this version"
 	case !version.GetOpensWithoutVault():
 		return v.colours.warn("no") + ": no local KEK is held"
+	case version.GetUnconfirmed() != "":
+		return v.colours.warn("yes") + ", for " + span(version.GetLeaseLeft()) + ", which Vault does not prolong: " + doctor.Printable(version.GetUnconfirmed())
 	default:
 		return v.colours.good("yes") + ", for " + span(version.GetLeaseLeft())
 	}

@@ -73,13 +73,57 @@ func troubled() *pluginv1.GetInfoResponse {
 	return info
 }
 
+// refused is one whose key was deleted in Vault twenty minutes ago.
+func refused() *pluginv1.GetInfoResponse {
+	info := healthy()
+	info.OnRefusal = "withhold"
+	info.Serving = &pluginv1.Serving{Reason: "use the key: encryption key not found (its local keys are withheld)"}
+	key := info.Keys[0]
+	key.Probe = &pluginv1.Probe{State: "refusal", Reason: "read transit/keys/kubernetes: encryption key not found", LastGood: durationpb.New(20 * time.Minute), Failing: durationpb.New(20 * time.Minute)}
+	key.NextVersion, key.Promotes = 0, nil
+	left := durationpb.New(23*time.Hour + 40*time.Minute)
+	key.Withheld = &pluginv1.Withheld{Reason: "read transit/keys/kubernetes: encryption key not found", WholeKey: true, Since: durationpb.New(19 * time.Minute), Left: left}
+	for _, v := range key.Versions {
+		v.Refused, v.Withheld, v.WithheldLeft = true, true, left
+		v.OpensWithoutVault, v.LeaseLeft, v.Writes = false, nil, false
+	}
+	return info
+}
+
+// served is the same one with the glass broken.
+func served() *pluginv1.GetInfoResponse {
+	info := refused()
+	info.OnRefusal, info.Keep = "lease", "systemd"
+	info.Serving = healthy().Serving
+	key := info.Keys[0]
+	key.Withheld.Served = true
+	for _, v := range key.Versions {
+		v.OpensWithoutVault, v.LeaseLeft, v.Withheld, v.WithheldLeft = true, key.Withheld.Left, false, nil
+	}
+	key.Versions[1].Writes = true
+	return info
+}
+
+// minimum is one whose first version is below the minimum, and whose second Vault
+// does not answer for.
+func minimum() *pluginv1.GetInfoResponse {
+	info := healthy()
+	key := info.Keys[0]
+	key.Withheld = &pluginv1.Withheld{Reason: "Vault refuses version 1 of transit/kubernetes: its minimum was raised above it", Since: durationpb.New(time.Hour), Left: durationpb.New(23 * time.Hour)}
+	one := key.Versions[0]
+	one.Refused, one.Withheld, one.WithheldLeft, one.OpensWithoutVault, one.LeaseLeft = true, true, key.Withheld.Left, false, nil
+	key.Versions[1].Unconfirmed = "decrypt: version is too new"
+	return info
+}
+
 func TestStatusReadsAsExpected(t *testing.T) {
 	putOff := healthy()
 	putOff.Keys[0].Announced = stamp(10 * time.Minute)
 	refusedOnce := healthy()
 	refusedOnce.Serving.Writable = false
-	refusedOnce.Serving.Reason = "encryption key not found (seen once so far: nothing new is sealed until this is clear)"
+	refusedOnce.Serving.Reason = "encryption key not found (not confirmed yet: nothing new is sealed until this is clear, for a minute as a rule)"
 	for name, info := range map[string]*pluginv1.GetInfoResponse{
+		"withheld": refused(), "refused-but-served": served(), "one-version-withheld": minimum(),
 		"healthy": healthy(), "troubled": troubled(), "refused-once": refusedOnce, "put-off": putOff, "just-started": {Cluster: "prod-eu-1", Envelope: "local", Started: stamp(0), Build: healthy().Build, Keep: "none", Serving: &pluginv1.Serving{Reason: "waiting for Vault: no answer yet"}, Keys: []*pluginv1.Key{{Source: "vault", Mount: "transit", Name: "k"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

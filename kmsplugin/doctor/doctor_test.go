@@ -23,14 +23,14 @@ func sound() Facts {
 	way := []Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
 	return Facts{
 		Now:    noon(),
-		Config: Config{Envelope: "local", OnRefusal: "drop", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
+		Config: Config{Envelope: "local", OnRefusal: "withhold", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
 		Node: Node{
 			Plugin:     &Process{PID: 4711, CoreSoft: "0"},
 			Rights:     &process.Rights{UID: 998, GIDs: []int{990}},
 			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}, Finds: Finds{Exists: true, Same: true}}},
 		},
 		Socket: Socket{
-			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Answer: Answer{Serving: true}, Group: "kms",
+			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Answer: Answer{Serving: true, OnRefusal: "withhold"}, Group: "kms",
 			Dir:  Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, GID: 990, Owner: "kmsplugin"},
 			File: Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, GID: 990, Owner: "kmsplugin"},
 		},
@@ -90,7 +90,14 @@ func TestEachFaultIsFound(t *testing.T) {
 		outcome Outcome
 		says    string
 	}{
-		{"refusals are treated as outages", func(f facts) { f.Config.OnRefusal = "lease" }, "KD-101", Warn, "used for up to 24h0m0s"},
+		{"refusals are treated as outages", func(f facts) {
+			f.Config.OnRefusal, f.Socket.Answer.OnRefusal = "lease", "lease"
+		}, "KD-101", Warn, "used for up to 24h0m0s"},
+		{"a deleted key is lost at once", func(f facts) {
+			f.Config.OnRefusal, f.Socket.Answer.OnRefusal = "drop", "drop"
+		}, "KD-101", Warn, "lost for good within a minute"},
+		{"the file was changed and not read", func(f facts) { f.Socket.Answer.OnRefusal = "lease" }, "KD-101", Warn, "says withhold, the plugin that runs has lease"},
+		{"a refused key is served", func(f facts) { f.Socket.Answer.ServesRefused = true }, "KD-202", Fail, "a key that Vault refuses"},
 		{"an outage is reported in healthz", func(f facts) { f.Config.ReportAfter = time.Hour }, "KD-101", Warn, "takes itself out of service"},
 		{"requests outlast the API server", func(f facts) {
 			f.Config.RequestTimeout = 3 * time.Second

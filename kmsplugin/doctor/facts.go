@@ -109,6 +109,10 @@ type Answer struct {
 	Serving bool
 	// Reason is why it does not serve, or only reads.
 	Reason string
+	// OnRefusal is the setting in force; empty if the plugin does not tell.
+	OnRefusal string
+	// ServesRefused is whether it serves a key that Vault refuses.
+	ServesRefused bool
 }
 
 // Path is a file or directory.

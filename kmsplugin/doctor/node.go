@@ -20,8 +20,14 @@ func nodeChecks() []check {
 
 func checkSettings(f Facts) (all []finding) {
 	c := f.Config
-	if c.OnRefusal == "lease" {
-		all = append(all, warn("on-refusal", fmt.Sprintf("a key that Vault refuses is used for up to %v more", c.Lease), "set on-refusal: drop, unless revoking the key must not stop the API server"))
+	switch c.OnRefusal {
+	case "lease":
+		all = append(all, warn("on-refusal", fmt.Sprintf("a key that Vault refuses is used for up to %v more", c.Lease), "set on-refusal: withhold, unless revoking the key must not stop the API server"))
+	case "drop":
+		all = append(all, warn("on-refusal", "a key that is deleted in Vault by mistake is lost for good within a minute, on every node", "set on-refusal: withhold, unless root on the node must not be able to go on after the key is revoked"))
+	}
+	if now := f.Socket.Answer.OnRefusal; now != "" && now != c.OnRefusal {
+		all = append(all, warn("on-refusal", fmt.Sprintf("the configuration says %s, the plugin that runs has %s", c.OnRefusal, now), "have it read the file again: systemctl reload kmsplugin, or kill -HUP its process"))
 	}
 	if c.ReportAfter > 0 {
 		all = append(all, warn("outage.report-after", fmt.Sprintf("after %v of outage healthz says so, and the API server takes itself out of service", c.ReportAfter), "set it to 0, and alert on sealproof_vault_state instead"))

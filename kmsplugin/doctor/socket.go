@@ -69,6 +69,8 @@ func checkAnswer(f Facts) finding {
 		return fail(s.Path, "somebody listens on it, but no plugin answers: "+a.Err, "see whether the plugin runs, and look at the end of its log")
 	case !a.Serving:
 		return fail(s.Path, "the plugin does not serve: "+a.Reason, "remove the reason; kmsplugin status says more")
+	case a.ServesRefused:
+		return fail(s.Path, "the plugin serves a key that Vault refuses, until its lease ends", "seal everything with another key before; kmsplugin status says until when")
 	case a.Reason != "":
 		return warn(s.Path, "the plugin seals nothing new: "+a.Reason, "remove the reason; kmsplugin status says more")
 	default:

@@ -168,7 +168,7 @@ func pluginConfig(opts PluginOptions, socket, listen string) map[string]any {
 }
 
 // Configure merges changes over the plugin's configuration and writes its
-// file. A running plugin sees them when it is restarted.
+// file. A running plugin sees them when it is restarted, and on-refusal at Reload.
 func (p *Plugin) Configure(changes map[string]any) error {
 	p.config = merge(p.config, changes)
 	text, err := yaml.Marshal(p.config)

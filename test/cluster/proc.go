@@ -319,6 +319,10 @@ func (p *Process) Pause() error { return p.signalRunning("pause", syscall.SIGSTO
 // Resume lets a paused process go on.
 func (p *Process) Resume() error { return p.signalRunning("resume", syscall.SIGCONT) }
 
+// Reload has it read its configuration again, if it is a program that does so at
+// SIGHUP.
+func (p *Process) Reload() error { return p.signalRunning("reload", syscall.SIGHUP) }
+
 func (p *Process) signalRunning(verb string, s syscall.Signal) error {
 	r := p.lastRun()
 	if !r.alive() {

@@ -106,7 +106,7 @@ var target = []string{"job", "instance"}
 
 // closed are the labels all of whose values a plugin exports from the start, so
 // that a value which is not there is a typing error.
-var closed = []string{"state", "hazard"}
+var closed = []string{"state", "hazard", "scope", "served"}
 
 // check reports what an expression asks for and no plugin exports.
 func check(t *testing.T, where string, metrics map[string]series, asked []selector) {

@@ -194,6 +194,27 @@ func (p *plane) keyFaults(t *testing.T) {
 		says: append(lost("1"), "not found"),
 		end:  restored,
 	})
+	onRefusal := func(t *testing.T, setting any) {
+		t.Helper()
+		for _, plugin := range []*cluster.Plugin{p.local, p.direct} {
+			check(t, plugin.Configure(map[string]any{"on-refusal": setting}))
+			check(t, plugin.Reload())
+		}
+	}
+	p.run(t, &fault{
+		name: "key deleted, and the glass broken", how: "as above, then `on-refusal: lease` and SIGHUP; later restored, and the setting too",
+		inject: func(t *testing.T) {
+			check(t, p.vault.DeleteKey(p.ctx, keyName))
+			p.waitStatus(t, codes.PermissionDenied)
+			onRefusal(t, "lease")
+			check(t, p.local.WaitServing(p.ctx))
+			check(t, p.direct.WaitServing(p.ctx))
+		},
+		heal: func(t *testing.T) { restore(t); onRefusal(t, nil) },
+		want: answers{cold: codes.PermissionDenied, direct: codes.PermissionDenied},
+		says: append(lost("1"), "not found"),
+		end:  "refusal names key and version; read and written meanwhile; every Secret read once the key's backup was restored",
+	})
 	p.run(t, &fault{
 		name: "Transit mount disabled", how: "`sys/mounts`, and every key is gone with it; later mounted and the key restored",
 		inject: func(t *testing.T) { check(t, p.vault.Unmount(p.ctx, cluster.TransitMount)); p.waitState(t, "outage") },

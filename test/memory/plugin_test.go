@@ -32,7 +32,7 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 	}
 	role := rig.Must(vault.AppRole(ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
 	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName,
-		Config: map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s"}}))(t)
+		Config: map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s", "on-refusal": "drop"}}))(t)
 
 	key := rig.Must(localKEK(ctx, vault, rig.Must(p.KeyID(ctx))(t)))(t)
 	held, err := scan(p.PID(), key)

@@ -214,6 +214,18 @@ func Tree(into any) map[string]any {
 	return tree
 }
 
+// Differences lists the keys in which two configuration structs of one type, that
+// a and b point to, differ.
+func Differences(a, b any) (keys []string) {
+	others := fields(b)
+	for i, f := range fields(a) {
+		if !reflect.DeepEqual(f.value.Interface(), others[i].value.Interface()) {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}
+
 func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }
 
 func envName(prefix, key string) string {

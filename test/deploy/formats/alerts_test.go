@@ -78,6 +78,12 @@ const healthy = `
   sealproof_lease_duration_seconds{job="kmsplugin",instance="a"} 86400x120
   sealproof_lease_remaining_seconds{job="kmsplugin",instance="a"} 86390x120
   sealproof_key_hazard{job="kmsplugin",instance="a",source="vault",hazard="exportable"} 0x120
+  sealproof_withheld_versions{job="kmsplugin",instance="a",source="vault",scope="key",served="no"} 0x120
+  sealproof_withheld_versions{job="kmsplugin",instance="a",source="vault",scope="key",served="yes"} 0x120
+  sealproof_withheld_versions{job="kmsplugin",instance="a",source="vault",scope="version",served="no"} 1x120
+  sealproof_withheld_versions{job="kmsplugin",instance="a",source="vault",scope="version",served="yes"} 0x120
+  sealproof_withheld_remaining_seconds{job="kmsplugin",instance="a",source="vault"} 86400-60x120
+  sealproof_unconfirmed_versions{job="kmsplugin",instance="a",source="vault"} 0x20 1x3 0x97
   sealproof_key_id_info{job="kmsplugin",instance="a",key_id_hash="sha256:1"} 1x60 _x60
   sealproof_key_id_info{job="kmsplugin",instance="a",key_id_hash="sha256:2"} _x61 1x60
   sealproof_key_id_info{job="kmsplugin",instance="b",key_id_hash="sha256:1"} 1x60 _x60
@@ -113,6 +119,11 @@ func TestEachAlertFiresWhenItMust(t *testing.T) {
 		"SealproofDown":               {`  up{job="kmsplugin",instance="a"} 1x4 0x10`, 6},
 		"SealproofNotServing":         {`  sealproof_serving{instance="a"} 1x4 0x10`, 6},
 		"SealproofKeyRefused":         {`  sealproof_vault_state{instance="a",source="vault",state="refusal"} 0x4 1x10`, 5},
+		"SealproofKeyWithheld": {`  sealproof_withheld_versions{instance="a",source="vault",scope="key",served="no"} 0x4 2x10
+  sealproof_withheld_remaining_seconds{instance="a",source="vault"} 0x4 86400-60x10`, 5},
+		"SealproofRefusedKeyServed": {`  sealproof_withheld_versions{instance="a",source="vault",scope="key",served="yes"} 0x4 2x10
+  sealproof_withheld_remaining_seconds{instance="a",source="vault"} 0x4 86400-60x10`, 5},
+		"SealproofVersionUnconfirmed": {`  sealproof_unconfirmed_versions{instance="a",source="vault"} 0x4 1x10`, 10},
 		"SealproofCredentialsRefused": {`  sealproof_vault_state{instance="a",source="vault",state="credentials"} 0x4 1x10`, 7},
 		"SealproofVaultOutage":        {`  sealproof_vault_state{instance="a",source="vault",state="outage"} 0x4 1x10`, 10},
 		"SealproofLeaseHalfGone": {`  sealproof_lease_remaining_seconds{instance="a"} 3600-60x50

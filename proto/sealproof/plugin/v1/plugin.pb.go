@@ -80,7 +80,10 @@ type GetInfoResponse struct {
 	// keep says where local KEKs survive a restart: "none" or "systemd".
 	Keep string `protobuf:"bytes,10,opt,name=keep,proto3" json:"keep,omitempty"`
 	// process is absent where user ids are not what they are elsewhere on the node.
-	Process       *Process `protobuf:"bytes,11,opt,name=process,proto3" json:"process,omitempty"`
+	Process *Process `protobuf:"bytes,11,opt,name=process,proto3" json:"process,omitempty"`
+	// on_refusal is the setting in force: "withhold", "drop" or "lease". A reload
+	// changes it while the plugin runs.
+	OnRefusal     string `protobuf:"bytes,12,opt,name=on_refusal,json=onRefusal,proto3" json:"on_refusal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,6 +193,13 @@ func (x *GetInfoResponse) GetProcess() *Process {
 		return x.Process
 	}
 	return nil
+}
+
+func (x *GetInfoResponse) GetOnRefusal() string {
+	if x != nil {
+		return x.OnRefusal
+	}
+	return ""
 }
 
 // Process is whose rights the plugin has to files.
@@ -421,7 +431,10 @@ type Key struct {
 	// announced is the instant that next_version had from its rotation on. promotes is
 	// later where this replica has not seen the key store for a while: it then waits
 	// for a whole promotion delay from its return.
-	Announced     *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=announced,proto3" json:"announced,omitempty"`
+	Announced *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=announced,proto3" json:"announced,omitempty"`
+	// withheld is absent unless the key store refuses, for certain, something that
+	// this plugin still holds.
+	Withheld      *Withheld `protobuf:"bytes,16,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -561,6 +574,96 @@ func (x *Key) GetAnnounced() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Key) GetWithheld() *Withheld {
+	if x != nil {
+		return x.Withheld
+	}
+	return nil
+}
+
+// Withheld is what the key store refuses and the plugin still holds.
+type Withheld struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// reason is the key store's refusal.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// whole_key is whether the key as a whole was refused, or was when it began.
+	WholeKey bool                 `protobuf:"varint,2,opt,name=whole_key,json=wholeKey,proto3" json:"whole_key,omitempty"`
+	Since    *durationpb.Duration `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// left is how long what the key sealed can still be saved: until the first lease
+	// ends. Absent if single versions are refused, which Vault still has, and if only
+	// seeds are held, each of which has a lease of its own.
+	Left *durationpb.Duration `protobuf:"bytes,4,opt,name=left,proto3" json:"left,omitempty"`
+	// served is whether it is used all the same (on-refusal: lease).
+	Served        bool `protobuf:"varint,5,opt,name=served,proto3" json:"served,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Withheld) Reset() {
+	*x = Withheld{}
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Withheld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Withheld) ProtoMessage() {}
+
+func (x *Withheld) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Withheld.ProtoReflect.Descriptor instead.
+func (*Withheld) Descriptor() ([]byte, []int) {
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Withheld) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Withheld) GetWholeKey() bool {
+	if x != nil {
+		return x.WholeKey
+	}
+	return false
+}
+
+func (x *Withheld) GetSince() *durationpb.Duration {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Withheld) GetLeft() *durationpb.Duration {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
+func (x *Withheld) GetServed() bool {
+	if x != nil {
+		return x.Served
+	}
+	return false
+}
+
 // Version is one version of a key.
 type Version struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -574,14 +677,21 @@ type Version struct {
 	// lease_left is how long that would last; absent if it would not.
 	LeaseLeft *durationpb.Duration `protobuf:"bytes,6,opt,name=lease_left,json=leaseLeft,proto3" json:"lease_left,omitempty"`
 	// refused is set when the key store refuses this version for certain.
-	Refused       bool `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	Refused bool `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	// withheld is set when this version is refused and its local KEK still held.
+	Withheld bool `protobuf:"varint,8,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// withheld_left is how long what this version sealed can still be saved.
+	WithheldLeft *durationpb.Duration `protobuf:"bytes,9,opt,name=withheld_left,json=withheldLeft,proto3" json:"withheld_left,omitempty"`
+	// unconfirmed is why the key store neither confirms nor refuses this version, so
+	// that its lease is not renewed; empty if it does.
+	Unconfirmed   string `protobuf:"bytes,10,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Version) Reset() {
 	*x = Version{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +703,7 @@ func (x *Version) String() string {
 func (*Version) ProtoMessage() {}
 
 func (x *Version) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +716,7 @@ func (x *Version) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version.ProtoReflect.Descriptor instead.
 func (*Version) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Version) GetNumber() int32 {
@@ -658,6 +768,27 @@ func (x *Version) GetRefused() bool {
 	return false
 }
 
+func (x *Version) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+func (x *Version) GetWithheldLeft() *durationpb.Duration {
+	if x != nil {
+		return x.WithheldLeft
+	}
+	return nil
+}
+
+func (x *Version) GetUnconfirmed() string {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return ""
+}
+
 // Probe is what the last look at the key store found.
 type Probe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -675,7 +806,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +818,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +831,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Probe) GetState() string {
@@ -744,7 +875,7 @@ type Hazard struct {
 
 func (x *Hazard) Reset() {
 	*x = Hazard{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +887,7 @@ func (x *Hazard) String() string {
 func (*Hazard) ProtoMessage() {}
 
 func (x *Hazard) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +900,7 @@ func (x *Hazard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hazard.ProtoReflect.Descriptor instead.
 func (*Hazard) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hazard) GetName() string {
@@ -797,7 +928,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +940,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +953,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Token) GetExpires() *timestamppb.Timestamp {
@@ -851,7 +982,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +994,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1007,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Held) GetLocalKeks() int32 {
@@ -910,7 +1041,7 @@ type Rehearsal struct {
 
 func (x *Rehearsal) Reset() {
 	*x = Rehearsal{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1053,7 @@ func (x *Rehearsal) String() string {
 func (*Rehearsal) ProtoMessage() {}
 
 func (x *Rehearsal) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1066,7 @@ func (x *Rehearsal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rehearsal.ProtoReflect.Descriptor instead.
 func (*Rehearsal) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Rehearsal) GetActive() bool {
@@ -962,7 +1093,7 @@ type RehearseRequest struct {
 
 func (x *RehearseRequest) Reset() {
 	*x = RehearseRequest{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1105,7 @@ func (x *RehearseRequest) String() string {
 func (*RehearseRequest) ProtoMessage() {}
 
 func (x *RehearseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1118,7 @@ func (x *RehearseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RehearseRequest.ProtoReflect.Descriptor instead.
 func (*RehearseRequest) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RehearseRequest) GetDuration() *durationpb.Duration {
@@ -1014,7 +1145,7 @@ type RehearseResponse struct {
 
 func (x *RehearseResponse) Reset() {
 	*x = RehearseResponse{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1157,7 @@ func (x *RehearseResponse) String() string {
 func (*RehearseResponse) ProtoMessage() {}
 
 func (x *RehearseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1170,7 @@ func (x *RehearseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RehearseResponse.ProtoReflect.Descriptor instead.
 func (*RehearseResponse) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RehearseResponse) GetElapsed() *durationpb.Duration {
@@ -1097,7 +1228,7 @@ type Requests struct {
 
 func (x *Requests) Reset() {
 	*x = Requests{}
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1240,7 @@ func (x *Requests) String() string {
 func (*Requests) ProtoMessage() {}
 
 func (x *Requests) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_sealproof_plugin_v1_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1253,7 @@ func (x *Requests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Requests.ProtoReflect.Descriptor instead.
 func (*Requests) Descriptor() ([]byte, []int) {
-	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_sealproof_plugin_v1_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Requests) GetMethod() string {
@@ -1158,7 +1289,7 @@ var File_sealproof_plugin_v1_plugin_proto protoreflect.FileDescriptor
 const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	" sealproof/plugin/v1/plugin.proto\x12\x13sealproof.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x10\n" +
-	"\x0eGetInfoRequest\"\x80\x04\n" +
+	"\x0eGetInfoRequest\"\x9f\x04\n" +
 	"\x0fGetInfoResponse\x120\n" +
 	"\x05build\x18\x01 \x01(\v2\x1a.sealproof.plugin.v1.BuildR\x05build\x124\n" +
 	"\astarted\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x12\x18\n" +
@@ -1171,7 +1302,9 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\trehearsal\x18\t \x01(\v2\x1e.sealproof.plugin.v1.RehearsalR\trehearsal\x12\x12\n" +
 	"\x04keep\x18\n" +
 	" \x01(\tR\x04keep\x126\n" +
-	"\aprocess\x18\v \x01(\v2\x1c.sealproof.plugin.v1.ProcessR\aprocess\"I\n" +
+	"\aprocess\x18\v \x01(\v2\x1c.sealproof.plugin.v1.ProcessR\aprocess\x12\x1d\n" +
+	"\n" +
+	"on_refusal\x18\f \x01(\tR\tonRefusal\"I\n" +
 	"\aProcess\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04gids\x18\x02 \x03(\rR\x04gids\x12\x18\n" +
@@ -1185,7 +1318,7 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x15\n" +
 	"\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x1a\n" +
-	"\bwritable\x18\x04 \x01(\bR\bwritable\"\xda\x04\n" +
+	"\bwritable\x18\x04 \x01(\bR\bwritable\"\x95\x05\n" +
 	"\x03Key\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05mount\x18\x02 \x01(\tR\x05mount\x12\x12\n" +
@@ -1203,7 +1336,14 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\ahazards\x18\r \x03(\v2\x1b.sealproof.plugin.v1.HazardR\ahazards\x12:\n" +
 	"\vclock_ahead\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"clockAhead\x128\n" +
-	"\tannounced\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tannounced\"\x8a\x02\n" +
+	"\tannounced\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tannounced\x129\n" +
+	"\bwithheld\x18\x10 \x01(\v2\x1d.sealproof.plugin.v1.WithheldR\bwithheld\"\xb7\x01\n" +
+	"\bWithheld\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1b\n" +
+	"\twhole_key\x18\x02 \x01(\bR\bwholeKey\x12/\n" +
+	"\x05since\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05since\x12-\n" +
+	"\x04left\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04left\x12\x16\n" +
+	"\x06served\x18\x05 \x01(\bR\x06served\"\x88\x03\n" +
 	"\aVersion\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\tR\x05keyId\x124\n" +
@@ -1212,7 +1352,11 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x13opens_without_vault\x18\x05 \x01(\bR\x11opensWithoutVault\x128\n" +
 	"\n" +
 	"lease_left\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tleaseLeft\x12\x18\n" +
-	"\arefused\x18\a \x01(\bR\arefused\"\xa2\x01\n" +
+	"\arefused\x18\a \x01(\bR\arefused\x12\x1a\n" +
+	"\bwithheld\x18\b \x01(\bR\bwithheld\x12>\n" +
+	"\rwithheld_left\x18\t \x01(\v2\x19.google.protobuf.DurationR\fwithheldLeft\x12 \n" +
+	"\vunconfirmed\x18\n" +
+	" \x01(\tR\vunconfirmed\"\xa2\x01\n" +
 	"\x05Probe\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x126\n" +
@@ -1264,7 +1408,7 @@ func file_sealproof_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_sealproof_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_sealproof_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_sealproof_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_sealproof_plugin_v1_plugin_proto_goTypes = []any{
 	(*GetInfoRequest)(nil),        // 0: sealproof.plugin.v1.GetInfoRequest
 	(*GetInfoResponse)(nil),       // 1: sealproof.plugin.v1.GetInfoResponse
@@ -1272,54 +1416,59 @@ var file_sealproof_plugin_v1_plugin_proto_goTypes = []any{
 	(*Build)(nil),                 // 3: sealproof.plugin.v1.Build
 	(*Serving)(nil),               // 4: sealproof.plugin.v1.Serving
 	(*Key)(nil),                   // 5: sealproof.plugin.v1.Key
-	(*Version)(nil),               // 6: sealproof.plugin.v1.Version
-	(*Probe)(nil),                 // 7: sealproof.plugin.v1.Probe
-	(*Hazard)(nil),                // 8: sealproof.plugin.v1.Hazard
-	(*Token)(nil),                 // 9: sealproof.plugin.v1.Token
-	(*Held)(nil),                  // 10: sealproof.plugin.v1.Held
-	(*Rehearsal)(nil),             // 11: sealproof.plugin.v1.Rehearsal
-	(*RehearseRequest)(nil),       // 12: sealproof.plugin.v1.RehearseRequest
-	(*RehearseResponse)(nil),      // 13: sealproof.plugin.v1.RehearseResponse
-	(*Requests)(nil),              // 14: sealproof.plugin.v1.Requests
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*Withheld)(nil),              // 6: sealproof.plugin.v1.Withheld
+	(*Version)(nil),               // 7: sealproof.plugin.v1.Version
+	(*Probe)(nil),                 // 8: sealproof.plugin.v1.Probe
+	(*Hazard)(nil),                // 9: sealproof.plugin.v1.Hazard
+	(*Token)(nil),                 // 10: sealproof.plugin.v1.Token
+	(*Held)(nil),                  // 11: sealproof.plugin.v1.Held
+	(*Rehearsal)(nil),             // 12: sealproof.plugin.v1.Rehearsal
+	(*RehearseRequest)(nil),       // 13: sealproof.plugin.v1.RehearseRequest
+	(*RehearseResponse)(nil),      // 14: sealproof.plugin.v1.RehearseResponse
+	(*Requests)(nil),              // 15: sealproof.plugin.v1.Requests
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
 }
 var file_sealproof_plugin_v1_plugin_proto_depIdxs = []int32{
 	3,  // 0: sealproof.plugin.v1.GetInfoResponse.build:type_name -> sealproof.plugin.v1.Build
-	15, // 1: sealproof.plugin.v1.GetInfoResponse.started:type_name -> google.protobuf.Timestamp
+	16, // 1: sealproof.plugin.v1.GetInfoResponse.started:type_name -> google.protobuf.Timestamp
 	4,  // 2: sealproof.plugin.v1.GetInfoResponse.serving:type_name -> sealproof.plugin.v1.Serving
 	5,  // 3: sealproof.plugin.v1.GetInfoResponse.keys:type_name -> sealproof.plugin.v1.Key
-	9,  // 4: sealproof.plugin.v1.GetInfoResponse.token:type_name -> sealproof.plugin.v1.Token
-	10, // 5: sealproof.plugin.v1.GetInfoResponse.held:type_name -> sealproof.plugin.v1.Held
-	11, // 6: sealproof.plugin.v1.GetInfoResponse.rehearsal:type_name -> sealproof.plugin.v1.Rehearsal
+	10, // 4: sealproof.plugin.v1.GetInfoResponse.token:type_name -> sealproof.plugin.v1.Token
+	11, // 5: sealproof.plugin.v1.GetInfoResponse.held:type_name -> sealproof.plugin.v1.Held
+	12, // 6: sealproof.plugin.v1.GetInfoResponse.rehearsal:type_name -> sealproof.plugin.v1.Rehearsal
 	2,  // 7: sealproof.plugin.v1.GetInfoResponse.process:type_name -> sealproof.plugin.v1.Process
-	7,  // 8: sealproof.plugin.v1.Key.probe:type_name -> sealproof.plugin.v1.Probe
-	15, // 9: sealproof.plugin.v1.Key.promotes:type_name -> google.protobuf.Timestamp
-	6,  // 10: sealproof.plugin.v1.Key.versions:type_name -> sealproof.plugin.v1.Version
-	8,  // 11: sealproof.plugin.v1.Key.hazards:type_name -> sealproof.plugin.v1.Hazard
-	16, // 12: sealproof.plugin.v1.Key.clock_ahead:type_name -> google.protobuf.Duration
-	15, // 13: sealproof.plugin.v1.Key.announced:type_name -> google.protobuf.Timestamp
-	15, // 14: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
-	16, // 15: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
-	16, // 16: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
-	16, // 17: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
-	15, // 18: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	16, // 19: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
-	16, // 20: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
-	16, // 21: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
-	16, // 22: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
-	14, // 23: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
-	4,  // 24: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
-	16, // 25: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
-	0,  // 26: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
-	12, // 27: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
-	1,  // 28: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
-	13, // 29: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
-	28, // [28:30] is the sub-list for method output_type
-	26, // [26:28] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	8,  // 8: sealproof.plugin.v1.Key.probe:type_name -> sealproof.plugin.v1.Probe
+	16, // 9: sealproof.plugin.v1.Key.promotes:type_name -> google.protobuf.Timestamp
+	7,  // 10: sealproof.plugin.v1.Key.versions:type_name -> sealproof.plugin.v1.Version
+	9,  // 11: sealproof.plugin.v1.Key.hazards:type_name -> sealproof.plugin.v1.Hazard
+	17, // 12: sealproof.plugin.v1.Key.clock_ahead:type_name -> google.protobuf.Duration
+	16, // 13: sealproof.plugin.v1.Key.announced:type_name -> google.protobuf.Timestamp
+	6,  // 14: sealproof.plugin.v1.Key.withheld:type_name -> sealproof.plugin.v1.Withheld
+	17, // 15: sealproof.plugin.v1.Withheld.since:type_name -> google.protobuf.Duration
+	17, // 16: sealproof.plugin.v1.Withheld.left:type_name -> google.protobuf.Duration
+	16, // 17: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
+	17, // 18: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
+	17, // 19: sealproof.plugin.v1.Version.withheld_left:type_name -> google.protobuf.Duration
+	17, // 20: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
+	17, // 21: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
+	16, // 22: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	17, // 23: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
+	17, // 24: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
+	17, // 25: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
+	17, // 26: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
+	15, // 27: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
+	4,  // 28: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
+	17, // 29: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
+	0,  // 30: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
+	13, // 31: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
+	1,  // 32: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
+	14, // 33: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
+	32, // [32:34] is the sub-list for method output_type
+	30, // [30:32] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_plugin_v1_plugin_proto_init() }
@@ -1333,7 +1482,7 @@ func file_sealproof_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_plugin_v1_plugin_proto_rawDesc), len(file_sealproof_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
