@@ -9,7 +9,8 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// hazard is a property of a key that endangers what is sealed with it.
+// hazard is a property of a key, or of the way to it, that endangers what is
+// sealed with it.
 type hazard struct {
 	name string // stable, as in metrics
 	text string // what it means and what to do
@@ -22,11 +23,12 @@ const (
 	hazardBackup   = "allow_plaintext_backup"
 	hazardMinimum  = "min_decryption_version_raised"
 	hazardReplaced = "key_replaced"
+	hazardBlind    = "revocation_not_recognised"
 )
 
 // hazardNames lists them all: a metric that is absent cannot be alerted on.
 func hazardNames() []string {
-	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardReplaced}
+	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardReplaced, hazardBlind}
 }
 
 // hazardsOf says what endangers the data that a key seals. oldest is the lowest
@@ -46,6 +48,16 @@ func hazardsOf(key backend.Key, oldest int, isReplaced bool) []hazard {
 		fmt.Sprintf("min_decryption_version was raised from %d to %d: what was sealed under older versions cannot be read until it is lowered again", oldest, key.MinDecryption))
 	add(isReplaced, hazardReplaced, "a version of the key is not the one it was: the key was deleted and created again, or restored; what the former one sealed is readable only until the lease ends, restore Vault's backup")
 	return found
+}
+
+// hazards of a source are those of its key as last probed, and that of its token.
+func (s *source) hazards() []hazard {
+	found := s.keeper.snapshot().hazards
+	if s.observer == nil || !s.observer.blind.Load() {
+		return found
+	}
+	return append(slices.Clone(found), hazard{hazardBlind,
+		"the token may not look itself up, so a refusal of the key looks like a login that is refused: should the key's rights be taken away, this plugin serves on until its lease ends; grant read on auth/token/lookup-self (kmsplugin policy prints the policy)"})
 }
 
 // change is one property of a key that is another than before.

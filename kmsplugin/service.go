@@ -43,6 +43,7 @@ type source struct {
 	identity identity
 	backend  backend.Backend
 	keeper   *keeper
+	observer *Observer // nil if nobody observes
 }
 
 // Service answers the API server. Status, and with local KEKs Encrypt and
@@ -120,7 +121,7 @@ func (s *Service) add(src Source, readOnly bool) {
 	}
 	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
 	k := newKeeper(s.config, b, readOnly, s.boot, log)
-	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k}
+	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k, observer: src.Observer}
 	k.keep, k.prober.keep = s.preserver.raw(), s.preserver != nil
 	k.dropped = func(gone func(string) bool) {
 		s.opened.drop(func(h held) bool { return h.source == added && gone(h.keyID) })
