@@ -44,7 +44,7 @@ func newCollector(s *Service) collector {
 			"source", "scope", "served"),
 		withheldLeft: desc("withheld_remaining_seconds", "How long what was sealed with a key that Vault refuses can still be saved; 0 if no such key is held.", "source"),
 		unconfirmed:  desc("unconfirmed_versions", "Versions held that Vault neither confirms nor refuses: their lease is not renewed.", "source"),
-		hazard:       desc("key_hazard", "1 for a property of the key that endangers what is sealed with it.", "source", "hazard"),
+		hazard:       desc("key_hazard", "1 for a property of the key, or of the way to it, that endangers what is sealed with it.", "source", "hazard"),
 	}
 }
 
@@ -88,12 +88,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, src := range c.service.sources {
 		snap := src.keeper.snapshot()
 		derived += len(snap.keks)
-		c.collectSource(gauge, src.name, snap, now)
+		c.collectSource(gauge, src.name, snap, src.hazards(), now)
 	}
 	gauge(c.held, float64(derived), "local_kek")
 }
 
-func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), name string, s *snapshot, now time.Duration) {
+func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), name string, s *snapshot, hazards []hazard, now time.Duration) {
 	gauge(c.versions, float64(len(s.key.Created)), name)
 	gauge(c.minimum, float64(s.key.MinDecryption), name)
 	probe := -1.0
@@ -124,7 +124,7 @@ func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string
 	gauge(c.withheldLeft, left.Seconds(), name)
 	gauge(c.unconfirmed, float64(len(s.unconfirmed)), name)
 	present := map[string]bool{}
-	for _, h := range s.hazards {
+	for _, h := range hazards {
 		present[h.name] = true
 	}
 	for _, h := range hazardNames() {
