@@ -1,4 +1,5 @@
-# Everything here needs Go, gcc, make and git, and nothing else.
+# Everything here needs Go, gcc, make and git; what `make test` needs beside them is
+# listed, and installed where that is possible, by test/prerequisites.
 
 .DEFAULT_GOAL := help
 
@@ -13,11 +14,16 @@ demo: ## Watch it work on real components; ONCE=1 ends by itself
 
 .PHONY: test
 test: ## Run every check: linters, tests, end-to-end tests, demo
+	@test/prerequisites # before the first line of Go is compiled
 	go run ./test/run test
 
 .PHONY: test-matrix
 test-matrix: ## Run the end-to-end tests with other versions of etcd and kube-apiserver
 	go run ./test/run matrix
+
+.PHONY: chaos
+chaos: ## Random faults under write load: STEPS of them (100), the same ones for a SEED
+	go test -race -count=1 -v -timeout=0 ./test/chaos -seed=$(or $(SEED),0) -steps=$(or $(STEPS),100)
 
 .PHONY: bench
 bench: ## Run the benchmarks, compare with the last; DOC=1 writes docs/performance.md

@@ -12,7 +12,8 @@ import (
 type collector struct {
 	service *Service
 
-	build, keyID, write, next, promotion         *prometheus.Desc
+	build, keyID, write, next                    *prometheus.Desc
+	promotion, announced                         *prometheus.Desc
 	held, lease, leaseLength, serving, rehearsal *prometheus.Desc
 	versions, minimum, probe, state, hazard      *prometheus.Desc // by source
 	withheld, withheldLeft, unconfirmed          *prometheus.Desc // likewise
@@ -29,6 +30,7 @@ func newCollector(s *Service) collector {
 		write:       desc("write_version", "The version of the Vault key that new seeds are sealed under; 0 if none."),
 		next:        desc("next_write_version", "The version that waits for its promotion; 0 if none."),
 		promotion:   desc("promotion_timestamp_seconds", "When next_write_version will be promoted, on Vault's clock; 0 if none waits."),
+		announced:   desc("promotion_announced_timestamp_seconds", "When next_write_version was to be promoted as announced, on Vault's clock; 0 if none waits."),
 		held:        desc("held", "What is held in memory: local_kek (derived), opened_kek, opened_seed.", "kind"),
 		lease:       desc("lease_remaining_seconds", "How long the write version may still be used if Vault does not confirm it."),
 		leaseLength: desc("lease_duration_seconds", "How long a version may be used after Vault last confirmed it, as configured."),
@@ -75,11 +77,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.lease, 0)
 	}
 	gauge(c.next, float64(s.choice.next))
-	promotion := 0.0
+	promotion, announced := 0.0, 0.0
 	if s.choice.next != 0 {
-		promotion = float64(s.choice.at.UnixMilli()) / 1000
+		promotion, announced = unixSeconds(s.choice.at), unixSeconds(s.choice.announced)
 	}
 	gauge(c.promotion, promotion)
+	gauge(c.announced, announced)
 
 	derived := 0
 	for _, src := range c.service.sources {
@@ -128,6 +131,8 @@ func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string
 		gauge(c.hazard, number(present[h]), name, h)
 	}
 }
+
+func unixSeconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 func number(is bool) float64 {
 	if is {

@@ -18,9 +18,14 @@ var (
 	errBareForbidden = errors.New("ciphertext without associated data is forbidden by decrypt.require-associated-data")
 	errLeaseEnded    = errors.New("the lease of the local key has ended")
 	errBusy          = errors.New("too many requests wait for the key store")
+	errTooMany       = errors.New("too many requests are under way")
 	errNotReady      = errors.New("not ready")
 	errPanic         = errors.New("panic")
 )
+
+// foreignData says what else may be wrong with a ciphertext of another plugin that
+// does not authenticate: nothing in it shows whether it was bound to anything.
+const foreignData = "or the plugin that wrote it has bound it with associated data (or a context) of its own, which is not stored: only that plugin can open it"
 
 // code is the one table from what went wrong to what the API server is told. A
 // code that invites a retry is given only where a retry can help without anybody
@@ -31,7 +36,7 @@ func code(err error) codes.Code {
 		return codes.InvalidArgument
 	case errors.Is(err, errOtherCluster), errors.Is(err, errBareForbidden):
 		return codes.FailedPrecondition
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, errTooMany):
 		return codes.ResourceExhausted
 	case errors.Is(err, errLeaseEnded):
 		return codes.Unavailable

@@ -2,8 +2,10 @@ package kmsplugin
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -21,18 +23,19 @@ const (
 	hazardExport   = "exportable"
 	hazardBackup   = "allow_plaintext_backup"
 	hazardMinimum  = "min_decryption_version_raised"
+	hazardNoCover  = "min_encryption_version_raised"
 	hazardReplaced = "key_replaced"
 )
 
 // hazardNames lists them all: a metric that is absent cannot be alerted on.
 func hazardNames() []string {
-	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardReplaced}
+	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardNoCover, hazardReplaced}
 }
 
 // hazardsOf says what endangers the data that a key seals. oldest is the lowest
 // minimum that this process ever saw, isReplaced whether a version was found to
-// be another one than before.
-func hazardsOf(key backend.Key, oldest int, isReplaced bool) []hazard {
+// be another one than before, lacking what Vault derives no local KEK for.
+func hazardsOf(key backend.Key, oldest int, isReplaced bool, lacking underivable) []hazard {
 	var found []hazard
 	add := func(is bool, name, text string) {
 		if is {
@@ -44,8 +47,62 @@ func hazardsOf(key backend.Key, oldest int, isReplaced bool) []hazard {
 	add(key.AllowPlaintextBackup, hazardBackup, "the key's bytes can be backed up in the clear; that cannot be undone, move to a new key")
 	add(key.MinDecryption > oldest, hazardMinimum,
 		fmt.Sprintf("min_decryption_version was raised from %d to %d: what was sealed under older versions cannot be read until it is lowered again", oldest, key.MinDecryption))
+	add(lacking.any(), hazardNoCover, lacking.text(key.MinEncryption))
 	add(isReplaced, hazardReplaced, "a version of the key is not the one it was: the key was deleted and created again, or restored; what the former one sealed is readable only until the lease ends, restore Vault's backup")
 	return found
+}
+
+// underivable lists the versions that Vault decrypts with and derives no local KEK
+// for, because they are below min_encryption_version. A local KEK that was unwrapped
+// on request makes none of them held: it opens only what carries the same wrapped
+// form, which is what one plugin wrote between two of its starts.
+type underivable struct {
+	lost []int // not held: in an outage what they sealed may not open
+	held []int // derived before the minimum was raised, and lost with a restart
+}
+
+func (u underivable) any() bool { return len(u.lost)+len(u.held) > 0 }
+
+// text says what it means and what to do.
+func (u underivable) text(minimum int) string {
+	text := fmt.Sprintf("min_encryption_version is %d, and Vault derives nothing for versions below it.", minimum)
+	if len(u.lost) > 0 {
+		text += fmt.Sprintf(" In an outage this plugin opens of what %s sealed only what it has opened before.", versionList(u.lost))
+	}
+	if len(u.held) > 0 {
+		text += fmt.Sprintf(" The local KEK of %s is still held, but not after a restart of this plugin (unless it keeps it).", versionList(u.held))
+	}
+	return text + " Rewrite all Secrets that are under them, or lower it until that is done"
+}
+
+func versionList(versions []int) string {
+	names := make([]string, len(versions))
+	for i, v := range versions {
+		names[i] = strconv.Itoa(v)
+	}
+	if len(names) == 1 {
+		return "version " + names[0]
+	}
+	return "versions " + strings.Join(names, ", ")
+}
+
+// underivable looks at the key that writes, if it derives local KEKs at all. A key
+// that only decrypts never had any to lose.
+func (k *keeper) underivable(key backend.Key) (u underivable) {
+	if k.prober.readOnly || k.config.Envelope != EnvelopeLocal {
+		return u
+	}
+	for _, n := range slices.Sorted(maps.Keys(key.Created)) { // which are those that decrypt
+		if n >= key.OldestSealable() {
+			continue
+		}
+		if v := k.versions[versionID(key, n)]; v != nil && v.kek != nil {
+			u.held = append(u.held, n)
+		} else {
+			u.lost = append(u.lost, n)
+		}
+	}
+	return u
 }
 
 // change is one property of a key that is another than before.
@@ -101,7 +158,7 @@ func (k *keeper) watch(key backend.Key) {
 			k.lineage[n] = created
 		}
 	}
-	now := hazardsOf(key, k.oldest, replaced(k.lineage, key))
+	now := hazardsOf(key, k.oldest, replaced(k.lineage, key), k.underivable(key))
 	for _, h := range now {
 		if !slices.Contains(k.hazards, h) {
 			k.log.Warn("hazard", "hazard", h.name, "text", h.text)

@@ -103,7 +103,7 @@ func (s *snapshot) info(source string, now time.Duration) *pluginv1.Key {
 		NextVersion:   count(s.choice.next),
 	}
 	if s.choice.next != 0 {
-		k.Promotes = timestamppb.New(s.choice.at)
+		k.Promotes, k.Announced = timestamppb.New(s.choice.at), timestamppb.New(s.choice.announced)
 	}
 	if server, ok := s.clock.now(now); ok {
 		k.ClockAhead = durationpb.New(time.Until(server).Round(time.Millisecond))

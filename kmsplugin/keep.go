@@ -204,7 +204,7 @@ func (s *Service) compose(machine string) *kept {
 		snap := src.keeper.snapshot()
 		ks := keptSource{
 			Path: src.identity.path, Addresses: src.identity.addresses,
-			Key: snap.key, Version: snap.choice.version, Next: snap.choice.next, At: snap.choice.at,
+			Key: snap.key, Version: snap.choice.version, Next: snap.choice.next, At: snap.choice.at, Resumed: snap.resumed,
 			LastGood: snap.standing.lastGood, Low: snap.clock.low, High: snap.clock.high, ClockAt: snap.clock.at,
 		}
 		for id, v := range snap.versions {

@@ -2,7 +2,6 @@ package kmsplugin
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
 // keeper probes one key in the background and keeps the snapshot that requests
@@ -54,8 +52,10 @@ type keeper struct {
 	key       backend.Key
 	choice    choice
 	prepare   error
-	warm      bool // a probe has succeeded
-	more      bool // versions are still to be made ready
+	warm      bool          // a probe has succeeded
+	more      bool          // versions are still to be made ready
+	seen      time.Duration // when the last good probe had ended
+	resumed   time.Time     // see promotion
 	hazards   []hazard
 	oldest    int               // the lowest minimum that was ever seen
 	lineage   map[int]time.Time // creation times as first seen
@@ -200,7 +200,7 @@ func (k *keeper) interval() time.Duration {
 func (k *keeper) chooseFirst(key backend.Key) int {
 	now, ok := serverTime{}.observe(key.Clock).now(k.boot())
 	if !ok {
-		now = time.Now() // as in publish
+		now = time.Now() // as in storeTime
 	}
 	every := func(int) bool { return true }
 	return promotion{key: key, ready: every, now: now, delay: k.config.PromotionDelay, fresh: true}.choose().version
@@ -214,9 +214,10 @@ func (k *keeper) apply(f findings) {
 	k.more = false
 	if f.err == nil {
 		k.watch(f.key)
+		k.clock = k.clock.observe(f.clock)
+		k.noteGap(f.at)
 		k.warm, k.more = true, f.partial
 		k.key = f.key
-		k.clock = k.clock.observe(f.clock)
 		k.logPrepare(f.prepareErr)
 		versions := make(map[string]*version, len(k.versions)+len(f.added))
 		for id, v := range k.versions {
@@ -284,6 +285,26 @@ func (k *keeper) fresh() bool {
 	return k.standing.everGood && k.boot()-k.standing.lastGood < k.config.PromotionDelay/2
 }
 
+// noteGap is told when each good probe began, and notes whether it ended a gap. A
+// replica that starts has none behind it: all it knows is what was announced. One
+// that took over what was kept may have.
+func (k *keeper) noteGap(at time.Duration) {
+	if k.warm && at-k.seen >= k.config.PromotionDelay/2 {
+		k.resumed = k.storeTime(at)
+	}
+	// From its end on, so that a slow Vault is no gap after each probe; but not
+	// from later than a probe can last, or a suspended machine would have seen none.
+	k.seen = min(k.boot(), at+probeTimeout)
+}
+
+// storeTime is the key store's clock when ours shows boot.
+func (k *keeper) storeTime(boot time.Duration) time.Time {
+	if at, ok := k.clock.now(boot); ok {
+		return at
+	}
+	return time.Now().Add(boot - k.boot()) // it names no time: all that is left is our own
+}
+
 // publish decides which version writes and swaps the snapshot.
 func (k *keeper) publish() {
 	before := k.choice
@@ -300,10 +321,6 @@ func (k *keeper) choose() {
 		k.choice = choice{} // also where this key wrote before the restart
 		return
 	}
-	now, ok := k.clock.now(k.boot())
-	if !ok {
-		now = time.Now() // the key store names no time: all that is left is our own
-	}
 	c := promotion{
 		key: k.key,
 		ready: func(n int) bool {
@@ -311,85 +328,13 @@ func (k *keeper) choose() {
 			return v != nil && !v.canary.blank() && k.usable(v.binding.KeyID)
 		},
 		current: k.choice,
-		now:     now,
+		now:     k.storeTime(k.boot()),
 		delay:   k.config.PromotionDelay,
 		fresh:   k.fresh(),
+		resumed: k.resumed,
 	}.choose()
 	if c.version == 0 {
 		c.version, c.keyID = k.choice.version, k.choice.keyID
 	}
 	k.choice = c
-}
-
-// compose is the snapshot of the present state.
-func (k *keeper) compose() *snapshot {
-	s := &snapshot{
-		keks:      make(map[kekName]*seal.LocalKEK, len(k.versions)),
-		leaseEnds: make(map[string]time.Duration, len(k.confirmed)),
-		keyIDs:    make(map[int]string, len(k.key.Created)),
-		gone:      map[string]bool{},
-		lease:     k.config.LocalKEK.Lease,
-		choice:    k.choice,
-		standing:  k.standing,
-		key:       k.key,
-		clock:     k.clock,
-		versions:  k.versions,
-		hazards:   k.hazards,
-
-		onRefusal:   k.onRefusal,
-		withheld:    k.withheld,
-		unconfirmed: k.unconfirmed,
-	}
-	for _, v := range k.versions {
-		if v.kek != nil {
-			s.keks[kekName{v.binding, v.kek.Fingerprint()}] = v.kek
-		}
-	}
-	for id, at := range k.confirmed {
-		s.leaseEnds[id] = at + k.config.LocalKEK.Lease
-	}
-	for n := range k.key.Created {
-		s.keyIDs[n] = versionID(k.key, n)
-	}
-	failsClosed := k.onRefusal != RefusalLease
-	if failsClosed {
-		for id, r := range k.standing.versions {
-			s.gone[id] = r.confirmed
-		}
-	}
-	if r := k.standing.key; failsClosed && r.confirmed {
-		s.refused = refusalError(r.reason)
-		if len(k.withheld) > 0 {
-			s.refused = refusalError(r.reason + withheldHint)
-		}
-	}
-	s.write = k.writes()
-	key, writing := k.standing.key, k.standing.versions[k.choice.keyID]
-	switch {
-	case s.write == nil:
-		s.notReady = k.whyNotReady()
-	case failsClosed && key.suspected:
-		s.suspended = refusalError(key.reason + " (not confirmed yet: nothing new is sealed until this is clear, for a minute as a rule)")
-		s.suspensionEnds = k.standing.suspicionEnds(key)
-	case failsClosed && writing.suspected:
-		s.suspended = &backend.Error{Class: backend.VersionRefusal, Op: "encrypt",
-			Reason: fmt.Sprintf("Vault refuses key version %d", k.choice.version)}
-		s.suspensionEnds = k.standing.suspicionEnds(writing)
-	}
-	return s
-}
-
-func (k *keeper) whyNotReady() error {
-	switch {
-	case !k.usable(k.choice.keyID):
-		return k.withheld[k.choice.keyID].err()
-	case k.standing.class != 0:
-		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: k.standing.class, Op: "waiting for Vault", Reason: k.standing.reason})
-	case k.prepare != nil:
-		return fmt.Errorf("%w: %w", errNotReady, k.prepare)
-	case k.standing.everGood:
-		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: backend.Unsuitable, Op: "read the key", Reason: "it has no version that may encrypt"})
-	default:
-		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: backend.Outage, Op: "waiting for Vault", Reason: "no answer yet"})
-	}
 }

@@ -75,7 +75,7 @@ func (k *keeper) logChoice(before, after choice) {
 		}
 	}
 	if after.next != 0 && (after.next != before.next || !after.at.Equal(before.at)) {
-		k.log.Info("key version will be promoted", "version", after.next, "at", after.at.UTC())
+		k.log.Info("key version will be promoted", "version", after.next, "at", after.at.UTC(), "announced", after.announced.UTC())
 	}
 }
 

@@ -39,6 +39,7 @@ type keptSource struct {
 	Version   int           `json:"version"`
 	Next      int           `json:"next"`
 	At        time.Time     `json:"at"`
+	Resumed   time.Time     `json:"resumed"`
 	LastGood  time.Duration `json:"last_good"`
 	Low       time.Duration `json:"low"`
 	High      time.Duration `json:"high"`

@@ -185,7 +185,7 @@ func TestHazardsAreNamedFromTheKeysProperties(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			key := good
 			tc.change(&key)
-			found := hazardsOf(key, 1, replaced(good.Created, key))
+			found := hazardsOf(key, 1, replaced(good.Created, key), underivable{})
 			switch {
 			case tc.want == "" && len(found) != 0:
 				t.Errorf("found %v", found)

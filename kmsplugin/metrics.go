@@ -27,7 +27,9 @@ type Metrics struct {
 
 	propertyChanges *prometheus.CounterVec
 	refusedPeers    prometheus.Counter
-	socket          *prometheus.GaugeVec
+
+	excessConnections prometheus.Counter
+	socket            *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of requests, of the key store and of the
@@ -56,11 +58,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Changes of the key's properties in Vault that were seen, by property."}, []string{"source", "property"}),
 		refusedPeers: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "refused_connections_total",
 			Help: "Connections to the socket of a uid that is not in socket.allow-uids."}),
+		excessConnections: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "excess_connections_total",
+			Help: "Connections to the socket that were closed because too many were open."}),
 		socket: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "socket_state",
 			Help: "1 for who answers at socket.path: own (this plugin), other (another process), lost (nobody)."}, []string{"state"}),
 	}
 	registry.MustRegister(m.requests, m.duration, m.bare, m.panics, m.storeTime, m.storeResults, m.batch, m.tokenExpiry,
-		m.propertyChanges, m.refusedPeers, m.socket)
+		m.propertyChanges, m.refusedPeers, m.excessConnections, m.socket)
 	return m
 }
 

@@ -26,6 +26,7 @@ func TestWhichVersionWrites(t *testing.T) {
 		unready                 []int
 		current                 int
 		currentIsAnother, stale bool
+		resumed                 time.Time
 		want, next              int
 		at                      time.Time
 	}{
@@ -47,10 +48,19 @@ func TestWhichVersionWrites(t *testing.T) {
 		"it does not go back when a clock does":                  {created: created(ago(60), ago(1)), current: 2, want: 2},
 		"it goes back if the newer version is gone":              {created: created(ago(60)), current: 2, want: 1},
 		"another key under the same number is not the current":   {created: created(ago(60), ago(1)), current: 2, currentIsAnother: true, want: 1, next: 2, at: ago(-2)},
+		"an instant in a gap is put off":                         {created: created(ago(60), ago(30)), current: 1, resumed: ago(1), want: 1, next: 2, at: ago(-2)},
+		"an instant soon after a gap too":                        {created: created(ago(60), ago(2.5)), current: 1, resumed: ago(1), want: 1, next: 2, at: ago(-2)},
+		"a rotation after a gap keeps its instant":               {created: created(ago(60), ago(1)), current: 1, resumed: ago(2), want: 1, next: 2, at: ago(-2)},
+		"what a gap put off is promoted a delay after it":        {created: created(ago(60), ago(30)), current: 1, resumed: ago(3), want: 2},
+		"what a gap put off is promoted together, the newest":    {created: created(ago(60), ago(30), ago(20)), current: 1, resumed: ago(1), want: 1, next: 3, at: ago(-2)},
+		"a gap takes nothing back":                               {created: created(ago(60), ago(30)), current: 2, resumed: ago(1), want: 2},
+		"Vault restored in a gap goes back to the newest":        {created: created(ago(60), ago(30)), current: 3, resumed: ago(1), want: 2},
+		"a minimum raised in a gap promotes at once":             {created: created(ago(60), ago(30), ago(20)), minEncrypt: 2, current: 1, resumed: ago(1), want: 2, next: 3, at: ago(-2)},
+		"a replica that starts has no gap behind it":             {created: created(ago(60), ago(30)), resumed: ago(1), want: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := backend.Key{Mount: "transit", Name: "k8s", Latest: len(tc.created), MinDecryption: max(tc.minDecrypt, 1), MinEncryption: tc.minEncrypt, Created: tc.created}
-			p := promotion{key: key, now: now, delay: delay, fresh: !tc.stale, ready: func(v int) bool {
+			p := promotion{key: key, now: now, delay: delay, fresh: !tc.stale, resumed: tc.resumed, ready: func(v int) bool {
 				for _, u := range tc.unready {
 					if u == v {
 						return false
@@ -66,6 +76,9 @@ func TestWhichVersionWrites(t *testing.T) {
 				p.current = choice{version: tc.current, keyID: seal.KeyID("transit", "k8s", tc.current, at)}
 			}
 			got := p.choose()
+			if announced := tc.created[tc.next].Add(delay); tc.next != 0 && !got.announced.Equal(announced) {
+				t.Errorf("announced for %v, want %v", got.announced, announced)
+			}
 			if got.version != tc.want || got.next != tc.next || !got.at.Equal(tc.at) {
 				t.Errorf("got version %d, next %d at %v; want %d, %d at %v", got.version, got.next, got.at, tc.want, tc.next, tc.at)
 			}

@@ -95,6 +95,7 @@ func (k *keeper) restore(ks keptSource, envelope string) error {
 	k.lineage, k.oldest = maps.Clone(ks.Key.Created), ks.Key.MinDecryption
 	k.clock = serverTime{known: ks.High != 0, low: ks.Low, high: ks.High, at: ks.ClockAt}
 	k.standing.everGood, k.standing.lastGood = true, ks.LastGood
+	k.seen, k.resumed = ks.LastGood, ks.Resumed
 	k.choice = k.restoredChoice(ks)
 	k.warm = true
 	k.log.Info("local keys taken over from before the restart", "versions", len(k.versions), "write_version", k.choice.version,
@@ -119,5 +120,6 @@ func (k *keeper) restoredChoice(ks keptSource) choice {
 	if k.prober.readOnly || k.versions[id] == nil {
 		return choice{}
 	}
-	return choice{version: ks.Version, keyID: id, next: ks.Next, at: ks.At}
+	return choice{version: ks.Version, keyID: id, next: ks.Next, at: ks.At,
+		announced: ks.Key.Created[ks.Next].Add(k.config.PromotionDelay)}
 }

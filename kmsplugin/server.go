@@ -17,14 +17,11 @@ import (
 	kmsapi "k8s.io/kms/apis/v2"
 	"k8s.io/kms/pkg/service"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/intake"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
 const (
-	// maxMessage bounds what is read of one request: the largest a well-formed
-	// one can be, with room for protobuf's own bytes.
-	maxMessage = seal.MaxAnnotations + seal.MaxCiphertext + seal.MaxKeyID + 16<<10
 	// connectionTimeout bounds how long a caller may take to say that it speaks
 	// HTTP/2.
 	connectionTimeout = 5 * time.Second
@@ -38,16 +35,16 @@ const (
 // NewServer returns a gRPC server for the KMS v2 API, for gRPC's own health
 // service and for what the plugin tells about itself.
 func NewServer(s *Service) *grpc.Server {
-	g := grpc.NewServer(
+	g := grpc.NewServer(append(s.limits(),
 		grpc.ConnectionTimeout(connectionTimeout),
-		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.NumStreamWorkers(streamWorkers),
-		grpc.ChainUnaryInterceptor(s.observe, s.recover, s.limit),
+		grpc.ChainUnaryInterceptor(s.observe, s.recover),
 		grpc.ChainStreamInterceptor(s.recoverStream),
-	)
-	kmsapi.RegisterKeyManagementServiceServer(g, service.NewGRPCService("", 0, s))
-	grpc_health_v1.RegisterHealthServer(g, grpcHealth{service: s})
-	pluginv1.RegisterPluginServiceServer(g, info{service: s})
+	)...)
+	r := newRegistrar(g, s)
+	kmsapi.RegisterKeyManagementServiceServer(r, service.NewGRPCService("", 0, s))
+	grpc_health_v1.RegisterHealthServer(r, grpcHealth{service: s})
+	pluginv1.RegisterPluginServiceServer(r, info{service: s})
 	return g
 }
 
@@ -63,7 +60,8 @@ type drainer interface {
 func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
 	g := NewServer(s)
 	done := make(chan error, 1)
-	go func() { done <- g.Serve(l) }()
+	go func() { done <- g.Serve(intake.Limit(l, intakeLimits(), s.connectionRefused)) }()
+	defer s.warnings.flush()
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
@@ -85,14 +83,6 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	}
 	return nil
-}
-
-// limit keeps every request inside the API server's own deadline, so that the
-// caller hears our reason instead of its own timeout.
-func (s *Service) limit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
-	defer cancel()
-	return next(ctx, req)
 }
 
 // recover turns a defect into one failed request: a plugin that dies takes the
@@ -120,8 +110,9 @@ func (s *Service) recoverStream(server any, stream grpc.ServerStream, info *grpc
 func (s *Service) logPanic(method string, r any) {
 	s.metrics.panics.Inc()
 	// The panic's own text is not logged: it could quote what was handled.
-	s.log.Error("defect: panic in a request", "method", path.Base(method),
-		"type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+	method, kind := path.Base(method), fmt.Sprintf("%T", r)
+	s.warnings.write(warning{method, codes.Internal, "panic of type " + kind}, entry{slog.LevelError, "defect: panic in a request",
+		[]slog.Attr{slog.String("method", method), slog.String("type", kind), slog.String("stack", string(debug.Stack()))}})
 }
 
 // observe counts, times and logs every request, and turns its error into what
@@ -138,13 +129,18 @@ func (s *Service) observe(ctx context.Context, req any, info *grpc.UnaryServerIn
 		}
 		result = status.Code(reported)
 	}
+	s.count(method, result, reported)
+	s.metrics.duration.WithLabelValues(method).Observe(took.Seconds())
+	s.logRequest(ctx, method, req, resp, result, took, err)
+	return resp, reported
+}
+
+// count counts a request by what its caller is told.
+func (s *Service) count(method string, result codes.Code, reported error) {
 	if s.rehearsal.left() > 0 {
 		s.rehearsal.note(method, reasonOf(reported))
 	}
 	s.metrics.requests.WithLabelValues(method, result.String()).Inc()
-	s.metrics.duration.WithLabelValues(method).Observe(took.Seconds())
-	s.logRequest(ctx, method, req, resp, result, took, err)
-	return resp, reported
 }
 
 func (s *Service) logRequest(ctx context.Context, method string, req, resp any, result codes.Code, took time.Duration, err error) {
@@ -169,6 +165,8 @@ func (s *Service) logRequest(ctx context.Context, method string, req, resp any, 
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("cause", err.Error()))
+		s.warnings.write(warning{method, result, classOf(err)}, entry{level, "request", attrs})
+		return
 	}
 	s.log.LogAttrs(ctx, level, "request", attrs...)
 }

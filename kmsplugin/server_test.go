@@ -158,7 +158,7 @@ func TestShutdownLetsRequestsFinishAndEnds(t *testing.T) {
 		_, err := s.kms.Encrypt(context.WithoutCancel(t.Context()), &kmsapi.EncryptRequest{Plaintext: []byte("x")})
 		answer <- err
 	}()
-	for len(s.service.waiting) == 0 {
+	for len(s.service.sources[0].turns.asking) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if err := s.shutdown(); err != nil {

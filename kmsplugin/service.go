@@ -19,9 +19,6 @@ const (
 	// apiVersion is what Status must name (k8s.io/kms/apis/v2).
 	apiVersion = "v2"
 	healthy    = "ok"
-	// maxWaiting bounds the requests that wait for the key store at the same
-	// time; the others queue within their deadline.
-	maxWaiting = 512
 )
 
 // Source is one key in one key store.
@@ -43,6 +40,7 @@ type source struct {
 	identity identity
 	backend  backend.Backend
 	keeper   *keeper
+	turns    turns
 }
 
 // Service answers the API server. Status, and with local KEKs Encrypt and
@@ -51,13 +49,13 @@ type Service struct {
 	config    Config
 	sources   []*source // the first writes
 	opened    *opened
-	waiting   chan struct{}
 	boot      func() time.Duration
 	started   time.Time
 	build     Build
 	metrics   *Metrics
 	observer  *Observer // of the key that writes
 	log       *slog.Logger
+	warnings  *warnings
 	preserver *preserver
 	rehearsal *rehearsal
 }
@@ -87,22 +85,22 @@ func NewService(config Config, p Parts) *Service {
 	s := &Service{
 		config:    config,
 		opened:    newOpened(p.Keep != nil),
-		waiting:   make(chan struct{}, maxWaiting),
 		boot:      p.Boot,
 		started:   time.Now(),
 		build:     p.Build,
 		metrics:   p.Metrics,
 		observer:  p.Writes.Observer,
 		log:       p.Log,
+		warnings:  newWarnings(p.Log),
 		rehearsal: &rehearsal{boot: p.Boot},
 	}
 	if p.Keep != nil {
 		s.preserver = newPreserver(p.Keep, p.Machine, p.Log)
 		s.opened.changed = s.preserver.changed
 	}
-	s.add(p.Writes, false)
+	s.add(p.Writes, false, maxWaiting)
 	for _, src := range p.Previous {
-		s.add(src, true)
+		s.add(src, true, maxWaitingPrevious/len(p.Previous))
 	}
 	if s.preserver != nil {
 		if err := s.restore(s.preserver); err != nil {
@@ -113,14 +111,14 @@ func NewService(config Config, p Parts) *Service {
 	return s
 }
 
-func (s *Service) add(src Source, readOnly bool) {
+func (s *Service) add(src Source, readOnly bool, waiting int) {
 	log := s.log
 	if readOnly {
 		log = log.With("source", src.Name)
 	}
 	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
 	k := newKeeper(s.config, b, readOnly, s.boot, log)
-	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k}
+	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k, turns: newTurns(waiting)}
 	k.keep, k.prober.keep = s.preserver.raw(), s.preserver != nil
 	k.dropped = func(gone func(string) bool) {
 		s.opened.drop(func(h held) bool { return h.source == added && gone(h.keyID) })
@@ -253,7 +251,11 @@ func naming(err error, sealed seal.Sealed) error {
 	if !ok {
 		return err
 	}
-	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: backend.Public(e), Err: e.Err}
+	reason := backend.Public(e)
+	if sealed.Form == seal.FormBare && errors.Is(err, backend.ErrAuthentication) {
+		reason += "; " + foreignData
+	}
+	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: reason, Err: e.Err}
 }
 
 // admit refuses what must not be opened here, whatever the keys say.
@@ -336,14 +338,10 @@ func (s *Service) current(routes []route, now time.Duration) func(held) bool {
 // ask runs a request to the key store, among a bounded number at a time. What it
 // meets may be news: then a probe follows soon.
 func (s *Service) ask(ctx context.Context, src *source, request func() error) error {
-	select {
-	case s.waiting <- struct{}{}:
-		defer func() { <-s.waiting }()
-	case <-ctx.Done():
+	if err := src.turns.take(ctx); err != nil {
+		return err
 	}
-	if ctx.Err() != nil {
-		return errBusy // its time went by in the queue, not in the key store
-	}
+	defer src.turns.leave()
 	err := request()
 	if err != nil && ctx.Err() == nil && backend.ClassOf(err) != backend.Item {
 		src.keeper.kick()

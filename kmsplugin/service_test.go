@@ -1,10 +1,12 @@
 package kmsplugin
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/seal"
@@ -42,4 +44,27 @@ func TestAnEncryptThatFailsHasTheKeyLookedAtSoon(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestCiphertextThatAnotherPluginHasBoundIsSaidToBeThatPluginsAlone(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		results, err := w.store.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("x"), AssociatedData: []byte("its own")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := &service.EncryptResponse{Ciphertext: results[0].Data, KeyID: "1"}
+		_, err = r.decrypt(bound)
+		wants(t, err, codes.InvalidArgument, "message authentication failed", "associated data", "only that plugin can open it")
+		// Nothing of the kind is said of our own, nor while Vault is away.
+		bound.Annotations = map[string][]byte{seal.AnnotationCluster: []byte("prod")}
+		if _, err = r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
+			t.Errorf("of what this cluster has bound: %v", err)
+		}
+		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		bound.Annotations = nil
+		if _, err = r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
+			t.Errorf("in an outage: %v", err)
+		}
+	})
 }

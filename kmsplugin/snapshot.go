@@ -41,6 +41,7 @@ type snapshot struct {
 	gone map[string]bool
 
 	choice   choice
+	resumed  time.Time // see promotion
 	standing standing
 	key      backend.Key
 	clock    serverTime

@@ -14,11 +14,11 @@ import (
 
 // scanConfig is the configuration of `etcdaudit scan`. Nothing secret is in it.
 type scanConfig struct {
-	Endpoints []string `mapstructure:"endpoints" help:"members of one etcd cluster, https://host:port, separated by commas"`
+	Endpoints []string `mapstructure:"endpoints" help:"members of one etcd cluster, https://host:port or unix:///path, separated by commas"`
 	CACert    string   `mapstructure:"cacert" help:"file with the CA certificates that signed etcd's own (default: the system's)"`
 	Cert      string   `mapstructure:"cert" help:"file with this client's certificate"`
 	Key       string   `mapstructure:"key" help:"file with the key of that certificate"`
-	Prefix    string   `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io)"`
+	Prefix    string   `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io)"`
 
 	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with"`
 	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`

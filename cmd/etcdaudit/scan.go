@@ -122,7 +122,7 @@ func read(ctx context.Context, config scanConfig, getenv func(string) string, in
 	scope := &auditv1.Scope{
 		Layer: "live values", Revision: snapshot.Revision, ClusterId: fmt.Sprintf("%x", snapshot.ClusterID),
 		Endpoints: store.Endpoints(), Prefix: snapshot.Prefix, KeysCounted: uint32(snapshot.Count), //nolint:gosec // etcd cannot hold 2^32 keys
-		Time: timestamppb.New(time.Now()), EncryptionConfigFile: config.EncryptionProviderConfig,
+		Time: timestamppb.New(time.Now()), EncryptionConfigFile: config.EncryptionProviderConfig, StandIn: snapshot.StandIn,
 	}
 	inv.Outside = snapshot.Outside
 	progress := newProgress(stderr, snapshot.Count)

@@ -32,7 +32,7 @@ import (
 func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doctorOptions) doctor.Facts {
 	f := doctor.Facts{
 		Config: doctor.Config{
-			OnRefusal: c.OnRefusal, ReportAfter: c.Outage.ReportAfter, RequestTimeout: c.RequestTimeout,
+			Envelope: c.Envelope, OnRefusal: c.OnRefusal, ReportAfter: c.Outage.ReportAfter, RequestTimeout: c.RequestTimeout,
 			LockMemory: c.LocalKEK.LockMemory, Lease: c.LocalKEK.Lease,
 		},
 	}
@@ -40,6 +40,8 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 	f.Socket, peer = gatherSocket(ctx, c.Socket.Path)
 	switch {
 	case !f.Socket.Listens:
+	case f.Socket.ConnectErr != "":
+		f.Node.PluginErr = "it accepts no connection: " + f.Socket.ConnectErr
 	case peer == nil || peer.Pid == 0:
 		f.Node.PluginErr = "the process that listens is not to be seen from here (another PID namespace)"
 	case peer.Pid == 1:
@@ -55,7 +57,7 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 		}
 	}
 	f.Node.Swap, f.Node.SwapErr = gatherSwap("/proc/swaps")
-	f.Node.APIServers, f.Node.APIServersErr = gatherAPIServers("/proc")
+	f.Node.APIServers, f.Node.APIServersErr = gatherAPIServers("/proc", c.Socket.Path)
 	if len(c.Socket.AllowUIDs) > 0 {
 		f.Config.AllowUIDs, f.Config.AllowUIDsErr = gatherUIDs(c.Socket.AllowUIDs)
 	}
@@ -84,6 +86,7 @@ func gatherSocket(ctx context.Context, path string) (doctor.Socket, *unix.Ucred)
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	if err != nil {
 		s.ConnectErr, s.Stale = err.Error(), errors.Is(err, syscall.ECONNREFUSED)
+		s.Listens = errors.Is(err, syscall.EAGAIN) // connect(2): its queue is full
 		return s, nil
 	}
 	defer func() { _ = conn.Close() }()
@@ -168,29 +171,6 @@ func gatherUIDs(users []string) (uids []int, problem string) {
 		uids = append(uids, int(uid))
 	}
 	return uids, ""
-}
-
-// gatherAPIServers finds every kube-apiserver under proc (proc(5)). One that ends
-// meanwhile is left out.
-func gatherAPIServers(proc string) (found []doctor.APIServer, problem string) {
-	entries, err := os.ReadDir(proc)
-	if err != nil {
-		return nil, err.Error()
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		status, err := os.ReadFile(filepath.Join(proc, e.Name(), "status")) //nolint:gosec // in /proc, another directory in tests
-		if err != nil {
-			continue
-		}
-		if first, _, _ := strings.Cut(string(status), "\n"); strings.Join(strings.Fields(first), " ") == "Name: kube-apiserver" {
-			found = append(found, doctor.APIServer{PID: pid, Rights: process.ParseRights(string(status))})
-		}
-	}
-	return found, ""
 }
 
 // gatherSwap names the active swap devices (proc(5), /proc/swaps: a header, then

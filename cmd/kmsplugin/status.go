@@ -182,11 +182,16 @@ func (v statusView) key(row func(name, format string, args ...any), key *pluginv
 
 // until says when the promotion comes on this node's clock.
 func (v statusView) until(key *pluginv1.Key) string {
-	left := key.GetPromotes().AsTime().Sub(v.now.Add(key.GetClockAhead().AsDuration()))
-	if left <= 0 {
-		return "due, at the next good probe"
+	promotes, announced := key.GetPromotes().AsTime(), key.GetAnnounced()
+	left := promotes.Sub(v.now.Add(key.GetClockAhead().AsDuration()))
+	switch {
+	case left <= 0:
+		return v.colours.warn("overdue") + ": put off until a promotion-delay after Vault is seen again"
+	case announced != nil && announced.AsTime().Before(promotes):
+		return "in " + rounded(left) + "; put off from " + announced.AsTime().Format(time.RFC3339) + " because Vault was not seen for a while"
+	default:
+		return "in " + rounded(left)
 	}
-	return "in " + rounded(left)
 }
 
 func (v statusView) probe(p *pluginv1.Probe) string {

@@ -117,12 +117,14 @@ func minimum() *pluginv1.GetInfoResponse {
 }
 
 func TestStatusReadsAsExpected(t *testing.T) {
+	putOff := healthy()
+	putOff.Keys[0].Announced = stamp(10 * time.Minute)
 	refusedOnce := healthy()
 	refusedOnce.Serving.Writable = false
 	refusedOnce.Serving.Reason = "encryption key not found (not confirmed yet: nothing new is sealed until this is clear, for a minute as a rule)"
 	for name, info := range map[string]*pluginv1.GetInfoResponse{
 		"withheld": refused(), "refused-but-served": served(), "one-version-withheld": minimum(),
-		"healthy": healthy(), "troubled": troubled(), "refused-once": refusedOnce, "just-started": {Cluster: "prod-eu-1", Envelope: "local", Started: stamp(0), Build: healthy().Build, Keep: "none", Serving: &pluginv1.Serving{Reason: "waiting for Vault: no answer yet"}, Keys: []*pluginv1.Key{{Source: "vault", Mount: "transit", Name: "k"}}},
+		"healthy": healthy(), "troubled": troubled(), "refused-once": refusedOnce, "put-off": putOff, "just-started": {Cluster: "prod-eu-1", Envelope: "local", Started: stamp(0), Build: healthy().Build, Keep: "none", Serving: &pluginv1.Serving{Reason: "waiting for Vault: no answer yet"}, Keys: []*pluginv1.Key{{Source: "vault", Mount: "transit", Name: "k"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder

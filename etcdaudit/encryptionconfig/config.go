@@ -2,6 +2,7 @@ package encryptionconfig
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -134,7 +135,9 @@ func (c *Config) For(r storedvalue.Resource) (Rule, bool) {
 	}
 	if !r.Known {
 		for gr := range c.rules {
-			if gr != everything() && (gr.name == r.Name || gr.name == "*") {
+			// A path need not be the resource's name: it can be of any that is not
+			// known to be elsewhere.
+			if gr != everything() && (gr.name == r.Name || gr.name == "*" || !storedvalue.Located(gr.group, gr.name)) {
 				return Rule{}, false
 			}
 		}
@@ -146,6 +149,24 @@ func (c *Config) For(r storedvalue.Resource) (Rule, bool) {
 		}
 	}
 	return Rule{}, true
+}
+
+// Rules returns the rules in the order of their entries' names.
+func (c *Config) Rules() []Rule {
+	return slices.SortedFunc(maps.Values(c.rules), func(a, b Rule) int { return strings.Compare(a.Entry, b.Entry) })
+}
+
+// OpenShiftServers returns which of OpenShift's own API servers the
+// configuration is for, by the groups that its entries name; none for the file
+// of a kube-apiserver, or one of wildcards alone.
+func (c *Config) OpenShiftServers() map[string]bool {
+	servers := map[string]bool{}
+	for gr := range c.rules {
+		if s := storedvalue.OpenShiftServer(gr.group); s != "" {
+			servers[s] = true
+		}
+	}
+	return servers
 }
 
 // Standing is how a stored value relates to the configuration.

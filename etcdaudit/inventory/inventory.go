@@ -168,9 +168,8 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool) *Resource {
 	if len(inv.resources) >= maxResources && !k.IsSecret() {
 		return inv.special(Other)
 	}
-	path := string(k.Path)
-	r := &Resource{Resource: storedvalue.ResourceOf(path), groups: map[string]*Count{}}
-	inv.resources[path] = r
+	r := &Resource{Resource: k.Resource(), groups: map[string]*Count{}}
+	inv.resources[string(k.Path)] = r
 	return r
 }
 

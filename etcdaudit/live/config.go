@@ -5,9 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -15,7 +13,7 @@ import (
 type Config struct {
 	// Endpoints are members of one cluster: https://host:port,
 	// http://host:port, or host:port, which means https if any certificate is
-	// given.
+	// given; or a socket, unix:///path, or unixs:///path with TLS.
 	Endpoints []string
 	// CAFile holds the certificates that etcd's own must chain to; the system's
 	// roots if it is empty.
@@ -30,48 +28,27 @@ type Config struct {
 
 func (c Config) wantsTLS() bool { return c.CAFile != "" || c.CertFile != "" || c.KeyFile != "" }
 
-// endpoints returns the endpoints as URLs of one scheme.
-func (c Config) endpoints() ([]string, error) {
+// endpoints reads the endpoints, which are all secured or none of them.
+func (c Config) endpoints() ([]endpoint, error) {
 	if len(c.Endpoints) == 0 {
 		return nil, errors.New("no etcd endpoint given")
 	}
-	urls := make([]string, len(c.Endpoints))
-	for i, endpoint := range c.Endpoints {
-		if !strings.Contains(endpoint, "://") {
-			scheme := "http://"
-			if c.wantsTLS() {
-				scheme = "https://"
-			}
-			endpoint = scheme + endpoint
+	list := make([]endpoint, len(c.Endpoints))
+	for i, text := range c.Endpoints {
+		var err error
+		if list[i], err = parseEndpoint(text, fmt.Sprintf("%d of %d", i+1, len(c.Endpoints)), c.wantsTLS()); err != nil {
+			return nil, err
 		}
-		u, err := url.Parse(endpoint)
-		switch {
-		case err != nil:
-			// The reason would quote the text, and a password in it.
-			return nil, fmt.Errorf("etcd endpoint %d of %d is no URL: want https://host:port", i+1, len(c.Endpoints))
-		case u.Scheme != "http" && u.Scheme != "https":
-			return nil, fmt.Errorf("etcd endpoint %s: want https://host:port or http://host:port", u.Redacted())
-		case u.User != nil:
-			return nil, fmt.Errorf("etcd endpoint %s: a password in a URL is visible to every process; use the environment", u.Redacted())
-		case u.Port() == "" || u.Hostname() == "":
-			return nil, fmt.Errorf("etcd endpoint %s: want host and port", endpoint)
-		case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
-			return nil, fmt.Errorf("etcd endpoint %s: nothing may follow the port", endpoint)
-		case u.Scheme == "http" && c.wantsTLS():
-			// The etcd client would drop the certificates without a word.
-			return nil, fmt.Errorf("etcd endpoint %s: certificates are given but http does not use them; write https", endpoint)
-		}
-		urls[i] = u.Scheme + "://" + u.Host
-		if !strings.HasPrefix(urls[0], u.Scheme+"://") {
-			return nil, errors.New("etcd endpoints: http and https cannot be mixed")
+		if list[i].secure != list[0].secure {
+			return nil, errors.New("etcd endpoints: those with and without TLS (http and https) cannot be mixed")
 		}
 	}
-	return urls, nil
+	return list, nil
 }
 
-// tlsConfig reads the certificate files. It is nil for http.
-func (c Config) tlsConfig(endpoint string) (*tls.Config, error) {
-	if strings.HasPrefix(endpoint, "http://") {
+// tlsConfig reads the certificate files. It is nil without TLS.
+func (c Config) tlsConfig(secure bool) (*tls.Config, error) {
+	if !secure {
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
-	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -29,52 +29,60 @@ const tlsAlertRecord = 21
 // everything below it as "unavailable" with a text; here the same connection is
 // made step by step, so that each step's error still has its type. It returns
 // nil if all steps work, which leaves the request's own error.
-func diagnose(ctx context.Context, op, endpoint string, config *tls.Config) *Error {
-	ctx, cancel := context.WithTimeout(ctx, diagnoseTimeout)
-	defer cancel()
+func diagnose(ctx context.Context, op string, endpoint endpoint, config *tls.Config) *Error {
 	e := connectOnce(ctx, endpoint, config)
 	if e != nil {
-		e.Op = fmt.Sprintf("%s at %s", op, endpoint)
+		e.Op = fmt.Sprintf("%s at %s", op, endpoint.url)
 	}
 	return e
 }
 
-func connectOnce(ctx context.Context, endpoint string, config *tls.Config) *Error {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return &Error{Kind: BadConfig, What: "the endpoint is no URL", Err: err}
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+func connectOnce(ctx context.Context, endpoint endpoint, config *tls.Config) *Error {
+	limited, cancel := context.WithTimeout(ctx, diagnoseTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(limited, endpoint.network, endpoint.address)
 	if err != nil {
 		return dialError(err)
 	}
 	defer func() { _ = conn.Close() }()
-	deadline, _ := ctx.Deadline()
+	deadline, _ := limited.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(limited, func() { _ = conn.Close() })
 	defer stop()
 
 	certificateWanted := false
 	if config != nil {
-		secured := tls.Client(conn, probeConfig(config, u.Hostname(), &certificateWanted))
-		if err := secured.HandshakeContext(ctx); err != nil {
+		secured := tls.Client(conn, probeConfig(config, endpoint.name, &certificateWanted))
+		if err := secured.HandshakeContext(limited); err != nil {
 			return handshakeError(err)
 		}
 		conn = secured
 	}
-	// With TLS 1.3 a server judges the client's certificate after the client
-	// has finished: its answer comes with the first read.
+	e := firstAnswer(conn, config != nil, certificateWanted)
+	if e != nil && isPeerPort(ctx, endpoint, config) {
+		return peerPort()
+	}
+	return e
+}
+
+// firstAnswer speaks HTTP/2 as a client of gRPC does. With TLS 1.3 a server
+// judges the client's certificate after the client has finished: its answer
+// comes with the first read.
+func firstAnswer(conn net.Conn, secured, certificateWanted bool) *Error {
 	first := make([]byte, 1)
 	if _, err := io.WriteString(conn, http2Preface); err != nil {
-		return firstReadError(err, config != nil, certificateWanted)
+		return firstReadError(err, secured, certificateWanted)
 	}
 	if _, err := io.ReadFull(conn, first); err != nil {
-		return firstReadError(err, config != nil, certificateWanted)
+		return firstReadError(err, secured, certificateWanted)
 	}
-	if config == nil && first[0] == tlsAlertRecord {
+	switch {
+	case !secured && first[0] == tlsAlertRecord:
 		return httpsNeeded(nil)
+	case first[0] == 'H':
+		return &Error{Kind: WrongPort, What: "the endpoint answers in HTTP/1.1 and does not speak gRPC", Do: "check that this is etcd's client port"}
 	}
 	return nil
 }
@@ -104,6 +112,10 @@ func dialError(err error) *Error {
 		e.What = "the host name does not resolve"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.What = "nothing listens there"
+	case errors.Is(err, fs.ErrNotExist):
+		e.What = "there is no such socket"
+	case errors.Is(err, fs.ErrPermission):
+		e.What, e.Do = "this user may not connect to the socket", "run as the socket's owner"
 	case timedOut(err):
 		e.What = "the connection is not accepted in time"
 	default:

@@ -27,6 +27,8 @@ const (
 	// ClientCertificate: etcd does not accept this client's certificate, or
 	// wants one.
 	ClientCertificate
+	// WrongPort: something answers, but not to etcd's clients.
+	WrongPort
 	// Scheme: http was spoken to a TLS port, or the reverse.
 	Scheme
 	// Timeout: etcd accepted the connection but did not answer in time.

@@ -18,7 +18,7 @@ import (
 // Store is a connection to one etcd cluster. It is safe for concurrent use.
 type Store struct {
 	client    *clientv3.Client
-	endpoints []string
+	endpoints []endpoint
 	tls       *tls.Config
 	timeout   time.Duration
 }
@@ -31,14 +31,14 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, &Error{Kind: BadConfig, Op: op, What: "the settings cannot be used", Err: err}
 	}
-	tlsConfig, err := c.tlsConfig(endpoints[0])
+	tlsConfig, err := c.tlsConfig(endpoints[0].secure)
 	if err = errors.Join(err, c.checkUser()); err != nil {
 		return nil, &Error{Kind: BadConfig, Op: op, What: "the settings cannot be used", Err: err}
 	}
 	s := &Store{endpoints: endpoints, tls: tlsConfig, timeout: c.RequestTimeout}
 	s.client, err = clientv3.New(clientv3.Config{
 		Context:            ctx,
-		Endpoints:          endpoints,
+		Endpoints:          s.Endpoints(),
 		TLS:                tlsConfig,
 		Username:           c.Username,
 		Password:           c.Password,
@@ -77,7 +77,13 @@ func (s *Store) Close() error {
 }
 
 // Endpoints returns the endpoints as URLs.
-func (s *Store) Endpoints() []string { return s.endpoints }
+func (s *Store) Endpoints() []string {
+	urls := make([]string, len(s.endpoints))
+	for i, e := range s.endpoints {
+		urls[i] = e.url
+	}
+	return urls
+}
 
 // Snapshot is every key under a prefix at one revision.
 type Snapshot struct {
@@ -89,10 +95,12 @@ type Snapshot struct {
 	Count int64
 	// Outside is the number of keys that etcd has elsewhere at Revision, without
 	// the one that API servers keep for their compaction. It is -1 if this user
-	// may not count them.
+	// may not count them, or if a stand-in cannot.
 	Outside int64
 	// ClusterID is etcd's own identity, as etcdctl prints it in hexadecimal.
 	ClusterID uint64
+	// StandIn is what answers in place of etcd; empty for etcd itself.
+	StandIn string
 
 	store *Store
 }
@@ -106,46 +114,15 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 		return nil, err
 	}
 	snap.Revision, snap.ClusterID = now.Header.Revision, now.Header.ClusterId
+	snap.StandIn = s.standIn(ctx, now)
 	op := fmt.Sprintf("count the keys under %s at revision %d", snap.Prefix, snap.Revision)
-	count, err := s.get(ctx, op, snap.Prefix, clientv3.WithRange(snap.end()), clientv3.WithCountOnly(), clientv3.WithRev(snap.Revision))
-	if err != nil {
-		return nil, err
-	}
-	snap.Count = count.Count
-	if err := snap.checkCluster(op, count); err != nil {
+	if snap.Count, err = snap.count(ctx, op, snap.Prefix, clientv3.WithRange(snap.end())); err != nil {
 		return nil, err
 	}
 	if snap.Outside, err = snap.outside(ctx); err != nil {
 		return nil, err
 	}
 	return snap, nil
-}
-
-// compactionKey is where API servers agree on what to compact
-// (k8s.io/apiserver/pkg/storage/etcd3/compact.go). It is under no prefix and
-// holds a revision and nothing else.
-const compactionKey = "compact_rev_key"
-
-// outside counts what a reading of the prefix does not see. A user who may read
-// the prefix alone is no error.
-func (snap *Snapshot) outside(ctx context.Context) (int64, error) {
-	total := -snap.Count
-	for _, part := range []struct {
-		sign int64
-		key  string
-		opts []clientv3.OpOption
-	}{{1, "\x00", []clientv3.OpOption{clientv3.WithFromKey()}}, {-1, compactionKey, nil}} {
-		resp, err := snap.store.get(ctx, fmt.Sprintf("count the keys outside %s", snap.Prefix), part.key,
-			append(part.opts, clientv3.WithCountOnly(), clientv3.WithRev(snap.Revision))...)
-		if KindOf(err) == Permission {
-			return -1, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		total += part.sign * resp.Count
-	}
-	return total, nil
 }
 
 // Read gives every key and value of the snapshot to page, in the order of the
@@ -191,7 +168,11 @@ func (snap *Snapshot) Read(ctx context.Context, page func([]*mvccpb.KeyValue) er
 		}
 	}
 	if read != snap.Count {
-		return inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Count)
+		e := inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Count)
+		if snap.StandIn != "" {
+			e.Do = "nothing is reported; older versions of kine count at their current revision: run again while nothing is written"
+		}
+		return e
 	}
 	return nil
 }
@@ -264,7 +245,7 @@ func (s *Store) explain(ctx context.Context, op string, err error) error {
 		}
 	}
 	return &Error{
-		Kind: Timeout, Op: op, Err: err, What: fmt.Sprintf("%s gave no answer within %v", strings.Join(s.endpoints, ", "), s.timeout),
+		Kind: Timeout, Op: op, Err: err, What: fmt.Sprintf("%s gave no answer within %v", strings.Join(s.Endpoints(), ", "), s.timeout),
 		Do: "check etcd's health (etcdctl endpoint health --cluster); allow more time if it is only slow",
 	}
 }

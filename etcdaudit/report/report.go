@@ -22,15 +22,14 @@ import (
 func New(scope *auditv1.Scope, tool *auditv1.Tool, in rules.Input, failOn auditv1.Severity) *auditv1.Report {
 	scope.KeysRead = rules.Count(in.Inventory.Keys)
 	scope.ValueBytes = in.Inventory.Bytes
-	scope.Text = fmt.Sprintf("%s at revision %d of etcd cluster %s (%s), keys under %s",
-		scope.Layer, scope.Revision, scope.ClusterId, strings.Join(scope.Endpoints, ", "), scope.Prefix)
+	scope.Text = fmt.Sprintf("%s at revision %d of %s, keys under %s", scope.Layer, scope.Revision, source(scope), scope.Prefix)
 	checks := rules.Evaluate(in)
 	return &auditv1.Report{
 		Scope:        scope,
 		Verdict:      verdict(checks, failOn),
 		Checks:       checks,
 		Resources:    resources(in),
-		NotEvaluated: notEvaluated(in.Inventory),
+		NotEvaluated: notEvaluated(scope, in),
 		Tool:         tool,
 	}
 }
@@ -63,27 +62,6 @@ func verdict(checks []*auditv1.Check, failOn auditv1.Severity) *auditv1.Verdict 
 		v.Text += "; below it: " + strings.Join(minor, ", ")
 	}
 	return v
-}
-
-// notEvaluated lists what else the etcd holds, and where values survive that a
-// scan of live values does not see.
-func notEvaluated(inv *inventory.Inventory) []*auditv1.Layer {
-	layer := func(name, reason string) *auditv1.Layer {
-		return &auditv1.Layer{Name: name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: reason}
-	}
-	layers := []*auditv1.Layer{
-		layer("history (older revisions)", "etcd keeps overwritten and deleted values until they are compacted"),
-		layer("free pages of the database file", "compacted values stay readable in the file of every member until it is defragmented"),
-		layer("write-ahead log", "every write stays in its segments until later traffic has replaced them"),
-		layer("snapshots and backups", "a copy keeps what was plaintext when it was taken, free pages included"),
-	}
-	switch elsewhere := "keys outside " + printable.Text(inv.Prefix) + "/"; {
-	case inv.Outside > 0:
-		layers = append(layers, layer(elsewhere, fmt.Sprintf("%d in this etcd, of another program or another API server: scan their prefix as well (--prefix)", inv.Outside)))
-	case inv.Outside < 0:
-		layers = append(layers, layer(elsewhere, "this user may not count them: whether there are any is not known"))
-	}
-	return layers
 }
 
 func resources(in rules.Input) []*auditv1.Resource {

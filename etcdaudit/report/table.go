@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -21,7 +23,7 @@ const listed = 10
 func Table(w io.Writer, r *auditv1.Report, color bool) error {
 	p := &printer{color: color}
 	p.line("Scope: %s", r.Scope.Text)
-	p.line("Read: %d keys with %s of values, all of the %d that etcd counts at that revision", r.Scope.KeysRead, size(r.Scope.ValueBytes), r.Scope.KeysCounted)
+	p.line("Read: %d keys with %s of values, all of the %d that %s counts at that revision", r.Scope.KeysRead, size(r.Scope.ValueBytes), r.Scope.KeysCounted, cmp.Or(r.Scope.StandIn, "etcd"))
 	if f := r.Scope.EncryptionConfigFile; f != "" {
 		p.line("Compared with: %s", f)
 	}
@@ -110,11 +112,10 @@ func plain() table.Style {
 }
 
 func storedAs(g *auditv1.Group) string {
-	switch g.Format {
-	case "protobuf", "json", "cbor", "unrecognised":
-		return "PLAINTEXT " + g.Format
-	case "unknown encryption":
-		return g.Format
+	for _, f := range storedvalue.Formats() {
+		if f.Plaintext() && f.String() == g.Format {
+			return "PLAINTEXT " + g.Format
+		}
 	}
 	if g.Problem != "" {
 		return "MALFORMED " + g.Format

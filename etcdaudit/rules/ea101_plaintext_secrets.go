@@ -14,13 +14,11 @@ func plaintextSecrets() Rule {
 			if o, ok := empty(in); ok {
 				return o
 			}
+			if o, ok := secretless(in); ok {
+				return o
+			}
 			secrets := in.Inventory.Secrets()
-			switch {
-			case secrets == nil && !in.Inventory.Has("namespaces"):
-				// A prefix one step too deep or too shallow shows Secrets as
-				// something else, and would be called clean.
-				return notEvaluated("there is neither a Secret nor a Namespace under " + in.Inventory.Prefix + "/: an API server stores its Namespaces under its --etcd-prefix; is that the --prefix?")
-			case secrets == nil:
+			if secrets == nil {
 				return notApplicable("there is no Secret under " + in.Inventory.Prefix + "/secrets/")
 			}
 			if plain := in.Inventory.PlaintextSecrets; len(plain) > 0 {

@@ -55,11 +55,13 @@ func All() []Rule {
 		unknownEncryption(),
 		staleKeys(),
 		plaintextOthers(),
+		kmsV1Values(),
 		plaintextThoughConfigured(),
 		staleProviders(),
 		encryptedUnconfigured(),
 		unreadable(),
 		secretsConfigured(),
+		kmsV1Configured(),
 	}
 }
 

@@ -19,10 +19,15 @@ type tally struct {
 	resources []string // "secrets (3 of 5)"
 	unknown   []string // resources whose rule is not known
 	unclear   int64    // values that may stand so, or not
+	foreign   []string // resources that the configuration is not for
 }
 
 func tallyStandings(in Input, wanted ...encryptionconfig.Standing) (t tally) {
 	for _, r := range in.Inventory.Resources() {
+		if Foreign(in, r) {
+			t.foreign = append(t.foreign, printable.Text(r.String()))
+			continue
+		}
 		rule, ok := in.Config.For(r.Resource)
 		if !ok || r.Name == inventory.Shapeless || r.Name == inventory.Other {
 			t.unknown = append(t.unknown, printable.Text(r.String()))
@@ -86,6 +91,9 @@ func standingCheck(status auditv1.Status, clean, found string, wanted ...encrypt
 		}
 		if reason := t.open(); reason != "" {
 			return notEvaluated(reason)
+		}
+		if len(t.foreign) > 0 {
+			clean += "; not judged, because this is the file of another API server: " + strings.Join(t.foreign, ", ")
 		}
 		return pass(clean)
 	}

@@ -9,17 +9,19 @@ import (
 // parsed key.
 type Key struct {
 	// Path is what follows the prefix and identifies the resource: "secrets",
-	// "services/specs", "example.com/widgets". See ResourceOf.
+	// "services/specs", "example.com/widgets". See Resource.
 	Path []byte
 	// Namespace is empty for cluster-scoped objects.
 	Namespace []byte
 	Name      []byte
+
+	openShift bool // under the prefix of OpenShift's own API servers
 }
 
 // ParseKey splits an etcd key as an API server builds it: prefix, resource,
 // namespace where there is one, name, with slashes between. The prefix has a
-// leading and no trailing slash ("/registry", or "/kubernetes.io" on
-// OpenShift). The name is empty where nothing follows the last slash; an API
+// leading and no trailing slash ("/registry", or "/kubernetes.io" and
+// "/openshift.io" on OpenShift). The name is empty where nothing follows the last slash; an API
 // server builds no such key, but its LIST reads it. A key of another shape gives
 // false.
 func ParseKey(prefix string, key []byte) (Key, bool) {
@@ -32,21 +34,44 @@ func ParseKey(prefix string, key []byte) (Key, bool) {
 	if path <= 0 {
 		return Key{}, false
 	}
-	// A resource of the API server's own groups has a path of one part, whatever
-	// its group. Custom and aggregated resources have group and resource, and
-	// their groups always contain a dot. Services share one first part.
-	if bytes.IndexByte(rest[:path], '.') >= 0 || string(rest[:path]) == "services" {
-		second := bytes.IndexByte(rest[path+1:], '/')
-		if second <= 0 {
+	k := Key{openShift: openShift(prefix)}
+	for parts := k.parts(rest[:path]); parts > 1; parts-- {
+		next := bytes.IndexByte(rest[path+1:], '/')
+		if next <= 0 {
 			return Key{}, false
 		}
-		path += 1 + second
+		path += 1 + next
 	}
-	k := Key{Path: rest[:path:path], Name: rest[path+1:]}
+	k.Path, k.Name = rest[:path:path], rest[path+1:]
 	if slash := bytes.IndexByte(k.Name, '/'); slash >= 0 {
 		k.Namespace, k.Name = k.Name[:slash:slash], k.Name[slash+1:]
 	}
 	return k, true
+}
+
+// parts is the number of parts that a path has, by its first. A resource of the
+// API server's own groups has one, whatever its group. Custom and aggregated
+// resources have group and resource, and their groups always contain a dot.
+// Services share one first part.
+func (k Key) parts(first []byte) int {
+	switch {
+	case bytes.IndexByte(first, '.') >= 0, string(first) == "services":
+		return 2
+	case k.openShift:
+		return openShiftParts(first)
+	default:
+		return 1
+	}
+}
+
+// Resource returns the resource that the key's object is of.
+func (k Key) Resource() Resource {
+	if k.openShift {
+		if r, ok := openShiftResource(string(k.Path)); ok {
+			return r
+		}
+	}
+	return ResourceOf(string(k.Path))
 }
 
 // IsSecret reports whether the key holds a core Secret.
@@ -64,6 +89,9 @@ type Resource struct {
 	// allocations, leases of masters). It has no REST API, and no entry of an
 	// EncryptionConfiguration reaches it, not even "*.*".
 	Internal bool
+	// Server is the API server that stores it, where several share a prefix:
+	// OpenShiftAPIServer or OAuthAPIServer, else empty.
+	Server string
 }
 
 // String returns "name" or "name.group".
@@ -74,7 +102,7 @@ func (r Resource) String() string {
 	return r.Name + "." + r.Group
 }
 
-// ResourceOf returns the resource that is stored under a key's path. The
+// ResourceOf returns the resource that a kube-apiserver stores under a path. The
 // resources are those of Kubernetes 1.36 and 1.37
 // (test/integration/etcd/data.go of k8s.io/kubernetes), which includes those of
 // older versions that are still stored in the same place.

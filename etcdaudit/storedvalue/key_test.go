@@ -1,6 +1,7 @@
 package storedvalue_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -97,8 +98,16 @@ func TestEveryBuiltInResourceIsKnown(t *testing.T) {
 		if r := storedvalue.ResourceOf(path); r.String() != want || !r.Known || r.Internal {
 			t.Errorf("%s: got %s, known %v, internal %v; want %s", path, r, r.Known, r.Internal, want)
 		}
+		if r := storedvalue.ResourceOf(path); !storedvalue.Located(r.Group, r.Name) && !strings.Contains(path, ".") {
+			t.Errorf("%s is not known to be under %s", r, path)
+		}
 	}
 	if r := storedvalue.ResourceOf("ranges"); !r.Internal {
 		t.Error("ranges are the API server's own")
+	}
+	for _, r := range []storedvalue.Resource{{Group: "example.com", Name: "gizmos"}, {Group: "example.com", Name: "secrets"}, {Name: "deployments"}, {Name: "ingress"}, {Name: "*"}} {
+		if storedvalue.Located(r.Group, r.Name) {
+			t.Errorf("%s is said to be known", r)
+		}
 	}
 }

@@ -16,6 +16,9 @@ const (
 	JSON
 	// CBOR is plaintext CBOR with the self-describing tag (KEP-4222).
 	CBOR
+	// YAML is plaintext YAML, of an API server with
+	// --storage-media-type=application/yaml.
+	YAML
 	// AESCBC is the aescbc provider.
 	AESCBC
 	// AESGCM is the aesgcm provider.
@@ -43,6 +46,8 @@ func (f Format) String() string {
 		return "json"
 	case CBOR:
 		return "cbor"
+	case YAML:
+		return "yaml"
 	case AESCBC:
 		return "aescbc"
 	case AESGCM:
@@ -62,7 +67,7 @@ func (f Format) String() string {
 
 // Plaintext reports whether values of this format can be read by whoever reads
 // etcd.
-func (f Format) Plaintext() bool { return f <= CBOR }
+func (f Format) Plaintext() bool { return f <= YAML }
 
 // Formats returns every format, in a stable order.
 func Formats() []Format {
@@ -105,7 +110,7 @@ type Value struct {
 // Encrypted reports whether the value is well-formed and encrypted by a
 // provider that this package knows.
 func (v Value) Encrypted() bool {
-	return v.Problem == NoProblem && v.Format > CBOR && v.Format != UnknownEncryption
+	return v.Problem == NoProblem && v.Format > YAML && v.Format != UnknownEncryption
 }
 
 // The first bytes of each format. "k8s:enc:" is reserved by the API server's
@@ -156,6 +161,9 @@ func plaintextFormat(value []byte) Format {
 	// The API server's JSON decoder skips leading space as well.
 	if trimmed := bytes.TrimLeft(value, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
 		return JSON
+	}
+	if isYAML(value) {
+		return YAML
 	}
 	return Unrecognised
 }

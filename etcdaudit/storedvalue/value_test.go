@@ -113,6 +113,7 @@ func TestMalformedValuesNameTheirProblem(t *testing.T) {
 		{"kms v2 with a negative DEK source type", sound().varint(5, 0xffffffffffffffff).value(), storedvalue.KMSv2, storedvalue.DEKSourceTypeUnknown},
 		{"kms v2 with an annotation key of one label", sound().annotation("kek", "v").value(), storedvalue.KMSv2, storedvalue.AnnotationKeyInvalid},
 		{"kms v2 with an annotation key in upper case", sound().annotation("Kek.Example", "v").value(), storedvalue.KMSv2, storedvalue.AnnotationKeyInvalid},
+		{"kms v2 whose first annotation key is invalid, and not the last", sound().annotation("Kek.Example", "v").annotation("kek.example", "v").value(), storedvalue.KMSv2, storedvalue.AnnotationKeyInvalid},
 		{"kms v2 with an empty annotation", sound().bytes(4, "").value(), storedvalue.KMSv2, storedvalue.AnnotationKeyInvalid},
 		{"kms v2 with an annotation that is no map entry", sound().bytes(4, "\x0a\x05a").value(), storedvalue.KMSv2, storedvalue.ObjectUndecodable},
 		{"kms v2 with annotations over 32 KiB", sound().annotation("a.b", strings.Repeat("v", 32<<10)).value(), storedvalue.KMSv2, storedvalue.AnnotationsTooLong},

@@ -23,11 +23,11 @@ func sound() Facts {
 	way := []Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
 	return Facts{
 		Now:    noon(),
-		Config: Config{OnRefusal: "withhold", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
+		Config: Config{Envelope: "local", OnRefusal: "withhold", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
 		Node: Node{
 			Plugin:     &Process{PID: 4711, CoreSoft: "0"},
 			Rights:     &process.Rights{UID: 998, GIDs: []int{990}},
-			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}}},
+			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}, Finds: Finds{Exists: true, Same: true}}},
 		},
 		Socket: Socket{
 			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Answer: Answer{Serving: true, OnRefusal: "withhold"}, Group: "kms",
@@ -134,11 +134,14 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.Socket.File.UID, f.Socket.File.Mode = 997, fs.ModeSocket|0o460
 		}, "KD-204", Fail, "may not connect"},
 		{"the API server is root without its capability", func(f facts) {
-			f.Node.APIServers[0] = APIServer{PID: 815, Rights: process.Rights{GIDs: []int{0}}}
+			f.Node.APIServers[0].Rights = process.Rights{GIDs: []int{0}}
 		}, "KD-204", Fail, "may not enter"},
 		{"one of two API servers may not connect", func(f facts) {
-			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, Rights: process.Rights{UID: 1000}})
+			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, Rights: process.Rights{UID: 1000}, Finds: Finds{Exists: true, Same: true}})
 		}, "KD-204", Fail, "process 816, uid 1000"},
+		{"the socket's directory is not mounted", func(f facts) { f.Node.APIServers[0].Finds = Finds{} }, "KD-204", Fail, "finds no socket"},
+		{"an older directory is mounted", func(f facts) { f.Node.APIServers[0].Finds.Same = false }, "KD-204", Fail, "finds another file"},
+		{"what the API server finds is not seen", func(f facts) { f.Node.APIServers[0].Finds = Finds{Err: "permission denied"} }, "KD-204", NotEvaluated, "permission denied"},
 		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", Fail, "does not list its user"},
 		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", Fail, "unknown user kube"},
 		{"no API server is seen", func(f facts) { f.Node.APIServers = nil }, "KD-204", NotEvaluated, "no kube-apiserver runs here"},
@@ -202,6 +205,9 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"the key can be backed up in the clear", func(f facts) { key(f).AllowPlaintextBackup = true }, "KD-603", Fail, "allow_plaintext_backup is on"},
 		{"old versions do not decrypt", func(f facts) { key(f).MinDecryption = 2 }, "KD-604", Warn, "min_decryption_version is 2 of 2"},
 		{"versions were trimmed", func(f facts) { key(f).MinAvailable = 2 }, "KD-604", Fail, "trimmed"},
+		{"an old version has no local KEK", func(f facts) { key(f).MinEncryption = 2 }, "KD-604", Warn, "derives no local KEK for version 1,"},
+		{"old versions have no local KEK", func(f facts) { key(f).Latest, key(f).MinEncryption = 4, 4 }, "KD-604", Warn, "derives no local KEK for versions 1 to 3,"},
+		{"some decrypt, fewer are derived", func(f facts) { key(f).Latest, key(f).MinDecryption, key(f).MinEncryption = 4, 2, 3 }, "KD-604", Warn, "derives no local KEK for version 2,"},
 		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", Fail, "nothing new can be sealed"},
 		{"the key rotates daily", func(f facts) { key(f).AutoRotate = 24 * time.Hour }, "KD-605", Warn, "every 24h"},
 
@@ -247,6 +253,25 @@ func TestEachFaultIsFound(t *testing.T) {
 		if !met[c.id] {
 			t.Errorf("%s was never broken", c.id)
 		}
+	}
+}
+
+func TestOnlyAKeyThatDerivesWantsALowEncryptionMinimum(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"Vault seals every seed":                func(f *Facts) { f.Config.Envelope = "vault" },
+		"the key only decrypts":                 func(f *Facts) { f.Vaults[0].Section = "previous[0]" },
+		"what is below does not decrypt either": func(f *Facts) { f.Vaults[0].Key.MinDecryption = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := sound()
+			f.Vaults[0].Key.MinEncryption = 2
+			change(&f)
+			for _, r := range Examine(f) {
+				if strings.Contains(r.Found, "min_encryption_version") {
+					t.Errorf("%s, %s: %s", r.Outcome, r.ID, r.Found)
+				}
+			}
+		})
 	}
 }
 
@@ -311,8 +336,8 @@ func TestARefusedRoleMayBeLockedOut(t *testing.T) {
 
 func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
 	for name, admit := range map[string]func(*Facts){
-		"root with its capability": func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Rights: process.Rights{Unbound: true}}} },
-		"the socket's own user":    func(f *Facts) { f.Node.APIServers = []APIServer{{PID: 815, Rights: process.Rights{UID: 998}}} },
+		"root with its capability": func(f *Facts) { f.Node.APIServers[0].Rights = process.Rights{Unbound: true} },
+		"the socket's own user":    func(f *Facts) { f.Node.APIServers[0].Rights = process.Rights{UID: 998} },
 		"a user that is listed":    func(f *Facts) { f.Config.AllowUIDs = []int{0, 997} },
 	} {
 		f := sound()

@@ -25,6 +25,7 @@ type Facts struct {
 
 // Config is what the configuration says that a check needs.
 type Config struct {
+	Envelope       string
 	OnRefusal      string
 	ReportAfter    time.Duration
 	RequestTimeout time.Duration
@@ -61,6 +62,17 @@ type Node struct {
 type APIServer struct {
 	PID int
 	process.Rights
+	Finds Finds
+}
+
+// Finds is what lies at the socket's path for a process that may have a root of its
+// own, as in a container.
+type Finds struct {
+	// Err is why that could not be seen.
+	Err    string
+	Exists bool
+	// Same is whether it is the file that lies there on this node.
+	Same bool
 }
 
 // Process is a running plugin, as /proc shows it.
@@ -77,8 +89,8 @@ type Socket struct {
 	Dir Path
 	// File is what lies at the path.
 	File Path
-	// Listens is whether a connection was accepted; else ConnectErr says why
-	// not, and Stale that a socket lies there which nobody serves.
+	// Listens is whether somebody listens; ConnectErr says why no connection was
+	// made, and Stale that a socket lies there which nobody serves.
 	Listens    bool
 	Stale      bool
 	ConnectErr string

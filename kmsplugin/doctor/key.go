@@ -79,17 +79,29 @@ func checkKeyExport(f Facts) []finding {
 }
 
 func checkKeyVersions(f Facts) []finding {
-	return eachKey(f, func(subject string, _ Vault, k Key) []finding {
+	return eachKey(f, func(subject string, v Vault, k Key) (all []finding) {
+		oldest := max(k.MinDecryption, 1)
 		switch {
 		case k.MinAvailable > 1:
 			return []finding{fail(subject, fmt.Sprintf("versions below %d were trimmed: what they sealed is lost", k.MinAvailable), "restore the key from a backup of Vault unless you know that nothing needs them")}
 		case k.MinEncryption > k.Latest:
 			return []finding{fail(subject, fmt.Sprintf("min_encryption_version is %d, the latest version %d: nothing new can be sealed", k.MinEncryption, k.Latest), "lower min_encryption_version")}
-		case k.MinDecryption > 1:
-			return []finding{warn(subject, fmt.Sprintf("min_decryption_version is %d of %d: Vault does not open what older ones sealed", k.MinDecryption, k.Latest), "make sure that nothing needs them: etcdaudit scan for live values, and think of backups of etcd. Lower it again if in doubt")}
-		default:
-			return []finding{pass(subject, fmt.Sprintf("%d, all of which decrypt", k.Versions))}
 		}
+		if oldest > 1 {
+			all = append(all, warn(subject, fmt.Sprintf("min_decryption_version is %d of %d: Vault does not open what older ones sealed", k.MinDecryption, k.Latest), "make sure that nothing needs them: etcdaudit scan for live values, and think of backups of etcd. Lower it again if in doubt"))
+		}
+		// Only the key that writes has local KEKs derived from it.
+		if v.Section == "vault" && f.Config.Envelope == "local" && k.MinEncryption > oldest {
+			versions := fmt.Sprintf("version %d", oldest)
+			if last := k.MinEncryption - 1; last > oldest {
+				versions = fmt.Sprintf("versions %d to %d", oldest, last)
+			}
+			all = append(all, warn(subject, fmt.Sprintf("min_encryption_version is %d: Vault derives no local KEK for %s, so a plugin that was restarted since opens in an outage only what it has opened before", k.MinEncryption, versions), "rewrite all Secrets that are under them; lower it until that is done"))
+		}
+		if len(all) == 0 {
+			all = append(all, pass(subject, fmt.Sprintf("%d, all of which decrypt", k.Versions)))
+		}
+		return all
 	})
 }
 

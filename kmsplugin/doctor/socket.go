@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -114,20 +115,32 @@ func checkAPIServerAccess(f Facts) (all []finding) {
 		return []finding{found}
 	}
 	for _, a := range f.Node.APIServers {
-		subject := fmt.Sprintf("process %d, uid %d", a.PID, a.UID)
-		const connect = 0o2 // unix(7): it takes write permission
-		switch {
-		case f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, a.UID):
-			all = append(all, fail(subject, "socket.allow-uids does not list its user: its connections are closed", "add the user to socket.allow-uids"))
-		case s.Dir.Mode.IsDir() && !may(a.Rights, search, s.Dir):
-			all = append(all, fail(subject, fmt.Sprintf("it may not enter the socket's directory (mode %04o, %s)", s.Dir.Mode.Perm(), s.Dir.Owner), "give the directory the API server's group, and mode 0750"))
-		case !may(a.Rights, connect, s.File):
-			all = append(all, fail(subject, fmt.Sprintf("it may not connect (mode %04o, %s, group %s)", s.File.Mode.Perm(), s.File.Owner, s.Group), "set socket.group to a group of the API server's user, and socket.mode: \"0660\""))
-		default:
-			all = append(all, pass(subject, "it may connect"))
-		}
+		all = append(all, checkOneAPIServer(f, a))
 	}
 	return all
+}
+
+func checkOneAPIServer(f Facts, a APIServer) finding {
+	s := f.Socket
+	subject := fmt.Sprintf("process %d, uid %d", a.PID, a.UID)
+	const connect = 0o2 // unix(7): it takes write permission
+	mount := "mount the directory " + path.Dir(s.Path) + " of the node at the same path into the API server's container (hostPath, type Directory; never the socket itself), and restart that"
+	switch {
+	case f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, a.UID):
+		return fail(subject, "socket.allow-uids does not list its user: its connections are closed", "add the user to socket.allow-uids")
+	case a.Finds.Err == "" && !a.Finds.Exists:
+		return fail(subject, "it finds no socket at this path: the socket's directory is not mounted into its container", mount)
+	case a.Finds.Err == "" && !a.Finds.Same:
+		return fail(subject, "it finds another file at this path than the plugin's socket: an older directory of this name, or the socket of a plugin that was replaced, is mounted into its container", mount)
+	case s.Dir.Mode.IsDir() && !may(a.Rights, search, s.Dir):
+		return fail(subject, fmt.Sprintf("it may not enter the socket's directory (mode %04o, %s)", s.Dir.Mode.Perm(), s.Dir.Owner), "give the directory the API server's group, and mode 0750")
+	case !may(a.Rights, connect, s.File):
+		return fail(subject, fmt.Sprintf("it may not connect (mode %04o, %s, group %s)", s.File.Mode.Perm(), s.File.Owner, s.Group), "set socket.group to a group of the API server's user, and socket.mode: \"0660\"")
+	case a.Finds.Err != "":
+		return notEvaluated(subject, "its rights let it connect; whether it finds the socket in its container could not be seen: "+a.Finds.Err, "run it as root on the node")
+	default:
+		return pass(subject, "it finds the socket and may connect")
+	}
 }
 
 // may reports whether somebody with these rights may do what want asks for.

@@ -38,8 +38,7 @@ const maxPath = 107 - len(newSuffix)
 const (
 	newSuffix  = ".new"
 	lockSuffix = ".lock"
-	// dialTimeout bounds the question whether somebody listens. A plugin whose
-	// queue is full answers no sooner, and still is one.
+	// dialTimeout bounds the question whether somebody listens.
 	dialTimeout = time.Second
 	lockTimeout = 10 * time.Second
 	everybody   = 0o007
@@ -174,6 +173,8 @@ func served(ctx context.Context, path string) (bool, error) {
 			return false, fmt.Errorf("close trial connection to %s: %w", path, err)
 		}
 		return true, nil
+	case errors.Is(err, syscall.EAGAIN):
+		return true, nil // connect(2): its queue is full, so somebody listens
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	default:

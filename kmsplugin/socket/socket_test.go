@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -197,4 +198,95 @@ func TestImpossibleConfigurationsAreNamed(t *testing.T) {
 			t.Errorf("a failed start left %s behind", e.Name())
 		}
 	}
+}
+
+func TestAPluginWhoseQueueIsFullStillServes(t *testing.T) {
+	c := config(t)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: c.Path}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		conn, err := net.Dial("unix", c.Path)
+		if errors.Is(err, syscall.EAGAIN) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if !c.InUse(t.Context()) {
+		t.Error("nobody is said to serve")
+	}
+	before, err := os.Lstat(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(t.Context(), c, Host{}); !errors.Is(err, errServed) {
+		t.Errorf("got %v", err)
+	}
+	if after, err := os.Lstat(c.Path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("its path was taken: %v", err)
+	}
+	c.Takeover = true
+	if l := mustListen(t, c); !answers(t, l, c.Path) {
+		t.Error("it cannot be taken over")
+	}
+}
+
+func TestALockFileThatIsALinkIsNotFollowed(t *testing.T) {
+	for name, exists := range map[string]bool{"to a file": true, "to nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			target := filepath.Join(t.TempDir(), "target")
+			if exists {
+				if err := os.WriteFile(target, []byte("data"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink(target, c.Path+lockSuffix); err != nil {
+				t.Fatal(err)
+			}
+			if l, err := Listen(t.Context(), c, Host{}); err == nil || !strings.Contains(err.Error(), c.Path+lockSuffix) {
+				t.Errorf("got %v", err)
+				_ = l.Close()
+			}
+			if _, err := os.Lstat(target); (err == nil) != exists {
+				t.Errorf("what it leads to was made: %v", err)
+			}
+			if _, err := os.Lstat(c.Path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the socket is bound nevertheless: %v", err)
+			}
+		})
+	}
+}
+
+func TestOnlyOneHoldsTheLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // so that nobody waits
+	unlock, err := lock(ended, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := lock(ended, path); err == nil {
+		second()
+		t.Error("two hold it")
+	} else if !strings.Contains(err.Error(), "another plugin is starting") {
+		t.Error(err)
+	}
+	unlock()
+	again, err := lock(ended, path)
+	if err != nil {
+		t.Fatalf("nobody holds it: %v", err)
+	}
+	again()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
@@ -106,7 +107,7 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 	}
 	p.graceful = true
 	p.ready = p.listening
-	p.conn, err = grpc.NewClient("unix://"+p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	p.conn, err = grpc.NewClient("unix://"+p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()), quickToReturn())
 	if err != nil {
 		return nil, fmt.Errorf("make a client of %s: %w", name, err)
 	}
@@ -122,6 +123,15 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 		return nil, errors.Join(err, discard(p.Process))
 	}
 	return p, nil
+}
+
+// quickToReturn makes a client find a plugin again soon after that was started. By
+// default it would wait for longer the longer the plugin was away, up to two minutes.
+func quickToReturn() grpc.DialOption {
+	return grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.6, MaxDelay: 250 * time.Millisecond},
+		MinConnectTimeout: 20 * time.Second, // gRPC's own; it bounds a hang
+	})
 }
 
 func pluginConfig(opts PluginOptions, socket, listen string) map[string]any {
@@ -194,6 +204,11 @@ func (p *Plugin) listening(ctx context.Context) error {
 		return err
 	}
 	return conn.Close()
+}
+
+// WaitFor waits until the plugin does what goal says, which completes "wait for X to".
+func (p *Plugin) WaitFor(ctx context.Context, goal string, cond func(context.Context) error) error {
+	return p.wait(ctx, goal, cond)
 }
 
 // WaitServing waits until Status is ok.

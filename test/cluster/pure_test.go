@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sealproof/sealproof/test/components"
 )
@@ -130,4 +132,33 @@ func TestTheEnvironmentChoosesVersions(t *testing.T) {
 			t.Errorf("%s: %q and %q were chosen", name, got.Etcd, got.APIServer)
 		}
 	}
+}
+
+// TestAReadIsComparedWithWhatMayBeStoredWhileItIsMade takes a read through writes that
+// overlap with it.
+func TestAReadIsComparedWithWhatMayBeStoredWhileItIsMade(t *testing.T) {
+	t.Parallel()
+	w := NewSecretWriter()
+	key := types.NamespacedName{Namespace: "default", Name: "some"}
+	value := func(n byte) digest { return digest{n} }
+	check := func(when string, confirmed int, want ...byte) {
+		t.Helper()
+		for n := byte(1); n <= 5; n++ {
+			if got := w.entries[key].allows(value(n), confirmed); got != slices.Contains(want, n) {
+				t.Errorf("%s, value %d may be read: %v", when, n, got)
+			}
+		}
+	}
+	first := w.send(key, value(1))
+	check("while the first write is made", -1, 1)
+	first()
+	w.send(key, value(2)) // fails
+	check("after a write that failed", 0, 1, 2)
+	third := w.send(key, value(3))
+	before := w.entries[key].confirmed // a read begins
+	third()
+	check("begun after the third write was confirmed", w.entries[key].confirmed, 3)
+	w.send(key, value(4))()
+	check("begun before the third and ended after the fourth", before, 1, 2, 3, 4)
+	check("begun after the fourth", w.entries[key].confirmed, 4)
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -29,22 +29,31 @@ const parallel = 8
 // writes to one Secret must not overlap.
 type SecretWriter struct {
 	mu      sync.Mutex
-	entries map[types.NamespacedName]entry
+	entries map[types.NamespacedName]*history
 }
 
-// entry is what may be in one Secret.
-type entry struct {
-	// stored is the digest of the last write that was confirmed; empty if none
-	// was.
-	stored string
-	// maybe are those of later writes that failed: an error does not say that
-	// nothing was written.
-	maybe []string
+// digest is that of a value.
+type digest [sha256.Size]byte
+
+// history is every value that was ever sent to one Secret, in order. All of them
+// are kept, so that a read that overlaps with writes can be judged.
+type history struct {
+	sent []digest
+	// confirmed is the place of the last write that was confirmed; -1 if none was.
+	// Any later one may be stored or not: an error does not say that nothing was
+	// written.
+	confirmed int
+}
+
+// allows reports whether a read may find a value: the one that was confirmed last when
+// the read began, which is at a place, or one that was sent later.
+func (h *history) allows(value digest, confirmed int) bool {
+	return slices.Contains(h.sent[max(confirmed, 0):], value)
 }
 
 // NewSecretWriter returns a writer that has written nothing yet.
 func NewSecretWriter() *SecretWriter {
-	return &SecretWriter{entries: make(map[types.NamespacedName]entry)}
+	return &SecretWriter{entries: make(map[types.NamespacedName]*history)}
 }
 
 // Len is the number of Secrets that were written with success.
@@ -52,8 +61,8 @@ func (w *SecretWriter) Len() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
-	for _, e := range w.entries {
-		if e.stored != "" {
+	for _, h := range w.entries {
+		if h.confirmed >= 0 {
 			n++
 		}
 	}
@@ -79,12 +88,7 @@ func (w *SecretWriter) Put(ctx context.Context, a *APIServer, namespace, name st
 // PutValue writes a given value to a Secret, which it creates if need be.
 func (w *SecretWriter) PutValue(ctx context.Context, a *APIServer, namespace, name string, value []byte) error {
 	key := types.NamespacedName{Namespace: namespace, Name: name}
-	digest := digestOf(value)
-	w.mu.Lock()
-	e := w.entries[key]
-	e.maybe = append(slices.Clip(e.maybe), digest)
-	w.entries[key] = e
-	w.mu.Unlock()
+	confirm := w.send(key, sha256.Sum256(value))
 
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -99,35 +103,49 @@ func (w *SecretWriter) PutValue(ctx context.Context, a *APIServer, namespace, na
 	if err != nil {
 		return fmt.Errorf("write the Secret %s on %s: %w", key, a.name, err)
 	}
-	w.mu.Lock()
-	w.entries[key] = entry{stored: digest}
-	w.mu.Unlock()
+	confirm()
 	return nil
+}
+
+// send notes that a value is about to be written, and returns what confirms it.
+func (w *SecretWriter) send(key types.NamespacedName, value digest) (confirm func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.entries[key]
+	if h == nil {
+		h = &history{confirmed: -1}
+		w.entries[key] = h
+	}
+	h.sent = append(h.sent, value)
+	place := len(h.sent) - 1
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		h.confirmed = place
+	}
 }
 
 // ReadBackAll reads every Secret that was ever written from one API server and
 // compares it. Each is a GET without a resourceVersion, which the server
-// answers from etcd and not from its watch cache. It returns how many were
-// read and right; the error names the others, at most 20 of them.
+// answers from etcd and not from its watch cache. Others may write meanwhile. It
+// returns how many were read and right; the error names the others, at most 20 of
+// them.
 func (w *SecretWriter) ReadBackAll(ctx context.Context, a *APIServer) (right int, err error) {
 	w.mu.Lock()
-	entries := make(map[types.NamespacedName]entry, len(w.entries))
-	for k, e := range w.entries {
-		entries[k] = e
-	}
+	keys := slices.Collect(maps.Keys(w.entries))
 	w.mu.Unlock()
 
 	var mu sync.Mutex
 	var wrong []error
 	var g errgroup.Group
 	g.SetLimit(parallel)
-	for key, e := range entries {
+	for _, key := range keys {
 		g.Go(func() error {
-			found, err := readBack(ctx, a, key, e)
+			found, err := w.readBack(ctx, a, key)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				wrong = append(wrong, fmt.Errorf("%s: %w", key, err))
+				wrong = append(wrong, err)
 			} else if found {
 				right++
 			}
@@ -139,29 +157,47 @@ func (w *SecretWriter) ReadBackAll(ctx context.Context, a *APIServer) (right int
 		return right, nil
 	}
 	return right, fmt.Errorf("%d of %d Secrets could not be read back from %s:\n%w",
-		len(wrong), len(entries), a.name, errors.Join(wrong[:min(len(wrong), 20)]...))
+		len(wrong), len(keys), a.name, errors.Join(wrong[:min(len(wrong), 20)]...))
 }
 
-// readBack compares one Secret. It is rightly absent only if no write to it
-// was ever confirmed.
-func readBack(ctx context.Context, a *APIServer, key types.NamespacedName, e entry) (found bool, err error) {
+// ErrNotAsWritten says that an API server answered, and that what it answered is not
+// what was written: another value, or that there is no such Secret.
+var ErrNotAsWritten = errors.New("not as it was written")
+
+// ReadBack is ReadBackAll for one Secret. An error that does not wrap
+// ErrNotAsWritten says only that the Secret could not be read.
+func (w *SecretWriter) ReadBack(ctx context.Context, a *APIServer, namespace, name string) error {
+	_, err := w.readBack(ctx, a, types.NamespacedName{Namespace: namespace, Name: name})
+	return err
+}
+
+// readBack compares one Secret. It is rightly absent only if no write to it was
+// confirmed before it was asked for.
+func (w *SecretWriter) readBack(ctx context.Context, a *APIServer, key types.NamespacedName) (found bool, err error) {
+	w.mu.Lock()
+	h := w.entries[key]
+	if h == nil {
+		w.mu.Unlock()
+		return false, fmt.Errorf("%s: %w: it never was", key, ErrNotAsWritten)
+	}
+	confirmed := h.confirmed
+	w.mu.Unlock()
+
 	secret, err := a.client.CoreV1().Secrets(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) && e.stored == "" {
+	switch {
+	case apierrors.IsNotFound(err) && confirmed < 0:
 		return false, nil
+	case apierrors.IsNotFound(err):
+		return false, fmt.Errorf("%s: %w: %w", key, ErrNotAsWritten, err)
+	case err != nil:
+		return false, fmt.Errorf("%s: %w", key, err)
 	}
-	if err != nil {
-		return false, err
-	}
-	digest := digestOf(secret.Data[SecretField])
-	if digest != e.stored && !slices.Contains(e.maybe, digest) {
-		return true, errors.New("it holds another value than was written")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !h.allows(sha256.Sum256(secret.Data[SecretField]), confirmed) {
+		return true, fmt.Errorf("%s: %w: it holds another value", key, ErrNotAsWritten)
 	}
 	return true, nil
-}
-
-func digestOf(value []byte) string {
-	sum := sha256.Sum256(value)
-	return hex.EncodeToString(sum[:])
 }
 
 // RewriteAll updates every Secret of every namespace without changing it, so

@@ -143,7 +143,7 @@ func (v *Vault) bringUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := first.waitAnswer(ctx); err != nil {
+	if err := first.WaitAnswer(ctx); err != nil {
 		return err
 	}
 	if err := v.initialise(ctx, first); err != nil {
@@ -193,7 +193,7 @@ func (v *Vault) join(ctx context.Context, first *VaultNode) error {
 		return fmt.Errorf("read Vault's authority: %w", err)
 	}
 	for _, n := range v.nodes[1:] {
-		if err := n.waitAnswer(ctx); err != nil {
+		if err := n.WaitAnswer(ctx); err != nil {
 			return err
 		}
 		_, err := n.client.Sys().RaftJoinWithContext(ctx, &api.RaftJoinRequest{
@@ -229,8 +229,8 @@ func (v *Vault) allVote(ctx context.Context, leader *VaultNode) error {
 	return nil
 }
 
-// waitAnswer waits until the node answers at all, sealed or not.
-func (n *VaultNode) waitAnswer(ctx context.Context) error {
+// WaitAnswer waits until the node answers at all, sealed or not.
+func (n *VaultNode) WaitAnswer(ctx context.Context) error {
 	return n.wait(ctx, "answer", func(ctx context.Context) error {
 		_, err := n.client.Sys().HealthWithContext(ctx)
 		return err
@@ -261,8 +261,30 @@ func (n *VaultNode) unsealed(ctx context.Context) error {
 	return nil
 }
 
+// WaitUnsealed unseals the node and waits until it is, whether it finds a leader or
+// not: of a cluster without a quorum no node does.
+func (n *VaultNode) WaitUnsealed(ctx context.Context) error {
+	return n.wait(ctx, "be unsealed", func(ctx context.Context) error {
+		health, err := n.client.Sys().HealthWithContext(ctx)
+		if err == nil && health.Sealed {
+			_, err = n.client.Sys().UnsealWithContext(ctx, n.vault.unsealKey)
+			err = errors.Join(err, errors.New("it was sealed"))
+		}
+		return err
+	})
+}
+
 // Client is a client of this node that acts as root.
 func (n *VaultNode) Client() *api.Client { return n.client }
+
+// Leads reports whether this node is the leader, in its own eyes.
+func (n *VaultNode) Leads(ctx context.Context) (bool, error) {
+	answer, err := n.client.Sys().LeaderWithContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("ask %s who leads: %w", n.name, err)
+	}
+	return answer.IsSelf, nil
+}
 
 // Seal seals this node, which must be the leader.
 func (n *VaultNode) Seal(ctx context.Context) error {
@@ -318,12 +340,11 @@ func (v *Vault) Leader(ctx context.Context) (*VaultNode, error) {
 		if !n.Running() {
 			continue
 		}
-		leader, err := n.client.Sys().LeaderWithContext(ctx)
-		if err != nil {
-			errs = append(errs, err)
-		} else if leader.IsSelf {
+		leads, err := n.Leads(ctx)
+		if leads {
 			return n, nil
 		}
+		errs = append(errs, err)
 	}
 	return nil, errors.Join(append(errs, errors.New("no Vault node leads"))...)
 }

@@ -3,7 +3,9 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -110,4 +112,36 @@ func (v *Vault) RevokeLogins(ctx context.Context, authMount string) error {
 		return fmt.Errorf("revoke the tokens of auth/%s: %w", authMount, err)
 	}
 	return nil
+}
+
+// RevokeRole revokes every token that was given out to a role, through one node, and
+// returns how many there were. Other roles keep theirs.
+func (v *Vault) RevokeRole(ctx context.Context, through *VaultNode, role AppRole) (revoked int, err error) {
+	list, err := through.client.Logical().ListWithContext(ctx, "auth/token/accessors")
+	if err != nil {
+		return 0, fmt.Errorf("list the accessors of tokens: %w", err)
+	}
+	if list == nil {
+		return 0, nil
+	}
+	accessors, _ := list.Data["keys"].([]any)
+	for _, a := range accessors {
+		accessor, _ := a.(string)
+		token, err := through.client.Auth().Token().LookupAccessorWithContext(ctx, accessor)
+		if answer, ok := errors.AsType[*api.ResponseError](err); ok && (answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusNotFound) {
+			continue // it has expired since it was listed
+		}
+		if err != nil {
+			return revoked, fmt.Errorf("look a token up: %w", err)
+		}
+		metadata, _ := token.Data["meta"].(map[string]any)
+		if metadata["role_name"] != role.Name {
+			continue
+		}
+		if err := through.client.Auth().Token().RevokeAccessorWithContext(ctx, accessor); err != nil {
+			return revoked, fmt.Errorf("revoke a token of the role %s: %w", role.Name, err)
+		}
+		revoked++
+	}
+	return revoked, nil
 }

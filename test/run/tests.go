@@ -12,6 +12,7 @@ import (
 const (
 	endToEnd = "./test/e2e/..."
 	faults   = "./test/faults"
+	chaos    = "./test/chaos"
 )
 
 // testSteps are those of `make test`. The checks that find most mistakes in
@@ -24,6 +25,8 @@ func testSteps() []step {
 		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
 		// Together: the faults wait most of the time.
 		step{name: "end-to-end tests and faults", run: endToEndTests(nil, endToEnd, faults)},
+		// One fixed sequence; others are for `make chaos`.
+		step{name: "chaos", run: endToEndTests(nil, chaos)},
 		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
 			both := &syncWriter{w: out}
 			return command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream(ctx, both, both)
@@ -38,8 +41,8 @@ const (
 	endToEndLimit = "-timeout=60m"
 )
 
-// unitTests runs the tests of all packages but the end-to-end tests, the faults
-// and the benchmarks, with the race detector.
+// unitTests runs the tests of all packages but the end-to-end tests, the faults,
+// chaos and the benchmarks, with the race detector.
 func unitTests(ctx context.Context, out io.Writer) error {
 	list, err := command{args: []string{"go", "list", "./..."}}.quiet(ctx)
 	if err != nil {
@@ -47,7 +50,8 @@ func unitTests(ctx context.Context, out io.Writer) error {
 	}
 	args := []string{"-race", unitLimit}
 	for _, pkg := range strings.Fields(list) {
-		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/bench") {
+		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/bench") ||
+			strings.HasSuffix(pkg, "/test/chaos") { // test/chaos/plan takes seconds
 			continue
 		}
 		args = append(args, pkg)

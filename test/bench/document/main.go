@@ -8,15 +8,12 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 
+	"github.com/sealproof/sealproof/test/bench/chart"
 	"github.com/sealproof/sealproof/test/bench/record"
 )
 
@@ -24,15 +21,14 @@ func main() {
 	file := flag.String("record", "", "what the benchmarks recorded (required)")
 	page := flag.String("page", "docs/performance.md", "page to write into")
 	plots := flag.String("plots", "docs/performance", "directory of the plots")
-	format := flag.String("format", "svg", "svg, or png to look at")
 	flag.Parse()
-	if err := run(context.Background(), *file, *page, *plots, *format); err != nil {
+	if err := run(*file, *page, *plots); err != nil {
 		fmt.Fprintln(os.Stderr, "document:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, file, page, plots, format string) error {
+func run(file, page, plots string) error {
 	entries, err := record.Read(file)
 	if err != nil {
 		return err
@@ -46,7 +42,7 @@ func run(ctx context.Context, file, page, plots, format string) error {
 			return fmt.Errorf("write into %s: %w", page, err)
 		}
 	}
-	if err := draw(ctx, drawings(entries), plots, format); err != nil {
+	if err := draw(drawings(entries), plots); err != nil {
 		return err
 	}
 	if err := os.WriteFile(page, text, 0o644); err != nil { //nolint:gosec // a page that everybody may read
@@ -55,24 +51,19 @@ func run(ctx context.Context, file, page, plots, format string) error {
 	return nil
 }
 
-// draw has the plotting module, which is one of its own, draw.
-func draw(ctx context.Context, drawings []drawing, dir, format string) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("draw: %w", err)
-	}
+// draw writes each drawing into a file of its own.
+func draw(drawings []chart.Drawing, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // everybody may look
-		return fmt.Errorf("draw: %w", err)
+		return fmt.Errorf("create the directory of the plots: %w", err)
 	}
-	text, err := json.Marshal(drawings)
-	if err != nil {
-		return fmt.Errorf("draw: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "go", "run", "-C", "test/bench/plot", ".", "-dir", dir, "-format", format) //nolint:gosec // as the caller wants it
-	cmd.Stdin = bytes.NewReader(text)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("draw: %w", err)
+	for _, d := range drawings {
+		svg, err := d.SVG()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, d.Name+".svg"), svg, 0o644); err != nil { //nolint:gosec // likewise
+			return fmt.Errorf("write a plot: %w", err)
+		}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ type Limit struct {
 
 // Point is a quantile and its time in nanoseconds, or seconds since the start
 // and what was measured then.
-type Point [2]float64
+type Point = [2]float64
 
 // Figure is a number that is not a time.
 type Figure struct {

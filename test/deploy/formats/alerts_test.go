@@ -90,6 +90,7 @@ const healthy = `
   sealproof_key_id_info{job="kmsplugin",instance="b",key_id_hash="sha256:2"} _x61 1x60
   sealproof_next_write_version{job="kmsplugin",instance="a"} 0x56 2x3 0x60
   sealproof_promotion_timestamp_seconds{job="kmsplugin",instance="a"} 0x56 3600x3 0x60
+  sealproof_promotion_announced_timestamp_seconds{job="kmsplugin",instance="a"} 0x56 3600x3 0x60
   sealproof_kms_requests_total{job="kmsplugin",instance="a",method="Status",code="OK"} 0+60x120
   sealproof_kms_requests_total{job="kmsplugin",instance="a",method="Status",code="Unavailable"} 0x30 1x90
   sealproof_kms_request_duration_seconds_bucket{job="kmsplugin",instance="a",method="Status",le="0.001"} 0+60x120
@@ -164,6 +165,16 @@ func TestEachAlertFiresWhenItMust(t *testing.T) {
 	}
 	if len(cases) != len(deployedAlerts(t)) {
 		t.Errorf("%d cases for %d alerts", len(cases), len(deployedAlerts(t)))
+	}
+}
+
+func TestAPromotionThatIsPutOffAgainAndAgainIsOverdue(t *testing.T) {
+	const series = `  sealproof_next_write_version{instance="a"} 2x60
+  sealproof_promotion_timestamp_seconds{instance="a"} 300+60x60
+  sealproof_promotion_announced_timestamp_seconds{instance="a"} 300x60`
+	fired := firing(t, series, 60)
+	if len(fired) != 1 || fired["SealproofPromotionOverdue"] != 37 {
+		t.Errorf("fires after so many minutes: %v, want SealproofPromotionOverdue after 37", fired)
 	}
 }
 

@@ -331,8 +331,10 @@ type Scope struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=time,proto3" json:"time,omitempty"`
 	// The EncryptionConfiguration that the store was compared with, if any.
 	EncryptionConfigFile string `protobuf:"bytes,11,opt,name=encryption_config_file,json=encryptionConfigFile,proto3" json:"encryption_config_file,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// What answered in place of etcd, such as "kine"; empty for etcd itself.
+	StandIn       string `protobuf:"bytes,12,opt,name=stand_in,json=standIn,proto3" json:"stand_in,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Scope) Reset() {
@@ -438,6 +440,13 @@ func (x *Scope) GetTime() *timestamppb.Timestamp {
 func (x *Scope) GetEncryptionConfigFile() string {
 	if x != nil {
 		return x.EncryptionConfigFile
+	}
+	return ""
+}
+
+func (x *Scope) GetStandIn() string {
+	if x != nil {
+		return x.StandIn
 	}
 	return ""
 }
@@ -803,7 +812,7 @@ func (x *Resource) GetGroups() []*Group {
 type Group struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Values uint32                 `protobuf:"varint,1,opt,name=values,proto3" json:"values,omitempty"`
-	// "protobuf", "json", "cbor", "unrecognised", "aescbc", "aesgcm",
+	// "protobuf", "json", "cbor", "yaml", "unrecognised", "aescbc", "aesgcm",
 	// "secretbox", "kms v1", "kms v2" or "unknown encryption".
 	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
 	// The key's or the KMS provider's name.
@@ -1011,7 +1020,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
-	"\x06commit\x18\x03 \x01(\tR\x06commit\"\xe9\x02\n" +
+	"\x06commit\x18\x03 \x01(\tR\x06commit\"\x84\x03\n" +
 	"\x05Scope\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
 	"\x05layer\x18\x02 \x01(\tR\x05layer\x12\x1a\n" +
@@ -1026,7 +1035,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"valueBytes\x12.\n" +
 	"\x04time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x124\n" +
-	"\x16encryption_config_file\x18\v \x01(\tR\x14encryptionConfigFile\"\x88\x01\n" +
+	"\x16encryption_config_file\x18\v \x01(\tR\x14encryptionConfigFile\x12\x19\n" +
+	"\bstand_in\x18\f \x01(\tR\astandIn\"\x88\x01\n" +
 	"\aVerdict\x122\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x125\n" +

@@ -428,9 +428,13 @@ type Key struct {
 	Hazards     []*Hazard              `protobuf:"bytes,13,rep,name=hazards,proto3" json:"hazards,omitempty"`
 	// clock_ahead is how far the key store's clock is ahead of this node's.
 	ClockAhead *durationpb.Duration `protobuf:"bytes,14,opt,name=clock_ahead,json=clockAhead,proto3" json:"clock_ahead,omitempty"`
+	// announced is the instant that next_version had from its rotation on. promotes is
+	// later where this replica has not seen the key store for a while: it then waits
+	// for a whole promotion delay from its return.
+	Announced *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=announced,proto3" json:"announced,omitempty"`
 	// withheld is absent unless the key store refuses, for certain, something that
 	// this plugin still holds.
-	Withheld      *Withheld `protobuf:"bytes,15,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Withheld      *Withheld `protobuf:"bytes,16,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,6 +563,13 @@ func (x *Key) GetHazards() []*Hazard {
 func (x *Key) GetClockAhead() *durationpb.Duration {
 	if x != nil {
 		return x.ClockAhead
+	}
+	return nil
+}
+
+func (x *Key) GetAnnounced() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Announced
 	}
 	return nil
 }
@@ -1307,7 +1318,7 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x15\n" +
 	"\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x1a\n" +
-	"\bwritable\x18\x04 \x01(\bR\bwritable\"\xdb\x04\n" +
+	"\bwritable\x18\x04 \x01(\bR\bwritable\"\x95\x05\n" +
 	"\x03Key\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05mount\x18\x02 \x01(\tR\x05mount\x12\x12\n" +
@@ -1324,8 +1335,9 @@ const file_sealproof_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bversions\x18\f \x03(\v2\x1c.sealproof.plugin.v1.VersionR\bversions\x125\n" +
 	"\ahazards\x18\r \x03(\v2\x1b.sealproof.plugin.v1.HazardR\ahazards\x12:\n" +
 	"\vclock_ahead\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"clockAhead\x129\n" +
-	"\bwithheld\x18\x0f \x01(\v2\x1d.sealproof.plugin.v1.WithheldR\bwithheld\"\xb7\x01\n" +
+	"clockAhead\x128\n" +
+	"\tannounced\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tannounced\x129\n" +
+	"\bwithheld\x18\x10 \x01(\v2\x1d.sealproof.plugin.v1.WithheldR\bwithheld\"\xb7\x01\n" +
 	"\bWithheld\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1b\n" +
 	"\twhole_key\x18\x02 \x01(\bR\bwholeKey\x12/\n" +
@@ -1431,31 +1443,32 @@ var file_sealproof_plugin_v1_plugin_proto_depIdxs = []int32{
 	7,  // 10: sealproof.plugin.v1.Key.versions:type_name -> sealproof.plugin.v1.Version
 	9,  // 11: sealproof.plugin.v1.Key.hazards:type_name -> sealproof.plugin.v1.Hazard
 	17, // 12: sealproof.plugin.v1.Key.clock_ahead:type_name -> google.protobuf.Duration
-	6,  // 13: sealproof.plugin.v1.Key.withheld:type_name -> sealproof.plugin.v1.Withheld
-	17, // 14: sealproof.plugin.v1.Withheld.since:type_name -> google.protobuf.Duration
-	17, // 15: sealproof.plugin.v1.Withheld.left:type_name -> google.protobuf.Duration
-	16, // 16: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
-	17, // 17: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
-	17, // 18: sealproof.plugin.v1.Version.withheld_left:type_name -> google.protobuf.Duration
-	17, // 19: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
-	17, // 20: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
-	16, // 21: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	17, // 22: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
-	17, // 23: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
-	17, // 24: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
-	17, // 25: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
-	15, // 26: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
-	4,  // 27: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
-	17, // 28: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
-	0,  // 29: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
-	13, // 30: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
-	1,  // 31: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
-	14, // 32: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
-	31, // [31:33] is the sub-list for method output_type
-	29, // [29:31] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	16, // 13: sealproof.plugin.v1.Key.announced:type_name -> google.protobuf.Timestamp
+	6,  // 14: sealproof.plugin.v1.Key.withheld:type_name -> sealproof.plugin.v1.Withheld
+	17, // 15: sealproof.plugin.v1.Withheld.since:type_name -> google.protobuf.Duration
+	17, // 16: sealproof.plugin.v1.Withheld.left:type_name -> google.protobuf.Duration
+	16, // 17: sealproof.plugin.v1.Version.created:type_name -> google.protobuf.Timestamp
+	17, // 18: sealproof.plugin.v1.Version.lease_left:type_name -> google.protobuf.Duration
+	17, // 19: sealproof.plugin.v1.Version.withheld_left:type_name -> google.protobuf.Duration
+	17, // 20: sealproof.plugin.v1.Probe.last_good:type_name -> google.protobuf.Duration
+	17, // 21: sealproof.plugin.v1.Probe.failing:type_name -> google.protobuf.Duration
+	16, // 22: sealproof.plugin.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	17, // 23: sealproof.plugin.v1.Rehearsal.left:type_name -> google.protobuf.Duration
+	17, // 24: sealproof.plugin.v1.RehearseRequest.duration:type_name -> google.protobuf.Duration
+	17, // 25: sealproof.plugin.v1.RehearseResponse.elapsed:type_name -> google.protobuf.Duration
+	17, // 26: sealproof.plugin.v1.RehearseResponse.left:type_name -> google.protobuf.Duration
+	15, // 27: sealproof.plugin.v1.RehearseResponse.requests:type_name -> sealproof.plugin.v1.Requests
+	4,  // 28: sealproof.plugin.v1.RehearseResponse.serving:type_name -> sealproof.plugin.v1.Serving
+	17, // 29: sealproof.plugin.v1.RehearseResponse.could_last:type_name -> google.protobuf.Duration
+	0,  // 30: sealproof.plugin.v1.PluginService.GetInfo:input_type -> sealproof.plugin.v1.GetInfoRequest
+	13, // 31: sealproof.plugin.v1.PluginService.Rehearse:input_type -> sealproof.plugin.v1.RehearseRequest
+	1,  // 32: sealproof.plugin.v1.PluginService.GetInfo:output_type -> sealproof.plugin.v1.GetInfoResponse
+	14, // 33: sealproof.plugin.v1.PluginService.Rehearse:output_type -> sealproof.plugin.v1.RehearseResponse
+	32, // [32:34] is the sub-list for method output_type
+	30, // [30:32] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_plugin_v1_plugin_proto_init() }

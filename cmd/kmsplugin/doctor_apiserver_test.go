@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/test/cluster"
+)
+
+// listening returns the path of a socket in a directory of its own.
+func listening(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "finds") // a short path, as sockets need
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "kms.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return path
+}
+
+// apiServer is a process of that name, for which something is mounted over dir
+// first. It does what a container runtime does, as far as paths are concerned.
+func apiServer(t *testing.T, dir string, mount ...string) (pid int) {
+	t.Helper()
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "kube-apiserver")
+	text, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "3600")
+	if mount != nil {
+		script := `mount --make-rprivate / && mount "$@" && exec "$0" 3600`
+		cmd = exec.Command("sh", append([]string{"-c", script, program}, append(mount, dir)...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		if os.Geteuid() != 0 {
+			// In a user namespace of its own anybody is root.
+			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+		}
+	}
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start a process with mounts of its own: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	if err := cluster.Until(t.Context(), func(context.Context) error {
+		if status := statusOfAPIServer(fmt.Sprintf("/proc/%d", cmd.Process.Pid)); status == "" {
+			select {
+			case err := <-ended:
+				ended <- err
+				t.Fatalf("it has ended: %v: %s", err, said.String())
+			default:
+			}
+			return errors.New("it does not run yet")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid
+}
+
+func TestWhatAnAPIServerFindsIsSeenThroughItsOwnRoot(t *testing.T) {
+	socket, older := listening(t), listening(t)
+	dir := filepath.Dir(socket)
+	for name, tc := range map[string]struct {
+		mount []string
+		want  doctor.Finds
+	}{
+		"the same directory":       {nil, doctor.Finds{Exists: true, Same: true}},
+		"it is mounted":            {[]string{"--bind", dir}, doctor.Finds{Exists: true, Same: true}},
+		"it is not mounted":        {[]string{"-t", "tmpfs", "none"}, doctor.Finds{}},
+		"an older one of its name": {[]string{"--bind", filepath.Dir(older)}, doctor.Finds{Exists: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pid := apiServer(t, dir, tc.mount...)
+			all, problem := gatherAPIServers("/proc", socket)
+			i := slices.IndexFunc(all, func(a doctor.APIServer) bool { return a.PID == pid })
+			if problem != "" || i < 0 {
+				t.Fatalf("it is not found: %s, %+v", problem, all)
+			}
+			if all[i].Finds != tc.want || all[i].UID != os.Geteuid() {
+				t.Errorf("%+v, want %+v", all[i], tc.want)
+			}
+		})
+	}
+}
+
+// A process that hides its root from root itself takes another kernel, so this
+// process table is a directory.
+func TestARootThatCannotBeReadIsSaidToBe(t *testing.T) {
+	proc := t.TempDir()
+	socket := listening(t)
+	for pid, root := range map[int]string{7: "", 8: proc} {
+		dir := filepath.Join(proc, strconv.Itoa(pid))
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "status"), []byte("Name:\tkube-apiserver\nUid:\t0\t0\t0\t0\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if root != "" {
+			if err := os.Symlink(root, filepath.Join(dir, "root")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	found, problem := gatherAPIServers(proc, socket)
+	if problem != "" || len(found) != 2 || !strings.Contains(found[0].Finds.Err, "7/root") || found[1].Finds != (doctor.Finds{}) {
+		t.Errorf("%s, %+v", problem, found)
+	}
+	// The configured socket may be gone, or a directory have lost its own.
+	if finds := gatherFinds("/", filepath.Join(proc, "8", "status", "s")); finds != (doctor.Finds{}) {
+		t.Errorf("below a file: %+v", finds)
+	}
+}
+
+func TestLinksLeadWhereTheyLeadForTheOtherProcess(t *testing.T) {
+	root := t.TempDir()
+	socket := listening(t)
+	linked := filepath.Join(root, "there", "kms.sock")
+	for _, err := range []error{
+		os.Mkdir(filepath.Dir(linked), 0o700), os.Symlink(socket, linked),
+		os.MkdirAll(filepath.Join(root, filepath.Dir(socket)), 0o700),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := statIn(root, "/there/kms.sock"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a link out of the container leads to this node's own socket: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(root, socket), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := statIn(root, "/there/kms.sock"); err != nil {
+		t.Errorf("a link inside the container: %v", err)
+	}
+}

@@ -1,0 +1,100 @@
+package storedvalue
+
+import "strings"
+
+// OpenShift has two API servers besides its kube-apiserver, which share one
+// prefix and are configured by a file each (github.com/openshift:
+// openshift-apiserver, oauth-apiserver). Custom resources of OpenShift's groups
+// are stored by its kube-apiserver, under its own prefix.
+const (
+	OpenShiftAPIServer = "openshift-apiserver"
+	OAuthAPIServer     = "oauth-apiserver"
+)
+
+// openShift reports whether a prefix is that of OpenShift's own API servers.
+// Their paths mean something else under another prefix.
+func openShift(prefix string) bool { return strings.HasSuffix(prefix, "/openshift.io") }
+
+// openShiftParts is the number of parts of a path under OpenShift's prefix, by
+// its first.
+func openShiftParts(first []byte) int {
+	switch string(first) {
+	case "oauth", "registry":
+		return 2
+	case "authorization":
+		return 3
+	default:
+		return 1
+	}
+}
+
+// openShiftResource returns the resource under a path of OpenShift's prefix. The
+// paths are the plural names, but for specialDefaultResourcePrefixes of the two
+// servers (pkg/cmd/openshift-apiserver/openshiftapiserver/etcd.go,
+// pkg/cmd/oauth-apiserver/cmd.go). Those under registry/ and authorization/ are
+// of OpenShift 3.
+func openShiftResource(path string) (Resource, bool) {
+	of := func(server, group, name string) (Resource, bool) {
+		return Resource{Group: group + ".openshift.io", Name: name, Known: true, Server: server}, true
+	}
+	switch path {
+	case "oauth/accesstokens", "oauth/authorizetokens", "oauth/clients", "oauth/clientauthorizations":
+		return of(OAuthAPIServer, "oauth", strings.Replace(path, "/", "", 1))
+	case "useridentities":
+		return of(OAuthAPIServer, "user", "identities")
+	case "groups", "users":
+		return of(OAuthAPIServer, "user", path)
+
+	case "deploymentconfigs":
+		return of(OpenShiftAPIServer, "apps", path)
+	case "rolebindingrestrictions":
+		return of(OpenShiftAPIServer, "authorization", path)
+	case "authorization/cluster/policies":
+		return of(OpenShiftAPIServer, "authorization", "clusterpolicies")
+	case "authorization/cluster/policybindings":
+		return of(OpenShiftAPIServer, "authorization", "clusterpolicybindings")
+	case "authorization/local/policies":
+		return of(OpenShiftAPIServer, "authorization", "policies")
+	case "authorization/local/policybindings":
+		return of(OpenShiftAPIServer, "authorization", "policybindings")
+	case "buildconfigs", "builds":
+		return of(OpenShiftAPIServer, "build", path)
+	case "images", "imagestreams":
+		return of(OpenShiftAPIServer, "image", path)
+	case "registry/egressnetworkpolicy":
+		return of(OpenShiftAPIServer, "network", "egressnetworkpolicies")
+	case "registry/sdnnetnamespaces":
+		return of(OpenShiftAPIServer, "network", "netnamespaces")
+	case "registry/sdnnetworks":
+		return of(OpenShiftAPIServer, "network", "clusternetworks")
+	case "registry/sdnsubnets":
+		return of(OpenShiftAPIServer, "network", "hostsubnets")
+	case "clusterresourcequotas":
+		return of(OpenShiftAPIServer, "quota", path)
+	case "routes":
+		return of(OpenShiftAPIServer, "route", path)
+	case "rangeallocations", "securitycontextconstraints":
+		return of(OpenShiftAPIServer, "security", path)
+	case "brokertemplateinstances", "templateinstances", "templates":
+		return of(OpenShiftAPIServer, "template", path)
+	default:
+		return Resource{}, false
+	}
+}
+
+// OpenShiftServer returns the one of OpenShift's own API servers that serves a
+// group; empty for none.
+func OpenShiftServer(group string) string {
+	name, ok := strings.CutSuffix(group, ".openshift.io")
+	if !ok {
+		return ""
+	}
+	switch name {
+	case "oauth", "user":
+		return OAuthAPIServer
+	case "apps", "authorization", "build", "image", "network", "project", "quota", "route", "security", "template":
+		return OpenShiftAPIServer
+	default:
+		return ""
+	}
+}

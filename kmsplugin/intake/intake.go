@@ -1,0 +1,247 @@
+package intake
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// requestCost is charged for each request beside its bytes: what the server
+	// keeps of a stream and its headers, and the goroutine that serves it.
+	requestCost = 16 << 10
+	// frameCost is charged for each frame of a request beside its bytes. Without
+	// it a message that is sent byte by byte takes fifty times what it holds.
+	frameCost = 128
+	// stuck is how long a caller may read nothing of what is written to it.
+	stuck = 10 * time.Second
+)
+
+// Limits bound what callers may have under way, all of them together.
+type Limits struct {
+	Connections int
+	// Bytes bounds what is charged for requests that are not answered yet. A
+	// connection that is charged less than Share is read from even beyond that, so
+	// that nobody is kept out by others.
+	Bytes, Share int
+}
+
+// Listener is a listener whose connections keep to the limits.
+type Listener struct {
+	net.Listener
+	limits  Limits
+	refused func()
+
+	mu      sync.Mutex
+	changed sync.Cond // there may be more room, or a write has ended
+	waiting int       // for that
+	open    int       // connections
+	charged int
+}
+
+// Limit returns a listener that closes connections beyond the limit before a byte
+// is read, and then calls refused.
+func Limit(l net.Listener, limits Limits, refused func()) *Listener {
+	n := &Listener{Listener: l, limits: limits, refused: refused}
+	n.changed.L = &n.mu
+	return n
+}
+
+// Accept returns the next connection for which there is room.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if !l.enter() {
+			_ = c.Close()
+			l.refused()
+			continue
+		}
+		return &conn{Conn: c, l: l, remote: &remote{c.RemoteAddr()}, in: frames{skip: prefaceSize}, requests: map[uint32]int{}}, nil
+	}
+}
+
+func (l *Listener) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.limits.Connections {
+		return false
+	}
+	l.open++
+	return true
+}
+
+// wake has those look again who wait; l.mu is held.
+func (l *Listener) wake() {
+	if l.waiting > 0 {
+		l.changed.Broadcast()
+	}
+}
+
+// conn is a connection whose requests are charged.
+type conn struct {
+	net.Conn
+	l      *Listener
+	remote *remote
+	// unread are bytes that were received and not yet delivered for want of room.
+	// Only Read uses them.
+	unread []byte
+
+	// The rest is guarded by l.mu.
+	in, out  frames
+	last     uint32         // the newest request
+	requests map[uint32]int // what is charged for those that are not answered yet
+	charged  int
+	writing  bool
+	closed   bool
+}
+
+// remote is the address of one connection's caller, and equal to no other's: those
+// of unix sockets have no names.
+type remote struct{ net.Addr }
+
+// RemoteAddr implements net.Conn. A server can tell by it which requests came
+// over one connection.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// Read implements net.Conn. It delivers nothing while there is no room for what
+// the caller sends, nor while the caller leaves unread what is written to it: the
+// server would only queue more answers.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		c.await()
+		if len(c.unread) > 0 {
+			k := c.account(p[:copy(p, c.unread)])
+			c.unread = c.unread[k:]
+			if k > 0 || len(p) == 0 {
+				return k, nil
+			}
+			continue // others were quicker
+		}
+		n, err := c.Conn.Read(p)
+		k := c.account(p[:n])
+		if k == n {
+			return n, err
+		}
+		c.unread = bytes.Clone(p[k:n])
+		if k > 0 {
+			return k, nil // whatever the error is, the next read meets it again
+		}
+	}
+}
+
+// await returns once there is room, or nothing to wait for any more.
+func (c *conn) await() {
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	for !c.closed && (c.writing || !c.room()) {
+		c.l.waiting++
+		c.l.changed.Wait()
+		c.l.waiting--
+	}
+}
+
+// room reports whether another frame of this caller may be taken in; l.mu is held.
+func (c *conn) room() bool {
+	return c.l.charged < c.l.limits.Bytes || c.charged < c.l.limits.Share
+}
+
+// account charges for the frames in p, up to one for which there is no room. It
+// returns how many bytes may be delivered.
+func (c *conn) account(p []byte) (n int) {
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	for n < len(p) {
+		if c.in.between() && !c.closed && !c.room() {
+			return n
+		}
+		k, f, ok := c.in.next(p[n:])
+		n += k
+		if ok {
+			c.received(f)
+		}
+	}
+	return n
+}
+
+// received charges for a frame of the caller's; l.mu is held.
+func (c *conn) received(f frame) {
+	switch {
+	case f.kind == typeHeaders && f.stream > c.last:
+		c.last = f.stream
+		c.charge(f.stream, requestCost)
+	case f.kind == typeData:
+		if _, ok := c.requests[f.stream]; ok {
+			c.charge(f.stream, f.length+frameCost)
+		}
+	case f.kind == typeRSTStream:
+		c.settle(f.stream)
+	}
+}
+
+func (c *conn) charge(stream uint32, cost int) {
+	if c.closed {
+		return
+	}
+	c.requests[stream] += cost
+	c.charged += cost
+	c.l.charged += cost
+}
+
+// settle takes back what was charged for a request; l.mu is held.
+func (c *conn) settle(stream uint32) {
+	cost := c.requests[stream]
+	delete(c.requests, stream)
+	c.charged -= cost
+	c.l.charged -= cost
+	c.l.wake()
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	c.setWriting(true)
+	n, err := 0, c.SetWriteDeadline(time.Now().Add(stuck))
+	if err == nil {
+		n, err = c.Conn.Write(p)
+	}
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	for sent := p[:n]; len(sent) > 0; {
+		k, f, ok := c.out.next(sent)
+		sent = sent[k:]
+		if ok && f.ends() {
+			c.settle(f.stream)
+		}
+	}
+	c.writing = false
+	c.l.wake()
+	return n, err
+}
+
+func (c *conn) setWriting(writing bool) {
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	c.writing = writing
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}
+
+func (c *conn) leave() {
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.l.open--
+	c.l.charged -= c.charged
+	c.requests, c.charged = nil, 0
+	c.l.wake()
+}

@@ -1,0 +1,128 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	kms "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/cluster/clustertest"
+	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/internal/rig"
+)
+
+// TestWhateverCallersDoTheShippedLimitHolds has more connections than the plugin
+// takes do the worst that a socket allows, one way after the other, while Vault
+// hangs.
+func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
+	const connections = 80
+	ctx := t.Context()
+	limit, environment := shipped(t)
+	c := clustertest.New(t, components.Vault, components.KMSPlugin)
+	vault := rig.Must(c.StartVault(ctx, 1))(t)
+	if err := vault.CreateKey(ctx, keyName, nil); err != nil {
+		t.Fatal(err)
+	}
+	role := rig.Must(vault.AppRole(ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
+	proxy := rig.Must(c.StartProxy(vault.Address(0)))(t)
+	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName, Addresses: []string{proxy.URL}, Env: environment}))(t)
+	if err := proxy.Hang(); err != nil {
+		t.Fatal(err)
+	}
+	conn := rig.Must(grpc.NewClient("unix://"+p.Socket(), grpc.WithTransportCredentials(insecure.NewCredentials())))(t)
+	defer conn.Close()
+	honest := kms.NewKeyManagementServiceClient(conn)
+	serves := func() {
+		t.Helper()
+		// A bound on a hang, not on how fast this machine is.
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		e, err := honest.Encrypt(ctx, &kms.EncryptRequest{Plaintext: make([]byte, 32), Uid: "honest"}, grpc.WaitForReady(true))
+		if err == nil {
+			_, err = honest.Decrypt(ctx, &kms.DecryptRequest{Ciphertext: e.Ciphertext, KeyId: e.KeyId, Annotations: e.Annotations, Uid: "honest"})
+		}
+		if err == nil {
+			_, err = honest.Status(ctx, &kms.StatusRequest{})
+		}
+		if err != nil {
+			t.Errorf("somebody else is not served: %v", err)
+		}
+	}
+	serves()
+	t.Logf("at rest: %d MiB", memory(t, p.PID(), "VmRSS")>>20)
+	for _, k := range attacks {
+		resetPeak(p.PID())
+		var wg sync.WaitGroup
+		attackers := make([]*attacker, connections)
+		for n := range attackers {
+			wg.Go(func() {
+				a, err := k.dial(p.Socket())
+				for i := 0; i < k.times && err == nil; i++ {
+					err = k.step(a, n*k.times+i)
+				}
+				attackers[n] = a
+			})
+		}
+		wg.Wait()
+		serves()
+		for _, a := range attackers {
+			if a != nil {
+				_ = a.conn.Close()
+			}
+		}
+		most := memory(t, p.PID(), "VmHWM")
+		t.Logf("%s: %d MiB at most", k.name, most>>20)
+		if most > limit-slack {
+			t.Errorf("%s: the plugin takes %d MiB; %d MiB are allowed, of which %d are kept for what the kernel adds", k.name, most>>20, limit>>20, slack>>20)
+		}
+	}
+}
+
+// slack is left for what a limit counts beside resident memory: what answers take
+// in the sockets of those who do not read them.
+const slack = 24 << 20
+
+// resetPeak makes VmHWM begin anew (proc(5), clear_refs). Without the right to do
+// so it is the most of everything so far, which is as good a bound.
+func resetPeak(pid int) {
+	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte("5"), 0)
+}
+
+// shipped is the memory limit that both manifests set, the smaller if they differ,
+// and what both tell Go about it.
+func shipped(t *testing.T) (limit int64, environment []string) {
+	t.Helper()
+	unit, pod := read(t, "systemd/kmsplugin.service"), read(t, "static-pod/kmsplugin.yaml")
+	first := find(t, unit, `(?m)^MemoryMax=(\d+)M$`)
+	second := find(t, pod, `(?m)^ +limits:\n +memory: (\d+)Mi$`)
+	goal := find(t, unit, `(?m)^Environment=GOMEMLIMIT=(\d+)MiB$`)
+	if other := find(t, pod, `\{name: GOMEMLIMIT, value: (\d+)MiB\}`); other != goal {
+		t.Errorf("GOMEMLIMIT is %d in one manifest and %d in the other", goal, other)
+	}
+	return min(first, second) << 20, []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", goal)}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	return string(rig.Must(os.ReadFile(filepath.Join("..", "..", "deploy", name)))(t))
+}
+
+// find returns the number that a pattern captures.
+func find(t *testing.T, text, pattern string) int64 {
+	t.Helper()
+	match := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	if match == nil {
+		t.Fatalf("nothing matches %s", pattern)
+	}
+	return rig.Must(strconv.ParseInt(match[1], 10, 64))(t)
+}
