@@ -424,7 +424,7 @@ func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 				if told := v[0].GetUnconfirmed(); told == "" || told == "no answer" || v[1].GetUnconfirmed() != "" {
 					t.Errorf("info says %q of it, and %q of the other", told, v[1].GetUnconfirmed())
 				}
-				if n := r.gauges("sealproof_unconfirmed_versions")[""]; n != 1 {
+				if n := r.labelled("sealproof_unconfirmed_versions")[""]; n != 1 {
 					t.Errorf("%v versions are said to be unconfirmed", n)
 				}
 				time.Sleep(2 * time.Hour)
@@ -439,9 +439,9 @@ func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 	}
 }
 
-// gauges returns the values of one metric by the values of its labels but source,
+// labelled returns the values of one metric by the values of its labels but source,
 // which must be that of the key that writes.
-func (r *replica) gauges(name string) map[string]float64 {
+func (r *replica) labelled(name string) map[string]float64 {
 	r.t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(r.kms))
@@ -477,10 +477,10 @@ func TestMetricsAndInfoSayWhatIsWithheldAndUntilWhen(t *testing.T) {
 		says := func(keyNo, keyYes, versionNo, versionYes, hours float64) {
 			t.Helper()
 			want := map[string]float64{"key no": keyNo, "key yes": keyYes, "version no": versionNo, "version yes": versionYes}
-			if got := r.gauges("sealproof_withheld_versions"); !maps.Equal(got, want) {
+			if got := r.labelled("sealproof_withheld_versions"); !maps.Equal(got, want) {
 				t.Errorf("withheld: %v, want %v", got, want)
 			}
-			left := r.gauges("sealproof_withheld_remaining_seconds")[""]
+			left := r.labelled("sealproof_withheld_remaining_seconds")[""]
 			if d := hours*3600 - left; d < 0 || d > 60 {
 				t.Errorf("%v seconds are left, want a little less than %v hours", left, hours)
 			}
