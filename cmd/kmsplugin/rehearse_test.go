@@ -75,6 +75,7 @@ func TestARehearsalSaysWhatItCost(t *testing.T) {
 	}{
 		"nothing-failed":   {healthy(), 0, 0},
 		"decrypts-failed":  {troubled(), 3, 1},
+		"one-failed":       {healthy(), 1, 1},
 		"vault-wraps-all":  {func() *pluginv1.GetInfoResponse { i := healthy(); i.Envelope = "vault"; return i }(), 0, 0},
 		"kept-by-systemd":  {func() *pluginv1.GetInfoResponse { i := healthy(); i.Keep = "systemd"; return i }(), 0, 0},
 		"nobody-asked-yet": {healthy(), -1, 0},

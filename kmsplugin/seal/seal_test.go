@@ -246,6 +246,9 @@ func TestWhatIsMalformedIsNamed(t *testing.T) {
 	if err := CheckSeed(nil); !errors.Is(err, ErrMalformed) {
 		t.Errorf("empty seed: got %v", err)
 	}
+	if err := CheckSeed(make([]byte, MaxSeed)); err != nil {
+		t.Errorf("the largest seed: %v", err)
+	}
 	if err := CheckSeed(make([]byte, MaxSeed+1)); !errors.Is(err, ErrMalformed) {
 		t.Errorf("oversized seed: got %v", err)
 	}
