@@ -144,7 +144,8 @@ func TestAPeerPortThatClosesIsNotTakenForARefusedCertificate(t *testing.T) {
 }
 
 func TestAServerThatSpeaksOnlyHTTP1IsNotEtcd(t *testing.T) {
-	plain := httptest.NewServer(http.NotFoundHandler())
+	everything := func(http.ResponseWriter, *http.Request) {} // found, but no list of members
+	plain := httptest.NewServer(http.HandlerFunc(everything))
 	t.Cleanup(plain.Close)
 	_, err := connect(t, ofEndpoint(plain.URL)).Pin(t.Context(), "/registry")
 	want(t, err, live.WrongPort, "does not speak gRPC")
@@ -153,6 +154,7 @@ func TestAServerThatSpeaksOnlyHTTP1IsNotEtcd(t *testing.T) {
 func TestEndpointsThatCannotBeMeantAreRefused(t *testing.T) {
 	for endpoint, text := range map[string]string{
 		"unix://kine.sock":         "the socket's full path",
+		"unix://host/run/k.sock":   "the socket's full path",
 		"unix:///":                 "the socket's full path",
 		"unix:///run/k.sock?x=1":   "nothing may follow",
 		"unix://user:pw@/run/sock": "use the environment",

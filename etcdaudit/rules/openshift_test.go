@@ -124,6 +124,7 @@ func TestSecretsAreNotAskedForWhereNothingShowsThatTheyAreKept(t *testing.T) {
 	}{
 		"a cluster without a Secret yet": {stored{"namespaces/default": plain}, fail},
 		"a Secret":                       {stored{"secrets/default/a": plain}, fail},
+		"an etcd without any key":        {stored{}, fail},
 		"neither":                        {stored{"example.com/widgets/default/a": plain}, notEvaluated},
 	} {
 		in := input(tt.values)

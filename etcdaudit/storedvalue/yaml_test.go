@@ -89,6 +89,7 @@ func TestYAMLIsToldFromOtherText(t *testing.T) {
 		{"no space after the colon", "apiVersion:v1\n", storedvalue.Unrecognised},
 		{"text", "a: b\nc: d\n", storedvalue.Unrecognised},
 		{"binary before the line", "ab\x00\napiVersion: v1\n", storedvalue.Unrecognised},
+		{"binary at the beginning of a line", "a: b\n\x00c\napiVersion: v1\n", storedvalue.Unrecognised},
 		{"binary in the line", "apiVersion: \x01v1\n", storedvalue.Unrecognised},
 		{"a first byte that begins no YAML", "\x7fELF\napiVersion: v1\n", storedvalue.Unrecognised},
 		{"beyond the bound", strings.Repeat("a: b\n", 1000) + "apiVersion: v1\n", storedvalue.Unrecognised},
