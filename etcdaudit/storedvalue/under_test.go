@@ -45,7 +45,7 @@ func TestAValueIsReadUnderEveryNameThatItContinues(t *testing.T) {
 }
 
 func TestAnObjectIsToldFromChance(t *testing.T) {
-	for _, mediaType := range []string{"application/vnd.kubernetes.protobuf", "application/json", "application/cbor"} {
+	for _, mediaType := range []string{"application/vnd.kubernetes.protobuf", "application/json", "application/cbor", "application/yaml"} {
 		if !storedvalue.IsObject(encode(t, mediaType)) {
 			t.Errorf("what the API server stores as %s is no object", mediaType)
 		}
