@@ -20,7 +20,7 @@ type scanConfig struct {
 	Key       string   `mapstructure:"key" help:"file with the key of that certificate"`
 	Prefix    string   `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io)"`
 
-	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with"`
+	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with; its keys are tried on the values"`
 	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`
 
 	Output  string        `mapstructure:"output" help:"table or json"`

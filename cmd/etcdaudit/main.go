@@ -20,8 +20,9 @@ func newCommand() *cobra.Command {
 		Short: "Say with evidence what etcd stores as plaintext",
 		Long: `etcdaudit reads an etcd and says which Kubernetes Secrets are stored as
 plaintext, how and under which key everything else is encrypted, and what it did
-not look at. It never writes to etcd, needs no key, decrypts nothing, and never
-shows a stored value.`,
+not look at. It never writes to etcd, needs no key, and never shows a stored
+value. Only where it is given an EncryptionConfiguration it tries that file's keys
+on the values, in memory, to see whether they fit.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

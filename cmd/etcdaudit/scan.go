@@ -16,6 +16,7 @@ import (
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
@@ -79,12 +80,15 @@ func scan(ctx context.Context, config scanConfig, getenv func(string) string, st
 		return err
 	}
 	in := rules.Input{CurrentKeyID: config.CurrentKeyID, Inventory: inventory.New(strings.TrimRight(config.Prefix, "/"))}
+	var keys keyring.Keyring
+	defer keys.Clear()
 	if config.EncryptionProviderConfig != "" {
-		if in.Config, err = encryptionconfig.Load(config.EncryptionProviderConfig); err != nil {
+		if in.Inventory.Config, err = encryptionconfig.LoadWithKeys(config.EncryptionProviderConfig, keys.Opener); err != nil {
 			return cli.Usage(err)
 		}
 	}
 	scope, err := read(ctx, config, getenv, in.Inventory, stderr)
+	keys.Clear()
 	if err != nil {
 		return exitOf(err)
 	}

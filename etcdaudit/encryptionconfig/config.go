@@ -10,7 +10,8 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
-// Config is an EncryptionConfiguration without its keys.
+// Config is an EncryptionConfiguration. Of its keys it holds at most what tries
+// them.
 type Config struct {
 	rules map[groupResource]Rule
 }
@@ -36,6 +37,8 @@ type Provider struct {
 	// server's default.
 	Endpoint string
 	Timeout  time.Duration
+
+	openers []Opener // one for each of Names, or none
 }
 
 // Identity reports whether the provider writes plaintext.
@@ -51,6 +54,12 @@ func (p Provider) String() string {
 
 // Encrypts reports whether new values are encrypted.
 func (r Rule) Encrypts() bool { return len(r.Providers) > 0 && !r.Providers[0].Identity() }
+
+// readsPlaintext reports whether plaintext can be read: it takes identity
+// anywhere in the list, or no list at all.
+func (r Rule) readsPlaintext() bool {
+	return len(r.Providers) == 0 || slices.ContainsFunc(r.Providers, Provider.Identity)
+}
 
 // groupResource is an entry of a resource list, taken apart as the API server
 // does: at the first dot.
@@ -73,12 +82,12 @@ func (gr groupResource) String() string {
 
 // newConfig puts the rules together. A resource that several entries name gets
 // the providers of all of them, in order.
-func newConfig(f fileConfig) (*Config, error) {
+func newConfig(f fileConfig, opener func(storedvalue.Format, []byte) Opener) (*Config, error) {
 	c := &Config{rules: map[groupResource]Rule{}}
 	for i, r := range f.Resources {
 		var providers []Provider
 		for _, p := range r.Providers {
-			providers = append(providers, newProvider(p))
+			providers = append(providers, newProvider(p, opener))
 		}
 		for j, name := range r.Resources {
 			gr := parseResource(name)
@@ -93,14 +102,14 @@ func newConfig(f fileConfig) (*Config, error) {
 	return c, nil
 }
 
-func newProvider(p fileProvider) Provider {
+func newProvider(p fileProvider, opener func(storedvalue.Format, []byte) Opener) Provider {
 	switch {
 	case p.AESGCM != nil:
-		return Provider{Format: storedvalue.AESGCM, Names: keyNames(p.AESGCM)}
+		return newKeyProvider(storedvalue.AESGCM, p.AESGCM, opener)
 	case p.AESCBC != nil:
-		return Provider{Format: storedvalue.AESCBC, Names: keyNames(p.AESCBC)}
+		return newKeyProvider(storedvalue.AESCBC, p.AESCBC, opener)
 	case p.Secretbox != nil:
-		return Provider{Format: storedvalue.Secretbox, Names: keyNames(p.Secretbox)}
+		return newKeyProvider(storedvalue.Secretbox, p.Secretbox, opener)
 	case p.KMS != nil && p.KMS.APIVersion == "v1":
 		return newKMSProvider(storedvalue.KMSv1, p.KMS)
 	case p.KMS != nil:
@@ -115,12 +124,15 @@ func newKMSProvider(format storedvalue.Format, k *fileKMS) Provider {
 	return Provider{Format: format, Names: []string{k.Name}, Endpoint: k.Endpoint, Timeout: timeout}
 }
 
-func keyNames(k *fileKeys) []string {
-	var names []string
-	for _, key := range k.Keys {
-		names = append(names, key.Name)
+func newKeyProvider(format storedvalue.Format, k *fileKeys, opener func(storedvalue.Format, []byte) Opener) Provider {
+	p := Provider{Format: format}
+	for i := range k.Keys {
+		p.Names = append(p.Names, k.Keys[i].Name)
+		if opener != nil {
+			p.openers = append(p.openers, opener(format, k.Keys[i].Secret.bytes()))
+		}
 	}
-	return names
+	return p
 }
 
 // For returns the rule for a resource: its own, else that of its group, else
@@ -156,84 +168,19 @@ func (c *Config) Rules() []Rule {
 	return slices.SortedFunc(maps.Values(c.rules), func(a, b Rule) int { return strings.Compare(a.Entry, b.Entry) })
 }
 
-// OpenShiftServers returns which of OpenShift's own API servers the
-// configuration is for, by the groups that its entries name; none for the file
-// of a kube-apiserver, or one of wildcards alone.
-func (c *Config) OpenShiftServers() map[string]bool {
+// Foreign reports whether a resource is of another API server than the one that
+// the configuration is for: OpenShift's two keep theirs under one prefix, with a
+// configuration and keys of their own each. The groups that the entries name
+// show whose it is; those of a kube-apiserver's, or wildcards alone, do not.
+func (c *Config) Foreign(r storedvalue.Resource) bool {
+	if r.Server == "" {
+		return false
+	}
 	servers := map[string]bool{}
 	for gr := range c.rules {
 		if s := storedvalue.OpenShiftServer(gr.group); s != "" {
 			servers[s] = true
 		}
 	}
-	return servers
-}
-
-// Standing is how a stored value relates to the configuration.
-type Standing int
-
-const (
-	// AsConfigured: it is what would be written now.
-	AsConfigured Standing = iota
-	// StaleKey: the provider that writes now, but not its first key.
-	StaleKey
-	// StaleProvider: another provider of the list than the first.
-	StaleProvider
-	// Plaintext: not encrypted, although new values are.
-	Plaintext
-	// EncryptedUnconfigured: encrypted, although new values are not.
-	EncryptedUnconfigured
-	// Unreadable: no provider of the list can read it. With this
-	// configuration an API server fails on it.
-	Unreadable
-)
-
-// Judge says how a value relates to the rule. name is the value's key or
-// provider name, and is ignored for plaintext. Where several keys of the rule fit
-// the name, as when a key was replaced under its old name, the standings of all
-// of them are possible.
-func (r Rule) Judge(format storedvalue.Format, name string) []Standing {
-	if format.Plaintext() {
-		if r.Encrypts() {
-			return []Standing{Plaintext}
-		}
-		return []Standing{AsConfigured}
-	}
-	var possible []Standing
-	for i, p := range r.Providers {
-		for j, configured := range p.Names {
-			if p.Format == format && fits(format, configured, name) {
-				possible = append(possible, r.standing(i, j))
-			}
-		}
-	}
-	if len(possible) == 0 {
-		return []Standing{Unreadable}
-	}
-	return possible
-}
-
-// standing is that of a value written with a key of a provider, by their places
-// in the rule.
-func (r Rule) standing(provider, key int) Standing {
-	switch {
-	case !r.Encrypts():
-		return EncryptedUnconfigured
-	case provider > 0:
-		return StaleProvider
-	case key > 0:
-		return StaleKey
-	default:
-		return AsConfigured
-	}
-}
-
-// fits reports whether a configured name can be the one that a value shows. Of
-// the name of an AES or secretbox key a value may show only what is before a
-// colon.
-func fits(format storedvalue.Format, configured, stored string) bool {
-	if configured == stored {
-		return true
-	}
-	return format != storedvalue.KMSv1 && format != storedvalue.KMSv2 && strings.HasPrefix(configured, stored+":")
+	return len(servers) > 0 && !servers[r.Server]
 }

@@ -127,6 +127,16 @@ func TestAnUnknownGroupIsNotGuessed(t *testing.T) {
 	}
 }
 
+// shown is a value of a format that shows a name.
+func shown(format storedvalue.Format, name string) storedvalue.Value {
+	switch format {
+	case storedvalue.AESCBC, storedvalue.AESGCM, storedvalue.Secretbox:
+		return storedvalue.Parse([]byte("k8s:enc:" + format.String() + ":v1:" + name + ":" + strings.Repeat("x", 48)))
+	default:
+		return storedvalue.Value{Format: format, Name: []byte(name)}
+	}
+}
+
 func TestAValueIsJudgedByTheOrderOfProvidersAndKeys(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -139,52 +149,59 @@ func TestAValueIsJudgedByTheOrderOfProvidersAndKeys(t *testing.T) {
 		{"the first provider's second key", []string{aes("aescbc", "a", "b"), identity}, storedvalue.AESCBC, "b", encryptionconfig.StaleKey},
 		{"a second provider of the same kind", []string{aes("aescbc", "a"), aes("aescbc", "b")}, storedvalue.AESCBC, "b", encryptionconfig.StaleProvider},
 		{"a second provider", []string{kms("v2", "p"), aes("aescbc", "a")}, storedvalue.AESCBC, "a", encryptionconfig.StaleProvider},
-		{"a key that is not listed", []string{aes("aescbc", "a")}, storedvalue.AESCBC, "c", encryptionconfig.Unreadable},
-		{"the right name of another provider", []string{aes("aescbc", "a")}, storedvalue.AESGCM, "a", encryptionconfig.Unreadable},
-		{"kms v1 under a kms v2 provider", []string{kms("v2", "p")}, storedvalue.KMSv1, "p", encryptionconfig.Unreadable},
+		{"a key that is not listed", []string{aes("aescbc", "a")}, storedvalue.AESCBC, "c", encryptionconfig.UnreadableName},
+		{"the right name of another provider", []string{aes("aescbc", "a")}, storedvalue.AESGCM, "a", encryptionconfig.UnreadableName},
+		{"kms v1 under a kms v2 provider", []string{kms("v2", "p")}, storedvalue.KMSv1, "p", encryptionconfig.UnreadableName},
 		{"a kms name with a colon", []string{kms("v1", "a:b")}, storedvalue.KMSv1, "a:b", encryptionconfig.AsConfigured},
-		{"an AES name with a colon, which a value shows only in part", []string{aes("aesgcm", "a:b")}, storedvalue.AESGCM, "a", encryptionconfig.AsConfigured},
+		{"a kms v1 name that is the beginning of a configured one", []string{kms("v1", "a:b")}, storedvalue.KMSv1, "a", encryptionconfig.UnreadableName},
+		{"a name with a colon", []string{aes("aesgcm", "a:b")}, storedvalue.AESGCM, "a:b", encryptionconfig.AsConfigured},
+		{"the second of two names that begin alike", []string{aes("secretbox", "a:2", "a:1")}, storedvalue.Secretbox, "a:1", encryptionconfig.StaleKey},
+		{"a third name that begins like them", []string{aes("secretbox", "a:2", "a:1")}, storedvalue.Secretbox, "a:3", encryptionconfig.UnreadableName},
+		{"the beginning of a configured name", []string{aes("aesgcm", "a:b")}, storedvalue.AESGCM, "a", encryptionconfig.UnreadableName},
+		{"a name that only begins like a configured one", []string{aes("aesgcm", "a")}, storedvalue.AESGCM, "ab", encryptionconfig.UnreadableName},
 		{"protobuf under an encrypting provider", []string{kms("v2", "p"), identity}, storedvalue.Protobuf, "", encryptionconfig.Plaintext},
-		{"plaintext of any kind under an encrypting provider", []string{kms("v2", "p")}, storedvalue.Unrecognised, "", encryptionconfig.Plaintext},
+		{"plaintext of any kind under an encrypting provider", []string{kms("v2", "p"), identity}, storedvalue.Unrecognised, "", encryptionconfig.Plaintext},
+		{"plaintext without identity", []string{kms("v2", "p")}, storedvalue.Protobuf, "", encryptionconfig.UnreadablePlaintext},
+		{"plaintext with identity between others", []string{kms("v2", "p"), identity, aes("aescbc", "a")}, storedvalue.JSON, "", encryptionconfig.Plaintext},
 		{"JSON under identity", []string{identity, kms("v2", "p")}, storedvalue.JSON, "", encryptionconfig.AsConfigured},
 		{"encrypted while identity writes", []string{identity, kms("v2", "p")}, storedvalue.KMSv2, "p", encryptionconfig.EncryptedUnconfigured},
-		{"encrypted by nobody while identity writes", []string{identity}, storedvalue.KMSv2, "p", encryptionconfig.Unreadable},
+		{"encrypted by nobody while identity writes", []string{identity}, storedvalue.KMSv2, "p", encryptionconfig.UnreadableName},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			rule, _ := parse(t, head+entry("secrets", tt.providers...)).For(resource("secrets"))
-			if got := rule.Judge(tt.format, tt.key); !cmp.Equal(got, []encryptionconfig.Standing{tt.want}) {
-				t.Errorf("got %d, want only %d", got, tt.want)
+			if got := rule.Judge(nil, shown(tt.format, tt.key)); got.Standing != tt.want || got.Opened {
+				t.Errorf("%q, opened %v; want %q by name", got.Standing, got.Opened, tt.want)
 			}
 		})
 	}
 	for format, want := range map[storedvalue.Format]encryptionconfig.Standing{
-		storedvalue.KMSv2: encryptionconfig.Unreadable, storedvalue.UnknownEncryption: encryptionconfig.Unreadable, storedvalue.Protobuf: encryptionconfig.AsConfigured,
+		storedvalue.KMSv2: encryptionconfig.UnreadableName, storedvalue.UnknownEncryption: encryptionconfig.UnreadableName, storedvalue.Protobuf: encryptionconfig.AsConfigured,
 	} {
-		if got := (encryptionconfig.Rule{}).Judge(format, "p"); !cmp.Equal(got, []encryptionconfig.Standing{want}) {
-			t.Errorf("%v of a resource that is not named: %d", format, got)
+		if got := (encryptionconfig.Rule{}).Judge(nil, shown(format, "p")); got.Standing != want {
+			t.Errorf("%v of a resource that is not named: %q", format, got.Standing)
 		}
 	}
 }
 
-// Whoever replaces a key and keeps its name leaves values of which nobody can
-// say by their bytes which of the two wrote them.
+// After a key was replaced under its old name, only trying the keys tells which
+// of the two wrote a value. Without them nothing is guessed.
 func TestANameThatSeveralKeysHaveIsNotGuessed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		providers []string
 		key       string
-		want      []encryptionconfig.Standing
+		want      encryptionconfig.Standing
 	}{
-		"in one provider":  {[]string{aes("aescbc", "k", "k")}, "k", []encryptionconfig.Standing{encryptionconfig.AsConfigured, encryptionconfig.StaleKey}},
-		"in two providers": {[]string{aes("aescbc", "k"), aes("aescbc", "k")}, "k", []encryptionconfig.Standing{encryptionconfig.AsConfigured, encryptionconfig.StaleProvider}},
-		"up to a colon":    {[]string{aes("aescbc", "k:2", "k:1")}, "k", []encryptionconfig.Standing{encryptionconfig.AsConfigured, encryptionconfig.StaleKey}},
-		"a whole name":     {[]string{aes("aescbc", "k:2", "k:1")}, "k:1", []encryptionconfig.Standing{encryptionconfig.StaleKey}},
-		"both while identity writes": {[]string{identity, aes("aescbc", "k", "k")}, "k",
-			[]encryptionconfig.Standing{encryptionconfig.EncryptedUnconfigured, encryptionconfig.EncryptedUnconfigured}},
+		"in one provider":            {[]string{aes("aescbc", "k", "k")}, "k", encryptionconfig.Unjudged},
+		"in two providers":           {[]string{aes("aescbc", "k"), aes("aescbc", "k")}, "k", encryptionconfig.Unjudged},
+		"three times":                {[]string{aes("aescbc", "k", "k", "k")}, "k", encryptionconfig.Unjudged},
+		"whole blocks tell":          {[]string{aes("aescbc", "k:1", "k")}, "k:1", encryptionconfig.AsConfigured},
+		"another that begins alike":  {[]string{aes("aescbc", "k:2", "k:1")}, "k:1", encryptionconfig.StaleKey},
+		"both while identity writes": {[]string{identity, aes("aescbc", "k", "k")}, "k", encryptionconfig.EncryptedUnconfigured},
 	} {
 		rule, _ := parse(t, head+entry("secrets", tt.providers...)).For(resource("secrets"))
-		if got := rule.Judge(storedvalue.AESCBC, tt.key); !cmp.Equal(got, tt.want) {
-			t.Errorf("%s: got %d, want %d", name, got, tt.want)
+		if got := rule.Judge(nil, shown(storedvalue.AESCBC, tt.key)); got.Standing != tt.want {
+			t.Errorf("%s: %q, want %q", name, got.Standing, tt.want)
 		}
 	}
 }

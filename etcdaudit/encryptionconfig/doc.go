@@ -8,6 +8,6 @@
 // writes, all of them read; a resource's own entry beats "*.group", which beats
 // "*.*"; an entry that an earlier wildcard hides is an error.
 //
-// The package must never keep or show key material. The file holds keys; only
-// their lengths are looked at, while it is decoded.
+// The package must never show key material, nor keep it. The file holds keys:
+// each is given once to the function that the caller named for it, and cleared.
 package encryptionconfig

@@ -9,10 +9,12 @@ import (
 
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
-// These mirror k8s.io/apiserver/pkg/apis/apiserver/v1, with one difference: a
-// key's secret is forgotten while it is decoded.
+// These mirror k8s.io/apiserver/pkg/apis/apiserver/v1. They live no longer than
+// the parsing: see forget.
 type (
 	fileConfig struct {
 		Kind       string         `json:"kind,omitempty"`
@@ -46,24 +48,37 @@ type (
 	}
 )
 
-// secret remembers only the length of a key, in bytes: -1 if it was not valid
-// base64, 0 if there was none.
-type secret struct{ length int }
+// secret is a key while the file is parsed. Its length is -1 if it was not
+// valid base64, 0 if there was none.
+type secret struct {
+	length int
+	key    []byte
+}
 
 func (s *secret) UnmarshalJSON(raw []byte) error {
+	s.forget() // given twice, which is an error later
 	defer clear(raw)
 	if len(raw) < 2 || raw[0] != '"' {
 		return errSecretNotString
 	}
 	encoded := withoutLineBreaks(raw[1 : len(raw)-1])
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
-	defer clear(decoded)
 	n, err := base64.StdEncoding.Decode(decoded, encoded)
-	if s.length = n; err != nil {
+	s.length, s.key = n, decoded
+	if err != nil {
+		s.forget()
 		s.length = -1
 	}
 	return nil
 }
+
+func (s *secret) forget() {
+	clear(s.key)
+	s.key = nil
+}
+
+// bytes is the key, for a length that has been checked.
+func (s *secret) bytes() []byte { return s.key[:s.length] }
 
 // withoutLineBreaks takes out, in place, the line breaks of a YAML block, which
 // base64 allows anywhere. Nothing else in base64 is escaped in JSON.
@@ -90,14 +105,20 @@ const (
 // maxFile bounds the file, in bytes. Real ones have a few kilobytes.
 const maxFile = 4 << 20
 
-// Load reads an EncryptionConfiguration from a file, YAML or JSON.
-func Load(file string) (*Config, error) {
+// Load reads an EncryptionConfiguration from a file, YAML or JSON, and keeps
+// none of its keys: values are then judged by the names they show.
+func Load(file string) (*Config, error) { return LoadWithKeys(file, nil) }
+
+// LoadWithKeys reads an EncryptionConfiguration from a file. It gives every key
+// to opener, and judges values by trying what that returns. The slice is cleared
+// when opener has returned.
+func LoadWithKeys(file string, opener func(format storedvalue.Format, key []byte) Opener) (*Config, error) {
 	data, err := readBounded(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the EncryptionConfiguration: %w", err)
 	}
 	defer clear(data)
-	c, err := Parse(data)
+	c, err := parse(data, opener)
 	if err != nil {
 		return nil, fmt.Errorf("EncryptionConfiguration %s: %w", file, err)
 	}
@@ -115,10 +136,12 @@ func readBounded(file string) ([]byte, error) {
 	return os.ReadFile(file) //nolint:gosec // the operator names the file
 }
 
-// Parse reads an EncryptionConfiguration and refuses what an API server
-// refuses. It names every mistake with its path. KMS v1 is accepted, although
-// an API server wants a feature gate for it.
-func Parse(data []byte) (*Config, error) {
+// Parse reads an EncryptionConfiguration as Load does.
+func Parse(data []byte) (*Config, error) { return parse(data, nil) }
+
+// parse refuses what an API server refuses, and names every mistake with its
+// path. KMS v1 is accepted, although an API server wants a feature gate for it.
+func parse(data []byte, opener func(storedvalue.Format, []byte) Opener) (*Config, error) {
 	if len(data) == 0 {
 		return nil, errors.New("the file is empty")
 	}
@@ -128,6 +151,7 @@ func Parse(data []byte) (*Config, error) {
 	}
 	defer clear(asJSON)
 	var file fileConfig
+	defer file.forget()
 	strict, err := kjson.UnmarshalStrict(asJSON, &file)
 	if err != nil {
 		return nil, safeTypeError(err)
@@ -142,7 +166,23 @@ func Parse(data []byte) (*Config, error) {
 	if err := file.validate(); err != nil {
 		return nil, err
 	}
-	return newConfig(file)
+	return newConfig(file, opener)
+}
+
+// forget clears every key.
+func (f *fileConfig) forget() {
+	for _, r := range f.Resources {
+		for _, p := range r.Providers {
+			for _, keys := range []*fileKeys{p.AESGCM, p.AESCBC, p.Secretbox} {
+				if keys == nil {
+					continue
+				}
+				for i := range keys.Keys {
+					keys.Keys[i].Secret.forget()
+				}
+			}
+		}
+	}
 }
 
 func (f *fileConfig) setDefaults() {

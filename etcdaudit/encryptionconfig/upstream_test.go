@@ -119,6 +119,6 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		rule, _ := c.For(storedvalue.ResourceOf("secrets"))
-		_ = rule.Judge(storedvalue.KMSv2, "p")
+		_ = rule.Judge(nil, shown(storedvalue.KMSv2, "p"))
 	})
 }

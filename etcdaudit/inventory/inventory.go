@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
@@ -20,7 +21,9 @@ import (
 const (
 	maxResources = 5_000  // distinct paths
 	maxGroups    = 10_000 // distinct ways of writing, over all resources
-	maxListed    = 1_000  // names of damaged values, of each kind
+	maxListed    = 1_000  // names of one group
+	maxAllListed = 20_000 // names of all groups, but for minListed of each
+	minListed    = 10     // names of each group, for one must not take the room of all
 	maxName      = 512    // bytes of one name; Kubernetes allows 253
 )
 
@@ -42,6 +45,10 @@ type Group struct {
 	VaultVersion uint32 // 0 for none
 	Envelope     storedvalue.Envelope
 	Cluster      string
+	// Standing is how the values stand to the EncryptionConfiguration; Opened is
+	// set where one of its keys opened them.
+	Standing encryptionconfig.Standing
+	Opened   bool
 	// Rest stands for all the ways of encryption beyond maxGroups: nothing is
 	// known about their keys.
 	Rest bool
@@ -53,6 +60,9 @@ type Count struct {
 	Values int64
 	// NewestRevision is the highest mod_revision among them.
 	NewestRevision int64
+	// Objects are the first of them, where a finding may have to name them: all
+	// plaintext Secrets, a bounded number of any other group.
+	Objects []Object
 }
 
 // Resource is what is stored of one resource.
@@ -63,8 +73,19 @@ type Resource struct {
 	Encrypted int64
 	Malformed int64
 	Unknown   int64 // encrypted by a provider that storedvalue does not know
+	// Rule is what the EncryptionConfiguration says of the resource, if Ruled;
+	// without a configuration, and where the API group is not known, nothing.
+	Rule  encryptionconfig.Rule
+	Ruled bool
+	// Foreign is set where the configuration is another API server's.
+	Foreign bool
 
+	shown  string // String, made once: rules sort by it again and again
 	groups map[string]*Count
+}
+
+func newResource(r storedvalue.Resource) *Resource {
+	return &Resource{Resource: r, shown: r.String(), groups: map[string]*Count{}}
 }
 
 // Groups returns the ways of writing, the most frequent first.
@@ -73,7 +94,7 @@ func (r *Resource) Groups() []*Count {
 		return cmp.Or(
 			cmp.Compare(b.Values, a.Values), cmp.Compare(a.Format, b.Format), cmp.Compare(a.Problem, b.Problem),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.VaultVersion, b.VaultVersion),
-			cmp.Compare(a.Envelope, b.Envelope), cmp.Compare(a.Cluster, b.Cluster),
+			cmp.Compare(a.Envelope, b.Envelope), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Standing, b.Standing),
 		)
 	})
 }
@@ -83,33 +104,33 @@ type Object struct {
 	Resource  string
 	Namespace string
 	Name      string
-	Problem   storedvalue.Problem
 }
 
 // Inventory counts values. The zero value is not usable; see New.
 type Inventory struct {
 	Prefix string
+	// Config is the EncryptionConfiguration that every value is judged by, nil
+	// for none. It is set before the first Add and stays: what was added without
+	// it is not judged.
+	Config *encryptionconfig.Config
 	Keys   int64
 	Bytes  int64 // of values
 	// Outside is the number of keys that the same etcd holds elsewhere, which
 	// were not read; -1 if it is not known.
 	Outside int64
 
-	// PlaintextSecrets are all Secrets stored as plaintext, in the order of
-	// their keys.
-	PlaintextSecrets []Object
-	// Malformed and Unknown are the first maxListed of each.
-	Malformed, Unknown []Object
-
 	resources map[string]*Resource
-	groups    int
-	scratch   []byte
+	// definitions are the names of the CustomResourceDefinitions.
+	definitions map[string]bool
+	groups      int
+	listed      int
+	scratch     []byte
 }
 
 // New returns an empty inventory of the keys under prefix, which has no
 // trailing slash.
 func New(prefix string) *Inventory {
-	return &Inventory{Prefix: prefix, resources: map[string]*Resource{}}
+	return &Inventory{Prefix: prefix, resources: map[string]*Resource{}, definitions: map[string]bool{}}
 }
 
 // Add counts one value. It keeps neither key nor value.
@@ -117,38 +138,56 @@ func (inv *Inventory) Add(key, value []byte, modRevision int64) {
 	inv.Keys++
 	inv.Bytes += int64(len(value))
 	k, shaped := storedvalue.ParseKey(inv.Prefix, key)
-	v := storedvalue.Parse(value)
 	r := inv.resource(k, shaped)
+	verdict := encryptionconfig.Verdict{Value: storedvalue.Parse(value)}
+	if r.Ruled {
+		verdict = r.Rule.Judge(key, verdict.Value)
+	}
 	r.Values++
-	inv.count(r, v, modRevision)
+	c := inv.count(r, verdict, modRevision)
 
-	switch {
+	switch v := verdict.Value; {
 	case v.Format.Plaintext():
 		r.Plaintext++
-		if shaped && k.IsSecret() {
-			inv.PlaintextSecrets = append(inv.PlaintextSecrets, object(r, k, key, v))
-		}
 	case v.Problem != storedvalue.NoProblem:
 		r.Malformed++
-		if len(inv.Malformed) < maxListed {
-			inv.Malformed = append(inv.Malformed, object(r, k, key, v))
-		}
 	case v.Format == storedvalue.UnknownEncryption:
 		r.Unknown++
-		if len(inv.Unknown) < maxListed {
-			inv.Unknown = append(inv.Unknown, object(r, k, key, v))
-		}
 	default:
 		r.Encrypted++
 	}
+	inv.list(r, c, k, key)
+	if shaped && string(k.Path) == definitionsPath && len(inv.definitions) <= maxResources {
+		inv.definitions[shortened(k.Name)] = true
+	}
 }
 
-func object(r *Resource, k storedvalue.Key, key []byte, v storedvalue.Value) Object {
-	o := Object{Resource: r.String(), Namespace: shortened(k.Namespace), Name: shortened(k.Name), Problem: v.Problem}
+// list remembers an object's name if a finding can be about its group.
+func (inv *Inventory) list(r *Resource, c *Count, k storedvalue.Key, key []byte) {
+	switch {
+	case c.Format.Plaintext() && r == inv.Secrets():
+		// All of them: their credentials have to be changed.
+	case !c.mayBeNamed() || len(c.Objects) >= maxListed || inv.listed >= maxAllListed && len(c.Objects) >= minListed:
+		return
+	default:
+		inv.listed++
+	}
+	o := Object{Resource: r.String(), Namespace: shortened(k.Namespace), Name: shortened(k.Name)}
 	if o.Name == "" {
 		o.Name = shortened(key)
 	}
-	return o
+	c.Objects = append(c.Objects, o)
+}
+
+// mayBeNamed reports whether a finding can be about the group. Whether a KMS v2
+// value is stale is only known when all have been read.
+func (g Group) mayBeNamed() bool {
+	switch g.Format {
+	case storedvalue.KMSv1, storedvalue.KMSv2, storedvalue.UnknownEncryption:
+		return true
+	default:
+		return g.Problem != storedvalue.NoProblem || g.Standing > encryptionconfig.AsConfigured
+	}
 }
 
 func shortened(name []byte) string {
@@ -168,7 +207,13 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool) *Resource {
 	if len(inv.resources) >= maxResources && !k.IsSecret() {
 		return inv.special(Other)
 	}
-	r := &Resource{Resource: k.Resource(), groups: map[string]*Count{}}
+	r := newResource(k.Resource())
+	if inv.Config != nil {
+		r.Foreign = inv.Config.Foreign(r.Resource)
+	}
+	if inv.Config != nil && !r.Foreign {
+		r.Rule, r.Ruled = inv.Config.For(r.Resource)
+	}
 	inv.resources[string(k.Path)] = r
 	return r
 }
@@ -176,28 +221,29 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool) *Resource {
 func (inv *Inventory) special(name string) *Resource {
 	r, ok := inv.resources[name]
 	if !ok {
-		r = &Resource{Resource: storedvalue.Resource{Name: name}, groups: map[string]*Count{}}
+		r = newResource(storedvalue.Resource{Name: name})
 		inv.resources[name] = r
 	}
 	return r
 }
 
-func (inv *Inventory) count(r *Resource, v storedvalue.Value, modRevision int64) {
-	c, ok := r.groups[string(inv.groupKey(v))]
+func (inv *Inventory) count(r *Resource, verdict encryptionconfig.Verdict, modRevision int64) *Count {
+	c, ok := r.groups[string(inv.groupKey(verdict))]
 	if !ok {
-		c = inv.newGroup(r, v)
+		c = inv.newGroup(r, verdict)
 	}
 	c.Values++
 	c.NewestRevision = max(c.NewestRevision, modRevision)
+	return c
 }
 
-func (inv *Inventory) newGroup(r *Resource, v storedvalue.Value) *Count {
-	key, g := string(inv.groupKey(v)), groupOf(v)
+func (inv *Inventory) newGroup(r *Resource, verdict encryptionconfig.Verdict) *Count {
+	key, g := string(inv.groupKey(verdict)), groupOf(verdict)
 	// Only what is well-formed and encrypted carries names that can be without
 	// number. Plaintext must stay told apart: rules judge it by its group.
-	if v.Encrypted() && inv.groups >= maxGroups {
-		g = Group{Format: v.Format, Problem: v.Problem, Rest: true}
-		key = "rest" + string([]byte{byte(v.Format), byte(v.Problem)})
+	if verdict.Value.Encrypted() && inv.groups >= maxGroups {
+		g = Group{Format: g.Format, Problem: g.Problem, Standing: g.Standing, Opened: g.Opened, Rest: true}
+		key = "rest" + key[:ofRest]
 		if c, ok := r.groups[key]; ok {
 			return c
 		}
@@ -208,8 +254,9 @@ func (inv *Inventory) newGroup(r *Resource, v storedvalue.Value) *Count {
 	return c
 }
 
-func groupOf(v storedvalue.Value) Group {
-	g := Group{Format: v.Format, Problem: v.Problem}
+func groupOf(verdict encryptionconfig.Verdict) Group {
+	v := verdict.Value
+	g := Group{Format: v.Format, Problem: v.Problem, Standing: verdict.Standing, Opened: verdict.Opened}
 	if !v.Encrypted() {
 		return g
 	}
@@ -221,12 +268,20 @@ func groupOf(v storedvalue.Value) Group {
 	return g
 }
 
+// ofRest is the length of the part of a group's key that groups beyond
+// maxGroups are still told apart by.
+const ofRest = 4
+
 // groupKey encodes what groupOf returns into a buffer that is used again and
 // again: nearly every value belongs to a known group, and finding it must not
 // allocate.
-func (inv *Inventory) groupKey(v storedvalue.Value) []byte {
+func (inv *Inventory) groupKey(verdict encryptionconfig.Verdict) []byte {
+	v := verdict.Value
 	b := inv.scratch[:0]
-	b = append(b, byte(v.Format), byte(v.Problem))
+	b = append(b, byte(v.Format), byte(v.Problem), byte(verdict.Standing), 0)
+	if verdict.Opened {
+		b[ofRest-1] = 1
+	}
 	if v.Encrypted() {
 		version, _ := v.VaultKeyVersion()
 		cluster, _ := v.Cluster()
@@ -242,7 +297,7 @@ func (inv *Inventory) groupKey(v storedvalue.Value) []byte {
 // Resources returns what was counted, in the order of the resources' names.
 func (inv *Inventory) Resources() []*Resource {
 	return slices.SortedFunc(maps.Values(inv.resources), func(a, b *Resource) int {
-		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.Values, b.Values))
+		return cmp.Or(cmp.Compare(a.shown, b.shown), cmp.Compare(a.Values, b.Values))
 	})
 }
 

@@ -27,6 +27,15 @@ func kmsV2(provider, keyID string, version int) []byte {
 	return append([]byte("k8s:enc:kms:v2:"+provider+":"), b...)
 }
 
+func plaintextSecrets(inv *inventory.Inventory) (objects []inventory.Object) {
+	for _, g := range inv.Secrets().Groups() {
+		if g.Format.Plaintext() {
+			objects = append(objects, g.Objects...)
+		}
+	}
+	return objects
+}
+
 func plaintext() []byte { return []byte("k8s\x00" + canary) }
 
 func TestValuesAreCountedByResourceAndByTheWayTheyWereWritten(t *testing.T) {
@@ -62,7 +71,7 @@ func TestValuesAreCountedByResourceAndByTheWayTheyWereWritten(t *testing.T) {
 		t.Error(diff)
 	}
 	wantSecrets := []inventory.Object{{Resource: "secrets", Namespace: "default", Name: "a"}, {Resource: "secrets", Namespace: "kube-system", Name: "g"}}
-	if diff := cmp.Diff(wantSecrets, inv.PlaintextSecrets); diff != "" {
+	if diff := cmp.Diff(wantSecrets, plaintextSecrets(inv)); diff != "" {
 		t.Error(diff)
 	}
 	var resources []string
@@ -143,15 +152,48 @@ func TestMemoryIsBoundedWhateverIsStored(t *testing.T) {
 		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2("p", fmt.Sprint("key", i), 1), 1)
 		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/b%d", i), []byte("k8s:enc:kms:v2:p:x"), 1)
 	}
-	groups := 0
+	groups, names := 0, 0
 	for _, r := range inv.Resources() {
 		groups += len(r.Groups())
+		for _, g := range r.Groups() {
+			names += len(g.Objects)
+			if len(g.Objects) > 1000 {
+				t.Errorf("%d names of %v", len(g.Objects), g.Group)
+			}
+		}
 	}
-	if n := len(inv.Resources()); n > 5_002 || groups > 10_100 || len(inv.Malformed) > 1000 {
-		t.Errorf("%d resources, %d groups, %d names of malformed values", n, groups, len(inv.Malformed))
+	if n := len(inv.Resources()); n > 5_002 || groups > 10_100 || names > 20_000 {
+		t.Errorf("%d resources, %d groups, %d names", n, groups, names)
 	}
 	if total := inv.Totals(); total.Values != 60_000 || total.Malformed != 20_000 || total.Encrypted != 20_000 || total.Plaintext != 20_000 {
 		t.Errorf("not everything was counted: %+v", total)
+	}
+}
+
+// What fills the room first must not hide the names of what comes after it.
+func TestEveryGroupHasRoomForSomeNames(t *testing.T) {
+	inv := inventory.New("/registry")
+	for i := range 60_000 {
+		inv.Add(fmt.Appendf(nil, "/registry/configmaps/default/%d", i), kmsV2("p", fmt.Sprint("newest", i%30), 2), 1)
+	}
+	for i := range 60_000 {
+		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), plaintext(), 1)
+	}
+	inv.Add([]byte("/registry/secrets/kube-system/left"), kmsV2("p", "old", 1), 1)
+	all := 0
+	for _, r := range inv.Resources() {
+		for _, g := range r.Groups() {
+			all += len(g.Objects)
+			if g.KeyID == "old" && (len(g.Objects) != 1 || g.Objects[0].Name != "left") {
+				t.Errorf("the one value of an old key: %v", g.Objects)
+			}
+			if len(g.Objects) < 10 && g.KeyID != "old" {
+				t.Errorf("%d names of %s %s", len(g.Objects), r.String(), g.KeyID)
+			}
+		}
+	}
+	if n := len(plaintextSecrets(inv)); n != 60_000 || all > n+20_000+31*10 {
+		t.Errorf("%d names, %d of them of plaintext Secrets", all, n)
 	}
 }
 
@@ -161,14 +203,15 @@ func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
 	inv.Add([]byte("/registry/secrets/"+long+"/"+long), plaintext(), 1)
 	inv.Add([]byte("/registry/secrets/default/"), plaintext(), 1)
 	inv.Add([]byte("/registry/"+long+"/default/x"), plaintext(), 1)
-	if n := inv.Secrets().Plaintext; n != 2 || len(inv.PlaintextSecrets) != 2 {
-		t.Fatalf("%d plaintext Secrets, %d named", n, len(inv.PlaintextSecrets))
+	named := plaintextSecrets(inv)
+	if n := inv.Secrets().Plaintext; n != 2 || len(named) != 2 {
+		t.Fatalf("%d plaintext Secrets, %d named", n, len(named))
 	}
 	cut := strings.Repeat("n", 512) + "..."
-	if o := inv.PlaintextSecrets[0]; o.Namespace != cut || o.Name != cut {
+	if o := named[0]; o.Namespace != cut || o.Name != cut {
 		t.Errorf("a namespace of %d bytes and a name of %d", len(o.Namespace), len(o.Name))
 	}
-	if o := inv.PlaintextSecrets[1]; o.Name != "/registry/secrets/default/" {
+	if o := named[1]; o.Name != "/registry/secrets/default/" {
 		t.Errorf("a Secret without name is called %q", o.Name)
 	}
 	for _, r := range inv.Resources() {
@@ -181,7 +224,9 @@ func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
 func TestCountingAKnownGroupDoesNotAllocate(t *testing.T) {
 	inv := inventory.New("/registry")
 	key, value := []byte("/registry/secrets/default/x"), kmsV2("p", "k", 1)
-	inv.Add(key, value, 1)
+	for range 1000 { // as many as are named
+		inv.Add(key, value, 1)
+	}
 	if n := testing.AllocsPerRun(100, func() { inv.Add(key, value, 1) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -39,7 +39,7 @@ func notEvaluated(scope *auditv1.Scope, in rules.Input) []*auditv1.Layer {
 	}
 	var foreign []string
 	for _, r := range in.Inventory.Resources() {
-		if rules.Foreign(in, r) {
+		if r.Foreign {
 			foreign = append(foreign, fmt.Sprintf("%s (%s)", printable.Text(r.String()), r.Server))
 		}
 	}

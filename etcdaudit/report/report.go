@@ -84,6 +84,7 @@ func group(c *inventory.Count, refs map[string]inventory.Reference) *auditv1.Gro
 	g := &auditv1.Group{
 		Values: rules.Count(c.Values), Format: c.Format.String(), Name: printable.Text(c.Name), KeyId: printable.Text(c.KeyID),
 		VaultKeyVersion: c.VaultVersion, Cluster: printable.Text(c.Cluster), Rest: c.Rest,
+		Standing: c.Standing.String(), Opened: c.Opened,
 	}
 	if c.Problem != storedvalue.NoProblem {
 		g.Problem = c.Problem.String()

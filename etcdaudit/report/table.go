@@ -11,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -25,7 +26,7 @@ func Table(w io.Writer, r *auditv1.Report, color bool) error {
 	p.line("Scope: %s", r.Scope.Text)
 	p.line("Read: %d keys with %s of values, all of the %d that %s counts at that revision", r.Scope.KeysRead, size(r.Scope.ValueBytes), r.Scope.KeysCounted, cmp.Or(r.Scope.StandIn, "etcd"))
 	if f := r.Scope.EncryptionConfigFile; f != "" {
-		p.line("Compared with: %s", f)
+		p.line("Compared with: %s, one API server's file; another's may differ and was not looked at", f)
 	}
 	p.line("")
 	p.resources(r.Resources)
@@ -143,6 +144,9 @@ func note(g *auditv1.Group) string {
 	}
 	if g.Cluster != "" {
 		notes = append(notes, "cluster "+g.Cluster)
+	}
+	if g.Standing != "" && g.Standing != encryptionconfig.AsConfigured.String() {
+		notes = append(notes, g.Standing)
 	}
 	if g.Rest {
 		notes = append(notes, "too many keys to be told apart")

@@ -23,13 +23,15 @@ func TestWhatIsNotToldApartIsNotJudged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			crowded, shapeless := inventory.New("/registry"), inventory.New("/registry")
+			crowded.Config = config(t, tt.entries)
+			shapeless.Config = crowded.Config
 			for i := range 5000 {
 				crowded.Add(fmt.Appendf(nil, "/registry/example.com/a%04d/default/x", i), []byte(tt.filler), 1)
 			}
 			crowded.Add([]byte("/registry/example.com/gizmos/default/x"), []byte(tt.value), 1)
 			shapeless.Add([]byte("/registry/x"), []byte(tt.value), 1)
 			for special, inv := range map[string]*inventory.Inventory{inventory.Other: crowded, inventory.Shapeless: shapeless} {
-				in := rules.Input{Inventory: inv, Config: config(t, tt.entries)}
+				in := rules.Input{Inventory: inv}
 				for _, c := range rules.Evaluate(in) {
 					if judges := c.Id == "EA-111" || c.Id == "EA-112" || c.Id == "EA-114"; judges && (c.Status != notEvaluated || !strings.Contains(c.Reason, special)) {
 						t.Errorf("%s of %s: %v: %s%s", c.Id, special, c.Status, c.Summary, c.Reason)

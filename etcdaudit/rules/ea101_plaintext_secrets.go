@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -10,6 +11,7 @@ func plaintextSecrets() Rule {
 	return Rule{
 		ID: "EA-101", Title: "Secrets are not stored as plaintext", Severity: auditv1.Severity_SEVERITY_HIGH,
 		Remediation: "encrypt Secrets (EncryptionConfiguration), rewrite every one of them (kubectl get secrets -A -o json | kubectl replace -f -), then clear what remains in history and backups, and change the credentials that were readable",
+		Rewrites:    true,
 		Check: func(in Input) Outcome {
 			if o, ok := empty(in); ok {
 				return o
@@ -21,11 +23,11 @@ func plaintextSecrets() Rule {
 			if secrets == nil {
 				return notApplicable("there is no Secret under " + in.Inventory.Prefix + "/secrets/")
 			}
-			if plain := in.Inventory.PlaintextSecrets; len(plain) > 0 {
-				return Outcome{
-					Status: auditv1.Status_STATUS_FAIL, Count: int64(len(plain)), Objects: objects(plain),
-					Summary: fmt.Sprintf("%d of %s can be read by whoever reads etcd", len(plain), number(secrets.Values, "Secret")),
-				}
+			plain := find(in, func(r *inventory.Resource, c *inventory.Count) (string, bool) {
+				return "", r == secrets && c.Format.Plaintext()
+			})
+			if plain.values > 0 {
+				return plain.outcome(auditv1.Status_STATUS_FAIL, fmt.Sprintf("%d of %s can be read by whoever reads etcd", plain.values, number(secrets.Values, "Secret")))
 			}
 			// Behind the prefix of encrypted data can stand anything.
 			if unclear := secrets.Malformed + secrets.Unknown; unclear > 0 {

@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -14,14 +16,13 @@ func unknownEncryption() Rule {
 			if o, ok := empty(in); ok {
 				return o
 			}
-			n := in.Inventory.Totals().Unknown
-			if n == 0 {
+			f := find(in, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {
+				return "", c.Format == storedvalue.UnknownEncryption
+			})
+			if f.values == 0 {
 				return pass("every encrypted value is of a known provider")
 			}
-			return Outcome{
-				Status: auditv1.Status_STATUS_WARN, Count: n, Objects: objects(in.Inventory.Unknown),
-				Summary: fmt.Sprintf("%s with the prefix of encrypted data, but of a provider that is not known", values(n)),
-			}
+			return f.outcome(auditv1.Status_STATUS_WARN, fmt.Sprintf("%s with the prefix of encrypted data, but of a provider that is not known", values(f.values)))
 		},
 	}
 }

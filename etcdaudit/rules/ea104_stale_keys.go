@@ -16,40 +16,44 @@ func staleKeys() Rule {
 	return Rule{
 		ID: "EA-104", Title: "KMS v2 values are written with the newest key", Severity: auditv1.Severity_SEVERITY_LOW,
 		Remediation: "rewrite the objects through the API server; keep the older keys until no value, no retained revision and no backup needs them",
+		Rewrites:    true,
 		Check: func(in Input) Outcome {
 			if o, ok := empty(in); ok {
 				return o
 			}
 			refs := References(in)
-			var total, stale, rest int64
-			for _, r := range in.Inventory.Resources() {
-				for _, c := range r.Groups() {
-					switch {
-					case c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem:
-						continue
-					case c.Rest:
-						rest += c.Values
-					case c.Stale(refs[c.Name]):
-						stale += c.Values
-					}
-					total += c.Values
+			var total, rest int64
+			stale := find(in, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {
+				if c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem {
+					return "", false
 				}
-			}
+				total += c.Values
+				if c.Rest {
+					rest += c.Values
+				}
+				return writtenWith(c), c.Stale(refs[c.Name])
+			})
 			against := describe(refs, in.CurrentKeyID != "")
 			switch {
 			case total == 0:
 				return notApplicable("no value is encrypted by a KMS v2 provider")
-			case stale == 0 && rest > 0:
+			case stale.values == 0 && rest > 0:
 				return notEvaluated(fmt.Sprintf("the keys of %d of %s are too many to be told apart", rest, values(total)))
-			case stale == 0:
+			case stale.values == 0:
 				return pass(fmt.Sprintf("all %s: %s", values(total), against))
 			}
-			return Outcome{
-				Status: auditv1.Status_STATUS_WARN, Count: stale,
-				Summary: fmt.Sprintf("%d of %s written with another key or version; %s", stale, values(total), against),
-			}
+			return stale.outcome(auditv1.Status_STATUS_WARN, fmt.Sprintf("%d of %s written with another key or version; %s", stale.values, values(total), against))
 		},
 	}
+}
+
+// writtenWith is the key of a KMS v2 value, as it shows it.
+func writtenWith(c *inventory.Count) string {
+	key := "key_id " + printable.Text(c.KeyID)
+	if c.VaultVersion > 0 {
+		key += fmt.Sprintf(" (Vault key version %d)", c.VaultVersion)
+	}
+	return key
 }
 
 // References returns the key that the values of each KMS v2 provider are

@@ -14,7 +14,7 @@ func plaintextOthers() Rule {
 			if o, ok := empty(in); ok {
 				return o
 			}
-			if in.Config != nil {
+			if in.Inventory.Config != nil {
 				return notApplicable("the given EncryptionConfiguration decides: see EA-111")
 			}
 			var n int64

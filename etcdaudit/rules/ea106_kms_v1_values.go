@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -17,31 +18,18 @@ func kmsV1Values() Rule {
 	return Rule{
 		ID: "EA-106", Title: "No value is encrypted by KMS v1", Severity: auditv1.Severity_SEVERITY_LOW,
 		Remediation: "put a provider with apiVersion v2 before the one of v1, rewrite the objects through the API server, and remove v1 when no value, no retained revision and no backup needs it",
+		Rewrites:    true,
 		Check: func(in Input) Outcome {
 			if o, ok := empty(in); ok {
 				return o
 			}
-			var n int64
-			var resources []string
-			for _, r := range in.Inventory.Resources() {
-				var of int64
-				for _, c := range r.Groups() {
-					if c.Format == storedvalue.KMSv1 {
-						of += c.Values
-					}
-				}
-				if of > 0 {
-					n += of
-					resources = append(resources, fmt.Sprintf("%s (%d of %d)", printable.Text(r.String()), of, r.Values))
-				}
-			}
-			if n == 0 {
+			f := find(in, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {
+				return printable.Text(c.Name), c.Format == storedvalue.KMSv1
+			})
+			if f.values == 0 {
 				return pass("no value is of a KMS v1 provider")
 			}
-			return Outcome{
-				Status: auditv1.Status_STATUS_WARN, Count: n,
-				Summary: fmt.Sprintf("%s: %s. %s", values(n), strings.Join(resources, ", "), kmsV1Facts),
-			}
+			return f.outcome(auditv1.Status_STATUS_WARN, fmt.Sprintf("%s: %s. %s", values(f.values), strings.Join(f.per, ", "), kmsV1Facts))
 		},
 	}
 }

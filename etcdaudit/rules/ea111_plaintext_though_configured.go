@@ -9,8 +9,9 @@ func plaintextThoughConfigured() Rule {
 	return Rule{
 		ID: "EA-111", Title: "What the configuration encrypts is not stored as plaintext", Severity: auditv1.Severity_SEVERITY_HIGH,
 		Remediation: "rewrite the objects through the API server; a configuration only changes what is written after it",
+		Rewrites:    true,
 		Check: standingCheck(auditv1.Status_STATUS_FAIL,
-			"every value that the configuration encrypts is encrypted",
-			"plaintext although the configuration encrypts it", encryptionconfig.Plaintext),
+			func(Input) string { return "every value that the configuration encrypts is encrypted" },
+			"plaintext although the configuration encrypts it", encryptionconfig.Plaintext, encryptionconfig.UnreadablePlaintext),
 	}
 }

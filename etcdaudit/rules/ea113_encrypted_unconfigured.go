@@ -8,9 +8,9 @@ import (
 func encryptedUnconfigured() Rule {
 	return Rule{
 		ID: "EA-113", Title: "The configuration still encrypts what is encrypted", Severity: auditv1.Severity_SEVERITY_MEDIUM,
-		Remediation: "identity stands first: every object that is written becomes plaintext; put the encrypting provider first unless decrypting is meant",
+		Remediation: "identity stands first: every object that is written becomes plaintext; put the encrypting provider first, and keep identity behind it, unless decrypting is meant",
 		Check: standingCheck(auditv1.Status_STATUS_WARN,
-			"the configuration writes no plaintext over an encrypted value",
+			func(Input) string { return "the configuration writes no plaintext over an encrypted value" },
 			"encrypted, but the configuration writes plaintext", encryptionconfig.EncryptedUnconfigured),
 	}
 }

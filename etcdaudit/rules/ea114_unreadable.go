@@ -7,10 +7,10 @@ import (
 
 func unreadable() Rule {
 	return Rule{
-		ID: "EA-114", Title: "The configuration can read every encrypted value", Severity: auditv1.Severity_SEVERITY_HIGH,
-		Remediation: "an API server with this configuration cannot read these values: add the provider or key that wrote them, or check that it is the file of this cluster",
+		ID: "EA-114", Title: "The configuration can read every value", Severity: auditv1.Severity_SEVERITY_HIGH,
+		Remediation: "an API server with this configuration cannot read these values: check that it is the file of this cluster, and of every API server of it; then, by what stands behind each: add identity as the last provider; add the provider or key of that name; where a key of that name is there, add the one that wrote the value under the same name as well, or restore a value that no key opens from a backup of etcd. Rewrite only after that",
 		Check: standingCheck(auditv1.Status_STATUS_FAIL,
-			"every encrypted value names a provider and key of the configuration",
-			"encrypted by a provider or key that the configuration does not have", encryptionconfig.Unreadable),
+			func(in Input) string { return "this configuration can read every value" + evidence(in) },
+			"this configuration cannot read", encryptionconfig.UnreadablePlaintext, encryptionconfig.UnreadableName, encryptionconfig.UnreadableKey),
 	}
 }

@@ -13,13 +13,13 @@ func secretsConfigured() Rule {
 		ID: "EA-401", Title: "The configuration encrypts Secrets", Severity: auditv1.Severity_SEVERITY_HIGH,
 		Remediation: "name secrets in the EncryptionConfiguration and put an encrypting provider before identity",
 		Check: func(in Input) Outcome {
-			if in.Config == nil {
+			if in.Inventory.Config == nil {
 				return notApplicable("no --encryption-provider-config was given")
 			}
 			if o, ok := secretless(in); ok {
 				return o
 			}
-			rule, _ := in.Config.For(storedvalue.ResourceOf("secrets"))
+			rule, _ := in.Inventory.Config.For(storedvalue.ResourceOf("secrets"))
 			switch {
 			case rule.Encrypts():
 				return pass(fmt.Sprintf("new Secrets are written by %s (entry %s)", printable.Text(rule.Providers[0].String()), printable.Text(rule.Entry)))

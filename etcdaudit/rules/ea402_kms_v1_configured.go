@@ -14,11 +14,11 @@ func kmsV1Configured() Rule {
 		ID: "EA-402", Title: "The configuration does not write with KMS v1", Severity: auditv1.Severity_SEVERITY_MEDIUM,
 		Remediation: "put a provider with apiVersion v2 before the one of v1, and rewrite the objects; until then every API server from 1.29 on needs --feature-gates=KMSv1=true, also to read",
 		Check: func(in Input) Outcome {
-			if in.Config == nil {
+			if in.Inventory.Config == nil {
 				return notApplicable("no --encryption-provider-config was given")
 			}
 			var writes, reads []string
-			for _, rule := range in.Config.Rules() {
+			for _, rule := range in.Inventory.Config.Rules() {
 				for i, p := range rule.Providers {
 					if p.Format != storedvalue.KMSv1 {
 						continue

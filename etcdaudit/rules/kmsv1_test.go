@@ -36,8 +36,7 @@ func TestKMSv1IsAFinding(t *testing.T) {
 }
 
 func TestKMSv1ThatOnlyReadsIsNoFindingOfTheConfiguration(t *testing.T) {
-	in := input(stored{"secrets/default/a": kmsV2("p", "k", 1), "configmaps/default/a": kmsV1("old:v1"), "namespaces/default": plain})
-	in.Config = config(t, entry("secrets, configmaps", kmsProvider, kmsV1Provider))
+	in := compared(stored{"secrets/default/a": kmsV2("p", "k", 1), "configmaps/default/a": kmsV1("old:v1"), "namespaces/default": plain}, config(t, entry("secrets, configmaps", kmsProvider, kmsV1Provider)))
 	if c := check(t, in, "EA-402"); c.Status != pass || !strings.Contains(c.Summary, "to read only") || !strings.Contains(c.Summary, "configmaps by old:v1, secrets by old:v1") {
 		t.Errorf("%v: %s", c.Status, c.Summary)
 	}
@@ -58,8 +57,7 @@ func TestAKMSv1NameThatBeginsLikeAnotherIsAnother(t *testing.T) {
 		"a name that goes on":         {"old:v1", oldProvider, "STATUS_FAIL"},
 		"the same without any colons": {"old", oldProvider, "STATUS_PASS"},
 	} {
-		in := input(stored{"secrets/default/a": kmsV1(tt.stored)})
-		in.Config = config(t, entry("secrets", tt.provider))
+		in := compared(stored{"secrets/default/a": kmsV1(tt.stored)}, config(t, entry("secrets", tt.provider)))
 		if c := check(t, in, "EA-114"); c.Status.String() != tt.want {
 			t.Errorf("%s: %v: %s%s", name, c.Status, c.Summary, c.Reason)
 		}

@@ -20,7 +20,7 @@ func fromFiles(t *testing.T, prefix, config string, stores ...string) rules.Inpu
 	t.Helper()
 	in := rules.Input{Inventory: inventory.New(prefix)}
 	var err error
-	if in.Config, err = encryptionconfig.Load(filepath.Join("testdata", config)); err != nil {
+	if in.Inventory.Config, err = encryptionconfig.Load(filepath.Join("testdata", config)); err != nil {
 		t.Fatal(err)
 	}
 	for _, store := range stores {
@@ -104,12 +104,11 @@ func TestOpenShiftIsJudgedByItsOwnPathsAndFiles(t *testing.T) {
 // Whatever is under a path that is not known can be of any resource that the
 // configuration names and that is not known to be elsewhere.
 func TestAnUnknownPathIsNotJudgedByItsName(t *testing.T) {
-	in := input(stored{"gadgets/default/a": plain, "namespaces/default": plain})
 	for entries, want := range map[string]auditv1.Status{
 		entry("secrets, deployments.apps", kmsProvider): pass,
 		entry("widgets.example.com", kmsProvider):       notEvaluated,
 	} {
-		in.Config = config(t, entries)
+		in := compared(stored{"gadgets/default/a": plain, "namespaces/default": plain}, config(t, entries))
 		if c := check(t, in, "EA-111"); c.Status != want {
 			t.Errorf("%s: %v: %s%s", entries, c.Status, c.Summary, c.Reason)
 		}
@@ -127,8 +126,7 @@ func TestSecretsAreNotAskedForWhereNothingShowsThatTheyAreKept(t *testing.T) {
 		"an etcd without any key":        {stored{}, fail},
 		"neither":                        {stored{"example.com/widgets/default/a": plain}, notEvaluated},
 	} {
-		in := input(tt.values)
-		in.Config = unconfigured
+		in := compared(tt.values, unconfigured)
 		if c := check(t, in, "EA-401"); c.Status != tt.status {
 			t.Errorf("%s: %v: %s%s", name, c.Status, c.Summary, c.Reason)
 		}

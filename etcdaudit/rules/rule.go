@@ -7,17 +7,15 @@ package rules
 import (
 	"math"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
 // Input is everything that rules look at.
 type Input struct {
+	// Inventory is what was counted, judged by its EncryptionConfiguration if it
+	// has one.
 	Inventory *inventory.Inventory
-	// Config is the EncryptionConfiguration to compare with, nil for none.
-	Config *encryptionconfig.Config
 	// CurrentKeyID is the key_id that values should have, or empty for the
 	// newest in the store.
 	CurrentKeyID string
@@ -31,6 +29,9 @@ type Rule struct {
 	Title       string
 	Severity    auditv1.Severity
 	Remediation string
+	// Rewrites is set where the remediation rewrites objects through the API
+	// server.
+	Rewrites bool
 	// Check must not change its input.
 	Check func(Input) Outcome
 }
@@ -45,6 +46,8 @@ type Outcome struct {
 	// those of them that are listed.
 	Count   int64
 	Objects []*auditv1.Object
+
+	resources []*inventory.Resource // of these values
 }
 
 // All returns every rule in the order of the ids.
@@ -75,7 +78,7 @@ func Evaluate(in Input) []*auditv1.Check {
 			Count: Count(o.Count), Objects: o.Objects,
 		}
 		if Finding(o.Status) {
-			c.Remediation = r.Remediation
+			c.Remediation = r.remedy(in.Inventory, o.resources)
 			c.ObjectsOmitted = Count(o.Count - int64(len(o.Objects)))
 		}
 		checks = append(checks, c)
@@ -111,12 +114,4 @@ func empty(in Input) (Outcome, bool) {
 		return Outcome{}, false
 	}
 	return notEvaluated("there is no key under " + in.Inventory.Prefix + "/: wrong etcd, or wrong --prefix? (/kubernetes.io on OpenShift)"), true
-}
-
-func objects(list []inventory.Object) []*auditv1.Object {
-	named := make([]*auditv1.Object, len(list))
-	for i, o := range list {
-		named[i] = &auditv1.Object{Resource: printable.Text(o.Resource), Namespace: printable.Text(o.Namespace), Name: printable.Text(o.Name)}
-	}
-	return named
 }

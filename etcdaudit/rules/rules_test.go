@@ -46,8 +46,12 @@ const (
 	unknown = "k8s:enc:rot13:v1:xyz"
 )
 
-func input(values stored) rules.Input {
+func input(values stored) rules.Input { return compared(values, nil) }
+
+// compared is what the values are with a configuration, nil for none.
+func compared(values stored, config *encryptionconfig.Config) rules.Input {
 	inv := inventory.New("/registry")
+	inv.Config = config
 	for key, value := range values {
 		inv.Add([]byte("/registry/"+key), []byte(value), 1)
 	}
@@ -133,13 +137,15 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 		{"without a configuration there is nothing to compare with", "EA-111", stored{secret: plain}, "", "", notApplicable, 0, "no --encryption-provider-config"},
 		{"plaintext although configured", "EA-111", stored{secret: plain, "configmaps/default/a": plain}, entry("secrets, configmaps", kmsProvider, "{identity: {}}"), "", fail, 2, "configmaps (1 of 1), secrets (1 of 1)"},
 		{"plaintext by a wildcard", "EA-111", stored{"deployments/default/a": plain}, entry(`"*.apps"`, kmsProvider), "", fail, 1, "deployments.apps (1 of 1)"},
+		{"plaintext that the API server cannot read", "EA-114", stored{secret: plain}, entry("secrets", kmsProvider), "", fail, 1, "cannot read: secrets (1 of 1)"},
+		{"plaintext that it can read", "EA-114", stored{secret: plain, "pods/default/a": plain}, entry("secrets", kmsProvider, "{identity: {}}"), "", pass, 0, "every value"},
 		{"plaintext of what is not configured is right", "EA-111", stored{secret: kmsV2("p", "k", 1), "pods/default/a": plain}, entry("secrets", kmsProvider), "", pass, 0, "is encrypted"},
 		{"a resource of an unknown group is not guessed", "EA-111", stored{"gizmos/default/a": plain}, entry("gizmos.example.com", kmsProvider), "", notEvaluated, 0, "gizmos"},
 
 		{"an older provider", "EA-112", stored{secret: aesCBC("k")}, entry("secrets", kmsProvider, aesProvider("k")), "", warn, 1, "secrets (1 of 1)"},
 		{"an older key of the first provider", "EA-112", stored{secret: aesCBC("old")}, entry("secrets", aesProvider("new", "old")), "", warn, 1, "secrets (1 of 1)"},
-		{"a key that was replaced under its old name", "EA-112", stored{secret: aesCBC("k")}, entry("secrets", aesProvider("k", "k")), "", notEvaluated, 0, "more than once"},
-		{"both keys of one name can read", "EA-114", stored{secret: aesCBC("k")}, entry("secrets", aesProvider("k", "k")), "", pass, 0, "every encrypted value"},
+		{"a key that was replaced under its old name", "EA-112", stored{secret: aesCBC("k")}, entry("secrets", aesProvider("k", "k")), "", notEvaluated, 0, "of a name that several keys"},
+		{"names prove no keys", "EA-114", stored{secret: aesCBC("k")}, entry("secrets", aesProvider("k")), "", pass, 0, "by name: 1 encrypted value"},
 		{"the first key of the first provider", "EA-112", stored{secret: aesCBC("new")}, entry("secrets", aesProvider("new", "old")), "", pass, 0, "no encrypted value"},
 
 		{"encrypted while identity stands first", "EA-113", stored{secret: kmsV2("p", "k", 1)}, entry("secrets", "{identity: {}}", kmsProvider), "", warn, 1, "secrets (1 of 1)"},
@@ -167,11 +173,12 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 	tested := map[string]bool{}
 	for _, tt := range tests {
 		t.Run(tt.id+" "+tt.name, func(t *testing.T) {
-			in := input(tt.values)
-			in.CurrentKeyID = tt.keyID
+			var against *encryptionconfig.Config
 			if tt.config != "" {
-				in.Config = config(t, tt.config)
+				against = config(t, tt.config)
 			}
+			in := compared(tt.values, against)
+			in.CurrentKeyID = tt.keyID
 			c := check(t, in, tt.id)
 			if c.Status != tt.status || c.Count != tt.count {
 				t.Errorf("%v, count %d; want %v, %d: %s %s", c.Status, c.Count, tt.status, tt.count, c.Summary, c.Reason)
@@ -236,14 +243,19 @@ func TestMoreFindingsThanAreListedAreCounted(t *testing.T) {
 // then must not pass.
 func TestMoreKeysThanAreToldApartHideNothing(t *testing.T) {
 	inv := inventory.New("/registry")
+	inv.Config = config(t, entry("secrets, configmaps", kmsProvider, "{identity: {}}"))
 	for i := range 10_001 {
 		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), []byte(kmsV2("p", fmt.Sprintf("k%05d", i), 1)), int64(i))
 	}
-	in := rules.Input{Inventory: inv, Config: config(t, entry("secrets, configmaps", kmsProvider)), CurrentKeyID: "k00000"}
+	in := rules.Input{Inventory: inv, CurrentKeyID: "k00000"}
 	for _, id := range []string{"EA-111", "EA-112", "EA-113", "EA-114"} {
-		if c := check(t, in, id); c.Status != notEvaluated || !strings.Contains(c.Reason, "1 value") {
+		if c := check(t, in, id); c.Status != pass {
 			t.Errorf("%s: %v: %s%s", id, c.Status, c.Summary, c.Reason)
 		}
+	}
+	inv.Add([]byte("/registry/secrets/default/unreadable"), []byte(kmsV2("q", "k", 1)), 1)
+	if c := check(t, in, "EA-114"); c.Status != fail || c.Count != 1 || len(c.Objects) != 1 || c.Objects[0].Name != "unreadable" {
+		t.Errorf("a value of another provider after so many keys: %v, count %d, %v", c.Status, c.Count, c.Objects)
 	}
 	inv.Add([]byte("/registry/configmaps/default/a"), []byte(plain), 1)
 	if c := check(t, in, "EA-111"); c.Status != fail || c.Count != 1 {
@@ -274,8 +286,7 @@ func TestAnotherKeyThatWasWrittenLastIsNamed(t *testing.T) {
 }
 
 func TestAnEmptyStorePassesNoCheckOfTheStore(t *testing.T) {
-	in := input(stored{})
-	in.Config = config(t, entry("secrets", kmsProvider))
+	in := compared(stored{}, config(t, entry("secrets", kmsProvider)))
 	for _, c := range rules.Evaluate(in) {
 		if c.Status == pass && !strings.HasPrefix(c.Id, "EA-4") { // those are about the file
 			t.Errorf("%s passes on nothing", c.Id)

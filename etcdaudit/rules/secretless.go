@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"fmt"
-
-	"github.com/sealproof/sealproof/etcdaudit/inventory"
-)
+import "fmt"
 
 // secretless is the outcome of the checks about Secrets where nothing shows that
 // an API server keeps its Secrets under the prefix. An API server that does has
@@ -22,15 +18,4 @@ func secretless(in Input) (Outcome, bool) {
 	// A prefix one step too deep or too shallow shows Secrets as something else,
 	// and would be called clean.
 	return notEvaluated("there is neither a Secret nor a Namespace under " + inv.Prefix + "/: an API server stores its Namespaces under its --etcd-prefix; is that the --prefix?"), true
-}
-
-// Foreign reports whether a resource is of another API server than the one that
-// the configuration is for. OpenShift's two keep theirs under one prefix, with
-// a configuration and keys of their own each.
-func Foreign(in Input, r *inventory.Resource) bool {
-	if in.Config == nil || r.Server == "" {
-		return false
-	}
-	servers := in.Config.OpenShiftServers()
-	return len(servers) > 0 && !servers[r.Server]
 }

@@ -26,7 +26,7 @@ const (
 // name: the value is sound and must not be called damaged.
 func parseNamedKey(f Format, rest []byte) Value {
 	name, ciphertext, problem := cutName(rest)
-	v := Value{Format: f, Problem: problem, Name: name, Ciphertext: ciphertext}
+	v := Value{Format: f, Problem: problem, Name: name, Ciphertext: ciphertext, named: rest}
 	if problem == NoProblem {
 		v.Problem = checkCiphertext(f, ciphertext)
 	}
@@ -35,10 +35,27 @@ func parseNamedKey(f Format, rest []byte) Value {
 	}
 	for end := len(name) + 1; end < min(len(rest), maxName+1) && rest[end] >= ' '; end++ {
 		if rest[end] == ':' && checkCiphertext(f, rest[end+1:]) == NoProblem && utf8.Valid(rest[:end]) {
-			return Value{Format: f, Name: rest[:end:end], Ciphertext: rest[end+1:]}
+			return Value{Format: f, Name: rest[:end:end], Ciphertext: rest[end+1:], named: rest}
 		}
 	}
 	return v
+}
+
+// Under reads a value as one that was written under a key or provider of this
+// name, and returns false if it was not. An aescbc, aesgcm or secretbox value
+// can be read under several names: every one that its bytes continue with a
+// colon.
+func (v Value) Under(name string) (Value, bool) {
+	if v.named == nil {
+		return v, string(v.Name) == name
+	}
+	n := len(name)
+	if n == 0 || !hasPrefix(v.named, name) || len(v.named) == n || v.named[n] != ':' {
+		return v, false
+	}
+	v.Name, v.Ciphertext = v.named[:n:n], v.named[n+1:]
+	v.Problem = checkCiphertext(v.Format, v.Ciphertext)
+	return v, true
 }
 
 // cutName splits at the first colon. The API server writes "<name>:" and allows

@@ -89,6 +89,7 @@ type Value struct {
 	// Name is the key's name (aescbc, aesgcm, secretbox) or the KMS provider's
 	// name. An aesgcm or secretbox name that contains a colon is cut there, and
 	// one of aescbc may be: the bytes alone do not say where such a name ends.
+	// See Under.
 	Name []byte
 	// KeyID is the key_id that the KMS v2 plugin gave.
 	KeyID []byte
@@ -100,6 +101,7 @@ type Value struct {
 	// Ciphertext is what follows: the encrypted object with its nonces and tag.
 	Ciphertext []byte
 
+	named  []byte // aescbc, aesgcm, secretbox: the name and all that follows it
 	object []byte // KMS v2: the EncryptedObject, for its annotations
 	// The annotations of this project's plugin, kept from the one walk over
 	// the object.

@@ -832,7 +832,14 @@ type Group struct {
 	// Not written with the newest key: see check EA-104.
 	Stale bool `protobuf:"varint,10,opt,name=stale,proto3" json:"stale,omitempty"`
 	// Further ways of writing that were too many to be told apart.
-	Rest          bool `protobuf:"varint,11,opt,name=rest,proto3" json:"rest,omitempty"`
+	Rest bool `protobuf:"varint,11,opt,name=rest,proto3" json:"rest,omitempty"`
+	// How the values stand to the EncryptionConfiguration: "as configured", "older
+	// key", "older provider", "plaintext though configured", "encrypted though not
+	// configured", or "unreadable: " and why; empty if they were not compared.
+	Standing string `protobuf:"bytes,12,opt,name=standing,proto3" json:"standing,omitempty"`
+	// Set where a key of the EncryptionConfiguration opened the values. Else their
+	// standing rests on the name that they show.
+	Opened        bool `protobuf:"varint,13,opt,name=opened,proto3" json:"opened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -940,6 +947,20 @@ func (x *Group) GetStale() bool {
 func (x *Group) GetRest() bool {
 	if x != nil {
 		return x.Rest
+	}
+	return false
+}
+
+func (x *Group) GetStanding() string {
+	if x != nil {
+		return x.Standing
+	}
+	return ""
+}
+
+func (x *Group) GetOpened() bool {
+	if x != nil {
+		return x.Opened
 	}
 	return false
 }
@@ -1065,7 +1086,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\tencrypted\x18\x04 \x01(\rR\tencrypted\x12\x1c\n" +
 	"\tmalformed\x18\x05 \x01(\rR\tmalformed\x12\x18\n" +
 	"\aunknown\x18\x06 \x01(\rR\aunknown\x121\n" +
-	"\x06groups\x18\a \x03(\v2\x19.sealproof.audit.v1.GroupR\x06groups\"\xa8\x02\n" +
+	"\x06groups\x18\a \x03(\v2\x19.sealproof.audit.v1.GroupR\x06groups\"\xdc\x02\n" +
 	"\x05Group\x12\x16\n" +
 	"\x06values\x18\x01 \x01(\rR\x06values\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x12\n" +
@@ -1078,7 +1099,9 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\aproblem\x18\t \x01(\tR\aproblem\x12\x14\n" +
 	"\x05stale\x18\n" +
 	" \x01(\bR\x05stale\x12\x12\n" +
-	"\x04rest\x18\v \x01(\bR\x04rest\"g\n" +
+	"\x04rest\x18\v \x01(\bR\x04rest\x12\x1a\n" +
+	"\bstanding\x18\f \x01(\tR\bstanding\x12\x16\n" +
+	"\x06opened\x18\r \x01(\bR\x06opened\"g\n" +
 	"\x05Layer\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x16\n" +

@@ -1,0 +1,51 @@
+package keyring
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"testing"
+
+	"golang.org/x/crypto/nacl/secretbox"
+
+	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+)
+
+// What was opened and the keys are overwritten, not only let go.
+func TestPlaintextAndKeysAreOverwritten(t *testing.T) {
+	secret := bytes.Repeat([]byte{'Q'}, 32)
+	plaintext := []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x0ecanary of plaintext")
+	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
+	plaintext = append(plaintext, bytes.Repeat([]byte{byte(padding)}, padding)...)
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cbc := make([]byte, aes.BlockSize+len(plaintext))
+	cipher.NewCBCEncrypter(block, cbc[:aes.BlockSize]).CryptBlocks(cbc[aes.BlockSize:], plaintext)
+	for format, ciphertext := range map[storedvalue.Format][]byte{
+		storedvalue.AESCBC:    cbc,
+		storedvalue.AESGCM:    gcm.Seal(make([]byte, gcmNonce), make([]byte, gcmNonce), plaintext, nil),
+		storedvalue.Secretbox: secretbox.Seal(make([]byte, secretboxNonce), plaintext, new([secretboxNonce]byte), (*[32]byte)(secret)),
+	} {
+		var ring Keyring
+		if got := ring.Opener(format, secret)(ciphertext, nil); got != encryptionconfig.Opened {
+			t.Fatalf("%v: %d", format, got)
+		}
+		opened, key := ring.opened[:cap(ring.opened)], ring.keys[0].secretbox
+		if len(opened) < len(plaintext) || !zero(opened) {
+			t.Errorf("%v: what was opened is still there: %q", format, opened)
+		}
+		ring.Clear()
+		if key != nil && !zero(key[:]) {
+			t.Errorf("%v: the key is still there", format)
+		}
+	}
+}
+
+func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
