@@ -151,8 +151,8 @@ func TestWhatEndsARequestMakesRoom(t *testing.T) {
 					t.Fatalf("%d bytes are charged, want %d", l.charged, want)
 				}
 				end(t, c)
-				if l.charged != 0 || len(c.server.(*conn).requests) != 0 {
-					t.Errorf("%d bytes are still charged", l.charged)
+				if own := c.server.(*conn); l.charged != 0 || own.charged != 0 || len(own.requests) != 0 {
+					t.Errorf("%d bytes are still charged, %d of them to this connection", l.charged, own.charged)
 				}
 			})
 		})
