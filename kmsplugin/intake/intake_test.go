@@ -40,10 +40,10 @@ type caller struct {
 	t      *testing.T
 }
 
-func limited(limits Limits) (Listener *Listener, connect func(*testing.T) *caller, refused *int) {
+func limited(limits Limits) (l *Listener, connect func(*testing.T) *caller, refused *int) {
 	p := pipes{queue: make(chan net.Conn, 1)}
 	refused = new(int)
-	l := Limit(p, limits, func() { *refused++ })
+	l = Limit(p, limits, func() { *refused++ })
 	return l, func(t *testing.T) *caller {
 		t.Helper()
 		mine, theirs := net.Pipe()
