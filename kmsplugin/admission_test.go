@@ -2,6 +2,7 @@ package kmsplugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -252,7 +253,7 @@ func TestAHungKeyKeepsNoRequestFromAnother(t *testing.T) {
 		for range maxWaitingPrevious {
 			wg.Go(func() {
 				err := r.kms.ask(ctx, hung, func() error { <-ctx.Done(); return ctx.Err() })
-				if err == errBusy {
+				if errors.Is(err, errBusy) {
 					mu.Lock()
 					defer mu.Unlock()
 					refused++
@@ -306,7 +307,7 @@ func TestATurnThatComesTooLateIsNotTaken(t *testing.T) {
 	cancel()
 	turns := newTurns(1)
 	for range 100 { // a select chooses at random
-		if err := turns.take(ended); err != errBusy || len(turns.waiting)+len(turns.asking) != 0 {
+		if err := turns.take(ended); !errors.Is(err, errBusy) || len(turns.waiting)+len(turns.asking) != 0 {
 			t.Fatalf("%v; %d wait, %d ask", err, len(turns.waiting), len(turns.asking))
 		}
 	}

@@ -92,7 +92,6 @@ type conn struct {
 
 	// The rest is guarded by l.mu.
 	in, out  frames
-	last     uint32         // the newest request
 	requests map[uint32]int // what is charged for those that are not answered yet
 	charged  int
 	writing  bool
@@ -170,8 +169,7 @@ func (c *conn) account(p []byte) (n int) {
 // received charges for a frame of the caller's; l.mu is held.
 func (c *conn) received(f frame) {
 	switch {
-	case f.kind == typeHeaders && f.stream > c.last:
-		c.last = f.stream
+	case f.kind == typeHeaders:
 		c.charge(f.stream, requestCost)
 	case f.kind == typeData:
 		if _, ok := c.requests[f.stream]; ok {

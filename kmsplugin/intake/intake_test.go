@@ -40,10 +40,10 @@ type caller struct {
 	t      *testing.T
 }
 
-func limited(limits Limits) (Listener *Listener, connect func(*testing.T) *caller, refused *int) {
+func limited(limits Limits) (l *Listener, connect func(*testing.T) *caller, refused *int) {
 	p := pipes{queue: make(chan net.Conn, 1)}
 	refused = new(int)
-	l := Limit(p, limits, func() { *refused++ })
+	l = Limit(p, limits, func() { *refused++ })
 	return l, func(t *testing.T) *caller {
 		t.Helper()
 		mine, theirs := net.Pipe()
@@ -151,8 +151,8 @@ func TestWhatEndsARequestMakesRoom(t *testing.T) {
 					t.Fatalf("%d bytes are charged, want %d", l.charged, want)
 				}
 				end(t, c)
-				if l.charged != 0 || len(c.server.(*conn).requests) != 0 {
-					t.Errorf("%d bytes are still charged", l.charged)
+				if own := c.server.(*conn); l.charged != 0 || own.charged != 0 || len(own.requests) != 0 {
+					t.Errorf("%d bytes are still charged, %d of them to this connection", l.charged, own.charged)
 				}
 			})
 		})

@@ -127,9 +127,10 @@ func (k attack) dial(path string) (*attacker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &attacker{conn: conn, framer: http2.NewFramer(deadlined{conn}, conn), next: 1}
+	out := deadlined{conn}
+	a := &attacker{conn: conn, framer: http2.NewFramer(out, conn), next: 1}
 	a.hpack = hpack.NewEncoder(&a.block)
-	if _, err := deadlined(deadlined{conn}).Write([]byte(http2.ClientPreface)); err != nil {
+	if _, err := out.Write([]byte(http2.ClientPreface)); err != nil {
 		return a, err
 	}
 	var settings []http2.Setting
