@@ -312,6 +312,9 @@ func (p *Process) Pause() error { return p.signalRunning("pause", syscall.SIGSTO
 // Resume lets a paused process go on.
 func (p *Process) Resume() error { return p.signalRunning("resume", syscall.SIGCONT) }
 
+// Hangup asks the process to read its configuration again.
+func (p *Process) Hangup() error { return p.signalRunning("send SIGHUP to", syscall.SIGHUP) }
+
 func (p *Process) signalRunning(verb string, s syscall.Signal) error {
 	r := p.lastRun()
 	if !r.alive() {
