@@ -116,9 +116,9 @@ func TestEachAlertFiresWhenItMust(t *testing.T) {
 		series string
 		after  int // minutes
 	}{
-		"SealproofDown":               {`  up{job="kmsplugin",instance="a"} 1x4 0x10`, 6},
-		"SealproofNotServing":         {`  sealproof_serving{instance="a"} 1x4 0x10`, 6},
-		"SealproofKeyRefused":         {`  sealproof_vault_state{instance="a",source="vault",state="refusal"} 0x4 1x10`, 5},
+		"SealproofDown":       {`  up{job="kmsplugin",instance="a"} 1x4 0x10`, 6},
+		"SealproofNotServing": {`  sealproof_serving{instance="a"} 1x4 0x10`, 6},
+		"SealproofKeyRefused": {`  sealproof_vault_state{instance="a",source="vault",state="refusal"} 0x4 1x10`, 5},
 		"SealproofKeyWithheld": {`  sealproof_withheld_versions{instance="a",source="vault",scope="key",served="no"} 0x4 2x10
   sealproof_withheld_remaining_seconds{instance="a",source="vault"} 0x4 86400-60x10`, 5},
 		"SealproofRefusedKeyServed": {`  sealproof_withheld_versions{instance="a",source="vault",scope="key",served="yes"} 0x4 2x10
