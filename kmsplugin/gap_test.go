@@ -386,7 +386,7 @@ func TestAnOverduePromotionIsInTheMetrics(t *testing.T) {
 		all := func() map[string]float64 {
 			values := map[string]float64{}
 			for _, name := range []string{next, at, announced} {
-				values[name] = b.gauges(name)[""]
+				values[name] = b.labelled(name)[""]
 			}
 			return values
 		}

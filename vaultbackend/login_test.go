@@ -211,25 +211,6 @@ func TestATokenFileThatChangesIsReadWithoutARefusal(t *testing.T) {
 	})
 }
 
-<<<<<<< HEAD
-// asksItself is what a policy grants that grants nothing else.
-const asksItself = `path "auth/token/lookup-self" { capabilities = ["read"] }
-path "auth/token/revoke-self" { capabilities = ["update"] }
-`
-=======
-func TestATokenFromAFileIsRenewed(t *testing.T) {
-	f := newFixture(t, nil)
-	file, err := f.vault.TokenFile(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key), "2s")
-	must(t, err)
-	c, obs := f.client(func(cfg *Config) { cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: file} })
-	runInBackground(t, c)
-	until(t, "the token is renewed twice", func() bool { return obs.count(opRenew) >= 2 }, func() {
-		_, err = c.ReadKey(t.Context())
-		must(t, err)
-	})
-}
->>>>>>> 0a5074ad1c69c399678504a41911c13a74ae6a93
-
 func TestAKeyThatIsRefusedCausesNoLogin(t *testing.T) {
 	f := newFixture(t, nil)
 	c, obs := f.client()
