@@ -33,7 +33,7 @@ func TestHowLongATokenFromAFileLives(t *testing.T) {
 				}, slog.New(slog.DiscardHandler))
 			got, err := a.login(t.Context())
 			must(t, err)
-			row.want.token = "hvs.from-a-file"
+			row.want.token, row.want.lookedUp = "hvs.from-a-file", true
 			if got != row.want {
 				t.Errorf("got %+v, want %+v", got, row.want)
 			}
