@@ -29,7 +29,7 @@ const (
 	keyPath        = cluster.TransitMount + "/keys/" + keyName
 	providerName   = "sealproof"
 	namespace      = "default"
-	promotionDelay = 6 * time.Second
+	promotionDelay = 10 * time.Second
 )
 
 var programs = rig.Programs()

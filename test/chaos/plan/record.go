@@ -21,7 +21,13 @@ const (
 	// statusAgain is how long it may then take until Status is asked for: every ten
 	// seconds after a failure (kmsv2PluginHealthzNegativeInterval).
 	statusAgain = 15 * time.Second
+	// early is by how much a plugin may write with a version before its instant as it is
+	// known here: Vault notes whole seconds, and a plugin knows Vault's clock to half of one.
+	early = 2 * time.Second
 )
+
+// never is a moment that does not come.
+var never = time.Unix(1<<40, 0)
 
 // Span is a stretch of time; one without an end has not ended.
 type Span struct{ From, To time.Time }
@@ -68,6 +74,10 @@ type Record struct {
 	api    [Hosts]spans // when the API server was not there
 	away   [Hosts]spans // when the plugin was not, or had nothing
 	behind [Hosts]spans // when it may have lacked a version that another writes with
+
+	rotated time.Time        // when the newest version was made
+	writes  [Hosts]time.Time // from when on the plugin may write with it; never while it does not see it
+	started [Hosts]bool      // the plugin has not lost sight of Vault since it was started
 }
 
 // NewRecord begins with a world that is whole.
@@ -81,15 +91,70 @@ func (r *Record) World() World { return r.world }
 // Add takes up a step that was done between two moments.
 func (r *Record) Add(s Step, from, to time.Time) {
 	before, after := r.world, r.world.After(s)
+	r.see(s, &before, &after, from)
 	for i := range Hosts {
 		is := func(part Part, action Action) bool { return s.Part == part && s.Action == action && s.Host == i }
 		b, a := &before.Hosts[i], &after.Hosts[i]
 		r.api[i].note(b.API != Up, is(API, DoRestart), a.API != Up, from, to)
 		r.away[i].note(!b.Serves(), is(Plugin, DoRestart), !a.Serves(), from, to)
-		// Nobody writes with a version before its instant.
-		r.behind[i].note(b.Known < before.Version, s.Part == Key, a.Known < after.Version, from.Add(r.PromotionDelay), to)
+
+		others := r.othersWrite(i)
+		r.behind[i].note(b.Known < before.Version, s.Part == Key, a.Known < after.Version, others, to)
+		if n := len(r.behind[i]); n > 0 && r.behind[i][n-1].To.IsZero() && others.Before(r.behind[i][n-1].From) {
+			r.behind[i][n-1].From = others
+		}
 	}
 	r.world = after
+}
+
+// see follows which plugins may write with the newest version, and from when on: one
+// delay after it was made, and where they saw it only after a gap, one delay after that.
+// A gap of less than half the delay is none.
+func (r *Record) see(s Step, before, after *World, from time.Time) {
+	if s.Part == Key {
+		r.rotated, r.writes = from, [Hosts]time.Time{}
+		for i := range r.writes {
+			r.writes[i] = never
+		}
+	}
+	for i := range Hosts {
+		saw, sees := before.sees(i), after.sees(i)
+		announced := r.rotated.Add(r.PromotionDelay - early)
+		starts := s.Part == Plugin && s.Host == i && (s.Action == DoStart || s.Action == DoRestart)
+		r.started[i] = starts || r.started[i] && (sees || !saw)
+		switch {
+		case !saw && !sees && !starts:
+		case saw || starts || r.started[i]:
+			r.writes[i] = earlier(r.writes[i], announced)
+		default:
+			r.writes[i] = earlier(r.writes[i], later(announced, from.Add(r.PromotionDelay/2-early)))
+		}
+	}
+}
+
+// othersWrite is from when on another host's plugin may write with the newest version.
+func (r *Record) othersWrite(host int) time.Time {
+	first := never
+	for i, at := range r.writes {
+		if i != host {
+			first = earlier(first, at)
+		}
+	}
+	return first
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // absence is a stretch in which an API server could not rely on its plugin.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const delay = 6 * time.Second
+const delay = 10 * time.Second
 
 // at is a moment, in seconds from the beginning.
 func at(seconds float64) time.Time {
@@ -161,15 +161,39 @@ func TestWhatIsPromised(t *testing.T) {
 		},
 		"rotated, and noticed late": {
 			steps: []done{{rotate, 10, 30}},
-			ops:   []Op{op(AnySecret, 0, 15, 17), op(PluginOpens, 1, 15, 17)}, excuse: "newest version",
+			ops:   []Op{op(AnySecret, 0, 18.1, 19), op(PluginOpens, 1, 18.1, 19)}, excuse: "newest version",
 		},
 		"rotated, before anybody may write with it": {
 			steps: []done{{link(DoCut, 0, All), 1, 2}, {rotate, 10, 12}},
-			ops:   []Op{op(AnySecret, 0, 5, 16), op(PluginOpens, 0, 5, 16)},
+			ops:   []Op{op(AnySecret, 0, 5, 18), op(PluginOpens, 0, 5, 18)},
 		},
 		"rotated while one is cut off": {
 			steps: []done{{link(DoCut, 0, All), 1, 2}, {rotate, 10, 12}},
-			ops:   []Op{op(AnySecret, 0, 15, 17), op(PluginOpens, 0, 400, 401)}, excuse: "plugin of host a had not seen",
+			ops:   []Op{op(AnySecret, 0, 18.1, 19), op(PluginOpens, 0, 400, 401)}, excuse: "plugin of host a had not seen",
+		},
+		"rotated while both are cut off": {
+			steps: []done{{link(DoCut, 0, All), 1, 2}, {link(DoCut, 1, All), 2, 3}, {rotate, 10, 12}},
+			ops:   []Op{op(AnySecret, 0, 0, 400), op(PluginOpens, 1, 0, 400)},
+		},
+		"rotated while both are cut off, and one is back: a delay passes first": {
+			steps: []done{{link(DoCut, 0, All), 1, 2}, {link(DoCut, 1, All), 2, 3}, {rotate, 10, 12}, {link(DoHeal, 1, All), 100, 101}},
+			ops:   []Op{op(AnySecret, 0, 10, 103), op(PluginOpens, 0, 10, 103), op(PluginOpens, 1, 10, 400)},
+		},
+		"rotated while both are cut off, and one is back for longer": {
+			steps: []done{{link(DoCut, 0, All), 1, 2}, {link(DoCut, 1, All), 2, 3}, {rotate, 10, 12}, {link(DoHeal, 1, All), 100, 101}, {link(DoCut, 1, All), 102, 103}},
+			ops:   []Op{op(AnySecret, 0, 103.1, 104), op(PluginOpens, 0, 400, 401)}, excuse: "plugin of host a had not seen",
+		},
+		"rotated while both are cut off, and one is started anew: nothing is put off": {
+			steps: []done{{link(DoCut, 0, All), 1, 2}, {plugin(DoKill, 1), 2, 3}, {rotate, 10, 12}, {plugin(DoStart, 1), 100, 101}},
+			ops:   []Op{op(AnySecret, 0, 100, 101), op(PluginOpens, 0, 400, 401)}, excuse: "plugin of host a had not seen",
+		},
+		"rotated while both are cut off, and one started anew is back later": {
+			steps: []done{{link(DoCut, 0, All), 1, 2}, {plugin(DoKill, 1), 2, 3}, {rotate, 10, 12}, {link(DoCut, 1, All), 13, 14}, {plugin(DoStart, 1), 50, 51}, {link(DoHeal, 1, 0), 100, 101}},
+			ops:   []Op{op(AnySecret, 0, 100, 101)}, excuse: "plugin of host a had not seen",
+		},
+		"rotated while one is cut off and the other paused, which goes on": {
+			steps: []done{{link(DoCut, 0, All), 1, 2}, {plugin(DoPause, 1), 2, 3}, {rotate, 10, 12}, {plugin(DoResume, 1), 100, 101}},
+			ops:   []Op{op(AnySecret, 0, 10, 103), op(PluginOpens, 0, 10, 103)},
 		},
 		"rotated while one is cut off, what does not need the version": {
 			steps: []done{{link(DoCut, 0, All), 1, 2}, {rotate, 10, 12}},
@@ -181,7 +205,7 @@ func TestWhatIsPromised(t *testing.T) {
 		},
 		"rotated in haste, and cut off": {
 			steps: []done{{hasty(rotate), 10, 11}, {hasty(link(DoCut, 1, All)), 11, 11}},
-			ops:   []Op{op(AnySecret, 1, 18, 19)}, excuse: "plugin of host b had not seen",
+			ops:   []Op{op(AnySecret, 1, 18.1, 19)}, excuse: "plugin of host b had not seen",
 		},
 		"rotated twice while one is cut off, and is back": {
 			steps: []done{{link(DoCut, 0, All), 1, 2}, {rotate, 10, 12}, {rotate, 13, 14}, {link(DoHeal, 0, All), 30, 31}, {rotate, 40, 41}},

@@ -74,6 +74,9 @@ func (w *World) Reaches(host int) bool {
 	return false
 }
 
+// sees reports whether a host's plugin runs and is served by Vault.
+func (w *World) sees(host int) bool { return w.Hosts[host].Plugin == Up && w.Reaches(host) }
+
 // Serves reports whether a host's plugin has what it needs, with or without Vault.
 func (h *Host) Serves() bool { return h.Plugin == Up && h.Holds }
 
@@ -86,7 +89,7 @@ func (w *World) Current(host int) bool {
 func (w *World) settled() World {
 	next := *w
 	for i := range next.Hosts {
-		if h := &next.Hosts[i]; h.Plugin == Up && w.Reaches(i) {
+		if h := &next.Hosts[i]; w.sees(i) {
 			h.Holds, h.Known = true, w.Version
 		}
 	}
