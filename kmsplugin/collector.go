@@ -39,7 +39,7 @@ func newCollector(s *Service) collector {
 		minimum:     desc("key_min_decryption_version", "The oldest version that Vault decrypts.", "source"),
 		probe:       desc("last_good_probe_seconds", "Seconds since Vault last served the key; -1 if it never has.", "source"),
 		state:       desc("vault_state", "1 for what the last probe met: ok, or a class of failure.", "source", "state"),
-		hazard:      desc("key_hazard", "1 for a property of the key that endangers what is sealed with it.", "source", "hazard"),
+		hazard:      desc("key_hazard", "1 for a property of the key, or of the way to it, that endangers what is sealed with it.", "source", "hazard"),
 	}
 }
 
@@ -83,12 +83,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, src := range c.service.sources {
 		snap := src.keeper.snapshot()
 		derived += len(snap.keks)
-		c.collectSource(gauge, src.name, snap, now)
+		c.collectSource(gauge, src.name, snap, src.hazards(), now)
 	}
 	gauge(c.held, float64(derived), "local_kek")
 }
 
-func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), name string, s *snapshot, now time.Duration) {
+func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), name string, s *snapshot, hazards []hazard, now time.Duration) {
 	gauge(c.versions, float64(len(s.key.Created)), name)
 	gauge(c.minimum, float64(s.key.MinDecryption), name)
 	probe := -1.0
@@ -105,7 +105,7 @@ func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string
 		gauge(c.state, number(label == state), name, label)
 	}
 	present := map[string]bool{}
-	for _, h := range s.hazards {
+	for _, h := range hazards {
 		present[h.name] = true
 	}
 	for _, h := range hazardNames() {

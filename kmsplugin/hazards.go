@@ -11,7 +11,8 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// hazard is a property of a key that endangers what is sealed with it.
+// hazard is a property of a key, or of the way to it, that endangers what is
+// sealed with it.
 type hazard struct {
 	name string // stable, as in metrics
 	text string // what it means and what to do
@@ -25,11 +26,12 @@ const (
 	hazardMinimum  = "min_decryption_version_raised"
 	hazardNoCover  = "min_encryption_version_raised"
 	hazardReplaced = "key_replaced"
+	hazardBlind    = "revocation_not_recognised"
 )
 
 // hazardNames lists them all: a metric that is absent cannot be alerted on.
 func hazardNames() []string {
-	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardNoCover, hazardReplaced}
+	return []string{hazardDeletion, hazardExport, hazardBackup, hazardMinimum, hazardNoCover, hazardReplaced, hazardBlind}
 }
 
 // hazardsOf says what endangers the data that a key seals. oldest is the lowest
@@ -103,6 +105,16 @@ func (k *keeper) underivable(key backend.Key) (u underivable) {
 		}
 	}
 	return u
+}
+
+// hazards of a source are those of its key as last probed, and that of its token.
+func (s *source) hazards() []hazard {
+	found := s.keeper.snapshot().hazards
+	if s.observer == nil || !s.observer.blind.Load() {
+		return found
+	}
+	return append(slices.Clone(found), hazard{hazardBlind,
+		"the token may not look itself up, so a refusal of the key looks like a login that is refused: should the key's rights be taken away, this plugin serves on until its lease ends; grant read on auth/token/lookup-self (kmsplugin policy prints the policy)"})
 }
 
 // change is one property of a key that is another than before.

@@ -47,7 +47,7 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
 		held.LocalKeks += count(len(snap.keks))
-		answer.Keys = append(answer.Keys, snap.info(src.name, s.boot()))
+		answer.Keys = append(answer.Keys, snap.info(src.name, src.hazards(), s.boot()))
 	}
 	if t := s.token(); t != nil {
 		answer.Token = &pluginv1.Token{Prolongable: t.prolongable}
@@ -90,7 +90,7 @@ func (s *Service) servingInfo() *pluginv1.Serving {
 }
 
 // info describes one key.
-func (s *snapshot) info(source string, now time.Duration) *pluginv1.Key {
+func (s *snapshot) info(source string, hazards []hazard, now time.Duration) *pluginv1.Key {
 	k := &pluginv1.Key{
 		Source: source, Mount: s.key.Mount, Name: s.key.Name, Type: s.key.Type,
 		Probe:         s.standing.info(now),
@@ -106,7 +106,7 @@ func (s *snapshot) info(source string, now time.Duration) *pluginv1.Key {
 	if server, ok := s.clock.now(now); ok {
 		k.ClockAhead = durationpb.New(time.Until(server).Round(time.Millisecond))
 	}
-	for _, h := range s.hazards {
+	for _, h := range hazards {
 		k.Hazards = append(k.Hazards, &pluginv1.Hazard{Name: h.name, Text: h.text})
 	}
 	ids := map[string]int{}

@@ -84,6 +84,7 @@ type Observer struct {
 	source  string
 	batches prometheus.Observer
 	token   atomic.Pointer[tokenLife]
+	blind   atomic.Bool // the token may not look itself up
 }
 
 // tokenLife is what is known of the present token.
@@ -119,6 +120,9 @@ func (o *Observer) Token(expires time.Time, prolongable bool) {
 	}
 	o.metrics.tokenExpiry.WithLabelValues(o.source).Set(unix)
 }
+
+// SelfLookup records whether the token may look itself up.
+func (o *Observer) SelfLookup(allowed bool) { o.blind.Store(!allowed) }
 
 // hashKeyID is the form of a key_id in the API server's own metrics
 // (k8s.io/apiserver .../envelope/metrics/metrics.go).

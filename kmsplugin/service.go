@@ -41,6 +41,7 @@ type source struct {
 	backend  backend.Backend
 	keeper   *keeper
 	turns    turns
+	observer *Observer // nil if nobody observes
 }
 
 // Service answers the API server. Status, and with local KEKs Encrypt and
@@ -118,7 +119,7 @@ func (s *Service) add(src Source, readOnly bool, waiting int) {
 	}
 	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
 	k := newKeeper(s.config, b, readOnly, s.boot, log)
-	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k, turns: newTurns(waiting)}
+	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k, turns: newTurns(waiting), observer: src.Observer}
 	k.keep, k.prober.keep = s.preserver.raw(), s.preserver != nil
 	k.dropped = func(gone func(string) bool) {
 		s.opened.drop(func(h held) bool { return h.source == added && gone(h.keyID) })

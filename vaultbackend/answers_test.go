@@ -251,17 +251,14 @@ func TestRealAnswers(t *testing.T) {
 			}, backend.Credentials, "Vault does not accept the token, or it may not look itself up", "HTTP status 403"},
 		{"a token that may not look itself up is not known to be good",
 			func(f *fixture, _ *Client) error {
-				secret, err := f.root().WriteWithContext(t.Context(), "auth/token/create-orphan", map[string]any{
-					"policies": []string{f.role.Name}, "no_default_policy": true,
-				})
+				file, err := f.vault.TokenFile(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`, "1h")
 				must(t, err)
-				c, _ := newClientWithToken(f, secret.Auth.ClientToken)
+				c, _ := f.client(func(cfg *Config) { cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: file} })
 				return readKey(c)
 			}, backend.Credentials, "Vault does not accept the token, or it may not look itself up", "permission denied"},
 		{"a good token with a policy for another key is refused this one",
 			func(f *fixture, _ *Client) error {
-				policyWithout(f, "keys")
-				file, err := f.vault.TokenFile(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`, "1h")
+				file, err := f.vault.TokenFile(t.Context(), f.role.Name, cluster.KeyPolicy("another"), "1h")
 				must(t, err)
 				c, _ := f.client(func(cfg *Config) { cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: file} })
 				return readKey(c)
@@ -299,11 +296,11 @@ func TestARenewalThatIsRefusedForGoodIsNoOutage(t *testing.T) {
 		"failed to validate role plugin during renewal: context deadline exceeded":      backend.Outage,
 		"local node not active but active cluster node not found":                       backend.Outage,
 	} {
-		if got, reason := classify(opRenew, answer{status: 500, texts: []string{text}}, false); got != want {
-			t.Errorf("%s: %v, %s", text, got, reason)
+		if got := classify(opRenew, answer{status: 500, texts: []string{text}}); got.class != want {
+			t.Errorf("%s: %+v", text, got)
 		}
-		if got, _ := classify(opLogin, answer{status: 500, texts: []string{text}}, false); got != backend.Outage {
-			t.Errorf("a login with the answer %s: %v", text, got)
+		if got := classify(opLogin, answer{status: 500, texts: []string{text}}); got.class != backend.Outage {
+			t.Errorf("a login with the answer %s: %+v", text, got)
 		}
 	}
 }
@@ -332,10 +329,10 @@ func TestAnswersThatAreHardToProvoke(t *testing.T) {
 			backend.Outage, "Vault limits the rate of requests"},
 		{"a node that lags behind is an outage", 412, inJSON, `{"errors":["required index state not present"]}`,
 			backend.Outage, "this Vault node has not caught up with the others yet"},
-		{"a disaster recovery standby is an outage", 472, inJSON, `{"errors":["path disabled in replication DR secondary mode"]}`,
+		{"a disaster recovery secondary is an outage", 400, inJSON, `{"errors":["path disabled in replication DR secondary mode"]}`,
 			backend.Outage, "this Vault node is a standby that serves no requests"},
-		{"a performance standby is an outage", 473, inJSON, `{"errors":[]}`,
-			backend.Outage, "this Vault node is a standby that serves no requests"},
+		{"a status that only sys/health has is an outage", 473, inJSON, `{"errors":[]}`,
+			backend.Outage, "Vault gave an answer that is not understood, HTTP status 473"},
 		{"a locked namespace is an outage", 503, inJSON, `{"errors":["API access to this namespace has been locked by an administrator"]}`,
 			backend.Outage, "Vault failed with HTTP status 503"},
 		{"an internal error is an outage", 500, inJSON, `{"errors":["internal error"]}`,

@@ -56,7 +56,7 @@ func loginAt(cfg AuthConfig) string { return "log in to Vault at auth/" + cfg.Mo
 // renewSelf returns the renewal of a token, the same for every method.
 func renewSelf(request requester) func(context.Context, string) (grant, error) {
 	return func(ctx context.Context, token string) (grant, error) {
-		a, err := request(ctx, opRenew, token, "PUT", "auth/token/renew-self", struct{}{})
+		a, err := request(ctx, opRenew, token, "PUT", pathRenewSelf, struct{}{})
 		if err != nil {
 			return grant{}, err
 		}

@@ -27,7 +27,7 @@ func (t *tokenFile) login(ctx context.Context) (grant, error) {
 	if err != nil {
 		return grant{}, unreadable(what, "token", err)
 	}
-	a, err := t.request(ctx, opLookup, token, "GET", "auth/token/lookup-self", nil)
+	a, err := t.request(ctx, opLookup, token, "GET", pathLookupSelf, nil)
 	if err != nil {
 		return grant{}, err
 	}
@@ -47,7 +47,7 @@ func (t *tokenFile) login(ctx context.Context) (grant, error) {
 		ttl = 1 // less than a second left is not "never"
 	}
 	t.read.set(seen)
-	return grant{token: token, ttl: time.Duration(ttl) * time.Second, renewable: data.Renewable}, nil
+	return grant{token: token, ttl: time.Duration(ttl) * time.Second, renewable: data.Renewable, lookedUp: true}, nil
 }
 
 func (t *tokenFile) stale() bool { return t.read.changed() }

@@ -64,15 +64,17 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 		return nil, err
 	}
 	transport := newTransport(files)
-	forLogin := transport
+	once := transport.Clone()
+	once.DisableKeepAlives = true
+	ways := exchange{kept: transport, fresh: once}
+	forLogin := ways
 	if cfg.Auth.Method == MethodCert {
 		// Vault looks at the certificate of the connection. One that was made
 		// before the certificate was replaced would go on showing the old one.
-		forLogin = transport.Clone()
-		forLogin.DisableKeepAlives = true
+		forLogin.kept = once
 	}
 	indexes := &indexes{}
-	vault, err := newChannel(nodes, cfg.Namespace, transport, indexes)
+	vault, err := newChannel(nodes, cfg.Namespace, ways, indexes)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +85,10 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 	life, end := context.WithCancel(context.Background())
 	c := &Client{
 		cfg: cfg, log: log, boot: boot, obs: obs, life: life, end: end, vault: vault, login: login,
-		transports: []*http.Transport{transport, forLogin}, nodes: nodes, indexes: indexes,
+		transports: []*http.Transport{transport, once}, nodes: nodes, indexes: indexes,
 	}
 	c.tokens = newKeeper(life, newAuthenticator(cfg, c.requestAuth, log), renewSelf(c.requestAuth), log, obs)
+	c.tokens.revoke, c.tokens.lookUp = c.revoke, c.lookUp
 	c.decrypts = newGatherer(life, c.decryptBatch)
 	return c, nil
 }
@@ -110,9 +113,10 @@ func (c *Client) Close() {
 	case <-finished:
 	case <-ctx.Done():
 	}
-	if s := c.tokens.own(); s != nil {
+	for _, s := range c.tokens.own() {
 		c.revoke(ctx, s)
 	}
+	c.tokens.settle(ctx)
 	c.end()
 	c.tokens.finish()
 	c.decrypts.close()
@@ -125,11 +129,17 @@ func (c *Client) Close() {
 // revoke ends a token that nobody will use any more. What may fail costs no
 // more than that it lives until its time is over.
 func (c *Client) revoke(ctx context.Context, s *session) {
-	if _, err := c.requestAuth(ctx, opRevoke, s.token, http.MethodPut, "auth/token/revoke-self", struct{}{}); err != nil {
+	if _, err := c.requestAuth(ctx, opRevoke, s.token, http.MethodPut, pathRevokeSelf, struct{}{}); err != nil {
 		c.log.Info("the Vault token was not revoked and ends by itself", "expires", s.expires, "error", err)
 		return
 	}
 	c.log.Info("revoked the Vault token")
+}
+
+// lookUp has a token look itself up.
+func (c *Client) lookUp(ctx context.Context, token string) error {
+	_, err := c.requestAuth(ctx, opLookup, token, http.MethodGet, pathLookupSelf, nil)
+	return err
 }
 
 // describe says what is being done to what, for errors and logs.
@@ -162,7 +172,7 @@ func (c *Client) keyPath(endpoint string) string {
 // requestAuth makes one request about the login itself.
 func (c *Client) requestAuth(ctx context.Context, op operation, token, method, path string, body any) (answer, error) {
 	// What the answer says about the token is the answer, never a Refusal.
-	return c.request(ctx, c.login, op, token, method, path, body, false)
+	return c.request(ctx, c.login, op, token, method, path, body)
 }
 
 // requestKey makes one request about the key with the current token. Where Vault
@@ -176,23 +186,27 @@ func (c *Client) requestKey(ctx context.Context, op operation, method, path stri
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
-	started := time.Now()
-	s, err := c.tokens.get(ctx)
-	// A second new login is for the rare token that is gone again at once, or
-	// that another node of the cluster has not heard of yet.
+	s, err := c.tokens.acquire(ctx)
 	for tries := 3; err == nil; tries-- {
-		a, refused := c.request(ctx, c.vault, op, s.token, method, path, body, s.freshSince(started))
-		if refused == nil || backend.ClassOf(refused) != backend.Credentials || tries == 1 {
-			return a, refused
+		a, failure := c.request(ctx, c.vault, op, s.token, method, path, body)
+		c.tokens.release(s, accepts(failure))
+		if failure == nil || backend.ClassOf(failure) != backend.Credentials || tries == 1 {
+			return a, failure
 		}
-		s, err = c.tokens.replace(ctx, s)
+		s, err = c.tokens.refused(ctx, s, failure)
 	}
 	return answer{}, c.duringLogin(op, err)
 }
 
+// accepts reports whether Vault has shown that it accepts the token.
+func accepts(failure error) bool {
+	class := backend.ClassOf(failure)
+	return failure == nil || class != backend.Outage && class != backend.Credentials
+}
+
 // request makes one request, at whichever node serves it, and classifies its
 // answer.
-func (c *Client) request(ctx context.Context, ch channel, op operation, token, method, path string, body any, loginGood bool) (answer, error) {
+func (c *Client) request(ctx context.Context, ch channel, op operation, token, method, path string, body any) (answer, error) {
 	q := query{op: op, token: token, method: method, path: path}
 	if body != nil {
 		var err error
@@ -204,50 +218,68 @@ func (c *Client) request(ctx context.Context, ch channel, op operation, token, m
 		q.uids = uidsOf(ctx)
 	}
 	started := time.Now()
-	a, err := c.askCurrent(ctx, ch, q)
+	r := c.askCurrent(ctx, ch, q)
 
 	var failure *backend.Error
-	if err != nil {
-		failure = unanswered(c.describe(op), err)
-	} else if class, reason := classify(op, a, loginGood); class != 0 {
+	if r.err != nil {
+		failure = unanswered(c.describe(op), r.err)
+	} else if r.meaning.class != 0 {
 		sent, _ := body.(map[string]string) // the form of logins
-		failure = &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: a.cause(sent)}
+		failure = r.meaning.failure(c.describe(op), r.answer.cause(sent))
 	}
 	if failure == nil {
 		c.obs.Request(string(op), 0, time.Since(started))
-		return a, nil
+		return r.answer, nil
 	}
 	c.obs.Request(string(op), failure.Class, time.Since(started))
 	return answer{}, failure
 }
 
 // askCurrent asks until a node has caught up with what it was asked for.
-func (c *Client) askCurrent(ctx context.Context, ch channel, q query) (answer, error) {
+func (c *Client) askCurrent(ctx context.Context, ch channel, q query) reply {
 	for tries := 1; ; tries++ {
-		a, err := c.nodes.ask(ctx, q.op, func(ctx context.Context, node *url.URL) (answer, error) {
-			sent := c.boot()
-			a, err := ch.send(ctx, node, q)
-			a.clock.Sent, a.clock.Received = sent, c.boot()
-			return a, err
-		})
-		if err != nil || a.status != http.StatusPreconditionFailed {
-			return a, err
+		r := c.nodes.ask(ctx, q.op, func(ctx context.Context, node *url.URL) reply { return c.askNode(ctx, ch, node, q) })
+		if r.err != nil || r.answer.status != http.StatusPreconditionFailed {
+			return r
 		}
 		if tries == catchUpTries {
 			c.indexes.forget()
-			return a, nil
+			return r
 		}
 		select {
 		case <-time.After(catchUpPause):
 		case <-ctx.Done():
-			return a, nil
+			return r
 		}
 	}
 }
 
+// askNode asks one node, and the same one again where its answer alone does not
+// tell a key that is refused from a token that is.
+func (c *Client) askNode(ctx context.Context, ch channel, node *url.URL, q query) reply {
+	sent := c.boot()
+	a, err := ch.send(ctx, node, q)
+	if err != nil {
+		return reply{err: err}
+	}
+	a.clock.Sent, a.clock.Received = sent, c.boot()
+	a = c.nodes.resolve(a)
+	m := classify(q.op, a)
+	if m.mark == errUnproven {
+		started := time.Now()
+		m = proven(c.login.send(ctx, node, query{op: opLookup, token: q.token, method: http.MethodGet, path: pathLookupSelf}))
+		class := m.class
+		if class == backend.Refusal {
+			class = 0 // of the key; the look-up succeeded
+		}
+		c.obs.Request(string(opLookup), class, time.Since(started))
+	}
+	return reply{answer: a, meaning: m}
+}
+
 // duringLogin says which request could not be made because of the login.
 func (c *Client) duringLogin(op operation, err error) error {
-	if e, ok := errors.AsType[*backend.Error](err); ok {
+	if e, ok := errors.AsType[*backend.Error](err); ok && e.Op != c.describe(op) {
 		return &backend.Error{Class: e.Class, Op: c.describe(op), Reason: e.Reason, Err: e}
 	}
 	return err

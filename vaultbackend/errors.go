@@ -1,147 +1,168 @@
 package vaultbackend
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// operation is what was asked of Vault, by its name in metrics.
-type operation string
-
-const (
-	opReadKey operation = "read_key"
-	opHMAC    operation = "hmac"
-	opEncrypt operation = "encrypt"
-	opDecrypt operation = "decrypt"
-	opLogin   operation = "login"
-	opLookup  operation = "lookup"
-	opRenew   operation = "renew"
-	opOrigin  operation = "lookup_wrapping"
-	opUnwrap  operation = "unwrap"
-	opRevoke  operation = "revoke"
-)
-
-// Statuses of Vault's own.
-const (
-	statusDRStandby          = 472
-	statusPerformanceStandby = 473
-)
-
-// isAuth tells requests about the login from requests about the key. Nothing
-// that goes wrong with the former says anything about the key.
-func (op operation) isAuth() bool {
-	switch op {
-	case opLogin, opLookup, opRenew, opOrigin, opUnwrap, opRevoke:
-		return true
-	default:
-		return false
-	}
+// meaning is what an answer says about the key that was asked for, or what
+// Transit's word on one item of it does. This file alone knows Vault's words.
+type meaning struct {
+	class  backend.Class // 0: the answer is to be read further
+	reason string        // approved text, safe to show to any caller
+	// mark tells it from others of its class; nil if nobody has to.
+	mark error
 }
 
-// isOnce tells requests that must not be made twice: a wrapping token is good
-// for one, and a second one would look like somebody else's theft.
-func (op operation) isOnce() bool { return op == opUnwrap || op == opRevoke }
+// Marks. backend.ErrAuthentication is one as well.
+var (
+	// errUnproven: a refusal that may as well mean that the token is no good.
+	errUnproven = errors.New("the token is not known to be good")
+	// errTokenGone: Vault says in so many words that it does not know the token.
+	errTokenGone = errors.New("the token is not valid")
+	// errUnclear: words of Transit's that are not known.
+	errUnclear = errors.New("not understood")
+	// errLimited: a rate limit. Asking elsewhere would only evade it.
+	errLimited = errors.New("rate limit")
+)
 
-// isCounted tells requests of which Vault may allow a number only, as logins
-// with a secret-id: they are not made twice without need, and of two the one that
-// came too late must not speak for both.
-func (op operation) isCounted() bool { return op == opLogin }
-
-// patience is how long a node may keep a request waiting before the next one is
-// asked as well; 0 for ever.
-func (op operation) patience() time.Duration {
-	switch {
-	case op.isOnce():
-		return 0
-	case op.isCounted():
-		return loginPatience
-	default:
-		return patience
+// failure is m as the error of what was being done. cause is for logs.
+func (m meaning) failure(op string, cause error) *backend.Error {
+	if m.mark != nil {
+		cause = marked{cause, m.mark}
 	}
+	return &backend.Error{Class: m.class, Op: op, Reason: m.reason, Err: cause}
 }
 
-// classify says what an answer means for the keys that the plugin holds, and
-// in which words to tell others. It returns 0 where the answer is to be read
-// further: it succeeded, or it has a result for each item.
+// marked is an error that errors.Is takes for mark too, and that reads as before.
+type marked struct {
+	error
+	mark error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
+
+const (
+	// deniedReason is also what a policy of update without create gets for
+	// encrypting with a key that was deleted: to Vault that would be its creation.
+	deniedReason = "Vault's policy denies this, or the key was deleted"
+	goneReason   = "Vault does not accept the token"
+	// blindReason covers what Vault and OpenBao answer alike.
+	blindReason = "Vault denies this, and the token's look-up of itself: the token has ended, is not valid from this address, or its policy lacks auth/token/lookup-self"
+	wordsDR     = "replication DR secondary mode"
+	wordsForged = "message authentication failed"
+)
+
+// classify says what an answer means. Its class is 0 where the answer is to be
+// read further: it succeeded, or it has a result for each item.
 //
-// loginGood says that the token came from a login that succeeded just now.
-// Without it a 403 may as well mean that the token is gone, and must not be
-// taken for a refusal of the key: that makes the plugin destroy what it holds.
-// Everything not understood is an Outage, the class that destroys nothing.
-func classify(op operation, a answer, loginGood bool) (backend.Class, string) {
-	says := func(text string) bool {
-		return strings.Contains(strings.Join(a.texts, "\n"), text)
+// Everything not understood is an Outage, the class that destroys nothing, and no
+// status of 500 or more is a refusal. A refusal marked errUnproven becomes one
+// only by proven.
+func classify(op operation, a answer) meaning {
+	text := strings.Join(a.texts, "\n")
+	says := func(words string) bool { return strings.Contains(text, words) }
+	outage := func(format string, args ...any) meaning {
+		return meaning{class: backend.Outage, reason: fmt.Sprintf(format, args...)}
 	}
-	isBatch := op == opHMAC || op == opEncrypt || op == opDecrypt
 
 	switch {
 	case a.elsewhere != nil && !a.elsewhereKnown:
-		return backend.Outage, "Vault redirects to an address that is not configured"
+		return outage("Vault redirects to an address that is not configured")
 	case a.status >= 300 && a.status < 400:
 		// A standby that cannot reach an active node, or that names one which
 		// gave no answer either.
-		return backend.Outage, "Vault has no active node"
+		return outage("Vault has no active node")
 	case a.foreign:
-		return backend.Outage, fmt.Sprintf("something other than Vault answered with HTTP status %d", a.status)
+		return outage("something other than Vault answered with HTTP status %d", a.status)
+	case op.isBatch() && a.data != nil:
+		// Whatever the status: where every item failed, it is 400 or 500 and
+		// partial_failure_response_code has no effect.
+		return classifyItems(op, a)
 	case a.status >= 200 && a.status < 300:
-		return 0, ""
-	case isBatch && a.data != nil:
-		// Where every item failed, partial_failure_response_code has no effect:
-		// the status is 400 or 500, and the items' own errors say why.
-		return 0, ""
+		return meaning{}
+	case op.isBatch() && says(wordsForged):
+		return classifyItem(op, a.status, text)
 
 	case op == opRenew && neverRenewed(says):
 		// Vault says so with a 500. The token ends soon, and only a login helps.
-		return backend.Credentials, authRefused(op)
+		return meaning{class: backend.Credentials, reason: authRefused(op)}
 	case a.status == http.StatusServiceUnavailable && says("sealed"):
-		return backend.Outage, "Vault is sealed"
+		return outage("Vault is sealed")
 	case a.status >= 500 && says("active cluster node not found"):
-		return backend.Outage, "Vault has no active node"
+		return outage("Vault has no active node")
 	case a.status >= 500:
-		return backend.Outage, fmt.Sprintf("Vault failed with HTTP status %d", a.status)
+		return outage("Vault failed with HTTP status %d", a.status)
 	case a.status == http.StatusPreconditionFailed:
-		return backend.Outage, "this Vault node has not caught up with the others yet"
+		return outage("this Vault node has not caught up with the others yet")
 	case a.status == http.StatusTooManyRequests:
-		return backend.Outage, "Vault limits the rate of requests"
-	case a.status == statusDRStandby || a.status == statusPerformanceStandby:
-		return backend.Outage, "this Vault node is a standby that serves no requests"
+		return meaning{class: backend.Outage, reason: "Vault limits the rate of requests", mark: errLimited}
+	case says(wordsDR):
+		// With status 400, which from an auth method means a wrong secret-id.
+		return outage("this Vault node is a standby that serves no requests")
 	case says("no handler for route") || says("unsupported path"):
 		if op.isAuth() {
-			return backend.Outage, "Vault has no auth method at this path"
+			return outage("Vault has no auth method at this path")
 		}
-		return backend.Outage, "Vault has no Transit engine at this path"
+		return outage("Vault has no Transit engine at this path")
 
 	case op.isAuth() && (a.status == http.StatusBadRequest || a.status == http.StatusForbidden):
 		// An expired secret-id is a 400, a role without rights a 403.
-		return backend.Credentials, authRefused(op)
+		m := meaning{class: backend.Credentials, reason: authRefused(op)}
+		if says("invalid token") {
+			m.mark = errTokenGone
+		}
+		return m
 
 	case a.status == http.StatusForbidden && !says("permission denied"):
 		// Vault's own 403 always says so. A firewall's does not.
-		return backend.Outage, "something other than Vault answered with HTTP status 403"
-	case a.status == http.StatusForbidden && (!loginGood || says("invalid token")):
-		return backend.Credentials, "Vault does not accept the token"
+		return outage("something other than Vault answered with HTTP status 403")
+	case a.status == http.StatusForbidden && says("invalid token"):
+		return meaning{class: backend.Credentials, reason: goneReason, mark: errTokenGone}
+	case a.status == http.StatusForbidden && op.isAboutKey():
+		return meaning{class: backend.Refusal, reason: deniedReason, mark: errUnproven}
 	case a.status == http.StatusForbidden:
-		// Also what a policy of update without create gets for encrypting with a
-		// key that was deleted: to Vault that would be its creation.
-		return backend.Refusal, "Vault's policy denies this, or the key was deleted"
+		return meaning{class: backend.Refusal, reason: deniedReason}
 	case a.status == http.StatusNotFound && op == opReadKey && len(a.texts) == 0:
-		return backend.Refusal, "encryption key not found"
+		return meaning{class: backend.Refusal, reason: "encryption key not found"}
 
-	case a.status == http.StatusBadRequest && isBatch:
-		return classifyItem(op, strings.Join(a.texts, "\n"))
+	case a.status == http.StatusBadRequest && op.isBatch():
+		if m := classifyItem(op, a.status, text); m.mark != errUnclear {
+			return m
+		}
+		m := outage("Vault gave an answer that is not understood, HTTP status %d", a.status)
+		m.mark = errUnclear
+		return m
 	default:
-		return backend.Outage, fmt.Sprintf("Vault gave an answer that is not understood, HTTP status %d", a.status)
+		return outage("Vault gave an answer that is not understood, HTTP status %d", a.status)
 	}
+}
+
+// proven says what a 403 for the key means, once the node that gave it was asked
+// whether the token looks itself up: only the holder of a token that stands is
+// refused the key. A wrong address, a token that was revoked and a policy without
+// that right look alike.
+func proven(lookup answer, err error) meaning {
+	m := meaning{class: backend.Outage, reason: "Vault denies this, and does not say whether it accepts the token"}
+	if err != nil {
+		return m
+	}
+	switch said := classify(opLookup, lookup); {
+	case said.class == 0:
+		return meaning{class: backend.Refusal, reason: deniedReason}
+	case said.mark == errTokenGone:
+		return meaning{class: backend.Credentials, reason: goneReason, mark: errTokenGone}
+	case said.class == backend.Credentials:
+		return meaning{class: backend.Credentials, reason: blindReason}
+	}
+	return m
 }
 
 // neverRenewed recognises Vault's words for a token that it will not renew,
@@ -169,46 +190,89 @@ func authRefused(op operation) string {
 	}
 }
 
-// classifyItem says what Transit's error text for one item means.
+// classifyItems says what the errors of a batch's items mean for all of it: the
+// key is refused (OpenBao refuses a soft-deleted key item by item), or this node
+// serves nobody. All else is for the items themselves.
+func classifyItems(op operation, a answer) meaning {
+	if !bytes.Contains(a.data, []byte(`"error"`)) { // the rest is base64 and numbers
+		return meaning{}
+	}
+	var data struct {
+		Results []struct {
+			Error string `json:"error"`
+		} `json:"batch_results"`
+	}
+	_ = json.Unmarshal(a.data, &data) // else parseBatch will say what is wrong
+	var whole meaning
+	outages := 0
+	for _, r := range data.Results {
+		if r.Error == "" {
+			continue
+		}
+		switch m := classifyItem(op, a.status, r.Error); m.class {
+		case backend.Refusal:
+			return m
+		case backend.Outage:
+			whole = m
+			outages++
+		}
+	}
+	if outages < len(data.Results) {
+		return meaning{}
+	}
+	return whole
+}
+
+// classifyItem says what Transit's error text for one item means. Words that are
+// not known prove nothing about anything but this item; they are marked errUnclear.
 //
 // VersionRefusal is kept for a version that Vault no longer decrypts with. A
 // version below min_encryption_version is an Item's fault: it may not protect
 // anything new, but what it protects is still open to this process, so nothing
 // that is held for it may be destroyed.
-func classifyItem(op operation, text string) (backend.Class, string) {
-	says := func(s string) bool { return strings.Contains(text, s) }
+func classifyItem(op operation, status int, text string) meaning {
+	says := func(words string) bool { return strings.Contains(text, words) }
+	item := func(reason string) meaning { return meaning{class: backend.Item, reason: reason} }
 	switch {
-	case says("encryption key not found"):
-		return backend.Refusal, "encryption key not found"
+	case says(wordsForged):
+		// Whatever the status: Vaults before 1.21 say so with a 500.
+		return meaning{
+			class: backend.Item, mark: backend.ErrAuthentication,
+			reason: "authentication failed: the ciphertext or its associated data was changed, or another key wrote it",
+		}
+	case status >= http.StatusInternalServerError:
+		return meaning{class: backend.Outage, reason: fmt.Sprintf("Vault failed with HTTP status %d", status)}
 
-	case says("disallowed by policy (too old)"): // decrypt
-		return backend.VersionRefusal, "this key version is below min_decryption_version"
-	case says("no such key version"):
+	case says("encryption key not found"):
+		return meaning{class: backend.Refusal, reason: "encryption key not found"}
+	case says("soft-deleted key"): // OpenBao
+		return meaning{class: backend.Refusal, reason: "the key is soft-deleted"}
+
+	case says("disallowed by policy (too old)"), // decrypt
 		// What hmac and encrypt say of a version that is no longer in the
 		// keyring, because it is below min_decryption_version.
-		return backend.VersionRefusal, "this key version is below min_decryption_version"
+		says("no such key version"):
+		return meaning{class: backend.VersionRefusal, reason: "this key version is below min_decryption_version"}
 
 	case says("version is too old (disallowed by policy)"), // hmac
 		says("less than the minimum encryption key version"): // encrypt
-		return backend.Item, "this key version is below min_encryption_version"
+		return item("this key version is below min_encryption_version")
 	case says("version is too new"), // decrypt
 		says("higher than the latest key version"), // encrypt
 		says("key version does not exist"):         // hmac
-		return backend.Item, "this key version does not exist yet"
-	case says("message authentication failed"):
-		return backend.Item, "authentication failed: the ciphertext or its associated data was changed, or another key wrote it"
+		return item("this key version does not exist yet")
 	case says("invalid ciphertext"), says("missing ciphertext"):
-		return backend.Item, "malformed ciphertext"
+		return item("malformed ciphertext")
 
 	case says("no HMAC key exists"):
-		return backend.Unsuitable, "this key version was imported and has no HMAC key"
+		return meaning{class: backend.Unsuitable, reason: "this key version was imported and has no HMAC key"}
 	case says("not supported for key type"), says("non-AEAD cipher suite"):
-		return backend.Unsuitable, "a key of this type cannot serve"
+		return meaning{class: backend.Unsuitable, reason: "a key of this type cannot serve"}
 
 	case op == opDecrypt:
-		return backend.Item, "Vault cannot decrypt this ciphertext"
+		return meaning{class: backend.Item, reason: "Vault cannot decrypt this ciphertext", mark: errUnclear}
 	default:
-		return backend.Item, "Vault refuses this request"
+		return meaning{class: backend.Item, reason: "Vault refuses this request", mark: errUnclear}
 	}
 }
 
@@ -251,62 +315,4 @@ func oneLine(text string) string {
 		text = strings.ToValidUTF8(text[:longest], "") + "..."
 	}
 	return text
-}
-
-var (
-	errClosed = errors.New("the Vault client is closed")
-	// errBroken is what is left to say of a request that panicked.
-	errBroken = errors.New("the request broke off inside the plugin")
-)
-
-// unanswered classifies the failure to get any answer.
-func unanswered(what string, err error) *backend.Error {
-	return &backend.Error{Class: backend.Outage, Op: what, Reason: silenceReason(err), Err: err}
-}
-
-// silenceReason says why there is no answer, as far as that helps to end it.
-func silenceReason(err error) string {
-	timeout, isNet := errors.AsType[net.Error](err)
-	_, isName := errors.AsType[*net.DNSError](err)
-	op, isOp := errors.AsType[*net.OpError](err)
-	switch {
-	case isName: // before timeouts: a resolver that is silent is not Vault
-		return "Vault's name cannot be resolved"
-	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout():
-		return "no answer from Vault within the deadline"
-	case errors.Is(err, errClosed):
-		return errClosed.Error()
-	case errors.Is(err, errBroken):
-		return errBroken.Error()
-	case errors.Is(err, context.Canceled):
-		return "the request was given up"
-	case errors.Is(err, errClientCert):
-		return errClientCert.Error()
-	case errors.Is(err, errAnswerTooLong):
-		return errAnswerTooLong.Error()
-	case isOp && op.Op == "remote error":
-		// A TLS alert: most often the listener wants a client certificate.
-		return "Vault refuses the TLS connection"
-	}
-	if reason := distrust(err); reason != "" {
-		return reason
-	}
-	return "Vault cannot be reached"
-}
-
-// distrust says why Vault's certificate is not trusted; "" if that is not it.
-func distrust(err error) string {
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "Vault's certificate is for another name"
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "Vault's certificate is signed by an unknown authority"
-	}
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
-		return "Vault's certificate has expired, or is not valid yet"
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "Vault's certificate is not trusted"
-	}
-	return ""
 }

@@ -14,6 +14,7 @@ import (
 // What every Vault answers to a login, and to the question for the key.
 const (
 	isLoggedIn = `{"auth":{"client_token":"hvs.fake","lease_duration":3600,"renewable":true}}`
+	isLookedUp = `{"data":{"ttl":3600,"renewable":true}}`
 	isKey      = `{"data":{"type":"aes256-gcm96","latest_version":1,"keys":{"1":1700000000}}}`
 )
 
@@ -39,11 +40,15 @@ func fakeNode(t testing.TB, answer http.HandlerFunc) string {
 	return server.URL
 }
 
-// letIn lets everybody log in.
+// letIn lets everybody log in, and accepts every token.
 func letIn(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/auth/approle/login" {
 			fmt.Fprint(w, isLoggedIn)
+			return
+		}
+		if r.URL.Path == "/v1/"+pathLookupSelf {
+			fmt.Fprint(w, isLookedUp)
 			return
 		}
 		answer(w, r)

@@ -71,7 +71,10 @@ func newTransport(files *tlsFiles) *http.Transport {
 // any real one, since vault/api reads the body of every error to its end, and
 // allows net/http to repeat a request whose connection turns out to have been
 // closed by the other side just before, unless it is one that counts.
-type exchange struct{ http.RoundTripper }
+type exchange struct {
+	kept  http.RoundTripper // over connections that stay open
+	fresh http.RoundTripper // over a new one each time
+}
 
 type unrepeatedKey struct{}
 
@@ -80,7 +83,11 @@ func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Header["Idempotency-Key"] = nil // known to net/http, and not sent
 	}
-	resp, err := e.RoundTripper.RoundTrip(req)
+	way := e.kept
+	if backend.NewConnection(req.Context()) {
+		way = e.fresh
+	}
+	resp, err := way.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +122,13 @@ type channel struct {
 // newChannel prepares a client for each node. It takes nothing from the
 // environment: a VAULT_ADDR, VAULT_TOKEN or VAULT_NAMESPACE left over from
 // somebody's shell must not change where keys come from.
-func newChannel(nodes *nodes, namespace string, transport http.RoundTripper, indexes *indexes) (channel, error) {
+func newChannel(nodes *nodes, namespace string, transport exchange, indexes *indexes) (channel, error) {
 	c := channel{clients: map[*url.URL]*api.Client{}, indexes: indexes}
 	for _, node := range nodes.urls {
 		client, err := api.NewClient(&api.Config{
 			Address: node.String(),
 			HttpClient: &http.Client{
-				Transport:     exchange{transport},
+				Transport:     transport,
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			},
 			// Redirects are the business of whoever knows the other nodes; the

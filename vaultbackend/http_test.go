@@ -20,10 +20,10 @@ func TestWhatNetHTTPMayRepeat(t *testing.T) {
 		opReadKey: true, opDecrypt: true, opRenew: true, opOrigin: true, opLogin: false, opUnwrap: false, opRevoke: false,
 	} {
 		var got bool
-		ch, err := newChannel(n, "", roundTrip(func(req *http.Request) (*http.Response, error) {
+		ch, err := newChannel(n, "", exchange{kept: roundTrip(func(req *http.Request) (*http.Response, error) {
 			_, got = req.Header["Idempotency-Key"]
 			return httptest.NewRecorder().Result(), nil
-		}), &indexes{})
+		})}, &indexes{})
 		must(t, err)
 		_, err = ch.send(t.Context(), n.urls[0], query{op: op, method: http.MethodPut, path: "x"})
 		must(t, err)

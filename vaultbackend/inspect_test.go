@@ -44,7 +44,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 		return func(f *fixture, _ *Use) { f.write("transit/keys/"+f.cfg.Key+"/config", settings) }
 	}
 	another := func(settings map[string]any) func(*fixture, *Use) {
-		return func(f *fixture, use *Use) { *use = newFixtureIn(f.t, f.vault, settings, nil).use() }
+		return func(f *fixture, use *Use) { *use = newFixtureIn(f.t, f.vault, settings, asksMore()).use() }
 	}
 	// policed has the role's policy replaced; K is the key's name.
 	policed := func(change func(policy string) string) func(*fixture, *Use) {
@@ -65,7 +65,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 		}, "", nil},
 		{"a key that only decrypts is allowed more", func(_ *fixture, use *Use) { use.Seals, use.Derives = false, false }, "it only needs to decrypt", []string{"KD-502 fail"}},
 		{"the token may not ask what it may do", func(f *fixture, use *Use) {
-			*use = newFixtureIn(f.t, f.vault, nil, map[string]any{"token_no_default_policy": true}).use()
+			*use = newFixture(f.t, nil).use()
 		}, "permission denied", []string{"KD-501 not evaluated", "KD-502 not evaluated"}},
 		{"decrypt is not allowed", policed(func(p string) string { return onlyLines(p, "keys/", "encrypt/", "hmac/") }),
 			"update is missing", []string{"KD-501 fail", "KD-503 fail"}},
@@ -122,7 +122,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 		{"the key rotates hourly", key(map[string]any{"auto_rotate_period": "1h"}), "every 1h", []string{"KD-605 warn"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			f := newFixture(t, nil)
+			f := newFixture(t, asksMore())
 			use := f.use()
 			row.breaks(f, &use)
 			results, complaints := diagnose(t, Inspection{Use: use})
@@ -186,7 +186,7 @@ func TestWhatConcernsAllOfVaultIsFound(t *testing.T) {
 
 // A wrapping token is good for one use, and that is the plugin's.
 func TestAWrappedSecretIDIsLeftToThePlugin(t *testing.T) {
-	f := newFixture(t, nil)
+	f := newFixture(t, asksMore())
 	dir := t.TempDir()
 	use := f.use()
 	use.Config.Auth.Role = f.role.Name
@@ -259,6 +259,10 @@ func TestALoginThatLeadsToAClusterIsFound(t *testing.T) {
 		}
 	}
 }
+
+// asksMore are settings of a role whose token may ask what it may do, which is
+// Vault's own policy "default".
+func asksMore() map[string]any { return map[string]any{"token_no_default_policy": false} }
 
 // use is what the fixture's role is made for.
 func (f *fixture) use() Use {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -216,24 +217,139 @@ func TestATokenFromAFileIsRenewed(t *testing.T) {
 	})
 }
 
-func TestAPolicyThatIsGrantedLaterIsSeenWithoutARestart(t *testing.T) {
+// asksItself is what a policy grants that grants nothing else.
+const asksItself = `path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }
+`
+
+func TestAKeyThatIsRefusedCausesNoLogin(t *testing.T) {
 	f := newFixture(t, nil)
-	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`))
 	c, obs := f.client()
+	must(t, reads(t, c))
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, asksItself))
 	for range 20 {
-		_, err := c.ReadKey(t.Context())
-		failed(t, err, backend.Refusal, "Vault's policy denies this, or the key was deleted")
+		failed(t, reads(t, c), backend.Refusal, deniedReason)
 	}
-	if n := obs.count(opLogin); n > 3 {
-		t.Errorf("%d logins for 20 denied requests within moments", n)
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key)))
+	must(t, reads(t, c))
+	if n := obs.count(opLogin); n != 1 {
+		t.Errorf("%d logins, want the first one", n)
 	}
-	// A role that gets another policy needs a new login to have it.
-	must(t, f.vault.PutPolicy(t.Context(), f.role.Name+"-more", cluster.KeyPolicy(f.cfg.Key)))
-	f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_policies": f.role.Name + "-more"})
-	until(t, "the new policy is in force", func() bool {
-		_, err := c.ReadKey(t.Context())
+}
+
+// TestATokenThatIsRefusedFromTheStartIsNoRefusalOfTheKey has everything that Vault
+// answers with one and the same 403.
+func TestATokenThatIsRefusedFromTheStartIsNoRefusalOfTheKey(t *testing.T) {
+	vault, err := startShared(t.Context())
+	must(t, err)
+	noLeaks(t)
+	for _, row := range []struct {
+		name         string
+		breaks, heal func(f *fixture)
+	}{
+		{
+			"the policy was deleted",
+			func(f *fixture) { must(t, f.vault.Client().Sys().DeletePolicyWithContext(t.Context(), f.role.Name)) },
+			func(f *fixture) { must(t, f.vault.PutPolicy(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key))) },
+		},
+		{
+			"the policy lacks the line",
+			func(f *fixture) {
+				must(t, f.vault.PutPolicy(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`))
+			},
+			func(f *fixture) { must(t, f.vault.PutPolicy(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key))) },
+		},
+		{
+			"the address is not allowed", // Vault checks it after the login only
+			func(f *fixture) {
+				f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_bound_cidrs": "192.0.2.0/24"})
+			},
+			func(f *fixture) { f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_bound_cidrs": ""}) },
+		},
+		{
+			"the role has another policy", // which takes another login
+			func(f *fixture) { f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_policies": "other"}) },
+			func(f *fixture) {
+				f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_policies": f.role.Name})
+			},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureIn(t, vault, nil, nil)
+			c, obs := f.client()
+			row.breaks(f)
+			start := time.Now()
+			for range 100 {
+				failed(t, reads(t, c), backend.Credentials, blindReason)
+			}
+			// After 0, 1, 3, 7 ... seconds, a tenth less.
+			if n, most := obs.count(opLogin), 2+int(math.Log2(1+time.Since(start).Seconds()/0.9)); n > most {
+				t.Errorf("%d logins in %v, want %d at most", n, time.Since(start), most)
+			}
+			row.heal(f)
+			until(t, "the key is served", func() bool { return reads(t, c) == nil }, func() {})
+		})
+	}
+}
+
+func TestWhetherATokenMayLookItselfUpIsAskedAtEachLogin(t *testing.T) {
+	f := newFixture(t, nil)
+	seen := func(obs *recorder) string {
+		obs.mu.Lock()
+		defer obs.mu.Unlock()
+		return fmt.Sprint(obs.lookups)
+	}
+	told := func(obs *recorder, want string) {
+		t.Helper()
+		until(t, "the look-up is made", func() bool { return len(seen(obs)) >= len(want) }, func() {})
+		if got := seen(obs); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	c, obs := f.client()
+	must(t, reads(t, c))
+	told(obs, "[true]")
+	if n := obs.count(opLookup); n != 1 {
+		t.Errorf("%d look-ups, want 1", n)
+	}
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, strings.ReplaceAll(cluster.KeyPolicy(f.cfg.Key), "lookup-self", "elsewhere")))
+	f.revoke(token(t, c))
+	must(t, reads(t, c))
+	told(obs, "[true false]")
+
+	byFile, obs := f.client(func(cfg *Config) {
+		file, err := f.vault.TokenFile(t.Context(), f.role.Name, cluster.KeyPolicy(f.cfg.Key), "1h")
+		must(t, err)
+		cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: file}
+	})
+	must(t, reads(t, byFile))
+	told(obs, "[true]")
+	if n := obs.count(opLookup); n != 1 {
+		t.Errorf("%d look-ups, want only the login itself", n)
+	}
+}
+
+// TestAReplacedTokenIsRevoked looks at what Vault says of the old token.
+func TestAReplacedTokenIsRevoked(t *testing.T) {
+	f := newFixture(t, nil)
+	c, obs := f.client()
+	must(t, reads(t, c))
+	old, err := c.tokens.acquire(t.Context()) // as a request under way
+	must(t, err)
+	_, err = c.tokens.replace(t.Context(), old)
+	must(t, err)
+	lives := func() bool {
+		_, err := f.root().WriteWithContext(t.Context(), "auth/token/lookup", map[string]any{"token": old.token})
 		return err == nil
-	}, func() {})
+	}
+	must(t, reads(t, c))
+	if !lives() || obs.count(opRevoke) != 0 {
+		t.Error("the token was revoked under a request")
+	}
+	c.tokens.release(old, true)
+	until(t, "the old token is revoked", func() bool { return !lives() }, func() {})
+	must(t, reads(t, c))
 }
 
 func TestTheEnvironmentChangesNothing(t *testing.T) {

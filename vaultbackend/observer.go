@@ -16,6 +16,9 @@ type Observer interface {
 	// Token reports a token that was just obtained or renewed. A zero expires
 	// means that it does not expire.
 	Token(expires time.Time, renewable bool)
+	// SelfLookup reports whether the token of a login may look itself up. Where it
+	// may not, a refusal of the key cannot be told from one of the token.
+	SelfLookup(allowed bool)
 	// Batch reports the number of items in one decrypt request.
 	Batch(items int)
 }
@@ -24,4 +27,5 @@ type noObserver struct{}
 
 func (noObserver) Request(string, backend.Class, time.Duration) {}
 func (noObserver) Token(time.Time, bool)                        {}
+func (noObserver) SelfLookup(bool)                              {}
 func (noObserver) Batch(int)                                    {}

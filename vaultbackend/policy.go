@@ -113,14 +113,14 @@ func (u Use) rules() ([]Rule, error) {
 	}
 	rules = append(rules, Rule{pathRenewSelf, []string{"update"},
 		"Prolongs the plugin's own token. Without it the plugin logs in anew each time."})
+	lookup := Rule{pathLookupSelf, []string{"read"},
+		"Tells a key that is refused from a token that is. Without it the plugin does not\nrecognise that its rights to the key were taken away."}
 	if u.Config.Auth.Method == MethodToken {
-		rules = append(rules, Rule{pathLookupSelf, []string{"read"},
-			"Tells how long the token in the file lives. Without it no such token is used."})
-	} else {
-		rules = append(rules, Rule{pathRevokeSelf, []string{"update"},
-			"Ends the plugin's own token when it stops. Without it the token lives until its time is over."})
+		lookup.Why = "Tells how long the token in the file lives, and a key that is refused from a token\nthat is. Without it no such token is used."
+		return append(rules, lookup), nil
 	}
-	return rules, nil
+	return append(rules, lookup, Rule{pathRevokeSelf, []string{"update"},
+		"Ends the plugin's own token when it stops or has another. Without it the token lives\nuntil its time is over."}), nil
 }
 
 // policyPrefix is the path from the namespace that the token belongs to, and in

@@ -27,17 +27,17 @@ func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
 		{
 			"a key that writes with local KEKs is derived from, sealed with and opened with",
 			[]Use{{Section: "vault", Config: section(nil), Seals: true, Derives: true}},
-			[][]string{{keys, encrypt, decrypt, hmac, renew, revoke}},
+			[][]string{{keys, encrypt, decrypt, hmac, renew, lookup, revoke}},
 		},
 		{
 			"a key that wraps every seed itself needs no HMAC",
 			[]Use{{Section: "vault", Config: section(nil), Seals: true}},
-			[][]string{{keys, encrypt, decrypt, renew, revoke}},
+			[][]string{{keys, encrypt, decrypt, renew, lookup, revoke}},
 		},
 		{
 			"a key that only opens is not sealed with",
 			[]Use{{Section: "previous[0]", Config: section(nil)}},
-			[][]string{{keys, decrypt, renew, revoke}},
+			[][]string{{keys, decrypt, renew, lookup, revoke}},
 		},
 		{
 			"a token from a file looks itself up",
@@ -51,7 +51,7 @@ func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
 				{Section: "previous[0]", Config: section(func(c *Config) { c.Mount = "/old/" })},
 				{Section: "previous[1]", Config: section(nil)},
 			},
-			[][]string{{keys, encrypt, decrypt, renew, revoke, "old/keys/k read", "old/decrypt/k update"}},
+			[][]string{{keys, encrypt, decrypt, renew, lookup, revoke, "old/keys/k read", "old/decrypt/k update"}},
 		},
 		{
 			"another role has a policy of its own",
@@ -59,7 +59,7 @@ func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
 				{Section: "vault", Config: section(nil), Seals: true},
 				{Section: "previous[0]", Config: section(func(c *Config) { c.Auth.RoleID = "other" })},
 			},
-			[][]string{{keys, encrypt, decrypt, renew, revoke}, {keys, decrypt, renew, revoke}},
+			[][]string{{keys, encrypt, decrypt, renew, lookup, revoke}, {keys, decrypt, renew, lookup, revoke}},
 		},
 		{
 			"another certificate is another role",
@@ -67,22 +67,22 @@ func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
 				{Section: "vault", Config: section(func(c *Config) { c.Auth, c.ClientCertFile = AuthConfig{Method: MethodCert}, "/a.crt" })},
 				{Section: "previous[0]", Config: section(func(c *Config) { c.Auth, c.ClientCertFile = AuthConfig{Method: MethodCert}, "/b.crt" })},
 			},
-			[][]string{{keys, decrypt, renew, revoke}, {keys, decrypt, renew, revoke}},
+			[][]string{{keys, decrypt, renew, lookup, revoke}, {keys, decrypt, renew, lookup, revoke}},
 		},
 		{
 			"paths count from the namespace of the login",
 			[]Use{{Section: "vault", Config: section(func(c *Config) { c.Namespace, c.Auth.Namespace = "a/b/c", "a" })}},
-			[][]string{{"b/c/transit/keys/k read", "b/c/transit/decrypt/k update", renew, revoke}},
+			[][]string{{"b/c/transit/keys/k read", "b/c/transit/decrypt/k update", renew, lookup, revoke}},
 		},
 		{
 			"or from the root namespace",
 			[]Use{{Section: "vault", Config: section(func(c *Config) { c.Namespace, c.Auth.Namespace = "a", "root" })}},
-			[][]string{{"a/transit/keys/k read", "a/transit/decrypt/k update", renew, revoke}},
+			[][]string{{"a/transit/keys/k read", "a/transit/decrypt/k update", renew, lookup, revoke}},
 		},
 		{
 			"a login in the key's own namespace needs no prefix",
 			[]Use{{Section: "vault", Config: section(func(c *Config) { c.Namespace = "a" })}},
-			[][]string{{keys, decrypt, renew, revoke}},
+			[][]string{{keys, decrypt, renew, lookup, revoke}},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +98,13 @@ type tlsVault struct {
 	mu       sync.Mutex
 	versions []uint16
 	names    []string // common names of client certificates
+}
+
+// shown returns the common names of the client certificates so far.
+func (v *tlsVault) shown() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.names)
 }
 
 func newTLSVault(t *testing.T, config *tls.Config) *tlsVault {
@@ -190,6 +198,8 @@ func TestTLSIsAtLeast12AndPreferably13(t *testing.T) {
 				return
 			}
 			must(t, err)
+			vault.mu.Lock()
+			defer vault.mu.Unlock()
 			if vault.versions[0] != row.want {
 				t.Errorf("version %x, want %x", vault.versions[0], row.want)
 			}
@@ -209,13 +219,13 @@ func TestACAFileThatChangesIsInForceForNewConnections(t *testing.T) {
 	until(t, "the new authority is trusted", func() bool { return reads(t, c) == nil }, func() {})
 
 	must(t, os.WriteFile(cfg.CAFile, []byte("half a cert"), 0o600)) // while it is being written
-	c.transports[0].CloseIdleConnections()
-	must(t, reads(t, c))
+	_, err := c.ReadKey(backend.WithNewConnection(t.Context()))
+	must(t, err)
 
 	must(t, os.WriteFile(cfg.CAFile, first.pem(), 0o600))
 	must(t, reads(t, c)) // a connection that exists goes on
-	c.transports[0].CloseIdleConnections()
-	failed(t, reads(t, c), backend.Outage, "Vault's certificate is signed by an unknown authority")
+	_, err = c.ReadKey(backend.WithNewConnection(t.Context()))
+	failed(t, err, backend.Outage, "Vault's certificate is signed by an unknown authority")
 }
 
 // TestAKeyThatComesAfterItsCertificate is about who writes one after the other,
@@ -231,8 +241,9 @@ func TestAKeyThatComesAfterItsCertificate(t *testing.T) {
 	next, nextCert, nextKey := ca.client(t, "second"), filepath.Join(dir, "next.crt"), filepath.Join(dir, "next.key")
 	writePair(t, ca.client(t, "first"), cfg.ClientCertFile, cfg.ClientKeyFile)
 	writePair(t, next, nextCert, nextKey)
-	c, _ := newClient(t, cfg)
+	c, obs := newClient(t, cfg)
 	must(t, reads(t, c))
+	until(t, "the first token has looked itself up", func() bool { return obs.count(opLookup) > 0 }, func() {})
 
 	must(t, os.Rename(nextCert, cfg.ClientCertFile))
 	_, err := c.tokens.step(t.Context())
@@ -245,8 +256,8 @@ func TestAKeyThatComesAfterItsCertificate(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		_, _ = c.tokens.step(t.Context())
 	})
-	if last := vault.names[len(vault.names)-1]; last != "second" {
-		t.Errorf("shown last: %s", last)
+	if shown := vault.shown(); shown[len(shown)-1] != "second" {
+		t.Errorf("shown: %v", shown)
 	}
 
 	must(t, os.Chtimes(cfg.ClientKeyFile, time.Time{}, time.Now().Add(time.Minute)))
@@ -270,14 +281,15 @@ func TestAClientCertificateIsShownWhereVaultAsksForOne(t *testing.T) {
 
 	dir := t.TempDir()
 	cfg.ClientCertFile, cfg.ClientKeyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	c, _ := newClient(t, cfg)
+	c, obs := newClient(t, cfg)
 	failed(t, reads(t, c), backend.Outage, "the client certificate cannot be used")
 	writePair(t, clients.client(t, "first"), cfg.ClientCertFile, cfg.ClientKeyFile)
 	until(t, "the certificate is shown once it is there", func() bool { return reads(t, c) == nil }, func() {})
+	until(t, "the token has looked itself up", func() bool { return obs.count(opLookup) > 0 }, func() {})
 	writePair(t, clients.client(t, "second"), cfg.ClientCertFile, cfg.ClientKeyFile)
-	c.transports[0].CloseIdleConnections()
-	must(t, reads(t, c))
-	if last := vault.names[len(vault.names)-1]; vault.names[0] != "first" || last != "second" {
-		t.Errorf("shown: %v", vault.names)
+	_, err := c.ReadKey(backend.WithNewConnection(t.Context()))
+	must(t, err)
+	if shown := vault.shown(); shown[0] != "first" || shown[len(shown)-1] != "second" {
+		t.Errorf("shown: %v", shown)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -19,10 +18,9 @@ const (
 	loginPause = time.Second
 	// renewRetryMax bounds the growing pause between background attempts.
 	renewRetryMax = 30 * time.Second
-	// freshLogin is how old a login may be and still count as "just now".
-	// It must stay below the time between the two probes that have to agree
-	// before anything is destroyed (5 s).
-	freshLogin = 2 * time.Second
+	// refusedPauseMax bounds the growing pause after logins whose tokens were
+	// refused before they had served. Some of those Vault keeps until they expire.
+	refusedPauseMax = time.Minute
 	// filePoll is how often a token file is looked at; one stat.
 	filePoll = 5 * time.Second
 )
@@ -36,6 +34,8 @@ type grant struct {
 	// revoke it: not if somebody else put it into a file, and not for a batch
 	// token.
 	own bool
+	// lookedUp is set where the login was the token's look-up of itself.
+	lookedUp bool
 }
 
 // authenticator is one way of getting a token.
@@ -48,42 +48,24 @@ type authenticator interface {
 	stale() bool
 }
 
-// session is a token and what is known about it. It is never changed, only
-// replaced.
-type session struct {
-	token     string
-	login     uint64    // counts logins; a renewal keeps it
-	confirmed time.Time // when Vault last accepted the login
-	ttl       time.Duration
-	expires   time.Time // zero: never
-	renewAt   time.Time // zero: never
-	// prolongable is unset for batch tokens, and once a renewal brought so
-	// little that the token is near the end of its maximum life.
-	prolongable bool
-	own         bool // see grant
-}
-
-// freshSince reports whether the login was confirmed after, or just before, t.
-func (s *session) freshSince(t time.Time) bool {
-	return s.confirmed.After(t.Add(-freshLogin))
-}
-
-func (s *session) expired(now time.Time) bool {
-	return !s.expires.IsZero() && !now.Before(s.expires)
-}
-
 // keeper holds the one token that all requests use, and keeps it alive.
 type keeper struct {
 	auth  authenticator
 	renew func(ctx context.Context, token string) (grant, error)
-	log   *slog.Logger
-	obs   Observer
+	// revoke ends a token that nobody uses any more.
+	revoke func(ctx context.Context, s *session)
+	// lookUp has a token look itself up.
+	lookUp func(ctx context.Context, token string) error
+	log    *slog.Logger
+	obs    Observer
 
 	// changed wakes run when a request has logged in meanwhile.
 	changed chan struct{}
 	// life ends with Close; a login belongs to nobody who waits for it.
 	life context.Context
 	wg   sync.WaitGroup
+	// revoking are the revocations under way.
+	revoking sync.WaitGroup
 
 	mu       sync.Mutex
 	current  *session
@@ -92,7 +74,10 @@ type keeper struct {
 	failed   error    // the last attempt's error, nil after a success
 	failedAt time.Time
 	pause    time.Duration
-	reported string // the reason last logged, so that it is logged once
+	useless  int        // logins in a row whose tokens were refused at once
+	reported string     // the reason last logged, so that it is logged once
+	blind    bool       // the token may not look itself up
+	retired  []*session // whose tokens are still in use
 	closed   bool
 }
 
@@ -104,7 +89,10 @@ type attempt struct {
 }
 
 func newKeeper(life context.Context, auth authenticator, renew func(context.Context, string) (grant, error), log *slog.Logger, obs Observer) *keeper {
-	return &keeper{auth: auth, renew: renew, log: log, obs: obs, changed: make(chan struct{}, 1), life: life}
+	return &keeper{
+		auth: auth, renew: renew, log: log, obs: obs, changed: make(chan struct{}, 1), life: life,
+		revoke: func(context.Context, *session) {}, lookUp: func(context.Context, string) error { return nil },
+	}
 }
 
 // get returns a usable session, logging in if there is none.
@@ -117,13 +105,13 @@ func (k *keeper) get(ctx context.Context) (*session, error) {
 	return k.wait(ctx, k.start())
 }
 
-// replace returns a session newer than the one Vault refused. However many
-// requests were refused with it, they cause one login.
-func (k *keeper) replace(ctx context.Context, refused *session) (*session, error) {
+// replace returns a session newer than s. However many ask for it, they cause one
+// login.
+func (k *keeper) replace(ctx context.Context, s *session) (*session, error) {
 	k.mu.Lock()
-	if s := k.current; s != nil && s.login != refused.login {
+	if now := k.current; now != nil && now.login != s.login {
 		k.mu.Unlock()
-		return s, nil
+		return now, nil
 	}
 	return k.wait(ctx, k.start())
 }
@@ -175,6 +163,7 @@ func (k *keeper) login(a *attempt) {
 	} else {
 		k.logins++
 		a.session = newSession(g, k.logins, time.Now())
+		k.retire(k.current)
 		k.current, k.failed = a.session, nil
 	}
 	k.attempt = nil
@@ -185,38 +174,11 @@ func (k *keeper) login(a *attempt) {
 	if a.err != nil {
 		return
 	}
+	k.wg.Go(func() { k.recognise(a.session, g.lookedUp) })
 	select {
 	case k.changed <- struct{}{}:
 	default:
 	}
-}
-
-func newSession(g grant, login uint64, now time.Time) *session {
-	s := &session{token: g.token, login: login, confirmed: now, ttl: g.ttl, prolongable: g.renewable, own: g.own}
-	if g.ttl > 0 {
-		s.expires = now.Add(g.ttl)
-		s.renewAt = now.Add(jitter(g.ttl * 2 / 3))
-	}
-	return s
-}
-
-// renewed returns the session after a renewal that granted g.
-func (s *session) renewed(g grant, now time.Time) *session {
-	next := newSession(grant{token: s.token, ttl: g.ttl, renewable: g.renewable, own: s.own}, s.login, now)
-	// A token that approaches its maximum life is granted less each time.
-	// Renewing it further would mean ever more requests until it ends anyway:
-	// a new login is due at once, while there is time to try again.
-	if g.ttl < s.ttl/2 {
-		next.prolongable, next.renewAt = false, now
-	}
-	next.ttl = max(s.ttl, g.ttl)
-	return next
-}
-
-// jitter shortens d by up to a tenth, so that replicas which started together
-// do not come back together.
-func jitter(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // spreads load, protects nothing
 }
 
 func (k *keeper) report(a *attempt) {
@@ -349,19 +311,6 @@ func (k *keeper) shut() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true
-}
-
-// own hands over the session whose token is this process's to revoke; nil if
-// there is none. The keeper has none from then on.
-func (k *keeper) own() *session {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	s := k.current
-	k.current = nil
-	if s == nil || !s.own || s.expired(time.Now()) {
-		return nil
-	}
-	return s
 }
 
 // finish waits for a login under way, which the end of life cancels.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -156,6 +155,9 @@ func (c *Client) encryptTask(item backend.EncryptItem) task {
 
 // Decrypt implements backend.Backend.
 func (c *Client) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
+	if backend.NewConnection(ctx) {
+		return c.decryptBatch(ctx, items) // shared with nobody
+	}
 	results, err := c.decrypts.do(ctx, items)
 	if err != nil && ctx.Err() != nil {
 		return nil, unanswered(c.describe(opDecrypt), ctx.Err())
@@ -233,7 +235,9 @@ func (c *Client) split(ctx context.Context, op operation, keyVersion int, tasks 
 	switch backend.ClassOf(err) {
 	case backend.Item, backend.VersionRefusal, backend.Unsuitable:
 	default:
-		return nil, err
+		if !errors.Is(err, errUnclear) {
+			return nil, err
+		}
 	}
 	if len(tasks) == 1 {
 		return []backend.Result{{Err: err}}, nil
@@ -277,7 +281,8 @@ func (c *Client) send(ctx context.Context, op operation, keyVersion int, tasks [
 	results := make([]backend.Result, len(tasks))
 	for i, r := range answers {
 		if r.Error != "" {
-			results[i].Err = c.itemError(op, a.status, r.Error)
+			m := classifyItem(op, a.status, r.Error)
+			results[i].Err = m.failure(c.describe(op), errors.New(oneLine(r.Error)))
 			continue
 		}
 		results[i].Data, results[i].Err = tasks[i].read(r)
@@ -297,19 +302,6 @@ func parseBatch(raw json.RawMessage, n int) ([]batchResult, error) {
 		return nil, fmt.Errorf("%d results for %d items", len(data.Results), n)
 	}
 	return data.Results, nil
-}
-
-// itemError classifies Transit's error text for one item.
-func (c *Client) itemError(op operation, status int, text string) error {
-	class, reason := classifyItem(op, text)
-	if status >= http.StatusInternalServerError {
-		class, reason = backend.Outage, fmt.Sprintf("Vault failed with HTTP status %d", status)
-	}
-	cause := errors.New(oneLine(text))
-	if class == backend.Item && strings.Contains(text, "message authentication failed") {
-		cause = fmt.Errorf("%w (%w)", backend.ErrAuthentication, cause)
-	}
-	return &backend.Error{Class: class, Op: c.describe(op), Reason: reason, Err: cause}
 }
 
 // senseless is the error for an answer that a working Vault does not give.

@@ -387,15 +387,24 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		a := parseAnswer(status, nil, body)
 		for _, op := range []operation{opReadKey, opHMAC, opEncrypt, opDecrypt, opLogin, opLookup, opRenew, opUnwrap, opRevoke} {
-			class, reason := classify(op, a, true)
-			if class != 0 && reason == "" {
-				t.Errorf("%s: class %v without a reason", op, class)
+			m := classify(op, a)
+			if m.class != 0 && m.reason == "" {
+				t.Errorf("%s: class %v without a reason", op, m.class)
 			}
-			if class == backend.Refusal && op.isAuth() {
+			if m.class == backend.Refusal && op.isAuth() {
 				t.Errorf("%s is taken for a refusal of the key", op)
 			}
-			if class, _ := classify(op, a, false); class == backend.Refusal && status == 403 {
-				t.Errorf("%s: a 403 to a doubtful token is taken for a refusal", op)
+			if m.class == backend.Refusal && status == 403 && m.mark != errUnproven {
+				t.Errorf("%s: a 403 alone is taken for a refusal", op)
+			}
+			if destroys(m.class) && status >= 500 {
+				t.Errorf("%s: status %d is taken for a refusal", op, status)
+			}
+			if item := classifyItem(op, status, string(body)); destroys(item.class) && status >= 500 {
+				t.Errorf("%s: an item with status %d is taken for a refusal", op, status)
+			}
+			if m := proven(a, nil); m.class == backend.Refusal && (status < 200 || status > 299) {
+				t.Errorf("a look-up with status %d proves a token", status)
 			}
 		}
 		_ = a.cause(nil).Error()
@@ -406,6 +415,10 @@ func FuzzAnswers(f *testing.F) {
 		_, _ = parseBatch(a.data, 1)
 		_, _, _ = splitVersion(body)
 	})
+}
+
+func destroys(class backend.Class) bool {
+	return class == backend.Refusal || class == backend.VersionRefusal || class == backend.Unsuitable
 }
 
 func TestAThousandSourcesAskedForAtOnceTakeFewRequests(t *testing.T) {

@@ -137,6 +137,7 @@ type recorder struct {
 	refused  map[string]int // requests that failed with backend.Credentials
 	tokens   []time.Time
 	batches  []int
+	lookups  []bool // whether tokens may look themselves up
 }
 
 func (r *recorder) Request(op string, class backend.Class, _ time.Duration) {
@@ -155,6 +156,12 @@ func (r *recorder) Token(expires time.Time, _ bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tokens = append(r.tokens, expires)
+}
+
+func (r *recorder) SelfLookup(allowed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lookups = append(r.lookups, allowed)
 }
 
 func (r *recorder) Batch(items int) {

@@ -51,12 +51,17 @@ func (v *Vault) Rotate(ctx context.Context, name string) (version int, err error
 	return int(latest), nil
 }
 
-// KeyPolicy is the least that a plugin needs on a Transit key.
+// KeyPolicy is the least that a plugin needs on a Transit key, and what its token
+// may ask about itself. A role has no other rights: not those of Vault's own
+// policy "default", which most roles in the world have and ours are told not to.
 func KeyPolicy(key string) string {
 	return fmt.Sprintf(`path "%[1]s/keys/%[2]s" { capabilities = ["read"] }
 path "%[1]s/encrypt/%[2]s" { capabilities = ["update"] }
 path "%[1]s/decrypt/%[2]s" { capabilities = ["update"] }
 path "%[1]s/hmac/%[2]s/sha2-256" { capabilities = ["update"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }
 `, TransitMount, key)
 }
 
@@ -92,7 +97,7 @@ func (v *Vault) AppRole(ctx context.Context, name, policy string, settings map[s
 		return AppRole{}, err
 	}
 	path := "auth/approle/role/" + name
-	all := map[string]any{"token_policies": name, "token_no_default_policy": false}
+	all := map[string]any{"token_policies": name, "token_no_default_policy": true}
 	maps.Copy(all, settings)
 	client := v.Client().Logical()
 	if _, err := client.WriteWithContext(ctx, path, all); err != nil {
@@ -139,7 +144,7 @@ func (v *Vault) TokenFile(ctx context.Context, name, policy, ttl string) (string
 		return "", err
 	}
 	secret, err := v.Client().Logical().WriteWithContext(ctx, "auth/token/create-orphan",
-		map[string]any{"policies": []string{name}, "ttl": ttl})
+		map[string]any{"policies": []string{name}, "no_default_policy": true, "ttl": ttl})
 	if err != nil {
 		return "", fmt.Errorf("make a token with the policy %s: %w", name, err)
 	}
