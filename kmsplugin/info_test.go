@@ -2,8 +2,11 @@ package kmsplugin
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
@@ -90,5 +93,48 @@ func TestInfoBeforeVaultHasAnsweredSaysSo(t *testing.T) {
 		if i.GetServing().GetOk() || p.GetState() != "outage" || p.GetLastGood() != nil || p.GetFailing() == nil || p.GetReason() == "" {
 			t.Errorf("got %v", i)
 		}
+	})
+}
+
+// TestATokenThatMayNotLookItselfUpIsAHazard is about the way to the key: a probe
+// sees nothing of it.
+func TestATokenThatMayNotLookItselfUpIsAHazard(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var o *Observer
+		r := w.replicaWith(nil, func(p *Parts) {
+			o = p.Metrics.Observer("vault")
+			p.Writes.Observer = o
+		})
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(newCollector(r.kms))
+		expect := func(when string, want float64) {
+			t.Helper()
+			var named float64
+			for _, h := range r.info().GetKeys()[0].GetHazards() {
+				if h.GetName() == "revocation_not_recognised" && strings.Contains(h.GetText(), "auth/token/lookup-self") {
+					named++
+				}
+			}
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			measured := -1.0
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					if f.GetName() == "sealproof_key_hazard" && strings.Contains(m.String(), "revocation_not_recognised") {
+						measured = m.GetGauge().GetValue()
+					}
+				}
+			}
+			if named != want || measured != want {
+				t.Errorf("%s: named %v times, metric %v, want %v", when, named, measured, want)
+			}
+		}
+		expect("before any login", 0)
+		o.SelfLookup(false)
+		expect("it may not", 1)
+		o.SelfLookup(true)
+		expect("it may again", 0)
 	})
 }

@@ -60,9 +60,13 @@ func (in Inspection) asPlugin(ctx context.Context, cfg Config, v *doctor.Vault) 
 		return
 	}
 	defer client.Close()
-	if _, err := client.tokens.get(ctx); err != nil {
+	s, err := client.tokens.get(ctx)
+	if err != nil {
 		v.Login.Err = err.Error()
 		return
+	}
+	if err := client.lookUp(ctx, s.token); err != nil {
+		v.Login.SelfLookupErr = err.Error()
 	}
 	v.Needed, v.TooMuch, err = client.capabilities(ctx, in.Use)
 	if err != nil {

@@ -37,7 +37,7 @@ func diagnose(t *testing.T, in Inspection) (results []doctor.Result, complaints 
 func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 	const unaudited = "KD-504 not evaluated" // without an admin's token
 	noLogin := []string{
-		"KD-501 not evaluated", "KD-502 not evaluated", "KD-503 not evaluated",
+		"KD-501 not evaluated", "KD-502 not evaluated", "KD-503 not evaluated", "KD-505 not evaluated",
 		"KD-601 not evaluated", "KD-602 not evaluated", "KD-603 not evaluated", "KD-604 not evaluated", "KD-605 not evaluated",
 	}
 	key := func(settings map[string]any) func(*fixture, *Use) {
@@ -80,6 +80,10 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			"deletion can be allowed", []string{"KD-502 fail"}},
 		{"sudo is allowed", policed(func(p string) string { return p + `path "sys/audit/*" { capabilities = ["update", "sudo"] }` }),
 			"sudo, update is allowed", []string{"KD-502 fail"}},
+		{"the token may not look itself up", func(f *fixture, use *Use) {
+			*use = newFixture(f.t, nil).use()
+			must(f.t, f.vault.PutPolicy(f.t.Context(), use.Config.Key, strings.ReplaceAll(cluster.KeyPolicy(use.Config.Key), "lookup-self", "elsewhere")))
+		}, "may not look itself up", []string{"KD-501 not evaluated", "KD-502 not evaluated", "KD-505 fail"}},
 		{"the token is root", func(f *fixture, use *Use) {
 			use.Config.Auth = AuthConfig{Method: MethodToken, TokenFile: f.rootTokenFile()}
 		}, "root token", []string{"KD-502 fail"}},

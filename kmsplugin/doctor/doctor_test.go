@@ -187,6 +187,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"the token is root", func(f facts) { vault(f).Needed[0].Have, vault(f).Needed[1].Have = []string{"root"}, []string{"root"} }, "KD-502", Fail, "root token"},
 		{"a request fails", func(f facts) { vault(f).Trials[1].Err = "permission denied" }, "KD-503", Fail, "decrypt: permission denied"},
 		{"nothing is audited", func(f facts) { vault(f).Audit.Devices = nil }, "KD-504", Fail, "no audit device"},
+		{"the token may not look itself up", func(f facts) { vault(f).Login.SelfLookupErr = "permission denied" }, "KD-505", Fail, "may not look itself up: permission denied"},
 		{"auditing cannot be seen", func(f facts) { vault(f).Audit.Err = "permission denied" }, "KD-504", NotEvaluated, "permission denied"},
 
 		{"the key has a wrong type", func(f facts) { key(f).Type = "rsa-2048" }, "KD-601", Fail, "rsa-2048"},
@@ -277,9 +278,9 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 		status int
 	}{
 		{"no login", func(f *Facts) { f.Vaults[0].Login.Err = "Vault refuses the login" }, "KD-405",
-			[]string{"KD-501", "KD-502", "KD-503", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 1},
+			[]string{"KD-501", "KD-502", "KD-503", "KD-505", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 1},
 		{"login was left out", func(f *Facts) { f.Vaults[0].Login.Skipped = "it can be done once" }, "",
-			[]string{"KD-405", "KD-501", "KD-502", "KD-503", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 2},
+			[]string{"KD-405", "KD-501", "KD-502", "KD-503", "KD-505", "KD-601", "KD-602", "KD-603", "KD-604", "KD-605"}, 2},
 		{"no key", func(f *Facts) { f.Vaults[0].Key.Err = "encryption key not found" }, "KD-601",
 			[]string{"KD-602", "KD-603", "KD-604", "KD-605"}, 1},
 		{"systemd hides the process", func(f *Facts) { f.Node.Plugin, f.Node.PluginErr, f.Node.Hidden = nil, "systemd holds the socket", true }, "", []string{"KD-111"}, 0},

@@ -197,6 +197,8 @@ type Login struct {
 	// Skipped is why it was not tried.
 	Skipped string
 	Err     string
+	// SelfLookupErr is why the token could not look itself up.
+	SelfLookupErr string
 	// Reviewer is the API server that a Kubernetes auth method asks, where that
 	// could be read.
 	Reviewer string

@@ -11,6 +11,7 @@ func rightsChecks() []check {
 		{"KD-502", "nothing more is allowed", "whoever gets at the plugin's credentials can do this as well", checkTooMuch},
 		{"KD-503", "the plugin's own requests", "the plugin cannot do its work", checkTrials},
 		{"KD-504", "audit device", "nobody can tell afterwards who used the key", checkAudit},
+		{"KD-505", "a refused key is recognised", "to the plugin a refusal of the key looks like a login that is refused: if its rights are taken away, it serves on until the lease ends", checkSelfLookup},
 	}
 }
 
@@ -99,6 +100,20 @@ func checkTrials(f Facts) (all []finding) {
 			} else {
 				all = append(all, pass(v.Section+" "+t.What, "works"))
 			}
+		}
+	}
+	return all
+}
+
+func checkSelfLookup(f Facts) (all []finding) {
+	for _, v := range f.Vaults {
+		switch {
+		case v.Login.Skipped != "" || v.Login.Err != "":
+			all = append(all, notEvaluated(v.Section, "nobody is logged in", "see KD-405"))
+		case v.Login.SelfLookupErr != "":
+			all = append(all, fail(v.Section, "the token may not look itself up: "+v.Login.SelfLookupErr, "write the policy that kmsplugin policy prints: it grants read on auth/token/lookup-self"))
+		default:
+			all = append(all, pass(v.Section, "the token may look itself up"))
 		}
 	}
 	return all
