@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -277,6 +278,98 @@ func TestARedirectIsFollowedToConfiguredNodesOnly(t *testing.T) {
 	asked(t, func(t *testing.T, n *nodes) {
 		if got, _, err := askNow(t, n, fake, opReadKey); got != "" || err != nil {
 			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+func TestTheBudgetOfExtraRequests(t *testing.T) {
+	start := time.Unix(1000, 0)
+	var b budget
+	extra := func(requests int, at time.Duration) (n int) {
+		for range requests {
+			b.request(start.Add(at))
+		}
+		for b.hedge(start.Add(at)) {
+			n++
+		}
+		return n
+	}
+	for _, row := range []struct {
+		name     string
+		requests int
+		at       time.Duration
+		want     int
+	}{
+		{"few requests have the floor", 1, 0, 3},
+		{"and no more within the minute", 10, 59 * time.Second, 0},
+		{"the next minute has its own", 1, time.Minute, 3},
+		{"of many requests it is one in ten", 499, time.Minute + time.Second, 47},
+		{"a minute without a request has the floor", 0, 3 * time.Minute, 3},
+	} {
+		if got := extra(row.requests, row.at); got != row.want {
+			t.Errorf("%s: %d, want %d", row.name, got, row.want)
+		}
+	}
+}
+
+// many asks n times at once, each time with an API server's deadline, and returns
+// what became of it.
+func many(t *testing.T, n *nodes, fake fakeNodes, requests int) (failed int, longest time.Duration) {
+	t.Helper()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range requests {
+		all.Go(func() {
+			answered, took, _ := askNow(t, n, fake, opReadKey)
+			mu.Lock()
+			defer mu.Unlock()
+			longest = max(longest, took)
+			if answered == "" {
+				failed++
+			}
+		})
+	}
+	all.Wait()
+	return failed, longest
+}
+
+// counted counts how often a node is asked.
+func counted(to *atomic.Int32, do func(context.Context) (answer, error)) func(context.Context) (answer, error) {
+	return func(ctx context.Context) (answer, error) { to.Add(1); return do(ctx) }
+}
+
+// TestASlowVaultIsNotAskedTwiceForEverything has one that is slow at every address.
+func TestASlowVaultIsNotAskedTwiceForEverything(t *testing.T) {
+	asked(t, func(t *testing.T, n *nodes) {
+		var sent atomic.Int32
+		slow := counted(&sent, answersAfter(900*time.Millisecond, "x"))
+		const rounds, each = 30, 10
+		for range rounds {
+			if failed, _ := many(t, n, fakeNodes{"a": slow, "b": slow, "c": slow}, each); failed > 0 {
+				t.Errorf("%d of %d requests failed", failed, each)
+			}
+		}
+		// 300 requests in 27 s.
+		if extra := sent.Load() - rounds*each; extra > rounds*each/hedgeShare {
+			t.Errorf("%d requests more than the %d that were made", extra, rounds*each)
+		}
+	})
+}
+
+// TestAHungNodeHoldsNobodyWhoeverTheBudgetIsSpentOn has more requests at a hung
+// node than extra ones are allowed.
+func TestAHungNodeHoldsNobodyWhoeverTheBudgetIsSpentOn(t *testing.T) {
+	asked(t, func(t *testing.T, n *nodes) {
+		var atA atomic.Int32
+		fake := fakeNodes{"a": counted(&atA, hangs), "b": answersAfter(10*time.Millisecond, "b"), "c": hangs}
+		failed, longest := many(t, n, fake, 500)
+		if failed > 0 || longest > patience+50*time.Millisecond {
+			t.Errorf("%d failed, the longest took %v", failed, longest)
+		}
+		// Whoever comes later does not meet the hung one.
+		atA.Store(0)
+		if failed, longest := many(t, n, fake, 500); failed > 0 || longest > 10*time.Millisecond || atA.Load() > 0 {
+			t.Errorf("later: %d failed, the longest took %v, %d went to the hung node", failed, longest, atA.Load())
 		}
 	})
 }

@@ -1,0 +1,208 @@
+package vaultbackend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+)
+
+// The fakes of this file say what Vault 1.21.0 does not: older ones, OpenBao,
+// Enterprise, and what nobody has seen yet.
+
+// itemsFail answers a batch with one error for every item.
+func itemsFail(status int, text string) http.HandlerFunc {
+	return letIn(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Input []json.RawMessage `json:"batch_input"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		results := make([]map[string]string, len(body.Input))
+		for i := range results {
+			results[i] = map[string]string{"error": text}
+		}
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
+	})
+}
+
+// wholeFails answers every batch with one error for all of it.
+func wholeFails(status int, text string) http.HandlerFunc {
+	return letIn(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []string{text}})
+	})
+}
+
+func TestWhatAnItemsErrorProves(t *testing.T) {
+	const forged = "authentication failed: the ciphertext or its associated data was changed, or another key wrote it"
+	const unclear = "Vault gave an answer that is not understood, HTTP status 400"
+	for _, row := range []struct {
+		name    string
+		vault   http.HandlerFunc
+		class   backend.Class
+		reason  string
+		decides bool // it shows that the version decrypts
+	}{
+		{"no item authenticates", itemsFail(400, "cipher: message authentication failed"), backend.Item, forged, true},
+		{"no item authenticates, before 1.21", itemsFail(500, "cipher: message authentication failed"), backend.Item, forged, true},
+		{"nothing authenticates, said of all", wholeFails(400, "cipher: message authentication failed"), backend.Item, forged, true},
+		{"nothing authenticates, said of all with 500", wholeFails(500, "cipher: message authentication failed"), backend.Item, forged, true},
+		{"a malformed item", itemsFail(400, "invalid ciphertext: no prefix"), backend.Item, "malformed ciphertext", false},
+		{"words that nobody knows, of an item", itemsFail(400, "something new"), backend.Item, "Vault cannot decrypt this ciphertext", false},
+		{"words that nobody knows, of all", wholeFails(400, "something new"), backend.Outage, unclear, false},
+		{"items fail inside Vault", itemsFail(500, "storage is away"), backend.Outage, "Vault failed with HTTP status 500", false},
+		{"items fail inside Vault with the words of a refusal", itemsFail(500, "encryption key not found"), backend.Outage, "Vault failed with HTTP status 500", false},
+		{"items fail inside Vault with the words of a version's refusal", itemsFail(500, "no such key version"), backend.Outage, "Vault failed with HTTP status 500", false},
+		{"a version that is refused", itemsFail(400, "disallowed by policy (too old)"), backend.VersionRefusal, "this key version is below min_decryption_version", false},
+		{"a soft-deleted key, said of items", itemsFail(400, "refusing to use soft-deleted key"), backend.Refusal, "the key is soft-deleted", false},
+		{"a soft-deleted key, said of all", wholeFails(400, "refusing to use soft-deleted key"), backend.Refusal, "the key is soft-deleted", false},
+		{"a DR secondary", wholeFails(400, "path disabled in replication DR secondary mode"), backend.Outage, "this Vault node is a standby that serves no requests", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := fakeVault(t, row.vault)
+			_, err := decrypt(t.Context(), c, []byte("vault:v1:AAAA"), "ad")
+			failed(t, err, row.class, row.reason)
+			if got := errors.Is(err, backend.ErrAuthentication); got != row.decides {
+				t.Errorf("shows that the version decrypts: %v, want %v: %v", got, row.decides, err)
+			}
+		})
+	}
+}
+
+// TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit has one bad item of eight.
+func TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit(t *testing.T) {
+	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Input []struct {
+				Ciphertext string `json:"ciphertext"`
+			} `json:"batch_input"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		var results []map[string]string
+		for _, item := range body.Input {
+			if strings.Contains(item.Ciphertext, "bad") {
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprint(w, `{"errors":["something new"]}`)
+				return
+			}
+			results = append(results, map[string]string{"plaintext": "cA=="})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
+	})
+	items := make([]backend.DecryptItem, 8)
+	for i := range items {
+		items[i].Ciphertext = fmt.Appendf(nil, "vault:v1:good%d", i)
+	}
+	items[5].Ciphertext = []byte("vault:v1:bad")
+	results, err := c.Decrypt(t.Context(), items)
+	must(t, err)
+	for i, r := range results {
+		if i == 5 {
+			failed(t, r.Err, backend.Outage, "Vault gave an answer that is not understood, HTTP status 400")
+		} else if r.Err != nil || string(r.Data) != "p" {
+			t.Errorf("item %d: %q, %v", i, r.Data, r.Err)
+		}
+	}
+}
+
+// TestTheNodeThatDeniesIsAskedForTheToken has nodes of clusters that do not know
+// each other's tokens, as no node of a real cluster is.
+func TestTheNodeThatDeniesIsAskedForTheToken(t *testing.T) {
+	denies := func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
+	}
+	for _, row := range []struct {
+		name   string
+		lookup http.HandlerFunc // at the node that denies
+		class  backend.Class
+		reason string
+	}{
+		{"it accepts the token", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, isLookedUp) }, backend.Refusal, deniedReason},
+		{"it does not know the token", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`)
+		}, backend.Credentials, goneReason},
+		{"it denies that too", func(w http.ResponseWriter, _ *http.Request) { denies(w) }, backend.Credentials, blindReason},
+		{"it is sealed meanwhile", sealedNode, backend.Outage, "Vault denies this, and does not say whether it accepts the token"},
+		{"something else answers", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, backend.Outage, "Vault denies this, and does not say whether it accepts the token"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			noLeaks(t)
+			first := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/login"):
+					fmt.Fprint(w, isLoggedIn)
+				case strings.HasSuffix(r.URL.Path, "/lookup-self"):
+					row.lookup(w, r)
+				default:
+					denies(w)
+				}
+			})
+			var elsewhere atomic.Int32
+			second := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/lookup-self") {
+					elsewhere.Add(1)
+				}
+				sealedNode(w, r)
+			})
+			c, _ := newClient(t, fakeConfig(t, first, second))
+			_, err := c.tokens.get(t.Context())
+			must(t, err)
+			c.tokens.wg.Wait() // the look-up after the login
+			elsewhere.Store(0)
+			c.nodes.served[0] = true
+			_, err = c.ReadKey(t.Context())
+			failed(t, err, row.class, row.reason)
+			if n := elsewhere.Load(); n != 0 {
+				t.Errorf("another node was asked %d times", n)
+			}
+		})
+	}
+}
+
+// TestANewConnectionIsMadeWhereOneIsWanted counts them at the server.
+func TestANewConnectionIsMadeWhereOneIsWanted(t *testing.T) {
+	var seen atomic.Pointer[string]
+	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
+		seen.Store(&r.RemoteAddr)
+		if strings.Contains(r.URL.Path, "/decrypt/") {
+			fmt.Fprint(w, `{"data":{"batch_results":[{"plaintext":"cA=="}]}}`)
+			return
+		}
+		fmt.Fprint(w, isKey)
+	})
+	must(t, reads(t, c))
+	c.tokens.wg.Wait() // the look-up has a connection of its own
+	anew := backend.WithNewConnection(t.Context())
+	for name, request := range map[string]func(context.Context) error{
+		"read": func(ctx context.Context) error { _, err := c.ReadKey(ctx); return err },
+		"decrypt": func(ctx context.Context) error {
+			_, err := decrypt(ctx, c, []byte("vault:v1:AAAA"), "")
+			return err
+		},
+	} {
+		used := map[string]bool{}
+		for range 5 {
+			must(t, request(t.Context()))
+			used[*seen.Load()] = true
+		}
+		if len(used) > 2 {
+			t.Errorf("%s: %d connections for 5 requests one after another", name, len(used))
+		}
+		for range 5 {
+			must(t, request(anew))
+			if used[*seen.Load()] {
+				t.Errorf("%s: a connection was used again", name)
+			}
+			used[*seen.Load()] = true
+		}
+	}
+}
