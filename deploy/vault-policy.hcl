@@ -16,5 +16,10 @@ path "transit/hmac/kubernetes/sha2-256" { capabilities = ["update"] }
 # Prolongs the plugin's own token. Without it the plugin logs in anew each time.
 path "auth/token/renew-self"            { capabilities = ["update"] }
 
-# Ends the plugin's own token when it stops. Without it the token lives until its time is over.
+# Tells a key that is refused from a token that is. Without it the plugin does not
+# recognise that its rights to the key were taken away.
+path "auth/token/lookup-self"           { capabilities = ["read"] }
+
+# Ends the plugin's own token when it stops or has another. Without it the token lives
+# until its time is over.
 path "auth/token/revoke-self"           { capabilities = ["update"] }

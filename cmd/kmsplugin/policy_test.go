@@ -203,6 +203,7 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 		"transit/decrypt/" + labKey:            "decrypt",
 		"transit/hmac/" + labKey + "/sha2-256": "hmac",
 		"auth/token/renew-self":                "", // not Status: the renewal
+		"auth/token/lookup-self":               "", // the hazard
 		"auth/token/revoke-self":               "", // nor this: the token's end
 	}
 	for line := range strings.Lines(policy) {
@@ -227,6 +228,15 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 		case strings.Contains(path, "renew"):
 			l.check(p.WaitServing(l.ctx))
 			l.renewals(p, "credentials")
+		case strings.Contains(path, "lookup"):
+			l.check(p.WaitServing(l.ctx))
+			l.check(cluster.Until(l.ctx, func(context.Context) error {
+				_, out, _ := run(t, "status", "--config", p.ConfigFile())
+				if !strings.Contains(out, "HAZARD revocation_not_recognised") {
+					return fmt.Errorf("no hazard is named: %s", out)
+				}
+				return nil
+			}))
 		default:
 			l.check(p.WaitServing(l.ctx))
 			l.check(p.Stop(l.ctx))

@@ -69,8 +69,9 @@ func TestWhatVaultIsAsked(t *testing.T) {
 	slow := map[string]any{"probe-interval": "10m", "probe-interval-failing": "10m", "promotion-delay": "1h"}
 	p := l.start(role(l.printed()), slow)
 	l.check(p.WaitServing(l.ctx))
+	l.check(asked(l, p, "lookup", 1))
 	audit.expect("start, one version", map[string]int{
-		"auth/approle/login": 1, "transit/keys/K": 1, "transit/hmac/K/sha2-256": 1, "transit/encrypt/K": 1, "transit/decrypt/K": 1,
+		"auth/approle/login": 1, "auth/token/lookup-self": 1, "transit/keys/K": 1, "transit/hmac/K/sha2-256": 1, "transit/encrypt/K": 1, "transit/decrypt/K": 1,
 	})
 	var stored []*kms.DecryptRequest
 	for range 5 {
@@ -91,14 +92,16 @@ func TestWhatVaultIsAsked(t *testing.T) {
 	l.check(p.Restart(l.ctx))
 	l.check(p.WaitServing(l.ctx))
 	l.check(held(l, p, 3))
+	l.check(asked(l, p, "lookup", 1))
 	audit.expect("start, three versions", map[string]int{
-		"auth/approle/login": 1, "transit/keys/K": 2, "transit/hmac/K/sha2-256": 3, "transit/encrypt/K": 2, "transit/decrypt/K": 3,
+		"auth/approle/login": 1, "auth/token/lookup-self": 1, "transit/keys/K": 2, "transit/hmac/K/sha2-256": 3, "transit/encrypt/K": 2, "transit/decrypt/K": 3,
 	})
 	l.check(p.Stop(l.ctx))
 
 	quick := l.start(role(l.printed()), map[string]any{"probe-interval": "200ms", "probe-interval-failing": "200ms"})
 	l.check(quick.WaitServing(l.ctx))
 	l.check(held(l, quick, 3))
+	l.check(asked(l, quick, "lookup", 1))
 	audit.since()
 	idle, from := map[string]int{}, audit.read
 	l.check(cluster.Until(l.ctx, func(context.Context) error {
@@ -121,8 +124,9 @@ func TestWhatVaultIsAsked(t *testing.T) {
 	slow["envelope"] = "vault"
 	wraps := l.start(role(l.printed("--envelope", "vault")), slow)
 	l.check(wraps.WaitServing(l.ctx))
-	l.check(decrypts(l, wraps, 3))
-	start := map[string]int{"auth/approle/login": 1, "transit/keys/K": 2, "transit/encrypt/K": 2, "transit/decrypt/K": 3}
+	l.check(asked(l, wraps, "decrypt", 3))
+	l.check(asked(l, wraps, "lookup", 1))
+	start := map[string]int{"auth/approle/login": 1, "auth/token/lookup-self": 1, "transit/keys/K": 2, "transit/encrypt/K": 2, "transit/decrypt/K": 3}
 	audit.expect("start, three versions, envelope vault", start)
 	var wrapped []*kms.DecryptRequest
 	for range 3 {
@@ -133,7 +137,8 @@ func TestWhatVaultIsAsked(t *testing.T) {
 	audit.expect("three Encrypts, each opened, envelope vault", map[string]int{"transit/encrypt/K": 3})
 	l.check(wraps.Restart(l.ctx))
 	l.check(wraps.WaitServing(l.ctx))
-	l.check(decrypts(l, wraps, 3))
+	l.check(asked(l, wraps, "decrypt", 3))
+	l.check(asked(l, wraps, "lookup", 1))
 	start["auth/token/revoke-self"] = 1
 	audit.expect("restart, envelope vault", start)
 	for range 2 {
@@ -148,15 +153,15 @@ func TestWhatVaultIsAsked(t *testing.T) {
 	audit.expect("five seeds under one local KEK that is not held", map[string]int{"transit/decrypt/K": 1})
 }
 
-// decrypts waits until the plugin has made that many decrypt requests.
-func decrypts(l *lab, p *cluster.Plugin, want float64) error {
+// asked waits until the plugin has made that many requests of a kind.
+func asked(l *lab, p *cluster.Plugin, operation string, want float64) error {
 	return cluster.Until(l.ctx, func(ctx context.Context) error {
 		m, err := p.Metrics(ctx)
 		if err != nil {
 			return err
 		}
-		if n, _ := m.Sum("sealproof_vault_requests_total", "operation=decrypt"); n < want {
-			return fmt.Errorf("%v decrypt requests", n)
+		if n, _ := m.Sum("sealproof_vault_requests_total", "operation="+operation); n < want {
+			return fmt.Errorf("%v %s requests", n, operation)
 		}
 		return nil
 	})

@@ -66,6 +66,7 @@ resource "vault_policy" "kmsplugin" {
     path "${var.mount}/decrypt/${var.key}"       { capabilities = ["update"] }
     path "${var.mount}/hmac/${var.key}/sha2-256" { capabilities = ["update"] }
     path "auth/token/renew-self"                 { capabilities = ["update"] }
+    path "auth/token/lookup-self"                { capabilities = ["read"] }
     path "auth/token/revoke-self"                { capabilities = ["update"] }
   HCL
 }
