@@ -217,16 +217,11 @@ func TestATokenFromAFileIsRenewed(t *testing.T) {
 	})
 }
 
-// asksItself is what a policy grants that grants nothing else.
-const asksItself = `path "auth/token/lookup-self" { capabilities = ["read"] }
-path "auth/token/revoke-self" { capabilities = ["update"] }
-`
-
 func TestAKeyThatIsRefusedCausesNoLogin(t *testing.T) {
 	f := newFixture(t, nil)
 	c, obs := f.client()
 	must(t, reads(t, c))
-	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, asksItself))
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, cluster.TokenPolicy))
 	for range 20 {
 		failed(t, reads(t, c), backend.Refusal, deniedReason)
 	}

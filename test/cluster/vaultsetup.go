@@ -51,18 +51,21 @@ func (v *Vault) Rotate(ctx context.Context, name string) (version int, err error
 	return int(latest), nil
 }
 
-// KeyPolicy is the least that a plugin needs on a Transit key, and what its token
-// may ask about itself. A role has no other rights: not those of Vault's own
-// policy "default", which most roles in the world have and ours are told not to.
+// TokenPolicy is what a plugin's token may ask about itself. Alone it is what is
+// left of a policy whose key was taken away. Roles here do not have Vault's own
+// policy "default", which would grant the same.
+const TokenPolicy = `path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }
+`
+
+// KeyPolicy is the least that a plugin needs: a Transit key, and TokenPolicy.
 func KeyPolicy(key string) string {
 	return fmt.Sprintf(`path "%[1]s/keys/%[2]s" { capabilities = ["read"] }
 path "%[1]s/encrypt/%[2]s" { capabilities = ["update"] }
 path "%[1]s/decrypt/%[2]s" { capabilities = ["update"] }
 path "%[1]s/hmac/%[2]s/sha2-256" { capabilities = ["update"] }
-path "auth/token/lookup-self" { capabilities = ["read"] }
-path "auth/token/renew-self" { capabilities = ["update"] }
-path "auth/token/revoke-self" { capabilities = ["update"] }
-`, TransitMount, key)
+%[3]s`, TransitMount, key, TokenPolicy)
 }
 
 // PutPolicy creates or replaces an ACL policy.

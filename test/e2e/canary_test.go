@@ -134,7 +134,7 @@ func (s *stack) eventfulLife(p, p2 *cluster.Plugin, a *cluster.APIServer) map[st
 	s.rotate(p, p2)
 	s.restart(a)
 	// A refusal, an outage, and both overcome.
-	s.check(s.vault.PutPolicy(s.ctx, "by-token", `path "none" { capabilities = ["read"] }`))
+	s.check(s.vault.PutPolicy(s.ctx, "by-token", cluster.TokenPolicy))
 	waitState(s, p2, "refusal")
 	s.check(s.vault.PutPolicy(s.ctx, "by-token", policy(s.t)))
 	waitState(s, p2, "ok")

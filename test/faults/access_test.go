@@ -57,6 +57,19 @@ func (p *plane) loginFaults(t *testing.T) {
 		says: []string{"Vault does not know the role-id, or not this secret-id"},
 	})
 	p.run(t, &fault{
+		name: "tokens bound to another address", how: "`token_bound_cidrs` of the role, tokens revoked; every new login succeeds, and its token is refused",
+		inject: func(t *testing.T) {
+			p.put(t, "auth/approle/role/"+p.role.Name, map[string]any{"token_bound_cidrs": "192.0.2.0/24"})
+			revoke(t)
+			p.waitState(t, "credentials")
+		},
+		heal: func(t *testing.T) {
+			p.put(t, "auth/approle/role/"+p.role.Name, map[string]any{"token_bound_cidrs": ""})
+		},
+		want: carriesOn(codes.Unauthenticated),
+		says: []string{"the token's look-up of itself"},
+	})
+	p.run(t, &fault{
 		name: "token expired while Vault was away", how: "tokens with a life of 3 s; toxiproxy refuses connections for 4 s",
 		inject: func(t *testing.T) {
 			p.put(t, "auth/approle/role/"+p.role.Name, map[string]any{"token_ttl": "3s"})
@@ -131,13 +144,23 @@ func (p *plane) policyFaults(t *testing.T) {
 	giveBack := func(t *testing.T) { t.Helper(); check(t, p.vault.PutPolicy(p.ctx, p.role.Name, deployed)) }
 
 	p.run(t, &fault{
-		name: "policy removed and given back, seen once", how: "policy deleted, given back before a second probe 5 s later",
+		name: "policy removed and given back, seen once", how: "the key's lines taken out of the policy, given back before a second probe 5 s later",
 		inject: func(t *testing.T) {
-			check(t, p.vault.Client().Sys().DeletePolicyWithContext(p.ctx, p.role.Name))
+			check(t, p.vault.PutPolicy(p.ctx, p.role.Name, cluster.TokenPolicy))
 			p.waitState(t, "refusal")
 		},
 		heal: giveBack,
 		want: answers{status: codes.OK, encrypt: codes.PermissionDenied, held: codes.OK, cold: codes.PermissionDenied, direct: codes.PermissionDenied},
+	})
+	p.run(t, &fault{
+		name: "policy deleted", how: "all of it, so that the tokens may not look themselves up; later given back",
+		inject: func(t *testing.T) {
+			check(t, p.vault.Client().Sys().DeletePolicyWithContext(p.ctx, p.role.Name))
+			p.waitState(t, "credentials")
+		},
+		heal: giveBack,
+		want: carriesOn(codes.Unauthenticated),
+		says: []string{"the token's look-up of itself"},
 	})
 	p.run(t, &fault{
 		name: "policy wrong, seen twice", how: "policy for another key until two probes 5 s apart have met it",

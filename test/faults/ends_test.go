@@ -29,7 +29,7 @@ func revokedKey(t *testing.T, results *results) {
 	policy := must(p.vault.Client().Sys().GetPolicyWithContext(p.ctx, p.role.Name))(t)
 
 	f := &fault{
-		name: "key revoked for good", how: "policy deleted until the API server no longer wrote; `probe-interval: 5s`",
+		name: "key revoked for good", how: "the key's lines taken out of the policy until the API server no longer wrote; `probe-interval: 5s`",
 		heal: func(t *testing.T) { check(t, p.vault.PutPolicy(p.ctx, p.role.Name, policy)) },
 		want: fails(codes.PermissionDenied),
 		// By then the API server refuses to.
@@ -37,7 +37,7 @@ func revokedKey(t *testing.T, results *results) {
 	}
 	f.inject = func(t *testing.T) {
 		revoked := time.Now()
-		check(t, p.vault.Client().Sys().DeletePolicyWithContext(p.ctx, p.role.Name))
+		check(t, p.vault.PutPolicy(p.ctx, p.role.Name, cluster.TokenPolicy))
 		p.waitStatus(t, codes.PermissionDenied)
 		used := time.Since(revoked)
 		// Two probes must have met the refusal, and no more may be needed. They are
