@@ -80,8 +80,8 @@ func (s *Service) deadline(ctx context.Context, info *tap.Info) (context.Context
 	if info.FullMethodName == pluginv1.PluginService_Rehearse_FullMethodName {
 		return ctx, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
-	_ = cancel // gRPC cancels the parent when the stream ends
+	ctx, cancel := context.WithTimeout(ctx, s.config.RequestTimeout) //nolint:gosec // gRPC cancels the parent when the stream ends
+	_ = cancel
 	return ctx, nil
 }
 

@@ -128,7 +128,7 @@ func (k *keeper) logWithheld(keyIDs []string) {
 			left = min(left, k.leaseOf(id))
 		}
 	}
-	k.log.Error(text, "key_ids", held, "reason", k.withheld[held[0]].reason, "lost_in", left.Round(time.Second), "to_do", WithheldAdvice)
+	k.log.Error(text, "key_ids", held, "reason", k.withheld[held[0]].reason, "lost_in", left.Round(time.Second), "to_do", WithheldAdvice) //nolint:sloglint // one of the two above
 }
 
 // WithheldAdvice says what to do while keys are withheld; docs/disaster-recovery.md

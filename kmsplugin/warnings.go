@@ -102,7 +102,7 @@ func (w *warnings) emit(e entry, leftOut int) {
 	if leftOut > 0 {
 		e.attrs = append(e.attrs, slog.Int("left_out", leftOut))
 	}
-	w.log.LogAttrs(context.Background(), e.level, e.message, e.attrs...)
+	w.log.LogAttrs(context.Background(), e.level, e.message, e.attrs...) //nolint:sloglint // the message of who warns
 }
 
 // classOf names the kind of an error: the key store's class, or which of our own

@@ -17,7 +17,7 @@ import (
 type logged struct {
 	Msg     string
 	Method  string
-	Uid     string
+	UID     string
 	Cause   string
 	LeftOut int `json:"left_out"`
 }
@@ -51,7 +51,7 @@ func TestTheSameWarningIsWrittenAFewTimesAMinuteAndNoneIsForgotten(t *testing.T)
 		damaged := func(uid string) { decrypt(uid, &kmsapi.DecryptRequest{Ciphertext: []byte("x"), KeyId: "1"}) }
 
 		damaged("first")
-		if all := r.warned(); len(all) != 1 || all[0].Uid != "first" || all[0].LeftOut != 0 {
+		if all := r.warned(); len(all) != 1 || all[0].UID != "first" || all[0].LeftOut != 0 {
 			t.Fatalf("the first is not written at once: %+v", all)
 		}
 		// A loop of five minutes, ten times a second.
@@ -72,7 +72,7 @@ func TestTheSameWarningIsWrittenAFewTimesAMinuteAndNoneIsForgotten(t *testing.T)
 		if _, err := kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Uid: "empty"}); err == nil {
 			t.Fatal("it does not fail")
 		}
-		if all = r.warned(); len(all) != wantSoon || all[len(all)-2].Uid != "elsewhere" || all[len(all)-1].Uid != "empty" {
+		if all = r.warned(); len(all) != wantSoon || all[len(all)-2].UID != "elsewhere" || all[len(all)-1].UID != "empty" {
 			t.Errorf("another code or method: %+v", all[len(all)-1])
 		}
 		// It stops, and what was left out is counted nevertheless.
@@ -80,7 +80,7 @@ func TestTheSameWarningIsWrittenAFewTimesAMinuteAndNoneIsForgotten(t *testing.T)
 		time.Sleep(2 * warningGap)
 		total = 0
 		for _, l := range r.warned() {
-			if l.Method == "Decrypt" && l.Uid != "elsewhere" {
+			if l.Method == "Decrypt" && l.UID != "elsewhere" {
 				total += 1 + l.LeftOut
 			}
 		}
@@ -89,7 +89,7 @@ func TestTheSameWarningIsWrittenAFewTimesAMinuteAndNoneIsForgotten(t *testing.T)
 		}
 		n := len(r.warned())
 		damaged("a first one again")
-		if all := r.warned(); len(all) != n+1 || all[n].Uid != "a first one again" || all[n].LeftOut != 0 {
+		if all := r.warned(); len(all) != n+1 || all[n].UID != "a first one again" || all[n].LeftOut != 0 {
 			t.Errorf("after a pause: %+v", all[n:])
 		}
 	})

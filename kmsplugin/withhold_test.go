@@ -232,7 +232,7 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 				old := before.mustEncrypt("old")
 				bare := store.bare(t, "of another plugin")
 				before.stop()
-				r := before
+				var r *replica
 				if role == "a previous key" {
 					w.store = w.second("new")
 					r = w.replicaWith(nil, previous(store))

@@ -55,7 +55,7 @@ func TestNoAnswerStaysInMemoryThatNobodyOwns(t *testing.T) {
 							d += answered
 						}
 						ctx, cancel := context.WithTimeout(t.Context(), d)
-						defer cancel()
+						t.Cleanup(cancel)
 						asked = append(asked, ask(ctx, g, "c1"))
 					}
 					for i, a := range asked {

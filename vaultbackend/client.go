@@ -265,7 +265,7 @@ func (c *Client) askNode(ctx context.Context, ch channel, node *url.URL, q query
 	a.clock.Sent, a.clock.Received = sent, c.boot()
 	a = c.nodes.resolve(a)
 	m := classify(q.op, a)
-	if m.mark == errUnproven {
+	if errors.Is(m.mark, errUnproven) {
 		started := time.Now()
 		m = proven(c.login.send(ctx, node, query{op: opLookup, token: q.token, method: http.MethodGet, path: pathLookupSelf}))
 		class := m.class

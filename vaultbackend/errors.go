@@ -134,7 +134,7 @@ func classify(op operation, a answer) meaning {
 		return meaning{class: backend.Refusal, reason: "encryption key not found"}
 
 	case a.status == http.StatusBadRequest && op.isBatch():
-		if m := classifyItem(op, a.status, text); m.mark != errUnclear {
+		if m := classifyItem(op, a.status, text); !errors.Is(m.mark, errUnclear) {
 			return m
 		}
 		m := outage("Vault gave an answer that is not understood, HTTP status %d", a.status)
@@ -157,7 +157,7 @@ func proven(lookup answer, err error) meaning {
 	switch said := classify(opLookup, lookup); {
 	case said.class == 0:
 		return meaning{class: backend.Refusal, reason: deniedReason}
-	case said.mark == errTokenGone:
+	case errors.Is(said.mark, errTokenGone):
 		return meaning{class: backend.Credentials, reason: goneReason, mark: errTokenGone}
 	case said.class == backend.Credentials:
 		return meaning{class: backend.Credentials, reason: blindReason}

@@ -143,7 +143,7 @@ func silence(r reply) int {
 		return 3
 	case r.answer.foreign, r.answer.elsewhere != nil, r.meaning.class == backend.Refusal:
 		return 2
-	case r.meaning.class == backend.Outage && r.meaning.mark != errLimited:
+	case r.meaning.class == backend.Outage && !errors.Is(r.meaning.mark, errLimited):
 		return 1
 	default:
 		return 0

@@ -394,7 +394,7 @@ func FuzzAnswers(f *testing.F) {
 			if m.class == backend.Refusal && op.isAuth() {
 				t.Errorf("%s is taken for a refusal of the key", op)
 			}
-			if m.class == backend.Refusal && status == 403 && m.mark != errUnproven {
+			if m.class == backend.Refusal && status == 403 && !errors.Is(m.mark, errUnproven) {
 				t.Errorf("%s: a 403 alone is taken for a refusal", op)
 			}
 			if destroys(m.class) && status >= 500 {

@@ -1,6 +1,7 @@
 package vaultbackend
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -25,7 +26,7 @@ func voteOf(err error, m meaning) vote {
 	switch {
 	case err != nil:
 		return fails
-	case m.mark == errLimited:
+	case errors.Is(m.mark, errLimited):
 		return limits
 	}
 	switch m.class {

@@ -84,5 +84,6 @@ func statIn(root, path string) (st unix.Stat_t, err error) {
 		return st, fmt.Errorf("look at %s below %s: %w", path, root, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	return st, unix.Fstat(fd, &st)
+	err = unix.Fstat(fd, &st)
+	return st, err
 }

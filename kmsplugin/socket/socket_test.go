@@ -221,7 +221,7 @@ func TestAPluginWhoseQueueIsFullStillServes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { _ = conn.Close() })
 	}
 	if !c.InUse(t.Context()) {
 		t.Error("nobody is said to serve")

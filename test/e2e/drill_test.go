@@ -79,7 +79,7 @@ func TestADeletedKeyIsNotTheEndOfTheData(t *testing.T) {
 func (f *fleet) statusCommand(p *cluster.Plugin) string {
 	f.t.Helper()
 	// It exits with 1 for a plugin that does not serve.
-	out, _ := exec.CommandContext(f.ctx, f.pluginBinary, "status", "--config", p.ConfigFile()).CombinedOutput() //nolint:gosec // our own build
+	out, _ := exec.CommandContext(f.ctx, f.pluginBinary, "status", "--config", p.ConfigFile()).CombinedOutput()
 	return string(out)
 }
 

@@ -31,7 +31,7 @@ func TestAPluginThatServesIsNotReplacedByOneThatCannot(t *testing.T) {
 	s.check(cluster.Until(ctx, func(context.Context) error {
 		select {
 		case err := <-started:
-			return cluster.Hopeless(fmt.Errorf("the successor does not wait, its start ends with %v; it says: %s", err, s.log("next")))
+			return cluster.Hopeless(fmt.Errorf("the successor does not wait, its start ends with %w; it says: %s", err, s.log("next")))
 		default:
 		}
 		if said := s.log("next"); !strings.Contains(said, "is not replaced before this one can serve") {

@@ -24,11 +24,20 @@ const All = -1
 // Action is what is done.
 type Action string
 
-// Actions. Each of the first row is undone by one of the second.
+// Actions. Heal, start, resume and unseal undo what stands above them.
 const (
-	DoCut, DoHang, DoKill, DoPause, DoSeal Action = "cut", "hang", "kill", "pause", "seal"
-	DoHeal, DoStart, DoResume, DoUnseal    Action = "heal", "start", "resume", "unseal"
-	DoRestart, DoRotate, DoRevoke          Action = "restart", "rotate", "revoke"
+	DoCut     Action = "cut"
+	DoHang    Action = "hang"
+	DoKill    Action = "kill"
+	DoPause   Action = "pause"
+	DoSeal    Action = "seal"
+	DoHeal    Action = "heal"
+	DoStart   Action = "start"
+	DoResume  Action = "resume"
+	DoUnseal  Action = "unseal"
+	DoRestart Action = "restart"
+	DoRotate  Action = "rotate"
+	DoRevoke  Action = "revoke"
 )
 
 // Step is one thing that is done.

@@ -119,7 +119,7 @@ func (w World) Faults() int {
 }
 
 // hostName is how a host is called.
-func hostName(host int) string { return string(rune('a' + host)) }
+func hostName(host int) string { return "abcdefgh"[host : host+1] }
 
 // nodeName is how a Vault node is called, or all of them.
 func nodeName(node int) string {
