@@ -223,11 +223,10 @@ func TestAMachineThatSleptHasAGapBehindIt(t *testing.T) {
 			p.Writes.Backend = fakeClient{store, p.Boot}
 		})
 		time.Sleep(time.Hour)
-		asleep := false
+		var asleep atomic.Bool
 		store.set(func(s *fakeStore) {
 			s.onCall = func(op string) {
-				if op == "decrypt" && !asleep { // in the midst of a probe, which then goes on
-					asleep = true
+				if op == "decrypt" && !asleep.Swap(true) { // in the midst of a probe, which then goes on
 					slept.Add(int64(time.Minute))
 					store.rotate()
 					time.Sleep(time.Millisecond)
@@ -236,8 +235,8 @@ func TestAMachineThatSleptHasAGapBehindIt(t *testing.T) {
 			}
 		})
 		time.Sleep(90 * time.Second)
-		if !asleep || r.version() != 1 {
-			t.Errorf("asleep %v: version %d writes", asleep, r.version())
+		if !asleep.Load() || r.version() != 1 {
+			t.Errorf("asleep %v: version %d writes", asleep.Load(), r.version())
 		}
 		time.Sleep(3 * time.Minute)
 		if r.version() != 2 {

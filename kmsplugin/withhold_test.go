@@ -106,20 +106,28 @@ func (c *connections) ReadKey(ctx context.Context) (backend.Key, error) {
 	return c.fakeClient.ReadKey(ctx)
 }
 
+// seen returns what was noted since the last call.
+func (c *connections) seen() []bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fresh := c.fresh
+	c.fresh = nil
+	return fresh
+}
+
 func TestARefusalIsConfirmedOverANewConnection(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		c := &connections{}
 		r := w.replicaWith(nil, func(p *Parts) { c.fakeClient = fakeClient{w.store, p.Boot}; p.Writes.Backend = c })
 		time.Sleep(time.Minute)
-		if slices.Contains(c.fresh, true) {
-			t.Errorf("new connections while nothing is wrong: %v", c.fresh)
+		if fresh := c.seen(); slices.Contains(fresh, true) {
+			t.Errorf("new connections while nothing is wrong: %v", fresh)
 		}
-		c.fresh = nil
 		r.suspect(w.store)
 		time.Sleep(6 * time.Second)
 		wants(t, r.statusErr(), codes.PermissionDenied)
-		if !slices.Equal(c.fresh, []bool{false, true}) {
-			t.Errorf("new connections: %v, want one for the second probe", c.fresh)
+		if fresh := c.seen(); !slices.Equal(fresh, []bool{false, true}) {
+			t.Errorf("new connections: %v, want one for the second probe", fresh)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,10 +45,10 @@ func startOnSocket(t *testing.T) string {
 	go func() {
 		defer close(ended)
 		lines := bufio.NewScanner(log)
+		once := sync.OnceFunc(func() { close(ready) })
 		for lines.Scan() {
-			if ready != nil && strings.Contains(lines.Text(), "ready to serve client requests") {
-				close(ready)
-				ready = nil
+			if strings.Contains(lines.Text(), "ready to serve client requests") {
+				once()
 			}
 		}
 	}()
