@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -205,4 +206,30 @@ func TestANewConnectionIsMadeWhereOneIsWanted(t *testing.T) {
 			used[*seen.Load()] = true
 		}
 	}
+}
+
+// TestANewConnectionIsNotSharedWithOthers has one who wants it ask while a request
+// of another is under way, which others would wait for and then share one.
+func TestANewConnectionIsNotSharedWithOthers(t *testing.T) {
+	release, arrived := make(chan struct{}), make(chan struct{}, 1)
+	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(text), "slow") {
+			arrived <- struct{}{}
+			<-release
+		} else if strings.Contains(r.URL.Path, "/decrypt/") && !r.Close {
+			t.Error("the connection may have been used before, and may be again")
+		}
+		fmt.Fprint(w, `{"data":{"batch_results":[{"plaintext":"cA=="}]}}`)
+	})
+	got := make(chan error, 1)
+	go func() {
+		_, err := decrypt(t.Context(), c, []byte("vault:v1:slow"), "")
+		got <- err
+	}()
+	<-arrived
+	_, err := decrypt(backend.WithNewConnection(t.Context()), c, []byte("vault:v1:AAAA"), "")
+	close(release)
+	must(t, err)
+	must(t, <-got)
 }

@@ -152,6 +152,7 @@ func (k *keeper) wait(ctx context.Context, a *attempt) (*session, error) {
 func (k *keeper) login(a *attempt) {
 	ctx, cancel := context.WithTimeout(k.life, loginTimeout)
 	defer cancel()
+	began := time.Now() // Vault counts a token's life from before its answer is here
 	g, err := k.auth.login(ctx)
 
 	k.mu.Lock()
@@ -162,7 +163,7 @@ func (k *keeper) login(a *attempt) {
 		// token may still serve.
 	} else {
 		k.logins++
-		a.session = newSession(g, k.logins, time.Now())
+		a.session = newSession(g, k.logins, began)
 		k.retire(k.current)
 		k.current, k.failed = a.session, nil
 	}
@@ -282,6 +283,7 @@ func (k *keeper) untilRenewal() time.Duration {
 func (k *keeper) prolong(ctx context.Context, s *session) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
+	began := time.Now()
 	g, err := k.renew(ctx, s.token)
 	if err != nil {
 		if backend.ClassOf(err) == backend.Credentials {
@@ -291,7 +293,7 @@ func (k *keeper) prolong(ctx context.Context, s *session) (*session, error) {
 		k.log.Warn("renewal of the Vault token failed", "expires", s.expires, "error", err)
 		return nil, err
 	}
-	next := s.renewed(g, time.Now())
+	next := s.renewed(g, began)
 
 	k.mu.Lock()
 	if k.current != s {

@@ -318,3 +318,17 @@ func TestALoginThatNeverEndsIsEnded(t *testing.T) {
 		}
 	})
 }
+
+// TestATokensLifeCountsFromBeforeItsAnswer has a login that takes long, as one does
+// at a Vault or on a machine that is busy.
+func TestATokensLifeCountsFromBeforeItsAnswer(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: time.Minute}, delay: 5 * time.Second}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		began := time.Now()
+		s, err := k.get(t.Context())
+		must(t, err)
+		if left := s.expires.Sub(began); left > time.Minute {
+			t.Errorf("it is used for %v after its login began, and lives for a minute", left)
+		}
+	})
+}
