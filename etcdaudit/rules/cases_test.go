@@ -165,6 +165,11 @@ func TestWhatNoAPIServesIsNotToBeRewritten(t *testing.T) {
 	if c := check(t, scanned(t, "a10-everything.yaml", append(store, definition)), "EA-111"); strings.Contains(c.Remediation, "things.example.io") || !strings.Contains(c.Remediation, rewrite) {
 		t.Errorf("with a definition: %s", c.Remediation)
 	}
+	// Nor is a configuration to be changed for what no API server will read.
+	in := compared(stored{"podsecuritypolicy/restricted": plain}, config(t, entry(`"*.*"`, kmsProvider)))
+	if c := check(t, in, "EA-111"); strings.Contains(c.Remediation, "add identity") || !strings.Contains(c.Remediation, "delete the keys of podsecuritypolicy") {
+		t.Errorf("without identity: %s", c.Remediation)
+	}
 }
 
 // What the API server's own transformers cannot read is what EA-114 names.

@@ -82,6 +82,9 @@ func TestOpenShiftIsJudgedByItsOwnPathsAndFiles(t *testing.T) {
 		{"and by that of the other", "/openshift.io", "routes.yaml", []string{"plain.store", "routes.store"}, map[string]outcome{
 			"EA-111": {pass, "oauthaccesstokens.oauth.openshift.io, oauthclients.oauth.openshift.io"}, "EA-114": {pass, ""},
 		}},
+		{"what the other encrypted", "/openshift.io", "routes.yaml", []string{"encrypted.store", "routes.store"}, map[string]outcome{
+			"EA-114": {pass, "oauthaccesstokens.oauth.openshift.io"},
+		}},
 		{"the file of kube-apiserver is the wrong one", "/openshift.io", "kube.yaml", []string{"routes.store"}, map[string]outcome{
 			"EA-114": {fail, "routes.route.openshift.io (1 of 1)"}, "EA-401": {notApplicable, noSecrets},
 		}},
