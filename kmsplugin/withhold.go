@@ -44,6 +44,13 @@ func (k *keeper) judge(o outcome) {
 	if back := slices.DeleteFunc(slices.Clone(o.accepted), func(id string) bool { return k.withheld[id].class == 0 }); len(back) > 0 {
 		k.log.Info("Vault opens refused key versions again: they are in use again", "key_ids", back)
 	}
+	isKeyBack := func(id string) bool { return k.withheld[id].class == backend.Refusal }
+	if slices.ContainsFunc(o.accepted, isKeyBack) && next[""].class != 0 {
+		// What was opened before its version was listed has no canary of its own. The
+		// key is back, so Vault opens it again on request.
+		delete(next, "")
+		k.dropped(func(id string) bool { return id == "" })
+	}
 	var fresh []string
 	mark := func(id string, w withholding) {
 		if next[id].class == 0 {

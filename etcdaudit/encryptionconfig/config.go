@@ -178,9 +178,10 @@ func (c *Config) Foreign(r storedvalue.Resource) bool {
 	}
 	servers := map[string]bool{}
 	for gr := range c.rules {
-		if s := storedvalue.OpenShiftServer(gr.group); s != "" {
-			servers[s] = true
-		}
+		servers[storedvalue.OpenShiftServer(gr.group)] = true // "" for one that is not OpenShift's
 	}
-	return len(servers) > 0 && !servers[r.Server]
+	if _, everything := c.rules[everything()]; everything && len(servers) == 1 {
+		return false // wildcards alone: it may be the file of any server
+	}
+	return !servers[r.Server]
 }

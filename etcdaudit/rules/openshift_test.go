@@ -85,8 +85,8 @@ func TestOpenShiftIsJudgedByItsOwnPathsAndFiles(t *testing.T) {
 		{"what the other encrypted", "/openshift.io", "routes.yaml", []string{"encrypted.store", "routes.store"}, map[string]outcome{
 			"EA-114": {pass, "oauthaccesstokens.oauth.openshift.io"},
 		}},
-		{"the file of kube-apiserver is the wrong one", "/openshift.io", "kube.yaml", []string{"routes.store"}, map[string]outcome{
-			"EA-114": {fail, "routes.route.openshift.io (1 of 1)"}, "EA-401": {notApplicable, noSecrets},
+		{"the file of kube-apiserver is the wrong one", "/openshift.io", "kube.yaml", []string{"routes.store", "plain.store"}, map[string]outcome{
+			"EA-111": {notEvaluated, "another API server"}, "EA-114": {notEvaluated, "routes.route.openshift.io"}, "EA-401": {notApplicable, noSecrets},
 		}},
 	}
 	for _, tt := range tests {

@@ -31,6 +31,9 @@ func standingCheck(status auditv1.Status, clean func(Input) string, summary stri
 		if reason := unjudged(in); reason != "" {
 			return notEvaluated(reason)
 		}
+		if reason := allForeign(in); reason != "" {
+			return notEvaluated(reason)
+		}
 		said := clean(in)
 		if names := foreign(in); len(names) > 0 {
 			said += "; not judged, because this is the file of another API server: " + strings.Join(names, ", ")
@@ -83,6 +86,16 @@ func foreign(in Input) (names []string) {
 		}
 	}
 	return names
+}
+
+// allForeign says so where the configuration is for nothing of what is stored: a
+// check that looked at nothing passes nothing.
+func allForeign(in Input) string {
+	resources := in.Inventory.Resources()
+	if slices.ContainsFunc(resources, func(r *inventory.Resource) bool { return !r.Foreign }) {
+		return ""
+	}
+	return "everything here is of another API server than that of this file: " + strings.Join(foreign(in), ", ")
 }
 
 // evidence says what it rests on that encrypted values can be read: their keys

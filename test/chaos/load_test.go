@@ -104,19 +104,25 @@ func (l *load) try(kind plan.Kind, host int, do func(context.Context) error) {
 	}
 }
 
-// name returns the Secret of a writer's next turn: now and then a new one, else one of
-// those before.
-func (l *load) name(writer string, n int) string {
+// name returns the Secret of a writer's next turn, and whether it is a new one: that
+// is so now and then, else it is one of those before.
+func name(writer string, n int) (name string, isNew bool) {
 	const newEvery = 4
-	known := min(n/newEvery+1, secrets)
-	name := fmt.Sprintf("%s-%03d", writer, n%known)
 	if n%newEvery == 0 && n/newEvery < secrets {
-		name = fmt.Sprintf("%s-%03d", writer, n/newEvery)
+		return fmt.Sprintf("%s-%03d", writer, n/newEvery), true
+	}
+	known := min(n/newEvery+1, secrets)
+	return fmt.Sprintf("%s-%03d", writer, n%known), false
+}
+
+// written lets readers know of a Secret that is new. Before its first write has begun
+// nothing may be expected of it.
+func (l *load) written(name string, isNew bool) {
+	if isNew {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.names = append(l.names, name)
 	}
-	return name
 }
 
 // writeOwn writes Secrets that no other API server writes, and reads each one back: it
@@ -124,7 +130,8 @@ func (l *load) name(writer string, n int) string {
 func (l *load) writeOwn(host int) func(int) {
 	api, writer := l.hosts[host].api, fmt.Sprintf("own-%d", host)
 	return func(n int) {
-		name := l.name(writer, n)
+		name, isNew := name(writer, n)
+		defer l.written(name, isNew)
 		l.try(plan.OwnSecret, host, func(ctx context.Context) error {
 			if err := l.secrets.Put(ctx, api, namespace, name); err != nil {
 				return err
@@ -137,7 +144,8 @@ func (l *load) writeOwn(host int) func(int) {
 // writeShared writes Secrets through one API server and the other in turn.
 func (l *load) writeShared(n int) {
 	host := n % plan.Hosts
-	name := l.name("shared", n/plan.Hosts)
+	name, isNew := name("shared", n/plan.Hosts)
+	defer l.written(name, isNew)
 	l.try(plan.AnySecret, host, func(ctx context.Context) error {
 		return l.secrets.Put(ctx, l.hosts[host].api, namespace, name)
 	})
