@@ -76,7 +76,9 @@ func TestATokenRevokedAmidTenThousandCallsFailsNone(t *testing.T) {
 				if call > calls || t.Failed() {
 					return
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond) // the plugin's own
+				// The plugin's own deadline is far shorter; how much a busy machine
+				// does within that is not what this test is about.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				err := oneCall(ctx, caller, call)
 				cancel()
 				if err != nil {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/hashicorp/vault/api"
 	"golang.org/x/sync/errgroup"
@@ -122,7 +121,7 @@ func (v *Vault) newClient(address string) (*api.Client, error) {
 	client, err := api.NewClient(&api.Config{
 		Address:    address,
 		HttpClient: &http.Client{Transport: transport},
-		Timeout:    30 * time.Second,
+		Timeout:    startLimit,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client of Vault: %w", err)
