@@ -42,6 +42,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("make chaos SEED=%d STEPS=%d", chosen, *steps)
 	s := newStage(t)
 	l := s.startLoad(t)
+	l.advance(t) // so that there is something to lose
 	do := func(i, n int, step plan.Step) {
 		began := time.Now()
 		if err := s.do(t.Context(), step); err != nil {
