@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 1, "which sequence of steps; 0 for any")
-	steps = flag.Int("steps", 20, "how many")
+	seed  = flag.Uint64("seed", plan.ShortSeed, "which sequence of steps; 0 for any")
+	steps = flag.Int("steps", plan.ShortSteps, "how many")
 )
 
 const (
