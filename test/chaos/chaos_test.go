@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 1, "which sequence of steps; 0 for any")
-	steps = flag.Int("steps", 20, "how many")
+	seed  = flag.Uint64("seed", plan.ShortSeed, "which sequence of steps; 0 for any")
+	steps = flag.Int("steps", plan.ShortSteps, "how many")
 )
 
 const (
@@ -42,6 +42,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("make chaos SEED=%d STEPS=%d", chosen, *steps)
 	s := newStage(t)
 	l := s.startLoad(t)
+	l.advance(t) // so that there is something to lose
 	do := func(i, n int, step plan.Step) {
 		began := time.Now()
 		if err := s.do(t.Context(), step); err != nil {

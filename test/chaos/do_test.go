@@ -134,9 +134,9 @@ func (s *stage) up(w *plan.World) []*cluster.VaultNode {
 }
 
 // serveVault waits until every Vault node that is up serves, if there are enough of
-// them. Vault does not always get there by itself: a leader that was paused may go on
-// as one of two (1.21.0, measured: for as long as was waited for). So it is restarted
-// then, as its operator would do.
+// them. Vault 1.21.0 does not always get there by itself: a leader that was paused may
+// go on as if it led, answer from what it held then, and keep the others from serving,
+// for as long as was waited for. So they are restarted then, as an operator would do.
 func (s *stage) serveVault(ctx context.Context, w *plan.World) error {
 	if !w.Quorum() {
 		return nil
@@ -166,12 +166,33 @@ func (s *stage) waitVault(ctx context.Context, w *plan.World, patience time.Dura
 	defer cancel()
 	return cluster.Until(ctx, func(ctx context.Context) error {
 		for _, n := range s.up(w) {
-			if _, err := n.Client().Logical().ReadWithContext(ctx, keyPath); err != nil {
-				return fmt.Errorf("read the key through %s: %w", n.Name(), err)
+			version, err := newestVersion(ctx, n)
+			if err != nil {
+				return err
+			}
+			if version < s.version {
+				return fmt.Errorf("%s knows version %d of the key, not %d", n.Name(), version, s.version)
 			}
 		}
 		return nil
 	})
+}
+
+// newestVersion is that of the key, as a node sees it.
+func newestVersion(ctx context.Context, n *cluster.VaultNode) (int, error) {
+	key, err := n.Client().Logical().ReadWithContext(ctx, keyPath)
+	if err != nil {
+		return 0, fmt.Errorf("read the key through %s: %w", n.Name(), err)
+	}
+	if key == nil {
+		return 0, fmt.Errorf("read the key through %s: there is none", n.Name())
+	}
+	latest, _ := key.Data["latest_version"].(json.Number)
+	version, err := latest.Int64()
+	if err != nil {
+		return 0, fmt.Errorf("read the key through %s: latest_version is %v", n.Name(), key.Data["latest_version"])
+	}
+	return int(version), nil
 }
 
 // ask asks a Vault that serves, and anew where its leader has just changed.
@@ -187,21 +208,17 @@ func (s *stage) ask(ctx context.Context, w *plan.World, question func(context.Co
 func (s *stage) rotate(ctx context.Context, w *plan.World) error {
 	before := s.version
 	return s.ask(ctx, w, func(ctx context.Context, through *cluster.VaultNode) error {
-		keys := through.Client().Logical()
-		if _, err := keys.WriteWithContext(ctx, keyPath+"/rotate", nil); err != nil {
+		if _, err := through.Client().Logical().WriteWithContext(ctx, keyPath+"/rotate", nil); err != nil {
 			return fmt.Errorf("rotate the key: %w", err)
 		}
-		key, err := keys.ReadWithContext(ctx, keyPath)
-		if err != nil {
-			return fmt.Errorf("read the key: %w", err)
+		after, err := newestVersion(ctx, through)
+		if err == nil && after <= before {
+			err = fmt.Errorf("the key is at version %d after its rotation, before at %d", after, before)
 		}
-		latest, _ := key.Data["latest_version"].(json.Number)
-		n, err := latest.Int64()
-		if err != nil || int(n) <= before {
-			return fmt.Errorf("the key is at version %v after its rotation, before at %d", key.Data["latest_version"], before)
+		if err == nil {
+			s.version = after
 		}
-		s.version = int(n)
-		return nil
+		return err
 	})
 }
 

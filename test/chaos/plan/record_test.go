@@ -149,6 +149,10 @@ func TestWhatIsPromised(t *testing.T) {
 			steps: []done{{plugin(DoKill, 0), 0, 1}, {plugin(DoStart, 0), 10, 11}, {plugin(DoPause, 0), 90, 90}, {plugin(DoResume, 0), 130, 130}},
 			ops:   []Op{op(OwnSecret, 0, 0, 400)},
 		},
+		"plugin found again, and not asked for its Status yet": {
+			steps: []done{{plugin(DoKill, 0), 0, 1}, {plugin(DoStart, 0), 200, 201}},
+			ops:   []Op{op(OwnSecret, 0, 357, 358)}, excuse: "away for more than 1m50s",
+		},
 		"plugin away for an hour comes back within minutes": {
 			steps: []done{{plugin(DoKill, 0), 0, 1}, {plugin(DoStart, 0), 3600, 3601}},
 			ops:   []Op{op(AnySecret, 0, 3757, 3758), op(OwnSecret, 0, 3772, 3773)},

@@ -22,20 +22,36 @@ func TestASeedRepeatsItsSequence(t *testing.T) {
 // is this text.
 func TestTheSequenceOfASeedStaysTheSame(t *testing.T) {
 	var got strings.Builder
-	for _, s := range Sequence(1, 8) {
+	for _, s := range Sequence(ShortSeed, ShortSteps) {
 		got.WriteString(s.String() + "\n")
 	}
-	const want = `cut the link of host b to every Vault node, then wait 2s
-kill Vault node 0, in haste
-kill the API server of host b, in haste
-kill Vault node 1
-start the API server of host b, then wait 4s
-start Vault node 1, then wait 1s
-restart the API server of host b, then wait 4s
-restart the API server of host a
+	const want = `pause the plugin of host b, then wait 500ms
+kill Vault node 0, then wait 500ms
+hang the link of host b to every Vault node, in haste
+rotate the key
+cut the link of host a to every Vault node, then wait 2s
+resume the plugin of host b, in haste
+restart the API server of host a, in haste
+seal Vault node 1, then wait 2s
+heal the link of host a to every Vault node, in haste
+unseal Vault node 1, in haste
+kill the plugin of host a
+pause Vault node 2, in haste
+start the plugin of host a
+kill the API server of host a, then wait 500ms
+start Vault node 0, then wait 500ms
+start the API server of host a, in haste
+rotate the key, then wait 500ms
+restart the plugin of host a, then wait 500ms
+resume Vault node 2, then wait 2s
+rotate the key, in haste
+heal the link of host b to every Vault node, then wait 1s
+kill the API server of host a, then wait 1s
+restart the plugin of host b
+revoke the token of the plugin of host b, in haste
 `
 	if got.String() != want {
-		t.Errorf("seed 1 begins with\n%swant\n%s", &got, want)
+		t.Errorf("seed %d has\n%swant\n%s", ShortSeed, got.String(), want)
 	}
 }
 
@@ -128,6 +144,25 @@ func TestEveryStepAndEveryKindOfOutageComesUp(t *testing.T) {
 		if n < 100 {
 			t.Errorf("%s came up %d times in 30,000 steps", name, n)
 		}
+	}
+}
+
+func TestTheShortSequenceShowsWhatMatters(t *testing.T) {
+	var noQuorum, restartedInOutage, rotated, revoked, pluginRestarted, behind bool
+	w := Whole()
+	for _, s := range Sequence(ShortSeed, ShortSteps) {
+		before := w
+		w = w.After(s)
+		noQuorum = noQuorum || !w.Quorum()
+		restartedInOutage = restartedInOutage || s.Part == API && s.Action != DoKill && !before.Reaches(s.Host)
+		rotated = rotated || s.Action == DoRotate
+		revoked = revoked || s.Action == DoRevoke
+		pluginRestarted = pluginRestarted || s.Part == Plugin && s.Action == DoRestart
+		behind = behind || w.Hosts[s.Host].Serves() && !w.Current(s.Host)
+	}
+	if !noQuorum || !restartedInOutage || !rotated || !revoked || !pluginRestarted || !behind {
+		t.Errorf("without a quorum: %v, an API server started in an outage: %v, rotated: %v, revoked: %v, a plugin restarted: %v, a plugin behind: %v",
+			noQuorum, restartedInOutage, rotated, revoked, pluginRestarted, behind)
 	}
 }
 
