@@ -6,9 +6,11 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 	kmsapi "k8s.io/kms/apis/v2"
@@ -23,6 +25,10 @@ import (
 // the most is what it asks for when it starts and nothing is cached.
 const (
 	maxConnections = 64
+	// maxIdle is how long a connection may have nothing under way. Those that a
+	// caller has forgotten would otherwise keep an API server that starts from
+	// connecting. An API server asks for Status every minute.
+	maxIdle = 5 * time.Minute
 	// maxRequests bounds Encrypt and Decrypt. Those that wait for a key store are
 	// bounded below that, see turns: so there is always room for those that wait
 	// for nobody.
@@ -65,6 +71,7 @@ func (s *Service) limits() []grpc.ServerOption {
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.InTapHandle(s.deadline),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: maxIdle}),
 	}
 }
 

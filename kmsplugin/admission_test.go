@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
@@ -198,6 +199,7 @@ func TestHalfARequestForStatusKeepsOnlyItsOwnConnectionFromIt(t *testing.T) {
 		atOnce(t, "on one that has its own places taken", codes.ResourceExhausted, ask(t, other))
 		atOnce(t, "a request of another kind", codes.OK, seals(t, conn))
 		time.Sleep(r.kms.config.RequestTimeout)
+		synctest.Wait() // until the places are given back
 		atOnce(t, "afterwards", codes.OK, ask(t, conn))
 	})
 }
@@ -327,5 +329,31 @@ func TestWhatTheLogLeftOutIsWrittenWhenThePluginStops(t *testing.T) {
 		if all := r.warned(); len(all) != 2 || all[1].LeftOut != 3 {
 			t.Errorf("%+v", all)
 		}
+	})
+}
+
+// A caller that forgets its connections must not keep an API server out for ever.
+func TestAConnectionThatIsNotUsedIsClosed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		connect := w.replica(nil).serve()
+		status := func(conn *grpc.ClientConn) {
+			t.Helper()
+			if _, err := kmsapi.NewKeyManagementServiceClient(conn).Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		idle, used := connect(), connect()
+		status(idle)
+		for range 10 {
+			status(used)
+			if s := used.GetState(); s != connectivity.Ready {
+				t.Fatalf("one that asks once a minute is %v", s)
+			}
+			time.Sleep(time.Minute)
+		}
+		if s := idle.GetState(); s == connectivity.Ready {
+			t.Error("still open after ten minutes without a request")
+		}
+		status(idle) // it connects anew
 	})
 }

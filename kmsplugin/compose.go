@@ -26,6 +26,7 @@ func (k *keeper) compose() *snapshot {
 
 		onRefusal:   k.onRefusal,
 		withheld:    k.withheld,
+		erased:      k.erased,
 		unconfirmed: k.unconfirmed,
 	}
 	for _, v := range k.versions {

@@ -86,7 +86,13 @@ func (s *fakeStore) restored() *fakeStore {
 // bare is a seed as another plugin had this key wrap it.
 func (s *fakeStore) bare(t *testing.T, seed string) *service.EncryptResponse {
 	t.Helper()
-	results, err := s.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte(seed)}})
+	return s.bareOf(t, 1, seed)
+}
+
+// bareOf is bare under any version.
+func (s *fakeStore) bareOf(t *testing.T, version int, seed string) *service.EncryptResponse {
+	t.Helper()
+	results, err := s.Encrypt(t.Context(), []backend.EncryptItem{{Version: version, Plaintext: []byte(seed)}})
 	if err != nil {
 		t.Fatal(err)
 	}

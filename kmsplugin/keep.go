@@ -181,7 +181,7 @@ func (p *preserver) save(s *Service) bool {
 func (s *Service) learned() bool {
 	return slices.ContainsFunc(s.sources, func(src *source) bool {
 		snap := src.keeper.snapshot()
-		return snap.standing.everGood || snap.standing.key.confirmed && snap.onRefusal == RefusalDrop
+		return snap.standing.everGood || snap.erased || snap.standing.key.confirmed && snap.onRefusal == RefusalDrop
 	})
 }
 

@@ -41,6 +41,7 @@ type keeper struct {
 	// Owned by run.
 	onRefusal string
 	withheld  map[string]withholding // by key_id; replaced, never changed
+	erased    bool                   // something was dropped because it was refused
 	// unconfirmed says of versions held, by key_id, why the last good probe has not
 	// confirmed them; replaced, never changed.
 	unconfirmed map[string]string
@@ -267,6 +268,9 @@ func (k *keeper) release(gone func(keyID string) bool, why string) []string {
 		released = append(released, id)
 	}
 	k.versions = versions
+	unconfirmed := maps.Clone(k.unconfirmed)
+	maps.DeleteFunc(unconfirmed, func(id string, _ string) bool { return slices.Contains(released, id) })
+	k.unconfirmed = unconfirmed
 	k.keep.drop(released)
 	return released
 }

@@ -52,6 +52,8 @@ type snapshot struct {
 	// withheld lists versions, by key_id, that the key store refuses and of which
 	// something is held.
 	withheld map[string]withholding
+	// erased is whether something was dropped because it was refused.
+	erased bool
 	// unconfirmed says of versions, by key_id, why their lease is not renewed.
 	unconfirmed map[string]string
 }

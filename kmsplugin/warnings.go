@@ -38,7 +38,8 @@ type warnings struct {
 // recent is what came since the last line of a kind was written.
 type recent struct {
 	count int
-	last  entry // of those counted
+	last  entry     // of those counted
+	at    time.Time // when that one came
 	timer *time.Timer
 }
 
@@ -59,13 +60,13 @@ func (w *warnings) write(kind warning, e entry) {
 	defer w.mu.Unlock()
 	if r := w.recent[kind]; r != nil {
 		r.count++
-		r.last = e
+		r.last, r.at = e, time.Now()
 		return
 	}
 	r := &recent{}
 	r.timer = time.AfterFunc(warningGap, func() { w.next(kind, r) })
 	w.recent[kind] = r
-	w.emit(e, 0)
+	w.emit(e)
 }
 
 // next writes what has come of a kind since its last line. If nothing has, the
@@ -80,7 +81,7 @@ func (w *warnings) next(kind warning, r *recent) {
 		delete(w.recent, kind)
 		return
 	}
-	w.emit(r.last, r.count-1)
+	w.emitLate(r)
 	*r = recent{timer: r.timer}
 	r.timer.Reset(warningGap)
 }
@@ -92,16 +93,24 @@ func (w *warnings) flush() {
 	for _, r := range w.recent {
 		r.timer.Stop()
 		if r.count > 0 {
-			w.emit(r.last, r.count-1)
+			w.emitLate(r)
 		}
 	}
 	clear(w.recent)
 }
 
-func (w *warnings) emit(e entry, leftOut int) {
-	if leftOut > 0 {
-		e.attrs = append(e.attrs, slog.Int("left_out", leftOut))
+// emitLate writes the last line that was held back, with how many others there
+// were. It says when it came: the time of the line itself is that of its writing.
+func (w *warnings) emitLate(r *recent) {
+	e := r.last
+	e.attrs = append(e.attrs, slog.Time("at", r.at))
+	if r.count > 1 {
+		e.attrs = append(e.attrs, slog.Int("left_out", r.count-1))
 	}
+	w.emit(e)
+}
+
+func (w *warnings) emit(e entry) {
 	w.log.LogAttrs(context.Background(), e.level, e.message, e.attrs...) //nolint:sloglint // the message of who warns
 }
 

@@ -100,11 +100,14 @@ func TestWhatWasLeftOutIsWrittenAtTheEnd(t *testing.T) {
 		var out bytes.Buffer
 		w := newWarnings(slog.New(slog.NewJSONHandler(&out, nil)))
 		for uid := range 5 {
+			time.Sleep(time.Second)
 			w.write(warning{"Decrypt", codes.Unavailable, "outage"}, entry{slog.LevelWarn, "request", []slog.Attr{slog.Int("uid", uid)}})
 		}
+		time.Sleep(time.Second)
 		w.write(warning{"Decrypt", codes.Unavailable, "credentials"}, entry{slog.LevelWarn, "request", []slog.Attr{slog.Int("uid", 9)}})
 		w.flush()
-		if text := out.String(); strings.Count(text, "\n") != 3 || !strings.Contains(text, `"uid":4,"left_out":3`) {
+		if text := out.String(); strings.Count(text, "\n") != 3 || !strings.Contains(text, `"uid":4,"at":"2000-01-01T00:00:05Z","left_out":3`) ||
+			strings.Count(text, `"at"`) != 1 {
 			t.Errorf("got %s", text)
 		}
 		out.Reset()

@@ -44,16 +44,16 @@ func (k *keeper) judge(o outcome) {
 	if back := slices.DeleteFunc(slices.Clone(o.accepted), func(id string) bool { return k.withheld[id].class == 0 }); len(back) > 0 {
 		k.log.Info("Vault opens refused key versions again: they are in use again", "key_ids", back)
 	}
-	isKeyBack := func(id string) bool { return k.withheld[id].class == backend.Refusal }
-	if slices.ContainsFunc(o.accepted, isKeyBack) && next[""].class != 0 {
-		// What was opened before its version was listed has no canary of its own. The
-		// key is back, so Vault opens it again on request.
+	if slices.ContainsFunc(o.accepted, func(id string) bool { return k.withheld[id].class == backend.Refusal }) {
+		// What was opened before its version was listed has no canary of its own, and
+		// comes back with the key.
 		delete(next, "")
-		k.dropped(func(id string) bool { return id == "" })
 	}
 	var fresh []string
 	mark := func(id string, w withholding) {
-		if next[id].class == 0 {
+		before := next[id]
+		// A version that was refused for its minimum is lost as well once the key is.
+		if before.class == 0 || before.class == backend.VersionRefusal && w.class == backend.Refusal {
 			w.since = k.boot()
 			next[id] = w
 			fresh = append(fresh, id)
@@ -87,6 +87,7 @@ func (k *keeper) enforce() {
 	}
 	if len(k.withheld) > 0 {
 		k.dropped(gone)
+		k.erased = true
 	}
 	k.unmark()
 }

@@ -78,17 +78,19 @@ func (n *nodes) ask(ctx context.Context, op operation, send func(context.Context
 		if ctx.Err() != nil {
 			p.close() // nobody else is asked
 		}
+		// Before anybody else is asked: a token that has ended would otherwise send
+		// every request to every address.
+		if v := p.verdict(); v != undecided {
+			r := p.result(v, ctx.Err())
+			n.learn(p, v, r.node)
+			return r
+		}
 		for _, node := range p.next(more, time.Now()) {
 			n.wg.Go(func() {
 				r := send(ctx, n.urls[node])
 				r.node = node
 				replies <- r
 			})
-		}
-		if v := p.verdict(); v != undecided {
-			r := p.result(v, ctx.Err())
-			n.learn(p, v, r.node)
-			return r
 		}
 		more = 0
 		var impatient, heard <-chan time.Time

@@ -171,8 +171,9 @@ func (p *poll) letDown(node int, v verdict, decided int) bool {
 	case refuses:
 		return v == isServed || !s.served
 	case distrusts:
-		// A login that was refused goes to another address next time.
-		return v == isServed || !p.op.isAboutKey() && !s.served
+		// A login that was refused goes to another address next time, also where
+		// this one has served before: it may have been rebuilt from an old snapshot.
+		return v == isServed || p.op == opLogin || !p.op.isAboutKey() && !s.served
 	default:
 		return false
 	}

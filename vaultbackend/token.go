@@ -296,11 +296,17 @@ func (k *keeper) prolong(ctx context.Context, s *session) (*session, error) {
 	next := s.renewed(g, began)
 
 	k.mu.Lock()
-	if k.current != s {
+	switch k.current {
+	case s:
+		k.current = next
+		// The policy may have been changed since the login.
+		k.wg.Go(func() { k.recognise(next, false) })
+	case nil:
+		k.mu.Unlock()
+		return nil, unanswered("renew the Vault token", errClosed)
+	default:
 		// A request has logged in meanwhile; its token is the newer one.
 		next = k.current
-	} else {
-		k.current = next
 	}
 	k.mu.Unlock()
 	k.log.Debug("renewed the Vault token", "ttl", g.ttl, "prolongable", next.prolongable)

@@ -194,3 +194,26 @@ func TestWhetherATokenMayLookItselfUpIsToldUnlessItIsUnknown(t *testing.T) {
 		t.Error("a mark is not found")
 	}
 }
+
+// A policy takes effect at once, and a token may be renewed for ever.
+func TestWhetherATokenMayLookItselfUpIsAskedAtEachRenewal(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
+	f.renewed = func(int) (grant, error) { return grant{ttl: time.Hour, renewable: true}, nil }
+	keep(t, f, func(t *testing.T, k *keeper) {
+		obs := &recorder{}
+		k.obs = obs
+		answers := []error{errNotAccepted, nil}
+		k.lookUp = func(context.Context, string) error {
+			err := answers[0]
+			answers = answers[1:]
+			return err
+		}
+		time.Sleep(90 * time.Minute) // it has logged in before
+		synctest.Wait()
+		obs.mu.Lock()
+		defer obs.mu.Unlock()
+		if got := fmt.Sprint(obs.lookups); got != "[false true]" {
+			t.Errorf("told %s at two renewals", got)
+		}
+	})
+}

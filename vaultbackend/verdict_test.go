@@ -217,21 +217,46 @@ func TestALoginIsMadeWhereTheKeyIs(t *testing.T) {
 }
 
 func TestARefusedLoginIsMadeElsewhereNextTime(t *testing.T) {
+	for _, served := range []string{"", "a", "abc"} { // as one that was rebuilt from an old snapshot
+		t.Run("of which these have served: "+served, func(t *testing.T) {
+			asked(t, func(t *testing.T, n *nodes) {
+				for i, u := range n.urls {
+					n.served[i] = strings.Contains(served, u.Host)
+				}
+				var at []string
+				at400 := func(name string) func(context.Context) (answer, error) {
+					return func(context.Context) (answer, error) {
+						at = append(at, name)
+						return answer{status: 400, texts: []string{"invalid role or secret ID"}}, nil
+					}
+				}
+				fake := fakeNodes{"a": at400("a"), "b": at400("b"), "c": at400("c")}
+				for range 3 {
+					n.ask(t.Context(), opLogin, fake.send(n, opLogin))
+					time.Sleep(time.Second)
+				}
+				if got := strings.Join(at, ""); got != "abc" {
+					t.Errorf("asked %s, each address once", got)
+				}
+			})
+		})
+	}
+}
+
+// Otherwise each token that ends would bring every request to every address.
+func TestNobodyElseIsAskedAboutATokenThatIsGone(t *testing.T) {
 	asked(t, func(t *testing.T, n *nodes) {
-		var at []string
-		at400 := func(name string) func(context.Context) (answer, error) {
-			return func(context.Context) (answer, error) {
-				at = append(at, name)
-				return answer{status: 400, texts: []string{"invalid role or secret ID"}}, nil
-			}
+		n.served[0] = true
+		elsewhere := 0
+		other := func(context.Context) (answer, error) {
+			elsewhere++
+			return answer{}, errors.New("asked")
 		}
-		fake := fakeNodes{"a": at400("a"), "b": at400("b"), "c": at400("c")}
-		for range 3 {
-			n.ask(t.Context(), opLogin, fake.send(n, opLogin))
-			time.Sleep(time.Second)
-		}
-		if got := strings.Join(at, ""); got != "abc" {
-			t.Errorf("asked %s, each address once", got)
+		fake := fakeNodes{"a": says(403, "permission denied\ninvalid token"), "b": other, "c": other}
+		r := n.ask(t.Context(), opReadKey, fake.send(n, opReadKey))
+		n.wg.Wait()
+		if r.meaning.class != backend.Credentials || elsewhere != 0 {
+			t.Errorf("class %v; %d other addresses were asked", r.meaning.class, elsewhere)
 		}
 	})
 }
