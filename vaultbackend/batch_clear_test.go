@@ -3,6 +3,7 @@ package vaultbackend
 import (
 	"bytes"
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,13 +37,16 @@ func TestNoAnswerStaysInMemoryThatNobodyOwns(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					life, end := context.WithCancel(t.Context())
 					defer end()
+					var mu sync.Mutex
 					var answers [][]byte
 					g := newGatherer(life, func(_ context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
 						results := make([]backend.Result, len(items))
+						mu.Lock()
 						for i := range items {
 							results[i].Data = []byte("a plaintext")
 							answers = append(answers, results[i].Data)
 						}
+						mu.Unlock()
 						time.Sleep(answered)
 						return results, nil
 					})
@@ -64,6 +68,9 @@ func TestNoAnswerStaysInMemoryThatNobodyOwns(t *testing.T) {
 						}
 					}
 					time.Sleep(time.Second)
+					synctest.Wait()
+					mu.Lock()
+					defer mu.Unlock()
 					if len(answers) == 0 {
 						t.Fatal("nothing was asked for")
 					}

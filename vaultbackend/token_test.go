@@ -64,12 +64,16 @@ func (f *fakeAuth) counts() (logins, renewals int) {
 	return f.logins, f.renewals
 }
 
-// keep runs a test on a keeper in a bubble of stopped time, run included.
-func keep(t *testing.T, f *fakeAuth, test func(t *testing.T, k *keeper)) {
+// keep runs a test on a keeper in a bubble of stopped time, run included. What
+// prepare changes of the keeper is changed before anything of it runs.
+func keep(t *testing.T, f *fakeAuth, test func(t *testing.T, k *keeper), prepare ...func(k *keeper)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		k := newKeeper(ctx, f, f.renew, slog.New(slog.NewTextHandler(t.Output(), nil)), noObserver{})
+		for _, p := range prepare {
+			p(k)
+		}
 		var running sync.WaitGroup
 		running.Go(func() { k.run(ctx) })
 		synctest.Wait()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,25 +169,27 @@ func TestWhetherATokenMayLookItselfUpIsToldUnlessItIsUnknown(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"it may", nil, "[true]"},
-		{"it may not", errNotAccepted, "[false]"},
+		{"it may", nil, "[true true]"},
+		{"it may not", errNotAccepted, "[false false]"},
 		{"it is gone already", marked{errNotAccepted, errTokenGone}, "[]"},
 		{"no answer", errAway, "[]"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			f := &fakeAuth{}
-			keep(t, f, func(t *testing.T, k *keeper) {
-				obs := &recorder{}
-				k.obs = obs
-				k.lookUp = func(context.Context, string) error { return row.err }
+			obs := &recorder{}
+			keep(t, &fakeAuth{}, func(t *testing.T, k *keeper) {
 				s, err := k.get(t.Context())
 				must(t, err)
 				_, err = k.replace(t.Context(), s)
 				must(t, err)
 				synctest.Wait()
+				obs.mu.Lock()
+				defer obs.mu.Unlock()
 				if got := fmt.Sprint(obs.lookups); got != row.want {
 					t.Errorf("told %s, want %s", got, row.want)
 				}
+			}, func(k *keeper) {
+				k.obs = obs
+				k.lookUp = func(context.Context, string) error { return row.err }
 			})
 		})
 	}
@@ -199,21 +202,23 @@ func TestWhetherATokenMayLookItselfUpIsToldUnlessItIsUnknown(t *testing.T) {
 func TestWhetherATokenMayLookItselfUpIsAskedAtEachRenewal(t *testing.T) {
 	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
 	f.renewed = func(int) (grant, error) { return grant{ttl: time.Hour, renewable: true}, nil }
-	keep(t, f, func(t *testing.T, k *keeper) {
-		obs := &recorder{}
-		k.obs = obs
-		answers := []error{errNotAccepted, nil}
-		k.lookUp = func(context.Context, string) error {
-			err := answers[0]
-			answers = answers[1:]
-			return err
-		}
-		time.Sleep(90 * time.Minute) // it has logged in before
+	obs := &recorder{}
+	var asked atomic.Int32
+	keep(t, f, func(t *testing.T, _ *keeper) {
+		time.Sleep(90 * time.Minute)
 		synctest.Wait()
 		obs.mu.Lock()
 		defer obs.mu.Unlock()
-		if got := fmt.Sprint(obs.lookups); got != "[false true]" {
-			t.Errorf("told %s at two renewals", got)
+		if got := fmt.Sprint(obs.lookups); got != "[true false true]" {
+			t.Errorf("told %s at the login and two renewals", got)
+		}
+	}, func(k *keeper) {
+		k.obs = obs
+		k.lookUp = func(context.Context, string) error {
+			if asked.Add(1) == 2 {
+				return errNotAccepted
+			}
+			return nil
 		}
 	})
 }

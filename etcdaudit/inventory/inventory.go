@@ -167,12 +167,13 @@ func (inv *Inventory) list(r *Resource, c *Count, k storedvalue.Key, key []byte)
 	switch {
 	case c.Format.Plaintext() && r == inv.Secrets():
 		// All of them: their credentials have to be changed.
-	case !c.mayBeNamed() || len(c.Objects) >= maxListed || inv.listed >= maxAllListed && len(c.Objects) >= minListed:
+	case !c.mayBeNamed() || len(c.Objects) >= maxListed || inv.listed >= 2*maxAllListed ||
+		inv.listed >= maxAllListed && len(c.Objects) >= minListed:
 		return
 	default:
 		inv.listed++
 	}
-	o := Object{Resource: r.String(), Namespace: shortened(k.Namespace), Name: shortened(k.Name)}
+	o := Object{Resource: r.shown, Namespace: shortened(k.Namespace), Name: shortened(k.Name)}
 	if o.Name == "" {
 		o.Name = shortened(key)
 	}

@@ -19,6 +19,9 @@ type Reference struct {
 func (inv *Inventory) Newest() map[string]Reference {
 	newest, last := map[string]*Count{}, map[string]*Count{}
 	for _, r := range inv.resources {
+		if r.Foreign {
+			continue // its server has keys of its own, perhaps under the same names
+		}
 		for _, c := range r.groups {
 			if c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem || c.Rest {
 				continue

@@ -23,8 +23,8 @@ func staleKeys() Rule {
 			}
 			refs := References(in)
 			var total, rest int64
-			stale := find(in, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {
-				if c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem {
+			stale := find(in, func(r *inventory.Resource, c *inventory.Count) (string, bool) {
+				if r.Foreign || c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem {
 					return "", false
 				}
 				total += c.Values

@@ -14,20 +14,27 @@ func plaintextOthers() Rule {
 			if o, ok := empty(in); ok {
 				return o
 			}
-			if in.Inventory.Config != nil {
+			// What a configuration is for is judged by it, see EA-111.
+			compared := in.Inventory.Config != nil
+			if compared && len(foreign(in)) == 0 {
 				return notApplicable("the given EncryptionConfiguration decides: see EA-111")
 			}
-			var n int64
-			resources := int64(0)
+			var n, resources int64
 			for _, r := range in.Inventory.Resources() {
-				if r == in.Inventory.Secrets() || r.Plaintext == 0 {
+				if r == in.Inventory.Secrets() || r.Plaintext == 0 || compared && !r.Foreign {
 					continue
 				}
 				n += r.Plaintext
 				resources++
 			}
-			if n == 0 {
+			switch {
+			case n == 0 && compared:
+				return pass("no resource of another API server than that of the given file has plaintext values")
+			case n == 0:
 				return pass("no other resource has plaintext values")
+			case compared:
+				return Outcome{Status: auditv1.Status_STATUS_WARN, Count: n,
+					Summary: fmt.Sprintf("%s of %s, which are another API server's than that of the given file: compare with its file too", values(n), number(resources, "resource"))}
 			}
 			return Outcome{
 				Status: auditv1.Status_STATUS_WARN, Count: n,

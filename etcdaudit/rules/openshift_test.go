@@ -78,12 +78,14 @@ func TestOpenShiftIsJudgedByItsOwnPathsAndFiles(t *testing.T) {
 		}},
 		{"two servers under one prefix, judged by the file of one", "/openshift.io", "oauth.yaml", []string{"encrypted.store", "routes.store"}, map[string]outcome{
 			"EA-111": {pass, "not judged, because this is the file of another API server: routes.route.openshift.io"}, "EA-114": {pass, "routes.route.openshift.io"},
+			"EA-105": {pass, "no resource of another API server"},
 		}},
 		{"and by that of the other", "/openshift.io", "routes.yaml", []string{"plain.store", "routes.store"}, map[string]outcome{
 			"EA-111": {pass, "oauthaccesstokens.oauth.openshift.io, oauthclients.oauth.openshift.io"}, "EA-114": {pass, ""},
+			"EA-105": {warn, "another API server's"},
 		}},
-		{"what the other encrypted", "/openshift.io", "routes.yaml", []string{"encrypted.store", "routes.store"}, map[string]outcome{
-			"EA-114": {pass, "oauthaccesstokens.oauth.openshift.io"},
+		{"what the other encrypted but for one", "/openshift.io", "routes.yaml", []string{"encrypted.store", "routes.store"}, map[string]outcome{
+			"EA-105": {warn, "1 value of 1 resource, which"}, "EA-114": {pass, "oauthaccesstokens.oauth.openshift.io"},
 		}},
 		{"the file of kube-apiserver is the wrong one", "/openshift.io", "kube.yaml", []string{"routes.store", "plain.store"}, map[string]outcome{
 			"EA-111": {notEvaluated, "another API server"}, "EA-114": {notEvaluated, "routes.route.openshift.io"}, "EA-401": {notApplicable, noSecrets},

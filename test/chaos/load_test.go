@@ -53,7 +53,7 @@ type refusal struct {
 func (s *stage) startLoad(t *testing.T) *load {
 	t.Helper()
 	l := &load{stage: s, excused: map[string]int{}, done: map[plan.Kind]*[plan.Hosts]int{
-		plan.OwnSecret: {}, plan.AnySecret: {}, plan.PluginCall: {}, plan.PluginOpens: {},
+		plan.OwnSecret: {}, plan.AnySecret: {}, plan.SharedSecret: {}, plan.PluginCall: {}, plan.PluginOpens: {},
 	}}
 	l.calls = t.Context()
 	l.ctx, l.cancel = context.WithCancel(l.calls)
@@ -146,7 +146,7 @@ func (l *load) writeShared(n int) {
 	host := n % plan.Hosts
 	name, isNew := name("shared", n/plan.Hosts)
 	defer l.written(name, isNew)
-	l.try(plan.AnySecret, host, func(ctx context.Context) error {
+	l.try(plan.SharedSecret, host, func(ctx context.Context) error {
 		return l.secrets.Put(ctx, l.hosts[host].api, namespace, name)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,12 +64,15 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 	for _, k := range attacks {
 		resetPeak(p.PID())
 		var wg sync.WaitGroup
+		var steps atomic.Int64
 		attackers := make([]*attacker, connections)
 		for n := range attackers {
 			wg.Go(func() {
 				a, err := k.dial(p.Socket())
 				for i := 0; i < k.times && err == nil; i++ {
-					err = k.step(a, n*k.times+i)
+					if err = k.step(a, n*k.times+i); err == nil {
+						steps.Add(1)
+					}
 				}
 				attackers[n] = a
 			})
@@ -81,7 +85,10 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 			}
 		}
 		most := memory(t, p.PID(), "VmHWM")
-		t.Logf("%s: %d MiB at most", k.name, most>>20)
+		t.Logf("%s: %d times, %d MiB at most", k.name, steps.Load(), most>>20)
+		if steps.Load() < connections {
+			t.Errorf("%s: done %d times by %d connections: the test shows nothing", k.name, steps.Load(), connections)
+		}
 		if most > limit-slack {
 			t.Errorf("%s: the plugin takes %d MiB; %d MiB are allowed, of which %d are kept for what the kernel adds", k.name, most>>20, limit>>20, slack>>20)
 		}

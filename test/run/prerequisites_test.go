@@ -79,14 +79,14 @@ func TestAMachineThatHasEverythingIsLeftAlone(t *testing.T) {
 
 func TestRootGetsWhatIsMissingInstalledAndIsToldFirst(t *testing.T) {
 	m := newMachine(t, "0", "systemd-analyze", "ssh-keygen")
-	m.addAPT(`echo "apt-get runs"; [ "$1" = update ] || {
+	m.addAPT(`echo "apt-get runs"; [ "$3" = update ] || {
 		echo '#!/bin/sh' >'` + m.dir + `/systemd-analyze'; /bin/cp '` + m.dir + `/systemd-analyze' '` + m.dir + `/ssh-keygen'
 		/bin/chmod +x '` + m.dir + `/systemd-analyze' '` + m.dir + `/ssh-keygen'; }`)
 	said, installed, status := m.check()
 	if status != 0 {
 		t.Errorf("status %d: %s", status, said)
 	}
-	if want := "update -qq\ninstall --yes --no-install-recommends systemd openssh-client -qq\n"; installed != want {
+	if want := "-o DPkg::Lock::Timeout=300 update -qq\ninstall --yes --no-install-recommends systemd openssh-client -o DPkg::Lock::Timeout=300 -qq\n"; installed != want {
 		t.Errorf("apt-get was called with\n%swant\n%s", installed, want)
 	}
 	before, _, _ := strings.Cut(said, "apt-get runs")
@@ -112,6 +112,10 @@ func TestWhereNothingCanBeInstalledTheCommandIsNamed(t *testing.T) {
 			uid: "1000", without: []string{"gcc", "systemd-analyze"}, prepare: failing,
 			says: []string{"not installed: gcc systemd-analyze;", "apt-get install --yes --no-install-recommends gcc libc6-dev systemd\n"},
 		},
+		"a compiler without a C library": {
+			uid: "1000", prepare: func(m bareMachine) { failing(m); m.add("gcc", "exit 1") },
+			says: []string{"not installed: stdlib.h; run as root: apt-get update && apt-get install --yes --no-install-recommends libc6-dev\n"},
+		},
 		"no apt": {
 			uid: "0", without: []string{"git"}, prepare: func(bareMachine) {},
 			says: []string{"not installed: git; install what brings them (Debian's packages: git)"},
@@ -121,12 +125,12 @@ func TestWhereNothingCanBeInstalledTheCommandIsNamed(t *testing.T) {
 			says: []string{"go is not installed", "https://go.dev/dl/"},
 		},
 		"apt fails": {
-			uid: "0", without: []string{"git"}, prepare: failing, calls: "update -qq\n",
+			uid: "0", without: []string{"git"}, prepare: failing, calls: "-o DPkg::Lock::Timeout=300 update -qq\n",
 			says: []string{"E: no network", "apt-get failed; nothing was compiled"},
 		},
 		"the package does not bring it": {
 			uid: "0", without: []string{"git"}, prepare: func(m bareMachine) { m.addAPT("exit 0") },
-			calls: "update -qq\ninstall --yes --no-install-recommends git -qq\n",
+			calls: "-o DPkg::Lock::Timeout=300 update -qq\ninstall --yes --no-install-recommends git -o DPkg::Lock::Timeout=300 -qq\n",
 			says:  []string{"git is still not found after: apt-get install"},
 		},
 	} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/internal/servicemanager"
@@ -26,9 +25,7 @@ func TestAPluginThatServesIsNotReplacedByOneThatCannot(t *testing.T) {
 	next := s.manage("next", config, func(u *servicemanager.Unit) { u.Args = append(u.Args, "--socket-takeover") })
 	started := make(chan error, 1)
 	go func() { started <- next.Start(s.ctx) }()
-	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
-	defer cancel()
-	s.check(cluster.Until(ctx, func(context.Context) error {
+	s.check(cluster.Until(s.ctx, func(context.Context) error {
 		select {
 		case err := <-started:
 			return cluster.Hopeless(fmt.Errorf("the successor does not wait, its start ends with %w; it says: %s", err, s.log("next")))

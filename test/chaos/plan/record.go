@@ -192,9 +192,11 @@ const (
 	// OwnSecret is the write of a Secret, or its read right after, that no other API
 	// server has written: it takes an API server, and a plugin once in two minutes.
 	OwnSecret Kind = iota
-	// AnySecret is the read or write of a Secret that any API server has written: it
-	// takes a plugin that can open it.
+	// AnySecret is the read of a Secret that any API server has written: it takes a
+	// plugin that can open it.
 	AnySecret
+	// SharedSecret is the write of such a Secret: it takes what both of the above take.
+	SharedSecret
 	// PluginCall is a call of a plugin about what it has sealed itself.
 	PluginCall
 	// PluginOpens is the opening by one plugin of what another has just sealed.
@@ -202,7 +204,7 @@ const (
 )
 
 func (k Kind) String() string {
-	return [...]string{"a Secret of its own", "any Secret", "the plugin's own", "another plugin's"}[k]
+	return [...]string{"a Secret of its own", "any Secret", "a Secret that both write", "the plugin's own", "another plugin's"}[k]
 }
 
 // Op is something that was asked of a host.
@@ -216,19 +218,16 @@ type Op struct {
 // excuse, in whatever state.
 func (r *Record) Excuse(op Op) string {
 	name := hostName(op.Host)
-	if (op.Kind == OwnSecret || op.Kind == AnySecret) && r.api[op.Host].overlap(op.Span) {
+	writes, opens := op.Kind == OwnSecret || op.Kind == SharedSecret, op.Kind == AnySecret || op.Kind == SharedSecret
+	if (writes || opens) && r.api[op.Host].overlap(op.Span) {
 		return fmt.Sprintf("the API server of host %s did not run", name)
 	}
 	for _, a := range absences(r.away[op.Host]) {
-		switch op.Kind {
-		case OwnSecret:
-			if (spans{{a.from.Add(writesWithoutStatus), a.sure}}).overlap(op.Span) {
-				return fmt.Sprintf("the plugin of host %s was away for more than %v", name, writesWithoutStatus)
-			}
-		case AnySecret:
-			if (spans{{a.from, a.back}}).overlap(op.Span) {
-				return fmt.Sprintf("the plugin of host %s was away", name)
-			}
+		if writes && (spans{{a.from.Add(writesWithoutStatus), a.sure}}).overlap(op.Span) {
+			return fmt.Sprintf("the plugin of host %s was away for more than %v", name, writesWithoutStatus)
+		}
+		if opens && (spans{{a.from, a.back}}).overlap(op.Span) {
+			return fmt.Sprintf("the plugin of host %s was away", name)
 		}
 	}
 	calls := op.Kind == PluginCall || op.Kind == PluginOpens

@@ -46,7 +46,7 @@ var (
 
 func TestWhatIsPromised(t *testing.T) {
 	const forever = 1e6
-	kinds := []Kind{OwnSecret, AnySecret, PluginCall, PluginOpens}
+	kinds := []Kind{OwnSecret, AnySecret, SharedSecret, PluginCall, PluginOpens}
 	for name, tc := range map[string]struct {
 		steps []done
 		ops   []Op
@@ -119,7 +119,7 @@ func TestWhatIsPromised(t *testing.T) {
 		},
 		"plugin started, not found yet": {
 			steps: []done{{plugin(DoKill, 0), 10, 11}, {plugin(DoStart, 0), 20, 22}},
-			ops:   []Op{op(PluginCall, 0, 26, 27), op(AnySecret, 0, 38, 40)}, excuse: "plugin of host a was away",
+			ops:   []Op{op(PluginCall, 0, 26, 27), op(AnySecret, 0, 38, 40), op(SharedSecret, 0, 38, 40)}, excuse: "plugin of host a was away",
 		},
 		"plugin restarting": {
 			steps: []done{{plugin(DoRestart, 0), 10, 12}},
@@ -151,11 +151,11 @@ func TestWhatIsPromised(t *testing.T) {
 		},
 		"plugin found again, and not asked for its Status yet": {
 			steps: []done{{plugin(DoKill, 0), 0, 1}, {plugin(DoStart, 0), 200, 201}},
-			ops:   []Op{op(OwnSecret, 0, 357, 358)}, excuse: "away for more than 1m50s",
+			ops:   []Op{op(OwnSecret, 0, 357, 358), op(SharedSecret, 0, 357, 358)}, excuse: "away for more than 1m50s",
 		},
 		"plugin away for an hour comes back within minutes": {
 			steps: []done{{plugin(DoKill, 0), 0, 1}, {plugin(DoStart, 0), 3600, 3601}},
-			ops:   []Op{op(AnySecret, 0, 3757, 3758), op(OwnSecret, 0, 3772, 3773)},
+			ops:   []Op{op(AnySecret, 0, 3757, 3758), op(OwnSecret, 0, 3772, 3773), op(SharedSecret, 0, 3772, 3773)},
 		},
 
 		// A version that one of them has not seen.
