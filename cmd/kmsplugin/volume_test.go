@@ -91,7 +91,7 @@ func TestWhatVaultIsAsked(t *testing.T) {
 	audit.since()
 	l.check(p.Restart(l.ctx))
 	l.check(p.WaitServing(l.ctx))
-	l.check(held(l, p, 3))
+	l.check(p.WaitHeld(l.ctx, 3))
 	l.check(asked(l, p, "lookup", 1))
 	audit.expect("start, three versions", map[string]int{
 		"auth/approle/login": 1, "auth/token/lookup-self": 1, "transit/keys/K": 2, "transit/hmac/K/sha2-256": 3, "transit/encrypt/K": 2, "transit/decrypt/K": 3,
@@ -100,7 +100,7 @@ func TestWhatVaultIsAsked(t *testing.T) {
 
 	quick := l.start(role(l.printed()), map[string]any{"probe-interval": "200ms", "probe-interval-failing": "200ms"})
 	l.check(quick.WaitServing(l.ctx))
-	l.check(held(l, quick, 3))
+	l.check(quick.WaitHeld(l.ctx, 3))
 	l.check(asked(l, quick, "lookup", 1))
 	audit.since()
 	idle, from := map[string]int{}, audit.read
@@ -162,20 +162,6 @@ func asked(l *lab, p *cluster.Plugin, operation string, want float64) error {
 		}
 		if n, _ := m.Sum("sealproof_vault_requests_total", "operation="+operation); n < want {
 			return fmt.Errorf("%v %s requests", n, operation)
-		}
-		return nil
-	})
-}
-
-// held waits until the plugin holds that many local KEKs.
-func held(l *lab, p *cluster.Plugin, n float64) error {
-	return p.Until(l.ctx, "hold local KEKs", func(ctx context.Context) error {
-		m, err := p.Metrics(ctx)
-		if err != nil {
-			return err
-		}
-		if got, _ := m.Sum("sealproof_held", "kind=local_kek"); got != n {
-			return fmt.Errorf("%v local KEKs are held, want %v", got, n)
 		}
 		return nil
 	})

@@ -40,7 +40,9 @@ func BenchmarkScenarioColdStart(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s.waitHeld(b, p, versions)
+			if err := p.WaitHeld(b.Context(), versions); err != nil {
+				b.Fatal(err)
+			}
 			held := time.Now()
 			first, whole := audit.between(b, start, ready), audit.between(b, start, held)
 			if counted := vaultRequests(b, p); counted != float64(whole.total()) {
@@ -97,22 +99,5 @@ func answering(ctx context.Context, p *cluster.Plugin, ready bool) (time.Time, e
 		case <-ctx.Done():
 			return time.Time{}, fmt.Errorf("%w; last answer: %w", ctx.Err(), err)
 		}
-	}
-}
-
-// waitHeld waits until the plugin holds n local KEKs.
-func (s *stack) waitHeld(b *testing.B, p *cluster.Plugin, n int) {
-	b.Helper()
-	if err := cluster.Until(b.Context(), func(ctx context.Context) error {
-		m, err := p.Metrics(ctx)
-		if err != nil {
-			return err
-		}
-		if held, _ := m.Sum("sealproof_held", "kind=local_kek"); int(held) != n {
-			return fmt.Errorf("it holds %v local KEKs, not %d", held, n)
-		}
-		return nil
-	}); err != nil {
-		b.Fatal(err)
 	}
 }

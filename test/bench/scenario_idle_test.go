@@ -14,7 +14,9 @@ func BenchmarkScenarioIdle(b *testing.B) {
 	s := newStack(b)
 	audit := s.auditLog(b)
 	p := s.plugin(b, "idle", nil)
-	s.waitHeld(b, p, 1)
+	if err := p.WaitHeld(b.Context(), 1); err != nil {
+		b.Fatal(err)
+	}
 	for b.Loop() {
 		start := time.Now()
 		select {

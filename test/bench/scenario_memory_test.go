@@ -25,7 +25,9 @@ func BenchmarkScenarioMemory(b *testing.B) {
 	s.rotate(b, versions)
 	seeds := s.directSeeds(b, sources)
 	p := s.plugin(b, "memory", nil)
-	s.waitHeld(b, p, versions)
+	if err := p.WaitHeld(b.Context(), versions); err != nil {
+		b.Fatal(err)
+	}
 	client := p.KMS()
 	for b.Loop() {
 		if err := all(64, func(caller int) error { return openEach(client, seeds, caller, 64) }); err != nil {

@@ -238,6 +238,21 @@ func (p *Plugin) WaitNewKeyID(ctx context.Context, old string) (keyID string, er
 	return keyID, err
 }
 
+// WaitHeld waits until the plugin holds the local KEKs of n key versions: it serves as
+// soon as it holds the one that it writes with.
+func (p *Plugin) WaitHeld(ctx context.Context, n int) error {
+	return p.wait(ctx, "hold local KEKs", func(ctx context.Context) error {
+		m, err := p.Metrics(ctx)
+		if err != nil {
+			return err
+		}
+		if held, _ := m.Sum("sealproof_held", "kind=local_kek"); int(held) != n {
+			return fmt.Errorf("it holds %v local KEKs, not %d", held, n)
+		}
+		return nil
+	})
+}
+
 // KeyID asks Status for the key_id that the plugin writes with.
 func (p *Plugin) KeyID(ctx context.Context) (string, error) {
 	status, err := p.KMS().Status(ctx, &kms.StatusRequest{})
