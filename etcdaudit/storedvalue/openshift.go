@@ -34,49 +34,50 @@ func openShiftParts(first []byte) int {
 // pkg/cmd/oauth-apiserver/cmd.go). Those under registry/ and authorization/ are
 // of OpenShift 3.
 func openShiftResource(path string) (Resource, bool) {
-	of := func(server, group, name string) (Resource, bool) {
-		return Resource{Group: group + ".openshift.io", Name: name, Known: true, Server: server}, true
+	of := func(group, name string) (Resource, bool) {
+		group += ".openshift.io"
+		return Resource{Group: group, Name: name, Known: true, Server: OpenShiftServer(group)}, true
 	}
 	switch path {
 	case "oauth/accesstokens", "oauth/authorizetokens", "oauth/clients", "oauth/clientauthorizations":
-		return of(OAuthAPIServer, "oauth", strings.Replace(path, "/", "", 1))
+		return of("oauth", strings.Replace(path, "/", "", 1))
 	case "useridentities":
-		return of(OAuthAPIServer, "user", "identities")
+		return of("user", "identities")
 	case "groups", "users":
-		return of(OAuthAPIServer, "user", path)
+		return of("user", path)
 
 	case "deploymentconfigs":
-		return of(OpenShiftAPIServer, "apps", path)
+		return of("apps", path)
 	case "rolebindingrestrictions":
-		return of(OpenShiftAPIServer, "authorization", path)
+		return of("authorization", path)
 	case "authorization/cluster/policies":
-		return of(OpenShiftAPIServer, "authorization", "clusterpolicies")
+		return of("authorization", "clusterpolicies")
 	case "authorization/cluster/policybindings":
-		return of(OpenShiftAPIServer, "authorization", "clusterpolicybindings")
+		return of("authorization", "clusterpolicybindings")
 	case "authorization/local/policies":
-		return of(OpenShiftAPIServer, "authorization", "policies")
+		return of("authorization", "policies")
 	case "authorization/local/policybindings":
-		return of(OpenShiftAPIServer, "authorization", "policybindings")
+		return of("authorization", "policybindings")
 	case "buildconfigs", "builds":
-		return of(OpenShiftAPIServer, "build", path)
+		return of("build", path)
 	case "images", "imagestreams":
-		return of(OpenShiftAPIServer, "image", path)
+		return of("image", path)
 	case "registry/egressnetworkpolicy":
-		return of(OpenShiftAPIServer, "network", "egressnetworkpolicies")
+		return of("network", "egressnetworkpolicies")
 	case "registry/sdnnetnamespaces":
-		return of(OpenShiftAPIServer, "network", "netnamespaces")
+		return of("network", "netnamespaces")
 	case "registry/sdnnetworks":
-		return of(OpenShiftAPIServer, "network", "clusternetworks")
+		return of("network", "clusternetworks")
 	case "registry/sdnsubnets":
-		return of(OpenShiftAPIServer, "network", "hostsubnets")
+		return of("network", "hostsubnets")
 	case "clusterresourcequotas":
-		return of(OpenShiftAPIServer, "quota", path)
+		return of("quota", path)
 	case "routes":
-		return of(OpenShiftAPIServer, "route", path)
+		return of("route", path)
 	case "rangeallocations", "securitycontextconstraints":
-		return of(OpenShiftAPIServer, "security", path)
+		return of("security", path)
 	case "brokertemplateinstances", "templateinstances", "templates":
-		return of(OpenShiftAPIServer, "template", path)
+		return of("template", path)
 	default:
 		return Resource{}, false
 	}

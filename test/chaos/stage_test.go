@@ -41,8 +41,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{secrets: cluster.NewSecretWriter(), record: plan.NewRecord(promotionDelay), version: 1, log: t.Logf}
 	s.vault = must(c.StartVault(ctx, plan.Nodes))(t)
 	check(t, s.vault.CreateKey(ctx, keyName, nil))
-	// It is never killed here, so it need not wait for the disk.
-	s.etcd = must(c.StartEtcd(ctx, 1, "--unsafe-no-fsync"))(t)
+	s.etcd = must(c.StartEtcd(ctx, 1))(t)
 	for i := range s.hosts {
 		h, name := &s.hosts[i], string(rune('a'+i))
 		h.role = must(s.vault.AppRole(ctx, "kmsplugin-"+name, rig.Deployed(t, "vault-policy.hcl"), nil))(t)
