@@ -111,8 +111,8 @@ func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string
 	}
 	for class, scope := range map[backend.Class]string{backend.Refusal: "key", backend.VersionRefusal: "version"} {
 		n := 0
-		for _, w := range s.withheld {
-			if w.class == class {
+		for id := range s.rescues {
+			if s.withheld[id].class == class {
 				n++
 			}
 		}

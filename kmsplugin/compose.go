@@ -26,6 +26,7 @@ func (k *keeper) compose() *snapshot {
 
 		onRefusal:   k.onRefusal,
 		withheld:    k.withheld,
+		rescues:     k.rescues(),
 		erased:      k.erased,
 		unconfirmed: k.unconfirmed,
 	}
@@ -48,7 +49,7 @@ func (k *keeper) compose() *snapshot {
 	}
 	if r := k.standing.key; failsClosed && r.confirmed {
 		s.refused = refusalError(r.reason)
-		if len(k.withheld) > 0 {
+		if _, ok := s.refusedLeft(k.boot()); ok {
 			s.refused = refusalError(r.reason + withheldHint)
 		}
 	}
@@ -56,7 +57,7 @@ func (k *keeper) compose() *snapshot {
 	key, writing := k.standing.key, k.standing.versions[k.choice.keyID]
 	switch {
 	case s.write == nil:
-		s.notReady = k.whyNotReady()
+		s.notReady = k.whyNotReady(s)
 	case failsClosed && key.suspected:
 		s.suspended = refusalError(key.reason + " (not confirmed yet: nothing new is sealed until this is clear, for a minute as a rule)")
 		s.suspensionEnds = k.standing.suspicionEnds(key)
@@ -68,10 +69,12 @@ func (k *keeper) compose() *snapshot {
 	return s
 }
 
-func (k *keeper) whyNotReady() error {
+func (k *keeper) whyNotReady(s *snapshot) error {
 	switch {
 	case !k.usable(k.choice.keyID):
-		return k.withheld[k.choice.keyID].err()
+		return k.withheld[k.choice.keyID].err(s.hint(k.choice.keyID))
+	case k.lost.class != 0:
+		return k.lost.err("")
 	case k.standing.class != 0:
 		return fmt.Errorf("%w: %w", errNotReady, &backend.Error{Class: k.standing.class, Op: "waiting for Vault", Reason: k.standing.reason})
 	case k.prepare != nil:

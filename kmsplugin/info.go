@@ -146,12 +146,12 @@ func (s *snapshot) info(source string, hazards []hazard, now time.Duration) *plu
 
 // withheldInfo is about all that is refused and still held; nil if nothing is.
 func (s *snapshot) withheldInfo(now time.Duration) *pluginv1.Withheld {
-	if len(s.withheld) == 0 {
+	if len(s.rescues) == 0 {
 		return nil
 	}
 	w := &pluginv1.Withheld{Served: s.onRefusal == RefusalLease}
 	var first withholding
-	for _, id := range slices.Sorted(maps.Keys(s.withheld)) { // of several at once always the same
+	for _, id := range slices.Sorted(maps.Keys(s.rescues)) { // of several at once always the same
 		each := s.withheld[id]
 		w.WholeKey = w.GetWholeKey() || each.class == backend.Refusal
 		if first.class == 0 || each.since < first.since {

@@ -190,8 +190,8 @@ func (s *Service) shape() string {
 	var b strings.Builder
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
-		fmt.Fprintln(&b, snap.choice.version, snap.choice.next, snap.key.Latest, snap.key.MinDecryption, snap.key.MinEncryption,
-			slices.Sorted(maps.Keys(snap.versions)), slices.Sorted(maps.Keys(snap.withheld)))
+		fmt.Fprintln(&b, snap.choice.version, snap.choice.next, snap.choice.at, snap.resumed, snap.key.Latest, snap.key.MinDecryption,
+			snap.key.MinEncryption, slices.Sorted(maps.Keys(snap.versions)), snap.withheld) // maps are printed in order
 	}
 	fmt.Fprintln(&b, s.opened.generation())
 	return b.String()

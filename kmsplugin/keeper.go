@@ -28,9 +28,9 @@ type keeper struct {
 	expired func(ended func(keyID string) bool)
 	// keep survives this process; nil keeps nothing.
 	keep *rawKEKs
-	// opens lists the versions, by key_id, of which something is held that this
-	// key has opened on request.
-	opens func() []string
+	// opens says of which versions, by key_id, something is held that this key has
+	// opened on request, and when the first of it was asked for, on the boot clock.
+	opens func() map[string]time.Duration
 	// propertyChanged counts changes of the key's properties.
 	propertyChanged func(property string)
 
@@ -42,6 +42,8 @@ type keeper struct {
 	onRefusal string
 	withheld  map[string]withholding // by key_id; replaced, never changed
 	erased    bool                   // something was dropped because it was refused
+	// lost is why the version that wrote was dropped, until a probe has an answer.
+	lost withholding
 	// unconfirmed says of versions held, by key_id, why the last good probe has not
 	// confirmed them; replaced, never changed.
 	unconfirmed map[string]string
@@ -74,7 +76,7 @@ func newKeeper(config Config, b backend.Backend, readOnly bool, boot func() time
 		kicks:           make(chan struct{}, 1),
 		dropped:         func(func(string) bool) {},
 		expired:         func(func(string) bool) {},
-		opens:           func() []string { return nil },
+		opens:           func() map[string]time.Duration { return nil },
 		propertyChanged: func(string) {},
 		wishes:          make(chan struct{}, 1),
 		onRefusal:       config.OnRefusal,
@@ -214,6 +216,7 @@ func (k *keeper) apply(f findings) {
 	k.logStanding(before, f.err)
 	k.more = false
 	if f.err == nil {
+		k.lost = withholding{}
 		k.watch(f.key)
 		k.clock = k.clock.observe(f.clock)
 		k.noteGap(f.at)

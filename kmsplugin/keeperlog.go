@@ -108,7 +108,8 @@ func (k *keeper) leaseOf(keyID string) time.Duration {
 // logWithheld says what becomes of versions that Vault refuses for certain, what
 // that costs, and what can be done about it.
 func (k *keeper) logWithheld(keyIDs []string) {
-	held := slices.DeleteFunc(slices.Clone(keyIDs), func(id string) bool { return k.versions[id] == nil })
+	rescues := k.rescues()
+	held := slices.DeleteFunc(slices.Clone(keyIDs), func(id string) bool { _, ok := rescues[id]; return !ok })
 	if len(held) == 0 || k.onRefusal == RefusalDrop {
 		return // what is dropped says so itself
 	}
@@ -125,7 +126,7 @@ func (k *keeper) logWithheld(keyIDs []string) {
 	left := k.config.LocalKEK.Lease
 	for _, id := range held {
 		if k.withheld[id].class == backend.Refusal {
-			left = min(left, k.leaseOf(id))
+			left = min(left, max(rescues[id]-k.boot(), 0))
 		}
 	}
 	k.log.Error(text, "key_ids", held, "reason", k.withheld[held[0]].reason, "lost_in", left.Round(time.Second), "to_do", WithheldAdvice) //nolint:sloglint // one of the two above

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -143,14 +142,15 @@ func (o *opened) drop(gone func(held) bool) {
 	}
 }
 
-// keyIDs lists the versions, by key_id, under which something of a source is held.
-func (o *opened) keyIDs(src *source) []string {
+// keyIDs returns the versions, by key_id, under which something of a source is held,
+// and since when the oldest of it, on the boot clock.
+func (o *opened) keyIDs(src *source) map[string]time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	ids := map[string]bool{}
+	since := map[string]time.Duration{}
 	add := func(h held) {
-		if h.source == src {
-			ids[h.keyID] = true
+		if at, ok := since[h.keyID]; h.source == src && (!ok || h.at < at) {
+			since[h.keyID] = h.at
 		}
 	}
 	for _, e := range o.seeds.Values() {
@@ -159,7 +159,7 @@ func (o *opened) keyIDs(src *source) []string {
 	for _, e := range o.keks.Values() {
 		add(e.held)
 	}
-	return slices.Collect(maps.Keys(ids))
+	return since
 }
 
 func (o *opened) edit(change func()) {

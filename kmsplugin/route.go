@@ -57,7 +57,7 @@ func (s *snapshot) refusal(keyID string, sealed seal.Sealed) error {
 		return s.refused
 	}
 	if w, ok := s.heldBack(keyID); ok {
-		return w.err()
+		return w.err(s.hint(keyID))
 	}
 	if s.gone[keyID] {
 		return &backend.Error{Class: backend.VersionRefusal, Op: "decrypt", Reason: belowMinimum(s.key, sealed.Version, keyID)}

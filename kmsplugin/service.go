@@ -130,7 +130,7 @@ func (s *Service) add(src Source, readOnly bool, waiting int) {
 			return h.source == added && now >= h.at+s.config.LocalKEK.Lease && ended(h.keyID)
 		})
 	}
-	k.opens = func() []string { return s.opened.keyIDs(added) }
+	k.opens = func() map[string]time.Duration { return s.opened.keyIDs(added) }
 	k.propertyChanged = func(property string) { s.metrics.propertyChanges.WithLabelValues(src.Name, property).Inc() }
 	s.sources = append(s.sources, added)
 }

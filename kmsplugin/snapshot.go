@@ -52,6 +52,9 @@ type snapshot struct {
 	// withheld lists versions, by key_id, that the key store refuses and of which
 	// something is held.
 	withheld map[string]withholding
+	// rescues says of those of which something is held that opens data, by key_id,
+	// when its first lease ends, on the boot clock.
+	rescues map[string]time.Duration
 	// erased is whether something was dropped because it was refused.
 	erased bool
 	// unconfirmed says of versions, by key_id, why their lease is not renewed.

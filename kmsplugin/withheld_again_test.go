@@ -2,8 +2,13 @@ package kmsplugin
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
 // What was opened before its version was listed is held under no key_id, and no
@@ -16,8 +21,8 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 		w.store.rotate()
 		bare := w.store.bareOf(t, 2, "of another plugin")
 		r.mustDecrypt(bare, "of another plugin")
-		if ids := r.kms.writer().opens(); len(ids) != 1 || ids[0] != "" {
-			t.Fatalf("it is held under %q: the test shows nothing", ids)
+		if ids := r.kms.writer().opens(); len(ids) != 1 || ids[""] == 0 {
+			t.Fatalf("it is held under %v: the test shows nothing", ids)
 		}
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
 		time.Sleep(time.Minute)
@@ -30,6 +35,82 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 			t.Errorf("%v versions are still withheld although the key is back", n)
 		}
 		r.mustDecrypt(bare, "of another plugin")
+	})
+}
+
+// A version that was imported without a key for HMAC never has a local KEK, nor a
+// canary.
+func TestWhatWasOnlyOpenedIsServedOnceTheKeyIsBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		bare := w.store.bare(t, "of another plugin")
+		w.store.rotate()
+		r, _ := w.faultyReplica(faulty{item: item("hmac", 1, unsuitable())})
+		time.Sleep(time.Hour)
+		r.mustDecrypt(bare, "of another plugin")
+		first := versionID(w.store.key, 1)
+		if v, opened := r.kms.writer().snapshot().versions[first], r.kms.writer().opens(); v != nil || opened[first] == 0 {
+			t.Fatalf("%v, %v: the test shows nothing", v, opened)
+		}
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		_, err := r.decrypt(bare)
+		wants(t, err, codes.PermissionDenied, "withheld")
+		w.store.set(func(s *fakeStore) { s.fail = nil })
+		time.Sleep(10 * time.Second)
+		r.mustDecrypt(bare, "of another plugin")
+	})
+}
+
+// Whether the data is lost is what an operator is told first.
+func TestAVersionBelowTheMinimumIsThatAgainOnceTheKeyIsBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.replica(nil)
+		old := r.mustEncrypt("old")
+		w.store.rotate()
+		time.Sleep(10 * time.Minute)
+		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 2 })
+		time.Sleep(time.Minute)
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		if n := r.labelled("sealproof_withheld_versions")["key no"]; n != 2 {
+			t.Fatalf("%v versions are withheld with the key: the test shows nothing", n)
+		}
+		w.store.set(func(s *fakeStore) { s.fail = nil })
+		time.Sleep(time.Minute)
+		n := r.labelled("sealproof_withheld_versions")
+		if n["key no"] != 0 || n["version no"] != 1 {
+			t.Errorf("withheld: %v", n)
+		}
+		_, err := r.decrypt(old)
+		wants(t, err, codes.FailedPrecondition, "minimum")
+	})
+}
+
+// A key of which everything has been moved away is deleted on purpose.
+func TestWhatOpensNothingIsNotSaidToBeLost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		bare := w.store.bare(t, "of another plugin")
+		r := w.replica(func(c *Config) { c.Envelope = EnvelopeVault })
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		if n := r.labelled("sealproof_withheld_versions")["key no"]; n != 0 {
+			t.Errorf("%v versions are said to be withheld, and nothing is held", n)
+		}
+		if err := r.statusErr(); strings.Contains(err.Error(), "withheld") {
+			t.Errorf("%v", err)
+		}
+		wants(t, r.statusErr(), codes.PermissionDenied)
+		if r.log.count("WITHHELD") != 0 {
+			t.Error("the log says that something is withheld")
+		}
+		w.store.set(func(s *fakeStore) { s.fail = nil })
+		time.Sleep(time.Minute)
+		r.mustDecrypt(bare, "of another plugin")
+		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		if left, ok := r.kms.writer().snapshot().refusedLeft(r.kms.boot()); !ok || left < 23*time.Hour {
+			t.Errorf("what was opened is said to be lost in %v, %v", left, ok)
+		}
 	})
 }
 
@@ -74,4 +155,8 @@ func TestAVersionThatIsHeldNoMoreIsNotSaidToBeUnconfirmed(t *testing.T) {
 			t.Errorf("%v versions are said to be unconfirmed, and none is held", n)
 		}
 	})
+}
+
+func unsuitable() error {
+	return &backend.Error{Class: backend.Unsuitable, Op: "test", Reason: "no HMAC key exists for that key version"}
 }

@@ -18,12 +18,13 @@ type withholding struct {
 	reason string
 }
 
-// err is what a caller is told that needs the version.
-func (w withholding) err() error {
+// err is what a caller is told that needs the version. hint is withheldHint, where
+// something of it can still be saved.
+func (w withholding) err(hint string) error {
 	if w.class == backend.VersionRefusal {
 		return &backend.Error{Class: w.class, Op: "use a key version", Reason: w.reason}
 	}
-	return refusalError(w.reason + withheldHint)
+	return refusalError(w.reason + hint)
 }
 
 // withheldHint follows the reason wherever something that was refused could still
@@ -35,7 +36,7 @@ func refusalError(reason string) error {
 }
 
 // judge notes which of the versions held are refused for certain. Only a version's
-// own canary, once it opens again, ends that.
+// own canary, once it opens again, ends that; what has none comes back with the key.
 func (k *keeper) judge(o outcome) {
 	next := maps.Clone(k.withheld)
 	for _, id := range o.accepted {
@@ -44,11 +45,7 @@ func (k *keeper) judge(o outcome) {
 	if back := slices.DeleteFunc(slices.Clone(o.accepted), func(id string) bool { return k.withheld[id].class == 0 }); len(back) > 0 {
 		k.log.Info("Vault opens refused key versions again: they are in use again", "key_ids", back)
 	}
-	if slices.ContainsFunc(o.accepted, func(id string) bool { return k.withheld[id].class == backend.Refusal }) {
-		// What was opened before its version was listed has no canary of its own, and
-		// comes back with the key.
-		delete(next, "")
-	}
+	k.judgeOpened(next, o)
 	var fresh []string
 	mark := func(id string, w withholding) {
 		before := next[id]
@@ -63,7 +60,7 @@ func (k *keeper) judge(o outcome) {
 		for id := range k.versions {
 			mark(id, withholding{class: backend.Refusal, reason: r.reason})
 		}
-		for _, id := range k.opens() {
+		for id := range k.opens() {
 			mark(id, withholding{class: backend.Refusal, reason: r.reason})
 		}
 	}
@@ -76,12 +73,40 @@ func (k *keeper) judge(o outcome) {
 	k.logWithheld(fresh)
 }
 
+// judgeOpened takes from next the marks of a key that is back, where no canary of
+// their own can end them: of what was only opened on request, while its version is
+// listed or was never listed. A version that was below its minimum all the while
+// goes back to that: the data is not lost.
+func (k *keeper) judgeOpened(next map[string]withholding, o outcome) {
+	if len(o.accepted) == 0 {
+		return // nothing shows that the key opens anything
+	}
+	listed := map[string]bool{
+		"": slices.ContainsFunc(o.accepted, func(id string) bool { return k.withheld[id].class == backend.Refusal }),
+	}
+	for n := range k.key.Created {
+		listed[versionID(k.key, n)] = true
+	}
+	for id, w := range next {
+		switch v := k.versions[id]; {
+		case w.class != backend.Refusal:
+		case v == nil && listed[id]:
+			delete(next, id)
+		case v != nil && listed[""] && slices.Contains(o.refused, id):
+			next[id] = withholding{class: backend.VersionRefusal, since: w.since, reason: belowMinimum(k.key, v.number, id)}
+		}
+	}
+}
+
 // enforce drops what is refused, if that is wanted.
 func (k *keeper) enforce() {
 	if k.onRefusal != RefusalDrop {
 		return
 	}
 	gone := func(id string) bool { return k.withheld[id].class != 0 }
+	if w := k.withheld[k.choice.keyID]; w.class != 0 && k.choice.version != 0 {
+		k.lost = w
+	}
 	for _, id := range k.release(gone, "Vault refuses this key version") {
 		delete(k.confirmed, id)
 	}
@@ -100,7 +125,8 @@ func (k *keeper) unmark() {
 	opened := k.opens()
 	left := maps.Clone(k.withheld)
 	maps.DeleteFunc(left, func(id string, _ withholding) bool {
-		return k.versions[id] == nil && !slices.Contains(opened, id)
+		_, opened := opened[id]
+		return k.versions[id] == nil && !opened
 	})
 	k.withheld = left
 }
@@ -153,6 +179,31 @@ func (k *keeper) heed() {
 	k.logWithheld(slices.Collect(maps.Keys(k.withheld)))
 	k.enforce()
 	k.publish()
+	k.kick() // what was dropped may be there to be fetched again
+}
+
+// rescues returns when the first lease of what is held of each withheld version
+// ends, on the boot clock. A version of which nothing is held that opens data, but a
+// canary alone, is not in it.
+func (k *keeper) rescues() map[string]time.Duration {
+	if len(k.withheld) == 0 {
+		return nil
+	}
+	ends := map[string]time.Duration{}
+	opened := k.opens()
+	for id := range k.withheld {
+		since, opens := opened[id]
+		switch v := k.versions[id]; {
+		case v != nil && v.kek != nil:
+			since = k.confirmed[id]
+		case !opens:
+			continue
+		case v != nil:
+			since = max(since, k.confirmed[id]) // as in Service.current
+		}
+		ends[id] = since + k.config.LocalKEK.Lease
+	}
+	return ends
 }
 
 // heldBack returns why a version is held and must not be used; false if that is
@@ -162,15 +213,23 @@ func (s *snapshot) heldBack(keyID string) (withholding, bool) {
 	return w, w.class != 0 && s.onRefusal != RefusalLease
 }
 
+// hint is withheldHint where something of a version can still be saved.
+func (s *snapshot) hint(keyID string) string {
+	if _, ok := s.rescues[keyID]; ok {
+		return withheldHint
+	}
+	return ""
+}
+
 // refusedLeft is how long what a key sealed that is refused as a whole can still be
-// saved: until the first lease of its versions ends. It returns false if no version
-// of such a key is held.
+// saved: until the first lease of what is held of it ends. It returns false if
+// nothing of such a key is held.
 func (s *snapshot) refusedLeft(now time.Duration) (left time.Duration, ok bool) {
-	for id, w := range s.withheld {
-		if w.class != backend.Refusal || s.versions[id] == nil {
+	for id, end := range s.rescues {
+		if s.withheld[id].class != backend.Refusal {
 			continue
 		}
-		if l := s.leaseEnds[id] - now; !ok || l < left {
+		if l := end - now; !ok || l < left {
 			left, ok = l, true
 		}
 	}

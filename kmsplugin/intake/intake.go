@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -16,7 +17,14 @@ const (
 	frameCost = 128
 	// stuck is how long a caller may read nothing of what is written to it.
 	stuck = 10 * time.Second
+	// stalled is how long a caller may have requests under way of which none is
+	// answered while it waits for room: longer than any of them may take.
+	stalled = 90 * time.Second
 )
+
+// errStalled is what the server meets of a caller whose answers may need what is
+// not read, since HTTP/2's window updates come in order with everything else.
+var errStalled = errors.New("no room for what the caller sends, and none of its requests was answered: the connection is given up")
 
 // Limits bound what callers may have under way, all of them together.
 type Limits struct {
@@ -74,6 +82,20 @@ func (l *Listener) enter() bool {
 	return true
 }
 
+// wait waits for wake; l.mu is held.
+func (l *Listener) wait() {
+	l.waiting++
+	l.changed.Wait()
+	l.waiting--
+}
+
+// alarm has those look again who wait, because their time is up.
+func (l *Listener) alarm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wake()
+}
+
 // wake has those look again who wait; l.mu is held.
 func (l *Listener) wake() {
 	if l.waiting > 0 {
@@ -94,6 +116,7 @@ type conn struct {
 	in, out  frames
 	requests map[uint32]int // what is charged for those that are not answered yet
 	charged  int
+	settled  time.Time // when a request was answered last
 	writing  bool
 	closed   bool
 }
@@ -111,7 +134,9 @@ func (c *conn) RemoteAddr() net.Addr { return c.remote }
 // server would only queue more answers.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		c.await()
+		if err := c.await(); err != nil {
+			return 0, err
+		}
 		if len(c.unread) > 0 {
 			k := c.account(p[:copy(p, c.unread)])
 			c.unread = c.unread[k:]
@@ -133,14 +158,24 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // await returns once there is room, or nothing to wait for any more.
-func (c *conn) await() {
+func (c *conn) await() error {
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
+	began := time.Now()
 	for !c.closed && (c.writing || !c.room()) {
-		c.l.waiting++
-		c.l.changed.Wait()
-		c.l.waiting--
+		if c.room() || c.charged == 0 {
+			c.l.wait() // for a write, which has its own deadline, or for others
+			continue
+		}
+		left := stalled - min(time.Since(began), time.Since(c.settled))
+		if left <= 0 {
+			return errStalled
+		}
+		alarm := time.AfterFunc(left, c.l.alarm)
+		c.l.wait()
+		alarm.Stop()
 	}
+	return nil
 }
 
 // room reports whether another frame of this caller may be taken in; l.mu is held.
@@ -192,6 +227,7 @@ func (c *conn) charge(stream uint32, cost int) {
 // settle takes back what was charged for a request; l.mu is held.
 func (c *conn) settle(stream uint32) {
 	cost := c.requests[stream]
+	c.settled = time.Now()
 	delete(c.requests, stream)
 	c.charged -= cost
 	c.l.charged -= cost

@@ -37,6 +37,7 @@ type caller struct {
 	conn   net.Conn // the caller's end
 	server net.Conn
 	got    bytes.Buffer // by the server
+	ended  chan error   // what the server's reading ended with
 	t      *testing.T
 }
 
@@ -52,9 +53,9 @@ func limited(limits Limits) (l *Listener, connect func(*testing.T) *caller, refu
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &caller{Framer: http2.NewFramer(mine, mine), conn: mine, server: server, t: t}
+		c := &caller{Framer: http2.NewFramer(mine, mine), conn: mine, server: server, ended: make(chan error, 1), t: t}
 		t.Cleanup(func() { _ = mine.Close(); _ = server.Close() })
-		go func() { _, _ = io.Copy(&c.got, server) }()
+		go func() { _, err := io.Copy(&c.got, server); c.ended <- err }()
 		c.send(func() error { _, err := mine.Write([]byte(http2.ClientPreface)); return err })
 		return c
 	}, refused
@@ -198,6 +199,37 @@ func TestNobodyIsReadFromWhoDoesNotRead(t *testing.T) {
 		}
 		if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != stuck {
 			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+	})
+}
+
+// What it sends may be the window updates that its answers wait for.
+func TestACallerThatWaitsForItselfIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, connect, _ := limited(Limits{Connections: 3, Bytes: 3 * requestCost, Share: requestCost})
+		holder, c := connect(t), connect(t)
+		if !c.begin(1) || !c.begin(3) || !holder.begin(1) {
+			t.Fatal("there is room, and it is not read from")
+		}
+		time.Sleep(stalled - time.Second)
+		c.answer(t, 1)
+		if !holder.begin(3) || c.begin(5) {
+			t.Fatal("the room goes to another caller than in this test")
+		}
+		waiter := connect(t) // without a request there is nothing to give it up for
+		time.Sleep(stalled - time.Second)
+		synctest.Wait()
+		if len(c.ended) != 0 {
+			t.Errorf("given up although one of its requests was answered: %v", <-c.ended)
+		}
+		time.Sleep(time.Second)
+		if err := <-c.ended; !errors.Is(err, errStalled) {
+			t.Errorf("it ends with %v", err)
+		}
+		time.Sleep(10 * stalled)
+		synctest.Wait()
+		if len(waiter.ended) != 0 {
+			t.Errorf("a caller without requests is given up: %v", <-waiter.ended)
 		}
 	})
 }
