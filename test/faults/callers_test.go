@@ -159,8 +159,8 @@ func (p *plane) neverReads(t *testing.T) {
 // observeAlone is observe where everything must be served.
 func (p *plane) observeAlone(t *testing.T) observation {
 	t.Helper()
-	p.wrap(t, callers)
-	o := p.observe(t)
+	p.wrapCold(t)
+	o := p.observe(t, serves())
 	if o.answers != serves() {
 		t.Errorf("callers are told %+v: %v", o.answers, o.coldError)
 	}

@@ -103,10 +103,55 @@ func either(of []codes.Code) string {
 }
 
 // observe asks for everything at once: many for Status, and many for what only
-// Vault can open, each another one.
-func (p *plane) observe(t *testing.T) observation {
+// Vault can open, each another one. It asks again where that shows only that the
+// machine stood still, for which seeds were wrapped as well: see wrapCold.
+func (p *plane) observe(t *testing.T, want answers) observation {
 	t.Helper()
-	var cold, state, idle, held, encrypt, direct told
+	a := p.askAll()
+	for n := 1; n < observations; n++ {
+		if !a.stalled(want) {
+			for range callers {
+				_, _ = p.cold() // not needed
+			}
+			continue
+		}
+		t.Logf("what the plugin has nothing to do for took %v, so its own deadline is no wonder: asked again", a.idle.longest)
+		a = p.askAll()
+	}
+	waited := max(a.cold.longest, a.held.longest, a.encrypt.longest, a.direct.longest)
+	// Those that wait until their deadline are asked at once, and answered at once.
+	within(t, "a call", waited, deadline, 2*a.idle.longest)
+	within(t, "Status", a.state.longest, noWait, a.idle.longest)
+	return observation{
+		answers: answers{status: a.state.same(t), encrypt: a.encrypt.same(t), held: a.held.same(t), cold: a.cold.same(t), direct: a.direct.same(t)},
+		longest: max(waited, a.state.longest), coldError: a.cold.last, heldError: a.held.last, statusError: a.state.last,
+	}
+}
+
+// observations is how often everything is asked for at most.
+const observations = 3
+
+// wrapCold prepares what observe asks for.
+func (p *plane) wrapCold(t *testing.T) {
+	t.Helper()
+	p.wrap(t, observations*callers)
+}
+
+// asked is what callers were told of everything.
+type asked struct{ cold, state, idle, held, encrypt, direct told }
+
+// stalled reports whether the machine stood still for much of the plugin's own
+// deadline, and somebody was told so who was to be told something else.
+func (a *asked) stalled(want answers) bool {
+	late := func(o *told, want codes.Code) bool {
+		return o.codes[codes.DeadlineExceeded] > 0 && want != codes.DeadlineExceeded
+	}
+	return a.idle.longest >= noWait/2 && (late(&a.cold, want.cold) || late(&a.state, want.status) ||
+		late(&a.held, want.held) || late(&a.encrypt, want.encrypt) || late(&a.direct, want.direct))
+}
+
+func (p *plane) askAll() *asked {
+	var a asked
 	var wg sync.WaitGroup
 	ask := func(o *told, call func(context.Context) error) {
 		wg.Go(func() {
@@ -122,36 +167,27 @@ func (p *plane) observe(t *testing.T) observation {
 		}
 	}
 	for range callers {
-		ask(&cold, func(ctx context.Context) error {
+		ask(&a.cold, func(ctx context.Context) error {
 			r, err := p.cold()
 			if err == nil {
 				_, err = p.local.KMS().Decrypt(ctx, r)
 			}
 			return err
 		})
-		ask(&state, func(ctx context.Context) error {
+		ask(&a.state, func(ctx context.Context) error {
 			_, err := p.local.KMS().Status(ctx, &kms.StatusRequest{})
 			return err
 		})
-		ask(&idle, p.local.Idle) // only its time counts: a plugin that is dead has no method at all
+		ask(&a.idle, p.local.Idle) // only its time counts: a plugin that is dead has no method at all
 	}
-	ask(&held, func(ctx context.Context) error {
+	ask(&a.held, func(ctx context.Context) error {
 		_, err := p.local.KMS().Decrypt(ctx, p.held)
 		return err
 	})
-	ask(&encrypt, seal(p.local))
-	ask(&direct, seal(p.direct))
+	ask(&a.encrypt, seal(p.local))
+	ask(&a.direct, seal(p.direct))
 	wg.Wait()
-
-	waited := max(cold.longest, held.longest, encrypt.longest, direct.longest)
-	// Those that wait until their deadline are asked at once, and answered at once.
-	within(t, "a call", waited, deadline, 2*idle.longest)
-	within(t, "Status", state.longest, noWait, idle.longest)
-	return observation{
-		answers:   answers{status: state.same(t), encrypt: encrypt.same(t), held: held.same(t), cold: cold.same(t), direct: direct.same(t)},
-		longest:   max(waited, state.longest),
-		coldError: cold.last, heldError: held.last, statusError: state.last,
-	}
+	return &a
 }
 
 // within checks that the longest call took no more than a limit and the delay that

@@ -316,9 +316,9 @@ func (p *plane) run(t *testing.T, f *fault) {
 func (p *plane) endure(t *testing.T, f *fault) row {
 	t.Helper()
 	stop := p.watchLive(p.local, p.direct)
-	p.wrap(t, callers)
+	p.wrapCold(t)
 	f.inject(t)
-	o := p.observe(t)
+	o := p.observe(t, f.want)
 	if o.answers != f.want {
 		t.Errorf("callers are told\n%+v, want\n%+v\nStatus: %v\nDecrypt, held: %v\nDecrypt, not held: %v", o.answers, f.want, o.statusError, o.heldError, o.coldError)
 	}
