@@ -9,7 +9,7 @@ const definitionsPath = "apiextensions.k8s.io/customresourcedefinitions"
 // serve it, or a kube-apiserver newer than storedvalue.
 func (inv *Inventory) Unserved(r *Resource) bool {
 	switch {
-	case r.Name == Shapeless || r.Name == Other:
+	case r.Mixed:
 		return false
 	case !r.Known:
 		return true
