@@ -162,7 +162,7 @@ func (inv *Inventory) Add(key, value []byte, modRevision int64) {
 		r.Encrypted++
 	}
 	inv.list(r, c, k, key)
-	if shaped && string(k.Path) == definitionsPath && len(inv.definitions) <= maxResources {
+	if shaped && string(k.Path) == Definitions && len(inv.definitions) <= maxResources {
 		inv.definitions[shortened(k.Name)] = true
 	}
 }
