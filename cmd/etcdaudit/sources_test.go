@@ -34,6 +34,22 @@ func TestScanOfKineSaysWhatWasRead(t *testing.T) {
 	}
 }
 
+// kine has a key of its own under the prefix, which no configuration reaches.
+func TestScanOfKineAgreesWithItsConfiguration(t *testing.T) {
+	server := kine.Server{Keys: map[string]string{"/registry/namespaces/default": plaintext(), "/registry/secrets/default/a": kmsV2("k", 1)}}
+	for _, entry := range []string{"secrets", "'*.*'"} {
+		if entry != "secrets" {
+			server.Keys = map[string]string{"/registry/secrets/default/a": kmsV2("k", 1)}
+		}
+		encryption := "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [" + entry + "]\n" +
+			"  providers: [{kms: {apiVersion: v2, name: p, endpoint: 'unix:///s'}}]\n"
+		status, out, errs := run(t, "scan", "--endpoints", server.Start(t), "--encryption-provider-config", file(t, encryption))
+		if status != 0 || errs != "" || strings.Contains(out, "could not be evaluated") || !strings.Contains(out, "(health check of kine)") {
+			t.Errorf("%s: status %d, %s\n%s", entry, status, errs, out)
+		}
+	}
+}
+
 // The stores are those of the tests of the rules.
 func TestScanOfOpenShiftsOwnPrefix(t *testing.T) {
 	const cases = "../../etcdaudit/rules/testdata/openshift"

@@ -137,8 +137,8 @@ func newKeyProvider(format storedvalue.Format, k *fileKeys, opener func(storedva
 
 // For returns the rule for a resource: its own, else that of its group, else
 // that of all; an empty rule, which stores plaintext, if there is none, and for
-// what the API server keeps for itself. It returns false when the resource's group is not known and the answer depends
-// on it.
+// what the API server keeps for itself. It returns false when the resource's
+// group is not known and the answer depends on it.
 func (c *Config) For(r storedvalue.Resource) (Rule, bool) {
 	// An API server opens the storage of these without its transformers, whatever
 	// the configuration says: a wildcard does not reach them either.
@@ -171,17 +171,18 @@ func (c *Config) Rules() []Rule {
 // Foreign reports whether a resource is of another API server than the one that
 // the configuration is for: OpenShift's two keep theirs under one prefix, with a
 // configuration and keys of their own each. The groups that the entries name
-// show whose it is; those of a kube-apiserver's, or wildcards alone, do not.
+// show whose it is; wildcards alone do not.
 func (c *Config) Foreign(r storedvalue.Resource) bool {
 	if r.Server == "" {
 		return false
 	}
-	servers := map[string]bool{}
+	_, reached := c.rules[everything()]
+	named := false
 	for gr := range c.rules {
-		servers[storedvalue.OpenShiftServer(gr.group)] = true // "" for one that is not OpenShift's
+		if storedvalue.OpenShiftServer(gr.group) == r.Server {
+			return false
+		}
+		named = named || gr.name != "*" || storedvalue.OpenShiftServer(gr.group) != ""
 	}
-	if _, everything := c.rules[everything()]; everything && len(servers) == 1 {
-		return false // wildcards alone: it may be the file of any server
-	}
-	return !servers[r.Server]
+	return named || !reached
 }

@@ -27,6 +27,9 @@ const (
 	UnreadableName
 	// UnreadableKey: a key of its name is there and does not open it.
 	UnreadableKey
+	// UnreadableMistaken: another key of its name seems to fit, so that no later
+	// one is tried.
+	UnreadableMistaken
 )
 
 // String returns what a report says of a value.
@@ -48,6 +51,8 @@ func (s Standing) String() string {
 		return "unreadable: no provider or key of this name"
 	case UnreadableKey:
 		return "unreadable: the key of this name does not open it"
+	case UnreadableMistaken:
+		return "unreadable: a wrong key of this name seems to fit, and no later one is tried"
 	default:
 		return ""
 	}
@@ -111,7 +116,7 @@ func (r Rule) judgeEncrypted(etcdKey []byte, v storedvalue.Value) Verdict {
 			case Opened:
 				return Verdict{Standing: standing, Value: named, Opened: true}
 			case Garbled:
-				return Verdict{Standing: UnreadableKey, Value: named}
+				return Verdict{Standing: UnreadableMistaken, Value: named}
 			case Refused:
 				verdict = Verdict{Standing: UnreadableKey, Value: named}
 			case Untried:

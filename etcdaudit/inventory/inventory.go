@@ -74,11 +74,16 @@ type Resource struct {
 	Malformed int64
 	Unknown   int64 // encrypted by a provider that storedvalue does not know
 	// Rule is what the EncryptionConfiguration says of the resource, if Ruled;
-	// without a configuration, and where the API group is not known, nothing.
+	// without a configuration, where the API group is not known, and of what is
+	// Mixed, nothing.
 	Rule  encryptionconfig.Rule
 	Ruled bool
 	// Foreign is set where the configuration is another API server's.
 	Foreign bool
+
+	// Mixed is set for what is counted together because no resource is known for
+	// it: Other and Shapeless.
+	Mixed bool
 
 	shown  string // String, made once: rules sort by it again and again
 	groups map[string]*Count
@@ -138,7 +143,7 @@ func (inv *Inventory) Add(key, value []byte, modRevision int64) {
 	inv.Keys++
 	inv.Bytes += int64(len(value))
 	k, shaped := storedvalue.ParseKey(inv.Prefix, key)
-	r := inv.resource(k, shaped)
+	r := inv.resource(k, shaped, key, value)
 	verdict := encryptionconfig.Verdict{Value: storedvalue.Parse(value)}
 	if r.Ruled {
 		verdict = r.Rule.Judge(key, verdict.Value)
@@ -157,7 +162,7 @@ func (inv *Inventory) Add(key, value []byte, modRevision int64) {
 		r.Encrypted++
 	}
 	inv.list(r, c, k, key)
-	if shaped && string(k.Path) == definitionsPath && len(inv.definitions) <= maxResources {
+	if shaped && string(k.Path) == Definitions && len(inv.definitions) <= maxResources {
 		inv.definitions[shortened(k.Name)] = true
 	}
 }
@@ -198,7 +203,10 @@ func shortened(name []byte) string {
 	return string(name)
 }
 
-func (inv *Inventory) resource(k storedvalue.Key, shaped bool) *Resource {
+func (inv *Inventory) resource(k storedvalue.Key, shaped bool, key, value []byte) *Resource {
+	if isKineHealth(key, value) {
+		return inv.kineHealth()
+	}
 	if !shaped || len(k.Path) > maxName {
 		return inv.special(Shapeless)
 	}
@@ -208,14 +216,19 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool) *Resource {
 	if len(inv.resources) >= maxResources && !k.IsSecret() {
 		return inv.special(Other)
 	}
-	r := newResource(k.Resource())
+	return inv.begin(string(k.Path), k.Resource())
+}
+
+// begin makes room for a resource, with the rule that the configuration has for it.
+func (inv *Inventory) begin(path string, of storedvalue.Resource) *Resource {
+	r := newResource(of)
 	if inv.Config != nil {
 		r.Foreign = inv.Config.Foreign(r.Resource)
 	}
 	if inv.Config != nil && !r.Foreign {
 		r.Rule, r.Ruled = inv.Config.For(r.Resource)
 	}
-	inv.resources[string(k.Path)] = r
+	inv.resources[path] = r
 	return r
 }
 
@@ -223,6 +236,7 @@ func (inv *Inventory) special(name string) *Resource {
 	r, ok := inv.resources[name]
 	if !ok {
 		r = newResource(storedvalue.Resource{Name: name})
+		r.Mixed = true
 		inv.resources[name] = r
 	}
 	return r

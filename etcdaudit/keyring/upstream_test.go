@@ -157,14 +157,18 @@ func TestAPaddingThatIsRightByChanceProvesNothing(t *testing.T) {
 		if _, _, err := mistaken.TransformFromStorage(t.Context(), stored, value.DefaultContext(etcdKey)); err != nil {
 			continue
 		}
-		if got := judge(t, wrong, []byte(etcdKey), stored); got.Standing != encryptionconfig.UnreadableKey || got.Opened {
+		if got := judge(t, wrong, []byte(etcdKey), stored); got.Standing != encryptionconfig.UnreadableMistaken || got.Opened {
 			t.Errorf("the wrong key: %q", got.Standing)
 		}
 		if out, _, err := hasBoth.TransformFromStorage(t.Context(), stored, value.DefaultContext(etcdKey)); err != nil || bytes.Equal(out, []byte(object)) {
 			t.Fatalf("the API server tries the next key: %q, %v", out, err)
 		}
-		if got := judge(t, both, []byte(etcdKey), stored); got.Standing != encryptionconfig.UnreadableKey {
+		if got := judge(t, both, []byte(etcdKey), stored); got.Standing != encryptionconfig.UnreadableMistaken {
 			t.Errorf("the wrong key before the right one: %q", got.Standing)
+		}
+		first := configFile(t, provider("aescbc", namedKey{"k", 1}, namedKey{"k", 2}))
+		if got := judge(t, first, []byte(etcdKey), stored); got.Standing != encryptionconfig.AsConfigured {
+			t.Errorf("the right key before the wrong one: %q", got.Standing)
 		}
 		return
 	}

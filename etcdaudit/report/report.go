@@ -73,14 +73,19 @@ func resources(in rules.Input) []*auditv1.Resource {
 			Encrypted: rules.Count(r.Encrypted), Malformed: rules.Count(r.Malformed), Unknown: rules.Count(r.Unknown),
 		}
 		for _, c := range r.Groups() {
-			out.Groups = append(out.Groups, group(c, refs))
+			g := group(c)
+			// Another server has keys of its own, perhaps under the same names.
+			if ref, ok := refs[c.Name]; ok && !r.Foreign {
+				g.Stale = c.Stale(ref)
+			}
+			out.Groups = append(out.Groups, g)
 		}
 		list = append(list, out)
 	}
 	return list
 }
 
-func group(c *inventory.Count, refs map[string]inventory.Reference) *auditv1.Group {
+func group(c *inventory.Count) *auditv1.Group {
 	g := &auditv1.Group{
 		Values: rules.Count(c.Values), Format: c.Format.String(), Name: printable.Text(c.Name), KeyId: printable.Text(c.KeyID),
 		VaultKeyVersion: c.VaultVersion, Cluster: printable.Text(c.Cluster), Rest: c.Rest,
@@ -96,9 +101,6 @@ func group(c *inventory.Count, refs map[string]inventory.Reference) *auditv1.Gro
 	}
 	if (c.Format == storedvalue.KMSv1 || c.Format == storedvalue.KMSv2) && !c.Rest {
 		g.Envelope = c.Envelope.String()
-	}
-	if ref, ok := refs[c.Name]; ok {
-		g.Stale = c.Stale(ref)
 	}
 	return g
 }

@@ -33,7 +33,7 @@ func TestWhatIsNotToldApartIsNotJudged(t *testing.T) {
 			for special, inv := range map[string]*inventory.Inventory{inventory.Other: crowded, inventory.Shapeless: shapeless} {
 				in := rules.Input{Inventory: inv}
 				for _, c := range rules.Evaluate(in) {
-					if judges := c.Id == "EA-111" || c.Id == "EA-112" || c.Id == "EA-114"; judges && (c.Status != notEvaluated || !strings.Contains(c.Reason, special)) {
+					if judges := c.Id == "EA-111" || c.Id == "EA-112" || c.Id == "EA-114"; judges && (c.Status != notEvaluated || !strings.Contains(c.Reason, special) || strings.Contains(c.Reason, "API group")) {
 						t.Errorf("%s of %s: %v: %s%s", c.Id, special, c.Status, c.Summary, c.Reason)
 					}
 				}

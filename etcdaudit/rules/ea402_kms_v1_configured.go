@@ -12,7 +12,7 @@ import (
 func kmsV1Configured() Rule {
 	return Rule{
 		ID: "EA-402", Title: "The configuration does not write with KMS v1", Severity: auditv1.Severity_SEVERITY_MEDIUM,
-		Remediation: "put a provider with apiVersion v2 before the one of v1, and rewrite the objects; until then every API server from 1.29 on needs --feature-gates=KMSv1=true, also to read",
+		Remediation: "put a provider with apiVersion v2 before the one of v1; until v1 is removed every API server from 1.29 on needs --feature-gates=KMSv1=true, also to read; EA-106 says what to rewrite",
 		Check: func(in Input) Outcome {
 			if in.Inventory.Config == nil {
 				return notApplicable("no --encryption-provider-config was given")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -19,8 +20,10 @@ import (
 func fromFiles(t *testing.T, prefix, config string, stores ...string) rules.Input {
 	t.Helper()
 	in := rules.Input{Inventory: inventory.New(prefix)}
+	var keys keyring.Keyring
+	defer keys.Clear()
 	var err error
-	if in.Inventory.Config, err = encryptionconfig.Load(filepath.Join("testdata", config)); err != nil {
+	if in.Inventory.Config, err = encryptionconfig.LoadWithKeys(filepath.Join("testdata", config), keys.Opener); err != nil {
 		t.Fatal(err)
 	}
 	for _, store := range stores {
@@ -64,7 +67,7 @@ func TestOpenShiftIsJudgedByItsOwnPathsAndFiles(t *testing.T) {
 		want                 map[string]outcome
 	}{
 		{"tokens are encrypted", "/openshift.io", "oauth.yaml", []string{"encrypted.store"}, map[string]outcome{
-			"EA-101": {notApplicable, noSecrets}, "EA-111": {pass, "every value"}, "EA-112": {pass, ""}, "EA-113": {pass, ""}, "EA-114": {pass, ""},
+			"EA-101": {notApplicable, noSecrets}, "EA-111": {pass, "every value"}, "EA-112": {pass, "all 1 encrypted value opened"}, "EA-113": {pass, ""}, "EA-114": {pass, ""},
 			"EA-401": {notApplicable, "OpenShift's oauth-apiserver, and " + noSecrets}, "EA-402": {pass, ""},
 		}},
 		{"tokens are plaintext", "/openshift.io", "oauth.yaml", []string{"plain.store"}, map[string]outcome{

@@ -168,7 +168,7 @@ func TestEachRuleSaysWhatIsThere(t *testing.T) {
 		tests = append(tests, tests[0])
 		tt := &tests[len(tests)-1]
 		tt.name, tt.id, tt.config = "a damaged value is not judged", id, entry("secrets", kmsProvider)
-		tt.values, tt.status, tt.count, tt.says = stored{secret: broken, "secrets/default/b": kmsV2("p", "k", 1)}, notEvaluated, 0, "1 value malformed"
+		tt.values, tt.status, tt.count, tt.says = stored{secret: broken, "secrets/default/b": kmsV2("p", "k", 1)}, notEvaluated, 0, "1 value malformed (see EA-102)"
 	}
 	tested := map[string]bool{}
 	for _, tt := range tests {

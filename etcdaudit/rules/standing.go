@@ -8,6 +8,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/printable"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -54,9 +55,13 @@ func standsSo(c *inventory.Count) string {
 // unjudged says why values or resources were left out, if any were.
 func unjudged(in Input) string {
 	var unknown, reasons []string
-	var unclear int64
+	var malformed, ambiguous int64
 	for _, r := range in.Inventory.Resources() {
 		if r.Foreign {
+			continue
+		}
+		if r.Mixed {
+			reasons = append(reasons, mixed(r))
 			continue
 		}
 		if !r.Ruled {
@@ -64,18 +69,33 @@ func unjudged(in Input) string {
 			continue
 		}
 		for _, c := range r.Groups() {
-			if c.Standing == encryptionconfig.Unjudged {
-				unclear += c.Values
+			switch {
+			case c.Standing != encryptionconfig.Unjudged:
+			case c.Problem != storedvalue.NoProblem:
+				malformed += c.Values
+			default:
+				ambiguous += c.Values
 			}
 		}
 	}
 	if len(unknown) > 0 {
 		reasons = append(reasons, "the configuration's rule for these is not known, because their API group is not: "+strings.Join(unknown, ", "))
 	}
-	if unclear > 0 {
-		reasons = append(reasons, values(unclear)+" malformed (see EA-102), or of a name that several keys of the configuration have")
+	if malformed > 0 {
+		reasons = append(reasons, values(malformed)+" malformed (see EA-102)")
+	}
+	if ambiguous > 0 { // only where keys were not tried
+		reasons = append(reasons, values(ambiguous)+" of a name that several keys of the configuration have")
 	}
 	return strings.Join(reasons, "; ")
+}
+
+// mixed says why nothing is known of the rule for what is counted together.
+func mixed(r *inventory.Resource) string {
+	if r.Name == inventory.Other {
+		return fmt.Sprintf("there are more resources than this program tells apart, and it does not know the rule for %s beyond them: %s", values(r.Values), r.Name)
+	}
+	return fmt.Sprintf("no API server builds such keys, so that no rule is known for %s: %s", values(r.Values), r.Name)
 }
 
 // foreign names the resources that the configuration is not for.

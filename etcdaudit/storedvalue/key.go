@@ -21,9 +21,9 @@ type Key struct {
 // ParseKey splits an etcd key as an API server builds it: prefix, resource,
 // namespace where there is one, name, with slashes between. The prefix has a
 // leading and no trailing slash ("/registry", or "/kubernetes.io" and
-// "/openshift.io" on OpenShift). The name is empty where nothing follows the last slash; an API
-// server builds no such key, but its LIST reads it. A key of another shape gives
-// false.
+// "/openshift.io" on OpenShift). The name is empty where nothing follows the
+// last slash; an API server builds no such key, but its LIST reads it. A key of
+// another shape gives false.
 func ParseKey(prefix string, key []byte) (Key, bool) {
 	if !hasPrefix(key, prefix) || len(key) == len(prefix) || key[len(prefix)] != '/' {
 		return Key{}, false

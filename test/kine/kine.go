@@ -23,7 +23,8 @@ import (
 // Server is a fake kine that stands still at one revision.
 type Server struct {
 	pb.UnimplementedKVServer
-	// Keys are what it stores, and must not change while it serves.
+	// Keys are what it stores besides its own, and must not change while it
+	// serves.
 	Keys map[string]string
 	// CountsFromKey is set for versions that count from a key on. Older ones
 	// answer 0.
@@ -35,6 +36,12 @@ type Server struct {
 }
 
 const revision = 42
+
+// What kine stores by itself at every start (pkg/server/types.go).
+const (
+	healthKey   = "/registry/health"
+	healthValue = `{"health":"true"}`
+)
 
 // header is kine's: no id of a cluster or member, and no term.
 func header() *pb.ResponseHeader { return &pb.ResponseHeader{Revision: revision} }
@@ -66,7 +73,9 @@ func (s *Server) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 		return s.one(string(r.Key), r.Limit)
 	}
 	resp := &pb.RangeResponse{Header: header()}
-	for _, key := range slices.Sorted(maps.Keys(s.Keys)) {
+	stored := maps.Clone(s.Keys)
+	stored[healthKey] = healthValue
+	for _, key := range slices.Sorted(maps.Keys(stored)) {
 		if !s.inRange(key, string(r.Key), string(r.RangeEnd)) {
 			continue
 		}
@@ -74,7 +83,7 @@ func (s *Server) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 		if r.Limit > 0 && int64(len(resp.Kvs)) == r.Limit {
 			resp.More = true
 		} else if !r.CountOnly {
-			resp.Kvs = append(resp.Kvs, &mvccpb.KeyValue{Key: []byte(key), Value: []byte(s.Keys[key]), ModRevision: 1})
+			resp.Kvs = append(resp.Kvs, &mvccpb.KeyValue{Key: []byte(key), Value: []byte(stored[key]), ModRevision: 1})
 		}
 	}
 	resp.Count += s.Miscount

@@ -1,0 +1,28 @@
+package encryptionconfig_test
+
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+)
+
+// Only wildcards leave open whose file it is.
+func TestTheEntriesShowWhoseFileItIs(t *testing.T) {
+	route := storedvalue.Resource{Group: "route.openshift.io", Name: "routes", Known: true, Server: storedvalue.OpenShiftAPIServer}
+	for resources, foreign := range map[string]bool{
+		`"*.*"`:                     false,
+		`"*.apps", "*.batch"`:       true,
+		`routes.route.openshift.io`: false,
+		`users.user.openshift.io`:   true,
+		`secrets`:                   true,
+	} {
+		if got := parse(t, head+entry(resources, identity)).Foreign(route); got != foreign {
+			t.Errorf("%s: %v", resources, got)
+		}
+	}
+	for first, foreign := range map[string]bool{"secrets": true, `"*."`: false, "users.user.openshift.io": true, "builds.build.openshift.io": false} {
+		if got := parse(t, head+entry(first, identity)+entry(`"*.*"`, identity)).Foreign(route); got != foreign {
+			t.Errorf("%s and everything: %v", first, got)
+		}
+	}
+}
