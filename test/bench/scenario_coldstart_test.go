@@ -63,7 +63,7 @@ func BenchmarkScenarioColdStart(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 		figure(b, "requests-to-ready", record.Figure{What: "cold start, key with 20 versions: requests about the key until ready (median of 5 starts)",
 			Value: record.Median(toReady), Most: bound(4)})
-		figure(b, "logins-to-ready", record.Figure{What: "cold start: logins until ready", Value: record.Median(logins)})
+		figure(b, "logins-to-ready", record.Figure{What: "cold start: requests about the login until ready", Value: record.Median(logins)})
 		figure(b, "requests-in-all", record.Figure{What: "cold start: requests until every version is held, the login included", Value: record.Median(inAll)})
 		figure(b, "requests-for-1000", record.Figure{What: "1,000 bare Transit sources asked for at once: requests (median of 5)",
 			Value: record.Median(opened), Most: bound(8)})
