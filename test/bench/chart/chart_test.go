@@ -107,6 +107,42 @@ func TestValuesStandWhereTheirAxisSays(t *testing.T) {
 	}
 }
 
+func TestAnAxisHasSeveralTicks(t *testing.T) {
+	d := Drawing{Title: "t", Y: Axis{Log: true}, Lines: []Line{{Points: [][2]float64{{0, 43}, {1, 95}}}}}
+	svg, err := d.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, label := range []string{">50<", ">60<", ">90<"} {
+		if !strings.Contains(string(svg), label) {
+			t.Errorf("from 43 to 95 there is no tick %s", label)
+		}
+	}
+}
+
+func TestNoTwoCurvesLookAlike(t *testing.T) {
+	for dashed, most := range map[bool]int{false: solidStyles, true: dashedStyles} {
+		var d Drawing
+		for n := range most {
+			d.Lines = append(d.Lines, Line{Name: fmt.Sprint(n), Dashed: dashed, Points: [][2]float64{{0, 1}, {1, 2}}})
+		}
+		svg, err := d.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		class := map[bool]string{false: "line%d", true: "dash%d"}[dashed]
+		for n := range most {
+			if name := fmt.Sprintf(class, n); !strings.Contains(string(svg), "."+name+" {") || !strings.Contains(string(svg), name+`"`) {
+				t.Errorf("%s is not defined or not used", name)
+			}
+		}
+		d.Lines = append(d.Lines, Line{Name: "more", Dashed: dashed, Points: [][2]float64{{0, 1}, {1, 2}}})
+		if _, err := d.SVG(); err == nil {
+			t.Errorf("%d curves are drawn", most+1)
+		}
+	}
+}
+
 func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 	for name, d := range map[string]Drawing{
 		"nothing":                     {},

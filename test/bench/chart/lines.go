@@ -49,12 +49,14 @@ func (d Drawing) lines() (page, error) {
 		p.text((left+right)/2, below+lineHeight/2, middle, d.X.Label)
 		below += lineHeight
 	}
-	dashed := 0
-	for i, l := range d.Lines {
-		class := fmt.Sprintf("line%d", i%6)
+	used := map[bool]int{} // how many curves there are so far, dashed ones and others
+	for _, l := range d.Lines {
+		class, styles := fmt.Sprintf("line%d", used[false]), solidStyles
 		if l.Dashed {
-			class = fmt.Sprintf("dashed dash%d", dashed%3)
-			dashed++
+			class, styles = fmt.Sprintf("dashed dash%d", used[true]), dashedStyles
+		}
+		if used[l.Dashed]++; used[l.Dashed] > styles {
+			return page{}, fmt.Errorf("curve %q would look like another one: %d differ", l.Name, styles)
 		}
 		placed := make([][2]float64, len(l.Points))
 		for j, at := range l.Points {
@@ -113,6 +115,9 @@ func (a Axis) scale(lines []Line, coordinate int) (scale, error) {
 	s.ticks = a.Ticks
 	if len(s.ticks) == 0 {
 		s.ticks = round(s.low, s.high, a.Log)
+	}
+	if len(a.Ticks) == 0 && len(s.ticks) < 3 {
+		s.ticks = round(s.low, s.high, false) // too short a part of a logarithmic axis
 	}
 	if a.Log {
 		s.low, s.high = math.Log10(s.low), math.Log10(s.high)

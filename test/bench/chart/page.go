@@ -43,6 +43,12 @@ func (p *page) curve(points [][2]float64, class string) {
 	fmt.Fprintf(&p.body, "<polyline points=\"%s\" class=\"%s\"/>\n", list.String(), class)
 }
 
+// How many curves styles tells apart.
+const (
+	solidStyles  = 6
+	dashedStyles = 4
+)
+
 // styles are the colours of Okabe and Ito, which the colour-blind tell apart, a
 // little lighter on a dark page.
 const styles = `
@@ -52,7 +58,7 @@ polyline { fill: none; stroke-width: 2; }
 .good { fill: #0072b2; } .bad { fill: #d55e00; }
 .line0 { stroke: #0072b2; } .line1 { stroke: #d55e00; } .line2 { stroke: #009e73; }
 .line3 { stroke: #cc79a7; } .line4 { stroke: #b07d00; } .line5 { stroke: #3a97d0; }
-.dashed { stroke: #6e7781; } .dash0 { stroke-dasharray: 10 4; } .dash1 { stroke-dasharray: 5 4; } .dash2 { stroke-dasharray: 2 4; }
+.dashed { stroke: #6e7781; } .dash0 { stroke-dasharray: 10 4; } .dash1 { stroke-dasharray: 5 4; } .dash2 { stroke-dasharray: 2 4; } .dash3 { stroke-dasharray: 12 3 2 3; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; }
 .ground { fill: #0d1117; } .grid { stroke: #30363d; } .limit { stroke: #e6edf3; }
