@@ -2,6 +2,8 @@ package live
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -18,14 +20,19 @@ type endpoint struct {
 }
 
 // parseEndpoint reads https://host:port, http://host:port, unix:///path and
-// unixs:///path. Without a scheme it is https where any certificate is given.
+// unixs:///path. Without a scheme it is https where any certificate is given, and
+// else http on this host only.
 // place says which of the endpoints it is: one that cannot be read is not
 // shown, because it may hold a password.
 func parseEndpoint(text, place string, certificates bool) (endpoint, error) {
 	if !strings.Contains(text, "://") {
 		scheme := "http://"
-		if certificates {
+		switch {
+		case certificates:
 			scheme = "https://"
+		case !onThisHost(text):
+			// Values and passwords would cross the network in plaintext, unasked.
+			return endpoint{}, fmt.Errorf("etcd endpoint %s: write https:// before it, or http:// if that etcd has no TLS", place)
 		}
 		text = scheme + text
 	}
@@ -58,4 +65,15 @@ func parseEndpoint(text, place string, certificates bool) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("etcd endpoint %s: certificates are given but %s does not use them; write %ss", text, u.Scheme, u.Scheme)
 	}
 	return e, nil
+}
+
+// onThisHost reports whether host:port is a loopback address. What is neither is for
+// others to refuse.
+func onThisHost(text string) bool {
+	host, _, err := net.SplitHostPort(text)
+	if err != nil || host == "localhost" {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
 }

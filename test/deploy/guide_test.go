@@ -92,6 +92,51 @@ func checkPods(t *testing.T, n node, want map[string]string) {
 	}
 }
 
+// What it rescues is in the memory of the first, which must be left alone.
+func TestASecondPluginIsPutBesideTheFirstAsTheGuideSays(t *testing.T) {
+	blocks := section(t, "docs/disaster-recovery.md", "A second plugin beside the first")
+	if len(blocks) != 2 {
+		t.Fatalf("the section is not a service and a static pod: %q", blocks)
+	}
+	n := newNode(t)
+	units := n.path("/etc/systemd/system")
+	if err := os.CopyFS(units, os.DirFS(unitDir(t))); err != nil {
+		t.Fatal(err)
+	}
+	n.run(t, blocks[0])
+	out, err := analyze(t, units, "verify", "--man=no", "kmsplugin-rescue.service", "kmsplugin-rescue.socket")
+	if own := about(out, "kmsplugin"); err != nil || own != "" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, call := range n.called(t, "systemctl") {
+		if call != "daemon-reload" && call != "start kmsplugin-rescue.socket kmsplugin-rescue.service" {
+			t.Errorf("systemctl %s", call)
+		}
+	}
+	put(t, filepath.Join(n.work, "kmsplugin.yaml"), string(read(t, "deploy/static-pod/kmsplugin.yaml")))
+	n.run(t, blocks[1])
+	for file, own := range map[string][]string{
+		units + "/kmsplugin-rescue.socket":                        {"/run/kmsplugin/rescue.sock"},
+		units + "/kmsplugin-rescue.service":                       {"/etc/kmsplugin/rescue.yaml", "=kmsplugin-rescue.socket", "StateDirectory=kmsplugin-rescue"},
+		n.path("/etc/kubernetes/manifests/kmsplugin-rescue.yaml"): {"/etc/kmsplugin/rescue.yaml", "name: kmsplugin-rescue", "port: 8086"},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range own {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s has no %q", file, want)
+			}
+		}
+		for _, first := range []string{"sealproof.sock", "kmsplugin/config.yaml", "=kmsplugin.socket", "StateDirectory=kmsplugin\n", "name: kmsplugin\n", "8085"} {
+			if strings.Contains(string(text), first) {
+				t.Errorf("%s has %q, which is the first plugin's", file, first)
+			}
+		}
+	}
+}
+
 func TestTheStaticPodIsInstalledAndUpgradedAgainAndAgain(t *testing.T) {
 	blocks := section(t, guide, "The plugin as a static pod (kubeadm)")
 	if len(blocks) != 2 {
