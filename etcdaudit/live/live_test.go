@@ -292,7 +292,7 @@ func TestSettingsThatCannotWorkAreRefusedBeforeConnecting(t *testing.T) {
 		{"another scheme", func(c *live.Config) { c.Endpoints = []string{"ftp://etcd:2379"} }, "want https://host:port"},
 		{"http with certificates", func(c *live.Config) { c.Endpoints = []string{"http://etcd:2379"} }, "http does not use them"},
 		{"a password in the URL", func(c *live.Config) { c.Endpoints = []string{"https://root:hunter2@etcd:2379"} }, "use the environment"},
-		{"another host without a scheme", func(c *live.Config) { *c = live.Config{Endpoints: []string{"root:hunter2@etcd:2379"}} }, "endpoint 1 of 1: write https:// before it"},
+		{"another host without a scheme", func(c *live.Config) { *c = live.Config{Endpoints: []string{"etcd:2379"}} }, "endpoint 1 of 1: write https:// before it"},
 		{"another address without a scheme", func(c *live.Config) { *c = live.Config{Endpoints: []string{"10.0.0.1:2379"}} }, "write https:// before it"},
 		{"http and https mixed", func(c *live.Config) {
 			*c = live.Config{Endpoints: []string{"https://a:1", "http://b:1"}}
