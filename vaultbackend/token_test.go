@@ -336,3 +336,21 @@ func TestATokensLifeCountsFromBeforeItsAnswer(t *testing.T) {
 		}
 	})
 }
+
+func TestATokensLifeCountsFromBeforeTheAnswerToItsRenewal(t *testing.T) {
+	f := &fakeAuth{next: grant{ttl: time.Minute, renewable: true}}
+	f.renewed = func(int) (grant, error) {
+		time.Sleep(5 * time.Second)
+		return grant{ttl: time.Minute, renewable: true}, nil
+	}
+	keep(t, f, func(t *testing.T, k *keeper) {
+		s, err := k.get(t.Context())
+		must(t, err)
+		began := time.Now()
+		next, err := k.prolong(t.Context(), s)
+		must(t, err)
+		if left := next.expires.Sub(began); left > time.Minute {
+			t.Errorf("it is used for %v after its renewal began, and lives for a minute", left)
+		}
+	})
+}
