@@ -81,9 +81,9 @@ func (k *keeper) judgeOpened(next map[string]withholding, o outcome) {
 	if len(o.accepted) == 0 {
 		return // nothing shows that the key opens anything
 	}
-	listed := map[string]bool{
-		"": slices.ContainsFunc(o.accepted, func(id string) bool { return k.withheld[id].class == backend.Refusal }),
-	}
+	// That the key is the one that was refused is shown by a canary of its own.
+	back := slices.ContainsFunc(o.accepted, func(id string) bool { return k.withheld[id].class == backend.Refusal })
+	listed := map[string]bool{"": back} // what was opened before its version was listed
 	for n := range k.key.Created {
 		listed[versionID(k.key, n)] = true
 	}
@@ -92,7 +92,7 @@ func (k *keeper) judgeOpened(next map[string]withholding, o outcome) {
 		case w.class != backend.Refusal:
 		case v == nil && listed[id]:
 			delete(next, id)
-		case v != nil && listed[""] && slices.Contains(o.refused, id):
+		case v != nil && back && slices.Contains(o.refused, id):
 			next[id] = withholding{class: backend.VersionRefusal, since: w.since, reason: belowMinimum(k.key, v.number, id)}
 		}
 	}

@@ -40,7 +40,8 @@ ETCDCTL_KEY. A user of etcd's own authentication comes from ETCDCTL_USER and
 ETCDCTL_PASSWORD, never from a flag.
 
 Exit status:
-  0  no finding at or above --fail-on, and all in the scope was evaluated but what is listed as another API server's
+  0  no finding at or above --fail-on, and everything in the scope was evaluated,
+     except what is listed as another API server's
   1  a finding at or above --fail-on
   2  no such finding, but something could not be evaluated: etcd could not be
      read, its answers contradict each other, there are no keys, neither Secrets
