@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,17 +11,21 @@ import (
 	"testing"
 
 	"github.com/hashicorp/vault/api"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	kms "k8s.io/kms/apis/v2"
 )
 
 // TestTheCommandsOfTheVaultGuideWork makes the requests that Vault's CLI would
-// make of the commands in docs/vault-admin.md, in their order.
+// make of the commands in docs/vault-admin.md, in their order. The one that stops a
+// cluster comes last.
 func TestTheCommandsOfTheVaultGuideWork(t *testing.T) {
 	text, err := os.ReadFile("../../docs/vault-admin.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := newLab(t)
-	ran := 0
+	ran, name, stop := 0, "", ""
 	for line := range strings.Lines(string(text)) {
 		command, indented := strings.CutPrefix(strings.TrimSpace(line), "vault ")
 		if pipe := strings.Index(line, "| vault policy write"); pipe >= 0 && strings.HasPrefix(line, "    kmsplugin policy") {
@@ -28,8 +33,13 @@ func TestTheCommandsOfTheVaultGuideWork(t *testing.T) {
 			if status != 0 {
 				t.Fatal(errs)
 			}
-			l.check(l.vault.PutPolicy(l.ctx, strings.Fields(line[pipe:])[4], policy))
 			ran++
+			name = strings.Fields(line[pipe:])[4]
+			if _, pattern, ok := strings.Cut(line[:pipe], "grep '^"); ok {
+				stop = startingWith(policy, strings.TrimSuffix(strings.TrimSpace(pattern), "'"))
+				continue
+			}
+			l.check(l.vault.PutPolicy(l.ctx, name, policy))
 			continue
 		}
 		if !indented || !strings.HasPrefix(line, "    ") {
@@ -55,7 +65,33 @@ func TestTheCommandsOfTheVaultGuideWork(t *testing.T) {
 	l.check(os.WriteFile(r.SecretIDFile, []byte(id), 0o600))
 	p := l.start(r, nil)
 	l.check(p.WaitServing(l.ctx))
-	l.open(p, l.seal(p))
+	sealed := l.seal(p)
+	l.open(p, sealed)
+	if strings.Count(stop, "\n") != 3 {
+		t.Fatalf("the policy that stops a cluster is %q", stop)
+	}
+	l.check(l.vault.PutPolicy(l.ctx, name, stop))
+	l.check(p.Until(l.ctx, "serve nothing", func(ctx context.Context) error {
+		_, err := p.KMS().Status(ctx, &kms.StatusRequest{})
+		if status.Code(err) != codes.PermissionDenied || strings.Contains(err.Error(), "not confirmed yet") {
+			return fmt.Errorf("Status says %w", err)
+		}
+		return nil
+	}))
+	if _, err := p.KMS().Decrypt(l.ctx, sealed); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("it opens what it holds: %v", err)
+	}
+}
+
+// startingWith is what grep leaves of a text.
+func startingWith(text, prefix string) string {
+	var left strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, prefix) {
+			left.WriteString(line)
+		}
+	}
+	return left.String()
 }
 
 // cli makes the request of one command, as far as the guide uses them.
