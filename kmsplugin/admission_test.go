@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
@@ -224,7 +226,7 @@ func TestTheLargestRequestThatCanBeOpenedIsRead(t *testing.T) {
 		conn := w.replica(nil).serve()()
 		r := &kmsapi.DecryptRequest{
 			Ciphertext: append([]byte("vault:v1:"), make([]byte, seal.MaxCiphertext-9)...), KeyId: strings.Repeat("k", seal.MaxKeyID), Uid: strings.Repeat("u", 128),
-			Annotations: map[string][]byte{seal.AnnotationCluster: make([]byte, 63)},
+			Annotations: map[string][]byte{transit.AnnotationCluster: make([]byte, 63)},
 		}
 		send := func() error {
 			_, err := kmsapi.NewKeyManagementServiceClient(conn).Decrypt(t.Context(), r)

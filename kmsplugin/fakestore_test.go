@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
 // fakeStore is a key store in memory, for what the real Vault cannot be made to
@@ -195,10 +196,10 @@ func (s *fakeStore) Encrypt(ctx context.Context, items []backend.EncryptItem) ([
 
 func (s *fakeStore) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
 	return serveItems(ctx, s, "decrypt", items, func(i backend.DecryptItem) ([]byte, error) {
-		if v, ok := seal.VaultVersion(i.Ciphertext); ok && v < s.key.MinDecryption {
+		if v, ok := transit.Version(i.Ciphertext); ok && v < s.key.MinDecryption {
 			return nil, versionRefused(v)
 		}
-		if v, ok := seal.VaultVersion(i.Ciphertext); ok && v > s.key.Latest {
+		if v, ok := transit.Version(i.Ciphertext); ok && v > s.key.Latest {
 			return nil, &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "version is too new"}
 		}
 		item, ok := s.stored[string(i.Ciphertext)]

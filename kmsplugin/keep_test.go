@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"google.golang.org/grpc/codes"
 	"k8s.io/kms/pkg/service"
 
@@ -322,7 +324,7 @@ func TestTheEnvelopeCanChangeBetweenKeepingAndTakingOver(t *testing.T) {
 		direct := w.replicaWith(vault, m.on("boot"))
 		direct.mustDecrypt(e, "x")
 		d := direct.mustEncrypt("y")
-		if _, ok := d.Annotations[seal.AnnotationKEK]; ok {
+		if _, ok := d.Annotations[transit.AnnotationKEK]; ok {
 			t.Error("sealed with a local KEK although Vault was asked for")
 		}
 		direct.stop()
@@ -331,7 +333,7 @@ func TestTheEnvelopeCanChangeBetweenKeepingAndTakingOver(t *testing.T) {
 		again := w.replicaWith(nil, fresh.on("boot"))
 		again.mustDecrypt(d, "y")
 		again.mustDecrypt(e, "x")
-		if _, ok := again.mustEncrypt("z").Annotations[seal.AnnotationKEK]; !ok {
+		if _, ok := again.mustEncrypt("z").Annotations[transit.AnnotationKEK]; !ok {
 			t.Error("not sealed with a local KEK although one was asked for")
 		}
 	})

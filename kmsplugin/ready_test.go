@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
 // faulty fails what it is told to, and leaves the rest to the store.
@@ -27,7 +28,7 @@ func (f *faulty) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]ba
 
 func (f *faulty) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
 	return fails(ctx, f, "decrypt", items, f.fakeClient.Decrypt, func(i backend.DecryptItem) int {
-		version, _ := seal.VaultVersion(i.Ciphertext)
+		version, _ := transit.Version(i.Ciphertext)
 		return version
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -491,9 +493,9 @@ func TestAnotherClustersCiphertextIsRefusedByName(t *testing.T) {
 			wants(t, err, codes.FailedPrecondition, `"staging"`, `"prod"`, "accept-clusters")
 			w.replica(func(c *Config) { c.AcceptClusters = []string{"staging"} }).mustDecrypt(e, "seed")
 			moved := *e
-			moved.Annotations = map[string][]byte{seal.AnnotationCluster: []byte("prod")}
-			if kek := e.Annotations[seal.AnnotationKEK]; kek != nil {
-				moved.Annotations[seal.AnnotationKEK] = kek
+			moved.Annotations = map[string][]byte{transit.AnnotationCluster: []byte("prod")}
+			if kek := e.Annotations[transit.AnnotationKEK]; kek != nil {
+				moved.Annotations[transit.AnnotationKEK] = kek
 			}
 			_, err = w.replica(nil).decrypt(&moved)
 			wants(t, err, codes.InvalidArgument)
@@ -508,7 +510,7 @@ func TestTamperedRequestsAreInvalid(t *testing.T) {
 			"a flipped bit in the seed":        func(e *service.EncryptResponse) { e.Ciphertext[30] ^= 1 },
 			"a flipped bit in the fingerprint": func(e *service.EncryptResponse) { e.Ciphertext[3] ^= 1 },
 			"another key_id":                   func(e *service.EncryptResponse) { e.KeyID = "v1.00" },
-			"another wrapped key":              func(e *service.EncryptResponse) { e.Annotations[seal.AnnotationKEK] = []byte("vault:v1:00") },
+			"another wrapped key":              func(e *service.EncryptResponse) { e.Annotations[transit.AnnotationKEK] = []byte("vault:v1:00") },
 			"no annotations":                   func(e *service.EncryptResponse) { e.Annotations = nil },
 			"nothing":                          func(e *service.EncryptResponse) { e.Ciphertext = nil },
 		} {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -186,10 +188,10 @@ func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*servic
 	}
 	r := &service.EncryptResponse{
 		KeyID:       v.binding.KeyID,
-		Annotations: map[string][]byte{seal.AnnotationCluster: []byte(v.binding.Cluster)},
+		Annotations: map[string][]byte{transit.AnnotationCluster: []byte(v.binding.Cluster)},
 	}
 	if v.kek != nil && s.config.Envelope == EnvelopeLocal {
-		r.Annotations[seal.AnnotationKEK] = v.wrapped
+		r.Annotations[transit.AnnotationKEK] = v.wrapped
 		r.Ciphertext = v.kek.Seal(v.binding, v.wrapped, seed)
 		return r, nil
 	}
@@ -296,7 +298,7 @@ func (s *Service) kek(ctx context.Context, routes []route, sealed seal.Sealed) (
 		return nil, err
 	}
 	if kek.Fingerprint() != sealed.Fingerprint {
-		return nil, fmt.Errorf("%w (annotation %s holds another local key)", seal.ErrAuthentication, seal.AnnotationKEK)
+		return nil, fmt.Errorf("%w (annotation %s holds another local key)", seal.ErrAuthentication, transit.AnnotationKEK)
 	}
 	s.opened.addKEK(sealed, held{source: r.source, keyID: r.keyID, at: now}, kek, key)
 	return kek, nil

@@ -5,18 +5,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"google.golang.org/grpc/codes"
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
 func TestAForeignClustersNameIsClippedInErrors(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("x")
-		e.Annotations[seal.AnnotationCluster] = make([]byte, 30_000)
+		e.Annotations[transit.AnnotationCluster] = make([]byte, 30_000)
 		_, err := r.decrypt(e)
 		wants(t, err, codes.FailedPrecondition, "accept-clusters")
 		if n := len(err.Error()); n > 1024 {
@@ -57,7 +58,7 @@ func TestCiphertextThatAnotherPluginHasBoundIsSaidToBeThatPluginsAlone(t *testin
 		_, err = r.decrypt(bound)
 		wants(t, err, codes.InvalidArgument, "message authentication failed", "associated data", "only that plugin can open it")
 		// Nothing of the kind is said of our own, nor while Vault is away.
-		bound.Annotations = map[string][]byte{seal.AnnotationCluster: []byte("prod")}
+		bound.Annotations = map[string][]byte{transit.AnnotationCluster: []byte("prod")}
 		if _, err = r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
 			t.Errorf("of what this cluster has bound: %v", err)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/cluster"
 )
@@ -305,7 +307,7 @@ func TestARenewalThatIsRefusedForGoodIsNoOutage(t *testing.T) {
 // changed character of the text may be no base64 any more.
 func flipBit(t *testing.T, ciphertext []byte) []byte {
 	t.Helper()
-	version, encoded, ok := splitVersion(ciphertext)
+	version, encoded, ok := transit.Split(ciphertext)
 	if !ok {
 		t.Fatalf("not a ciphertext: %s", ciphertext)
 	}

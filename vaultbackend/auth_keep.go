@@ -8,18 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/sealproof/sealproof/internal/filelock"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-const (
-	// lockPause is how often somebody else's lock is tried again.
-	lockPause = 20 * time.Millisecond
-	// reserved is at least what a kept secret-id takes on the disk: one block.
-	reserved = 4096
-)
+// reserved is at least what a kept secret-id takes on the disk: one block.
+const reserved = 4096
 
 // keptSecretID is the content of the file. Token is a hash of the wrapping
 // token, so that one which was exchanged already is not taken for stolen.
@@ -36,22 +31,14 @@ func (w *wrappedSecretID) lock(ctx context.Context) (*os.File, error) {
 	if err != nil {
 		return nil, w.notKept(err)
 	}
-	for {
-		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil:
-			return dir, nil
-		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
-			_ = dir.Close()
-			return nil, w.notKept(fmt.Errorf("lock %s: %w", dir.Name(), err))
-		}
-		select {
-		case <-time.After(lockPause):
-		case <-ctx.Done():
-			_ = dir.Close()
+	if err := filelock.Lock(ctx, dir); err != nil {
+		_ = dir.Close()
+		if ctx.Err() != nil {
 			return nil, unanswered("unwrap the secret-id", ctx.Err())
 		}
+		return nil, w.notKept(err)
 	}
+	return dir, nil
 }
 
 func (w *wrappedSecretID) readKept() (kept keptSecretID, have bool, err error) {

@@ -1,7 +1,6 @@
 package vaultbackend
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/sealproof/sealproof/internal/transit"
 
 	"golang.org/x/sync/errgroup"
 
@@ -100,7 +101,7 @@ func (c *Client) hmacTask(item backend.HMACItem) task {
 		item: batchItem{Input: item.Input},
 		read: func(r batchResult) ([]byte, error) {
 			defer clear(r.HMAC)
-			version, encoded, ok := splitVersion(r.HMAC)
+			version, encoded, ok := transit.Split(r.HMAC)
 			if !ok || version != item.Version {
 				return nil, c.senseless(opHMAC, "an HMAC of another key version")
 			}
@@ -137,7 +138,7 @@ func (c *Client) encryptTask(item backend.EncryptItem) task {
 		read: func(r batchResult) ([]byte, error) {
 			// Only the ciphertext's own prefix tells: the key_version beside it
 			// repeats the request.
-			version, _, ok := splitVersion(r.Ciphertext)
+			version, _, ok := transit.Split(r.Ciphertext)
 			if !ok || version != item.Version {
 				return nil, c.senseless(opEncrypt, "a ciphertext of another key version")
 			}
@@ -185,7 +186,7 @@ func (c *Client) decryptTask(item backend.DecryptItem) task {
 		},
 	}
 	// What is not even text would be changed on its way into JSON.
-	if _, _, ok := splitVersion(item.Ciphertext); !ok || !isPrintable(item.Ciphertext) {
+	if _, _, ok := transit.Split(item.Ciphertext); !ok || !isPrintable(item.Ciphertext) {
 		t.unsent = "malformed ciphertext"
 	}
 	return t
@@ -307,26 +308,6 @@ func parseBatch(raw json.RawMessage, n int) ([]batchResult, error) {
 // senseless is the error for an answer that a working Vault does not give.
 func (c *Client) senseless(op operation, what string) error {
 	return &backend.Error{Class: backend.Outage, Op: c.describe(op), Reason: "Vault answered with " + what}
-}
-
-// splitVersion takes "vault:vN:rest" apart, the form of everything that Transit
-// makes. N counts from 1 and has no leading zero.
-func splitVersion(b []byte) (version int, rest []byte, ok bool) {
-	b, ok = bytes.CutPrefix(b, []byte("vault:v"))
-	if !ok {
-		return 0, nil, false
-	}
-	digits, rest, ok := bytes.Cut(b, []byte(":"))
-	if !ok || len(digits) == 0 || len(digits) > 9 || digits[0] == '0' || len(rest) == 0 {
-		return 0, nil, false
-	}
-	for _, d := range digits {
-		if d < '0' || d > '9' {
-			return 0, nil, false
-		}
-		version = 10*version + int(d-'0')
-	}
-	return version, rest, true
 }
 
 func isPrintable(b []byte) bool {

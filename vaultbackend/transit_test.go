@@ -349,31 +349,6 @@ func TestACallersDeadlineIsKeptAndClassified(t *testing.T) {
 	}
 }
 
-func TestSplitVersion(t *testing.T) {
-	for _, row := range []struct {
-		text    string
-		version int
-		ok      bool
-	}{
-		{"vault:v1:abc", 1, true},
-		{"vault:v120:a:b", 120, true},
-		{"vault:v0:abc", 0, false},
-		{"vault:v01:abc", 0, false},
-		{"vault:v-1:abc", 0, false},
-		{"vault:v1234567890:abc", 0, false},
-		{"vault:v:abc", 0, false},
-		{"vault:v1:", 0, false},
-		{"vault:v1", 0, false},
-		{"", 0, false},
-		{"v1:abc", 0, false},
-	} {
-		version, _, ok := splitVersion([]byte(row.text))
-		if version != row.version && row.ok || ok != row.ok {
-			t.Errorf("%q: version %d, %v, want %d, %v", row.text, version, ok, row.version, row.ok)
-		}
-	}
-}
-
 // FuzzAnswers throws whatever a server could send at all that reads answers:
 // nothing may panic, and no failure may be taken for a refusal of the key
 // unless Vault's own words are in it.
@@ -413,7 +388,6 @@ func FuzzAnswers(f *testing.F) {
 		}
 		_, _ = parseAuth(a, "log in")
 		_, _ = parseBatch(a.data, 1)
-		_, _, _ = splitVersion(body)
 	})
 }
 

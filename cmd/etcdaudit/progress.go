@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // progress shows how far the reading is. It is silent where nobody looks: in a
@@ -12,7 +14,7 @@ import (
 type progress struct{ bar *progressbar.ProgressBar }
 
 func newProgress(w io.Writer, keys int64) progress {
-	if !isTerminal(w) || keys == 0 {
+	if !term.IsTerminal(w) || keys == 0 {
 		return progress{}
 	}
 	return progress{progressbar.NewOptions64(keys,

@@ -10,8 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"golang.org/x/term"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sealproof/sealproof/internal/term"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
@@ -146,10 +147,5 @@ func write(w io.Writer, r *auditv1.Report, output string, getenv func(string) st
 	if output == "json" {
 		return report.JSON(w, r)
 	}
-	return report.Table(w, r, isTerminal(w) && getenv("NO_COLOR") == "")
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return report.Table(w, r, bool(term.ColoursFor(w, getenv)))
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/internal/term"
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/vaultbackend"
@@ -87,7 +89,7 @@ func printResults(w io.Writer, results []doctor.Result, output string) error {
 	if output == "json" {
 		err = doctor.JSON(w, results)
 	} else {
-		err = doctor.Table(w, results, coloursFor(w).outcome)
+		err = doctor.Table(w, results, outcomePaint(term.ColoursFor(w, os.Getenv)))
 	}
 	if err != nil {
 		return fmt.Errorf("print results: %w", err)
@@ -98,13 +100,15 @@ func printResults(w io.Writer, results []doctor.Result, output string) error {
 	return nil
 }
 
-func (c colours) outcome(o doctor.Outcome, word string) string {
-	switch o {
-	case doctor.Pass:
-		return c.good(word)
-	case doctor.Fail:
-		return c.bad(word)
-	default:
-		return c.warn(word)
+func outcomePaint(c term.Colours) doctor.Paint {
+	return func(o doctor.Outcome, word string) string {
+		switch o {
+		case doctor.Pass:
+			return c.Good(word)
+		case doctor.Fail:
+			return c.Bad(word)
+		default:
+			return c.Warn(word)
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
-	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/internal/term"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -65,7 +65,7 @@ Exit status: 0 if no request failed, 1 if one did, or the rehearsal ended early,
 
 // confirm asks whoever sits at the terminal.
 func confirm(cmd *cobra.Command, path string, length time.Duration) error {
-	if !isTerminal(cmd.InOrStdin()) {
+	if !term.IsTerminal(cmd.InOrStdin()) {
 		return cli.Usage(errors.New("nobody is there to be asked whether the plugin may be cut off from Vault: say so with --yes"))
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "This cuts the plugin at %s off from Vault for %s. Requests that need Vault will fail.\nGo on? [y/N] ", path, rounded(length))
@@ -187,13 +187,13 @@ func (r rehearsal) write(w io.Writer) {
 		fmt.Fprintln(w, "  the API server asked for nothing")
 	}
 	for _, q := range r.last.GetRequests() {
-		fmt.Fprintf(w, "  %-8s %d served, %d failed\n", doctor.Printable(q.GetMethod()), q.GetServed(), q.GetFailed())
+		fmt.Fprintf(w, "  %-8s %d served, %d failed\n", term.Printable(q.GetMethod()), q.GetServed(), q.GetFailed())
 		for _, reason := range q.GetReasons() {
-			fmt.Fprintf(w, "           failed: %s\n", doctor.Printable(reason))
+			fmt.Fprintf(w, "           failed: %s\n", term.Printable(reason))
 		}
 	}
 	if s := r.last.GetServing(); !s.GetOk() {
-		fmt.Fprintf(w, "  at the end the plugin did not serve: %s\n", doctor.Printable(s.GetReason()))
+		fmt.Fprintf(w, "  at the end the plugin did not serve: %s\n", term.Printable(s.GetReason()))
 	}
 	if r.last.GetCouldLast() != nil {
 		fmt.Fprintf(w, "It could have gone on for another %s.\n", span(r.last.GetCouldLast()))
@@ -234,7 +234,7 @@ type progress struct {
 	last string
 }
 
-func progressFor(w io.Writer) *progress { return &progress{w: w, live: isTerminal(w)} }
+func progressFor(w io.Writer) *progress { return &progress{w: w, live: term.IsTerminal(w)} }
 
 func (p *progress) show(m *pluginv1.RehearseResponse) {
 	if p.live {
@@ -263,14 +263,14 @@ func progressLine(m *pluginv1.RehearseResponse, counts bool) string {
 	if s := m.GetServing(); s.GetOk() {
 		text += ", serving"
 	} else {
-		text += ", NOT serving: " + doctor.Printable(s.GetReason())
+		text += ", NOT serving: " + term.Printable(s.GetReason())
 	}
 	for _, q := range m.GetRequests() {
 		if counts {
-			text += fmt.Sprintf(", %s %d", doctor.Printable(q.GetMethod()), q.GetServed())
+			text += fmt.Sprintf(", %s %d", term.Printable(q.GetMethod()), q.GetServed())
 		}
 		if q.GetFailed() > 0 {
-			text += fmt.Sprintf(", %s %d FAILED", doctor.Printable(q.GetMethod()), q.GetFailed())
+			text += fmt.Sprintf(", %s %d FAILED", term.Printable(q.GetMethod()), q.GetFailed())
 		}
 	}
 	return text

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -14,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
-	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/internal/term"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -88,7 +89,7 @@ func printStatus(w io.Writer, info *pluginv1.GetInfoResponse, output string) err
 		text = append(text, '\n')
 	} else {
 		var b strings.Builder
-		statusView{info: info, now: time.Now(), colours: coloursFor(w)}.write(&b)
+		statusView{info: info, now: time.Now(), colours: term.ColoursFor(w, os.Getenv)}.write(&b)
 		text = []byte(b.String())
 	}
 	_, err := w.Write(text)
@@ -99,7 +100,7 @@ func printStatus(w io.Writer, info *pluginv1.GetInfoResponse, output string) err
 type statusView struct {
 	info    *pluginv1.GetInfoResponse
 	now     time.Time // this node's clock
-	colours colours
+	colours term.Colours
 }
 
 func (v statusView) write(w io.Writer) {
@@ -115,7 +116,7 @@ func (v statusView) write(w io.Writer) {
 	row("token", "%s", v.token())
 	row("kept across restarts", "%s", v.kept())
 	if r := v.info.GetRehearsal(); r.GetActive() {
-		row("rehearsal", "%s", v.colours.warn("cut off from Vault on purpose, for another "+span(r.GetLeft())))
+		row("rehearsal", "%s", v.colours.Warn("cut off from Vault on purpose, for another "+span(r.GetLeft())))
 	}
 	row("plugin", "%s, commit %s, %s, started %s", v.info.GetBuild().GetVersion(), v.info.GetBuild().GetCommit(),
 		v.info.GetBuild().GetGo(), v.info.GetStarted().AsTime().Format(time.RFC3339))
@@ -128,7 +129,7 @@ func (v statusView) write(w io.Writer) {
 	}
 	for _, key := range v.info.GetKeys() {
 		for _, h := range key.GetHazards() {
-			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.warn("HAZARD"), doctor.Printable(h.GetName()), keyPath(key), doctor.Printable(h.GetText()))
+			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.Warn("HAZARD"), term.Printable(h.GetName()), keyPath(key), term.Printable(h.GetText()))
 		}
 	}
 	v.without(w)
@@ -138,13 +139,13 @@ func (v statusView) serving() string {
 	s := v.info.GetServing()
 	switch {
 	case !s.GetOk():
-		return v.colours.bad("NO") + ": " + doctor.Printable(s.GetReason())
+		return v.colours.Bad("NO") + ": " + term.Printable(s.GetReason())
 	case !s.GetWritable():
-		return v.colours.warn("reads only") + ", key_id " + s.GetKeyId() + ": " + doctor.Printable(s.GetReason())
+		return v.colours.Warn("reads only") + ", key_id " + s.GetKeyId() + ": " + term.Printable(s.GetReason())
 	case servesRefused(v.info):
-		return v.colours.warn("yes, although Vault refuses the key") + ", key_id " + s.GetKeyId()
+		return v.colours.Warn("yes, although Vault refuses the key") + ", key_id " + s.GetKeyId()
 	default:
-		return v.colours.good("yes") + ", key_id " + s.GetKeyId()
+		return v.colours.Good("yes") + ", key_id " + s.GetKeyId()
 	}
 }
 
@@ -169,7 +170,7 @@ func (v statusView) key(row func(name, format string, args ...any), key *pluginv
 	case key.GetSource() != "vault":
 		row("  writes with", "nothing: it only decrypts")
 	default:
-		row("  writes with", "%s", v.colours.bad("nothing"))
+		row("  writes with", "%s", v.colours.Bad("nothing"))
 	}
 	if key.GetNextVersion() != 0 {
 		row("  will write with", "version %d from %s on (Vault's clock; %s)", key.GetNextVersion(),
@@ -186,7 +187,7 @@ func (v statusView) until(key *pluginv1.Key) string {
 	left := promotes.Sub(v.now.Add(key.GetClockAhead().AsDuration()))
 	switch {
 	case left <= 0:
-		return v.colours.warn("overdue") + ": put off until a promotion-delay after Vault is seen again"
+		return v.colours.Warn("overdue") + ": put off until a promotion-delay after Vault is seen again"
 	case announced != nil && announced.AsTime().Before(promotes):
 		return "in " + rounded(left) + "; put off from " + announced.AsTime().Format(time.RFC3339) + " because Vault was not seen for a while"
 	default:
@@ -201,15 +202,15 @@ func (v statusView) probe(p *pluginv1.Probe) string {
 	}
 	switch p.GetState() {
 	case "ok":
-		return v.colours.good("ok") + ", " + good
+		return v.colours.Good("ok") + ", " + good
 	case "not yet", "":
-		return v.colours.warn("not asked yet")
+		return v.colours.Warn("not asked yet")
 	default:
-		text := v.colours.bad(doctor.Printable(p.GetState()))
+		text := v.colours.Bad(term.Printable(p.GetState()))
 		if p.GetFailing() != nil {
 			text += " for " + span(p.GetFailing())
 		}
-		return text + ": " + doctor.Printable(p.GetReason()) + "; " + good
+		return text + ": " + term.Printable(p.GetReason()) + "; " + good
 	}
 }
 
@@ -225,7 +226,7 @@ func (v statusView) token() string {
 	if left := t.GetExpires().AsTime().Sub(v.now); left > 0 {
 		text += ", in " + rounded(left)
 	} else {
-		text += ", " + v.colours.warn("which has passed")
+		text += ", " + v.colours.Warn("which has passed")
 	}
 	if t.GetProlongable() {
 		return text + "; it will be renewed before"
@@ -255,7 +256,7 @@ func (v statusView) without(w io.Writer) {
 		}
 	}
 	if header != "" {
-		fmt.Fprintln(t, "\nIf Vault died now, this node could open "+v.colours.bad("nothing")+".")
+		fmt.Fprintln(t, "\nIf Vault died now, this node could open "+v.colours.Bad("nothing")+".")
 	}
 	_ = t.Flush() // into memory
 	if seeds := v.info.GetHeld().GetOpenedSeeds(); seeds > 0 {
@@ -281,27 +282,27 @@ func created(v *pluginv1.Version) string {
 func (v statusView) opens(version *pluginv1.Version) string {
 	switch {
 	case version.GetWithheld():
-		return v.colours.bad("no") + ": withheld; it can be saved for another " + span(version.GetWithheldLeft())
+		return v.colours.Bad("no") + ": withheld; it can be saved for another " + span(version.GetWithheldLeft())
 	case version.GetRefused() && version.GetOpensWithoutVault():
-		return v.colours.warn("yes") + ", although Vault refuses it, for " + span(version.GetLeaseLeft())
+		return v.colours.Warn("yes") + ", although Vault refuses it, for " + span(version.GetLeaseLeft())
 	case version.GetRefused():
-		return v.colours.bad("no") + ": Vault refuses this version"
+		return v.colours.Bad("no") + ": Vault refuses this version"
 	case !version.GetOpensWithoutVault():
-		return v.colours.warn("no") + ": no local KEK is held"
+		return v.colours.Warn("no") + ": no local KEK is held"
 	case version.GetUnconfirmed() != "":
-		return v.colours.warn("yes") + ", for " + span(version.GetLeaseLeft()) + ", which Vault does not prolong: " + doctor.Printable(version.GetUnconfirmed())
+		return v.colours.Warn("yes") + ", for " + span(version.GetLeaseLeft()) + ", which Vault does not prolong: " + term.Printable(version.GetUnconfirmed())
 	default:
-		return v.colours.good("yes") + ", for " + span(version.GetLeaseLeft())
+		return v.colours.Good("yes") + ", for " + span(version.GetLeaseLeft())
 	}
 }
 
-func keyPath(key *pluginv1.Key) string { return doctor.Printable(key.GetMount() + "/" + key.GetName()) }
+func keyPath(key *pluginv1.Key) string { return term.Printable(key.GetMount() + "/" + key.GetName()) }
 
 func orUnknown(text string) string {
 	if text == "" {
 		return "not known yet"
 	}
-	return doctor.Printable(text)
+	return term.Printable(text)
 }
 
 func span(d *durationpb.Duration) string { return rounded(d.AsDuration()) }

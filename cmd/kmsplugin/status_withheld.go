@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/internal/term"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -18,13 +18,13 @@ func (v statusView) withheld(w io.Writer, key *pluginv1.Key) {
 	}
 	if !held.GetWholeKey() {
 		// Vault has the version still: nothing is lost, and nothing is urgent.
-		fmt.Fprintf(w, "\n%s %s, a version, for %s: %s\n  %s\n", v.colours.warn(title), keyPath(key), span(held.GetSince()), doctor.Printable(held.GetReason()), use)
+		fmt.Fprintf(w, "\n%s %s, a version, for %s: %s\n  %s\n", v.colours.Warn(title), keyPath(key), span(held.GetSince()), term.Printable(held.GetReason()), use)
 		fmt.Fprintln(w, "  Does something still need it? Lower the minimum in Vault: it is served again at once.")
 		return
 	}
-	fmt.Fprintf(w, "\n%s %s, for %s: %s\n  %s\n", v.colours.bad(title), keyPath(key), span(held.GetSince()), doctor.Printable(held.GetReason()), use)
+	fmt.Fprintf(w, "\n%s %s, for %s: %s\n  %s\n", v.colours.Bad(title), keyPath(key), span(held.GetSince()), term.Printable(held.GetReason()), use)
 	if held.GetLeft() != nil {
-		fmt.Fprintf(w, "  The data is LOST in %s, unless Vault opens the key again or the data is sealed with another\n  key before.\n", v.colours.bad(span(held.GetLeft())))
+		fmt.Fprintf(w, "  The data is LOST in %s, unless Vault opens the key again or the data is sealed with another\n  key before.\n", v.colours.Bad(span(held.GetLeft())))
 	}
 	fmt.Fprintf(w, "  - %s\n", v.restartAdvice())
 	fmt.Fprint(w, `  - Is the refusal a mistake? Undo it in Vault: this very key is served again at once, a new

@@ -7,19 +7,18 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"os"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/sealproof/sealproof/internal/term"
+
 	"github.com/sealproof/sealproof/cmd/internal/cli"
-	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -90,7 +89,7 @@ func explain(path string, err error) error {
 	case s.Code() == codes.DeadlineExceeded:
 		return fmt.Errorf("the plugin at %s accepts connections but does not answer within %v", path, askTimeout)
 	default:
-		return fmt.Errorf("the plugin at %s answers %s: %s", path, s.Code(), doctor.Printable(s.Message()))
+		return fmt.Errorf("the plugin at %s answers %s: %s", path, s.Code(), term.Printable(s.Message()))
 	}
 }
 
@@ -104,29 +103,3 @@ func getInfo(ctx context.Context, plugin pluginv1.PluginServiceClient, path stri
 	}
 	return info, nil
 }
-
-// isTerminal reports whether somebody sits in front of a stream.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// colours paints words; the zero value leaves them as they are.
-type colours bool
-
-// coloursFor paints for a terminal only, and not where NO_COLOR asks for none
-// (https://no-color.org).
-func coloursFor(w io.Writer) colours {
-	return colours(isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
-}
-
-func (c colours) paint(code, text string) string {
-	if !c || text == "" {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
-
-func (c colours) good(text string) string { return c.paint("32", text) }
-func (c colours) warn(text string) string { return c.paint("33", text) }
-func (c colours) bad(text string) string  { return c.paint("31;1", text) }

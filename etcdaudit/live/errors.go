@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/sealproof/sealproof/etcdaudit/printable"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Kind says why etcd could not be read.
@@ -78,7 +78,7 @@ func (e *Error) cause() string {
 	if e.Kind == BadConfig {
 		return e.Err.Error() // our own words, a line for each mistake
 	}
-	return printable.Text(e.Err.Error())
+	return term.Printable(e.Err.Error())
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -29,7 +29,7 @@ func notEvaluated(scope *auditv1.Scope, in rules.Input) []*auditv1.Layer {
 	}
 	layers = append(layers, layer("snapshots and backups", "a copy keeps what was plaintext when it was taken, free pages included"))
 
-	switch elsewhere := "keys outside " + printable.Text(in.Inventory.Prefix) + "/"; {
+	switch elsewhere := "keys outside " + term.Printable(in.Inventory.Prefix) + "/"; {
 	case in.Inventory.Outside > 0:
 		layers = append(layers, layer(elsewhere, fmt.Sprintf("%d in this etcd, of another program or another API server: scan their prefix as well (--prefix)", in.Inventory.Outside)))
 	case in.Inventory.Outside < 0 && scope.StandIn != "":
@@ -40,7 +40,7 @@ func notEvaluated(scope *auditv1.Scope, in rules.Input) []*auditv1.Layer {
 	var foreign []string
 	for _, r := range in.Inventory.Resources() {
 		if r.Foreign {
-			foreign = append(foreign, fmt.Sprintf("%s (%s)", printable.Text(r.String()), r.Server))
+			foreign = append(foreign, fmt.Sprintf("%s (%s)", term.Printable(r.String()), r.Server))
 		}
 	}
 	if len(foreign) > 0 {

@@ -11,9 +11,9 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -69,7 +69,7 @@ func resources(in rules.Input) []*auditv1.Resource {
 	var list []*auditv1.Resource
 	for _, r := range in.Inventory.Resources() {
 		out := &auditv1.Resource{
-			Resource: printable.Text(r.String()), Values: rules.Count(r.Values), Plaintext: rules.Count(r.Plaintext),
+			Resource: term.Printable(r.String()), Values: rules.Count(r.Values), Plaintext: rules.Count(r.Plaintext),
 			Encrypted: rules.Count(r.Encrypted), Malformed: rules.Count(r.Malformed), Unknown: rules.Count(r.Unknown),
 		}
 		for _, c := range r.Groups() {
@@ -87,8 +87,8 @@ func resources(in rules.Input) []*auditv1.Resource {
 
 func group(c *inventory.Count) *auditv1.Group {
 	g := &auditv1.Group{
-		Values: rules.Count(c.Values), Format: c.Format.String(), Name: printable.Text(c.Name), KeyId: printable.Text(c.KeyID),
-		VaultKeyVersion: c.VaultVersion, Cluster: printable.Text(c.Cluster), Rest: c.Rest,
+		Values: rules.Count(c.Values), Format: c.Format.String(), Name: term.Printable(c.Name), KeyId: term.Printable(c.KeyID),
+		VaultKeyVersion: c.VaultVersion, Cluster: term.Printable(c.Cluster), Rest: c.Rest,
 		Standing: c.Standing.String(), Opened: c.Opened,
 	}
 	if c.Problem != storedvalue.NoProblem {

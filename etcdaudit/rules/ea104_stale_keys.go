@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -49,7 +49,7 @@ func staleKeys() Rule {
 
 // writtenWith is the key of a KMS v2 value, as it shows it.
 func writtenWith(c *inventory.Count) string {
-	key := "key_id " + printable.Text(c.KeyID)
+	key := "key_id " + term.Printable(c.KeyID)
 	if c.VaultVersion > 0 {
 		key += fmt.Sprintf(" (Vault key version %d)", c.VaultVersion)
 	}
@@ -71,17 +71,17 @@ func References(in Input) map[string]inventory.Reference {
 func describe(refs map[string]inventory.Reference, named bool) string {
 	if named {
 		for _, ref := range refs {
-			return fmt.Sprintf("compared with key_id %s, as given", printable.Text(ref.KeyID))
+			return fmt.Sprintf("compared with key_id %s, as given", term.Printable(ref.KeyID))
 		}
 	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		part := fmt.Sprintf("provider %s: key_id %s", printable.Text(name), printable.Text(refs[name].KeyID))
+		part := fmt.Sprintf("provider %s: key_id %s", term.Printable(name), term.Printable(refs[name].KeyID))
 		if v := refs[name].VaultVersion; v > 0 {
 			part += fmt.Sprintf(" (Vault key version %d)", v)
 		}
 		if last := refs[name].WrittenLast; last != "" {
-			part += fmt.Sprintf(", although key_id %s was written last: if that is the current key, name it with --current-key-id", printable.Text(last))
+			part += fmt.Sprintf(", although key_id %s was written last: if that is the current key, name it with --current-key-id", term.Printable(last))
 		}
 		parts = append(parts, part)
 	}

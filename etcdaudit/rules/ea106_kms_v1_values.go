@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -24,7 +24,7 @@ func kmsV1Values() Rule {
 				return o
 			}
 			f := find(in, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {
-				return printable.Text(c.Name), c.Format == storedvalue.KMSv1
+				return term.Printable(c.Name), c.Format == storedvalue.KMSv1
 			})
 			if f.values == 0 {
 				return pass("no value is of a KMS v1 provider")

@@ -3,8 +3,8 @@ package rules
 import (
 	"fmt"
 
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -22,11 +22,11 @@ func secretsConfigured() Rule {
 			rule, _ := in.Inventory.Config.For(storedvalue.ResourceOf("secrets"))
 			switch {
 			case rule.Encrypts():
-				return pass(fmt.Sprintf("new Secrets are written by %s (entry %s)", printable.Text(rule.Providers[0].String()), printable.Text(rule.Entry)))
+				return pass(fmt.Sprintf("new Secrets are written by %s (entry %s)", term.Printable(rule.Providers[0].String()), term.Printable(rule.Entry)))
 			case rule.Entry == "":
 				return Outcome{Status: auditv1.Status_STATUS_FAIL, Summary: "no entry names Secrets: new ones are written as plaintext"}
 			default:
-				return Outcome{Status: auditv1.Status_STATUS_FAIL, Summary: fmt.Sprintf("identity stands first (entry %s): new Secrets are written as plaintext", printable.Text(rule.Entry))}
+				return Outcome{Status: auditv1.Status_STATUS_FAIL, Summary: fmt.Sprintf("identity stands first (entry %s): new Secrets are written as plaintext", term.Printable(rule.Entry))}
 			}
 		},
 	}

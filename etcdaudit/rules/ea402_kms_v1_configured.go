@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -23,7 +23,7 @@ func kmsV1Configured() Rule {
 					if p.Format != storedvalue.KMSv1 {
 						continue
 					}
-					named := fmt.Sprintf("%s by %s", printable.Text(rule.Entry), printable.Text(p.Names[0]))
+					named := fmt.Sprintf("%s by %s", term.Printable(rule.Entry), term.Printable(p.Names[0]))
 					if i == 0 {
 						writes = append(writes, named)
 					} else {

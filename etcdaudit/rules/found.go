@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -31,14 +31,14 @@ func find(in Input, about func(*inventory.Resource, *inventory.Count) (detail st
 			n += c.Values
 			for _, o := range c.Objects {
 				f.objects = append(f.objects, &auditv1.Object{
-					Resource: printable.Text(o.Resource), Namespace: printable.Text(o.Namespace), Name: printable.Text(o.Name), Detail: detail,
+					Resource: term.Printable(o.Resource), Namespace: term.Printable(o.Namespace), Name: term.Printable(o.Name), Detail: detail,
 				})
 			}
 		}
 		if n > 0 {
 			f.values += n
 			f.resources = append(f.resources, r)
-			f.per = append(f.per, fmt.Sprintf("%s (%d of %d)", printable.Text(r.String()), n, r.Values))
+			f.per = append(f.per, fmt.Sprintf("%s (%d of %d)", term.Printable(r.String()), n, r.Values))
 		}
 	}
 	// The objects of a resource stand there by group, and not in the order of

@@ -5,8 +5,8 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // remedy is what to do about a finding in these resources. It asks for nothing
@@ -16,7 +16,7 @@ import (
 func (r Rule) remedy(inv *inventory.Inventory, resources []*inventory.Resource) string {
 	var withoutIdentity, blocked, unknown, undefined []string
 	for _, res := range resources {
-		name := printable.Text(res.String())
+		name := term.Printable(res.String())
 		switch inv.ServedBy(res) {
 		case inventory.Unknown:
 			unknown = append(unknown, name)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/printable"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -47,7 +47,7 @@ func standingCheck(status auditv1.Status, clean func(Input) string, summary stri
 func standsSo(c *inventory.Count) string {
 	shown := c.Format.String()
 	if c.Name != "" {
-		shown += " " + printable.Text(c.Name)
+		shown += " " + term.Printable(c.Name)
 	}
 	return shown + ", " + c.Standing.String()
 }
@@ -65,7 +65,7 @@ func unjudged(in Input) string {
 			continue
 		}
 		if !r.Ruled {
-			unknown = append(unknown, printable.Text(r.String()))
+			unknown = append(unknown, term.Printable(r.String()))
 			continue
 		}
 		for _, c := range r.Groups() {
@@ -102,7 +102,7 @@ func mixed(r *inventory.Resource) string {
 func foreign(in Input) (names []string) {
 	for _, r := range in.Inventory.Resources() {
 		if r.Foreign {
-			names = append(names, printable.Text(r.String()))
+			names = append(names, term.Printable(r.String()))
 		}
 	}
 	return names

@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sealproof/sealproof/internal/transit"
 )
 
 // Limits of a KMS v2 EncryptedObject, in bytes
@@ -92,10 +94,10 @@ func decodeObject(v *Value) (seen annotationsSeen, ok bool) {
 			seen.size += len(key) + len(value)
 			seen.invalid = seen.invalid || !qualifiedName(key)
 			switch string(key) {
-			case annotationKEK:
+			case transit.AnnotationKEK:
 				v.kek, v.hasKEK = value, true
-			case annotationCluster:
-				v.cluster, v.hasCluster = value, len(value) <= maxCluster
+			case transit.AnnotationCluster:
+				v.cluster, v.hasCluster = value, len(value) <= transit.MaxCluster
 			}
 		case fieldDEKSourceType:
 			v.DEKSourceType = DEKSourceType(int32(number)) //nolint:gosec // protobuf enums keep the low 32 bits

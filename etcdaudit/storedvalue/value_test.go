@@ -192,8 +192,8 @@ func TestVaultKeyVersionIsReadOnlyFromWhatVaultWrites(t *testing.T) {
 		ok      bool
 	}{
 		{"vault:v1:abc", 1, true},
-		{"vault:v4294967295:abc", 4294967295, true},
-		{"vault:v4294967296:abc", 0, false},
+		{"vault:v2147483647:abc", 2147483647, true},
+		{"vault:v2147483648:abc", 0, false},
 		{"vault:v99999999999999999999999999:abc", 0, false},
 		{"vault:v0:abc", 0, false},
 		{"vault:v01:abc", 0, false},

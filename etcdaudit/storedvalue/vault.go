@@ -1,12 +1,6 @@
 package storedvalue
 
-import "math"
-
-// The annotations of this project's plugin (docs/formats.md).
-const (
-	annotationKEK     = "kek.sealproof"
-	annotationCluster = "cluster.sealproof"
-)
+import "github.com/sealproof/sealproof/internal/transit"
 
 // What the plugin's local envelope looks like (docs/formats.md): a version
 // byte, the local key's fingerprint, a nonce, the sealed seed and its tag.
@@ -14,8 +8,6 @@ const (
 	localEnvelopeVersion  = 1
 	localEnvelopeOverhead = 1 + 8 + gcmNonce + gcmTag
 	maxLocalSeed          = 512 // the API server's seeds have 32 bytes
-
-	maxCluster = 63 // bytes of a cluster identity; anything longer is not ours
 )
 
 // Envelope says which KMS plugin's form a DEK source has.
@@ -51,15 +43,15 @@ func (e Envelope) String() string {
 
 // Envelope returns the form of the value's DEK source.
 func (v Value) Envelope() Envelope {
-	_, transit := transitVersion(v.DEKSource)
+	_, direct := transit.Version(v.DEKSource)
 	switch {
 	case v.hasKEK:
-		if _, ok := transitVersion(v.kek); ok && v.hasCluster && localEnvelope(v.DEKSource) {
+		if _, ok := transit.Version(v.kek); ok && v.hasCluster && localEnvelope(v.DEKSource) {
 			return EnvelopeSealproofLocal
 		}
-	case transit && v.hasCluster:
+	case direct && v.hasCluster:
 		return EnvelopeSealproofVault
-	case transit:
+	case direct:
 		return EnvelopeTransit
 	}
 	return EnvelopeOther
@@ -84,30 +76,9 @@ func (v Value) Cluster() ([]byte, bool) {
 // local KEK where there is one, else that of the source. It holds for any
 // plugin that stores Transit's ciphertext as it is, and for KMS v1 as well.
 func (v Value) VaultKeyVersion() (version uint32, ok bool) {
-	if version, ok = transitVersion(v.kek); ok {
-		return version, true
+	n, ok := transit.Version(v.kek)
+	if !ok {
+		n, ok = transit.Version(v.DEKSource)
 	}
-	return transitVersion(v.DEKSource)
-}
-
-// transitVersion reads the version out of "vault:vN:...". Vault writes N in
-// decimal without leading zeros, from 1.
-func transitVersion(ciphertext []byte) (uint32, bool) {
-	const prefix = "vault:v"
-	if !hasPrefix(ciphertext, prefix) {
-		return 0, false
-	}
-	var version uint64
-	for i, c := range ciphertext[len(prefix):] {
-		switch {
-		case c == ':' && version > 0:
-			return uint32(version), true
-		case c < '0' || c > '9' || (i == 0 && c == '0'):
-			return 0, false
-		}
-		if version = version*10 + uint64(c-'0'); version > math.MaxUint32 {
-			return 0, false
-		}
-	}
-	return 0, false
+	return uint32(n), ok //nolint:gosec // at most transit.MaxVersion
 }

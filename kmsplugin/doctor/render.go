@@ -6,7 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"unicode"
+
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Paint puts an outcome's word into a colour; it returns it as it is where
@@ -31,7 +32,7 @@ func Table(w io.Writer, results []Result, paint Paint) error {
 		word := strings.ToUpper(string(r.Outcome))
 		fmt.Fprintf(&b, "%s%*s  %s", paint(r.Outcome, word), len(NotEvaluated)-len(word), "", line)
 		if r.Outcome != Pass {
-			fmt.Fprintf(&b, "%*swhy: %s\n%*sdo:  %s\n", indent, "", Printable(r.Why), indent, "", Printable(r.Do))
+			fmt.Fprintf(&b, "%*swhy: %s\n%*sdo:  %s\n", indent, "", term.Printable(r.Why), indent, "", term.Printable(r.Do))
 		}
 		i++
 	}
@@ -47,7 +48,7 @@ func oneLine(title, subject, found string) string {
 	if subject != "" {
 		title += ", " + subject
 	}
-	return Printable(title + ": " + found)
+	return term.Printable(title + ": " + found)
 }
 
 func summary(results []Result) string {
@@ -68,15 +69,4 @@ func JSON(w io.Writer, results []Result) error {
 		Results []Result `json:"results"`
 		Status  int      `json:"status"`
 	}{results, ExitStatus(results)})
-}
-
-// Printable keeps what another system says from steering the terminal, and on
-// one line.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
 }

@@ -1,6 +1,10 @@
 package seal
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/internal/transit"
+)
 
 // The three that an API server waits for, or that a start with many key versions
 // repeats. Run with and without GOEXPERIMENT=runtimesecret: see docs/memory.md.
@@ -13,7 +17,7 @@ func BenchmarkLocalKEK(b *testing.B) {
 		b.Fatal(err)
 	}
 	sealed, err := Parse(binding.KeyID, k.Seal(binding, wrapped, seed),
-		map[string][]byte{AnnotationCluster: []byte(binding.Cluster), AnnotationKEK: wrapped})
+		map[string][]byte{transit.AnnotationCluster: []byte(binding.Cluster), transit.AnnotationKEK: wrapped})
 	if err != nil {
 		b.Fatal(err)
 	}

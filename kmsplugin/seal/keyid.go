@@ -7,8 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/sealproof/sealproof/internal/transit"
 )
 
 // keyIDHashSize is what is kept of the hash, in bytes: the id is stored with
@@ -26,31 +27,10 @@ func KeyID(mount, name string, version int, created time.Time) string {
 	return fmt.Sprintf("v%d.%s", version, hex.EncodeToString(sum[:keyIDHashSize]))
 }
 
-// vaultPrefix begins every Transit ciphertext: "vault:v3:".
-const vaultPrefix = "vault:v"
-
-// VaultVersion returns the key version that a Transit ciphertext names, and
-// false if it is none.
-func VaultVersion(ciphertext []byte) (int, bool) {
-	rest, ok := strings.CutPrefix(string(ciphertext[:min(len(ciphertext), len(vaultPrefix)+11)]), vaultPrefix)
-	if !ok {
-		return 0, false
-	}
-	digits, _, ok := strings.Cut(rest, ":")
-	if !ok || digits == "" || digits[0] == '0' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 31)
-	if err != nil {
-		return 0, false
-	}
-	return int(n), true
-}
-
 // Unopenable returns random bytes in the form of a Transit ciphertext of a
 // version. No key opens them; that Vault tries tells that the version decrypts.
 func Unopenable(version int) []byte {
 	body := make([]byte, overhead+KEKSize)
 	rand.Read(body) // never fails: crypto/rand ends the process instead
-	return []byte(vaultPrefix + strconv.Itoa(version) + ":" + base64.StdEncoding.EncodeToString(body))
+	return transit.Join(version, base64.StdEncoding.EncodeToString(body))
 }

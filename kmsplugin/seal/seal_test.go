@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/internal/transit"
 )
 
 // vector is one entry of testdata/vectors.json, which was computed with other
@@ -87,7 +89,7 @@ func TestFormatsMatchTheirVectors(t *testing.T) {
 		if got := kek.Fingerprint(); hex.EncodeToString(got[:]) != v.Fingerprint {
 			t.Errorf("fingerprint: got %x, want %s", got, v.Fingerprint)
 		}
-		s, err := Parse(id, unhex(t, v.Ciphertext), map[string][]byte{AnnotationCluster: []byte(v.Cluster), AnnotationKEK: []byte(v.Wrapped)})
+		s, err := Parse(id, unhex(t, v.Ciphertext), map[string][]byte{transit.AnnotationCluster: []byte(v.Cluster), transit.AnnotationKEK: []byte(v.Wrapped)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +113,7 @@ func sealedSample(t *testing.T) (kek *LocalKEK, keyID string, ciphertext []byte,
 	b := Binding{Cluster: "prod", KeyID: KeyID("transit", "k8s", 3, time.Unix(1, 0))}
 	wrapped := []byte("vault:v3:abc")
 	ciphertext = kek.Seal(b, wrapped, bytes.Repeat([]byte{9}, 32))
-	return kek, b.KeyID, ciphertext, map[string][]byte{AnnotationCluster: []byte("prod"), AnnotationKEK: wrapped}
+	return kek, b.KeyID, ciphertext, map[string][]byte{transit.AnnotationCluster: []byte("prod"), transit.AnnotationKEK: wrapped}
 }
 
 func TestASealedSeedIsSmallAndNeverTheSameTwice(t *testing.T) {
@@ -159,10 +161,10 @@ func TestAnySingleChangeIsRefused(t *testing.T) {
 	if err := open(keyID+"0", ciphertext, annotations); !errors.Is(err, ErrAuthentication) {
 		t.Errorf("other key_id: got %v", err)
 	}
-	if err := open(keyID, ciphertext, map[string][]byte{AnnotationCluster: []byte("test"), AnnotationKEK: annotations[AnnotationKEK]}); !errors.Is(err, ErrAuthentication) {
+	if err := open(keyID, ciphertext, map[string][]byte{transit.AnnotationCluster: []byte("test"), transit.AnnotationKEK: annotations[transit.AnnotationKEK]}); !errors.Is(err, ErrAuthentication) {
 		t.Errorf("other cluster: got %v", err)
 	}
-	if err := open(keyID, ciphertext, map[string][]byte{AnnotationCluster: []byte("prod"), AnnotationKEK: []byte("vault:v3:abd")}); !errors.Is(err, ErrAuthentication) {
+	if err := open(keyID, ciphertext, map[string][]byte{transit.AnnotationCluster: []byte("prod"), transit.AnnotationKEK: []byte("vault:v3:abd")}); !errors.Is(err, ErrAuthentication) {
 		t.Errorf("other wrapped key: got %v", err)
 	}
 }
@@ -212,7 +214,7 @@ func TestKeyIDsDiffer(t *testing.T) {
 }
 
 func TestWhatIsMalformedIsNamed(t *testing.T) {
-	cluster := map[string][]byte{AnnotationCluster: []byte("prod")}
+	cluster := map[string][]byte{transit.AnnotationCluster: []byte("prod")}
 	local := append([]byte{formLocal}, bytes.Repeat([]byte{1}, 68)...)
 	for name, tc := range map[string]struct {
 		keyID       string
@@ -228,9 +230,9 @@ func TestWhatIsMalformedIsNamed(t *testing.T) {
 		"unknown form":              {"k", []byte{2, 3}, nil, "neither"},
 		"local without annotations": {"k", local, nil, "needs the annotations"},
 		"local without its KEK":     {"k", local, cluster, "needs the annotations"},
-		"local too short":           {"k", local[:20], map[string][]byte{AnnotationCluster: {}, AnnotationKEK: []byte("vault:v1:x")}, "too short"},
-		"local with a strange KEK":  {"k", local, map[string][]byte{AnnotationCluster: {}, AnnotationKEK: []byte("x")}, "no Transit ciphertext"},
-		"direct with a KEK":         {"k", []byte("vault:v1:x"), map[string][]byte{AnnotationCluster: {}, AnnotationKEK: []byte("vault:v1:x")}, "does not belong"},
+		"local too short":           {"k", local[:20], map[string][]byte{transit.AnnotationCluster: {}, transit.AnnotationKEK: []byte("vault:v1:x")}, "too short"},
+		"local with a strange KEK":  {"k", local, map[string][]byte{transit.AnnotationCluster: {}, transit.AnnotationKEK: []byte("x")}, "no Transit ciphertext"},
+		"direct with a KEK":         {"k", []byte("vault:v1:x"), map[string][]byte{transit.AnnotationCluster: {}, transit.AnnotationKEK: []byte("vault:v1:x")}, "does not belong"},
 		"version 0":                 {"k", []byte("vault:v0:x"), nil, "neither"},
 		"version with a sign":       {"k", []byte("vault:v+1:x"), nil, "neither"},
 		"version without end":       {"k", []byte("vault:v1"), nil, "neither"},
@@ -287,10 +289,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, keyID string, ciphertext, cluster, wrapped []byte, hasCluster, hasKEK bool) {
 		annotations := map[string][]byte{}
 		if hasCluster {
-			annotations[AnnotationCluster] = cluster
+			annotations[transit.AnnotationCluster] = cluster
 		}
 		if hasKEK {
-			annotations[AnnotationKEK] = wrapped
+			annotations[transit.AnnotationKEK] = wrapped
 		}
 		s, err := Parse(keyID, ciphertext, annotations)
 		if err != nil {

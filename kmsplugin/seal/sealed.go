@@ -4,15 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-)
 
-// Names of the annotations that are stored with every object: short, and of two
-// labels because the API server takes only qualified domain names.
-const (
-	// AnnotationCluster holds the cluster's identity.
-	AnnotationCluster = "cluster.sealproof"
-	// AnnotationKEK holds the local KEK as wrapped by Transit.
-	AnnotationKEK = "kek.sealproof"
+	"github.com/sealproof/sealproof/internal/transit"
 )
 
 // Limits of the KMS v2 API (k8s.io/apiserver .../envelope/kmsv2/envelope.go).
@@ -81,14 +74,14 @@ func Parse(keyID string, ciphertext []byte, annotations map[string][]byte) (Seal
 	if err := checkLimits(keyID, ciphertext, annotations); err != nil {
 		return Sealed{}, err
 	}
-	cluster, bound := annotations[AnnotationCluster]
-	wrapped, hasKEK := annotations[AnnotationKEK]
+	cluster, bound := annotations[transit.AnnotationCluster]
+	wrapped, hasKEK := annotations[transit.AnnotationKEK]
 	s := Sealed{Binding: Binding{Cluster: string(cluster), KeyID: keyID}}
 	var ok bool
 	switch {
 	case ciphertext[0] == formLocal:
 		if !bound || !hasKEK {
-			return Sealed{}, malformed("the ciphertext needs the annotations %s and %s, which are not both there", AnnotationCluster, AnnotationKEK)
+			return Sealed{}, malformed("the ciphertext needs the annotations %s and %s, which are not both there", transit.AnnotationCluster, transit.AnnotationKEK)
 		}
 		if len(ciphertext) < 1+FingerprintSize+overhead {
 			return Sealed{}, malformed("ciphertext of %d bytes is too short", len(ciphertext))
@@ -97,15 +90,15 @@ func Parse(keyID string, ciphertext []byte, annotations map[string][]byte) (Seal
 		s.Fingerprint = Fingerprint(ciphertext[1 : 1+FingerprintSize])
 		s.body = ciphertext[1+FingerprintSize:]
 		s.Wrapped = wrapped
-		if s.Version, ok = VaultVersion(wrapped); !ok {
-			return Sealed{}, malformed("annotation %s is no Transit ciphertext", AnnotationKEK)
+		if s.Version, ok = transit.Version(wrapped); !ok {
+			return Sealed{}, malformed("annotation %s is no Transit ciphertext", transit.AnnotationKEK)
 		}
 	default:
-		if s.Version, ok = VaultVersion(ciphertext); !ok {
+		if s.Version, ok = transit.Version(ciphertext); !ok {
 			return Sealed{}, malformed("the ciphertext is neither Sealproof's nor Transit's")
 		}
 		if hasKEK {
-			return Sealed{}, malformed("annotation %s does not belong to a ciphertext of Transit's", AnnotationKEK)
+			return Sealed{}, malformed("annotation %s does not belong to a ciphertext of Transit's", transit.AnnotationKEK)
 		}
 		s.Form = FormBare
 		if bound {

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/internal/filelock"
 )
 
 // Config describes a socket. The tags are the keys under which operators write it.
@@ -274,18 +276,12 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
+	if err := filelock.Lock(ctx, f); err != nil {
+		_ = f.Close()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("another plugin is starting or stopping on this socket, its lock %s is held: %w", path, ctx.Err())
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("another plugin is starting or stopping on this socket, its lock %s is held: %w", path, ctx.Err()), f.Close())
-		case <-time.After(10 * time.Millisecond):
-		}
+		return nil, err
 	}
+	return func() { _ = f.Close() }, nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/protobuf/proto"
@@ -103,7 +105,7 @@ func fill(b *testing.B, client *clientv3.Client) {
 		EncryptedData: body, KeyID: seal.KeyID("transit", keyName, 1, time.Unix(1_800_000_000, 0)),
 		EncryptedDEKSource:     append([]byte{1}, body[:68]...),
 		EncryptedDEKSourceType: kmstypes.EncryptedDEKSourceType_HKDF_SHA256_XNONCE_AES_GCM_SEED,
-		Annotations:            map[string][]byte{seal.AnnotationCluster: []byte(clusterName), seal.AnnotationKEK: []byte("vault:v1:" + strings.Repeat("A", 80))},
+		Annotations:            map[string][]byte{transit.AnnotationCluster: []byte(clusterName), transit.AnnotationKEK: []byte("vault:v1:" + strings.Repeat("A", 80))},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	kms "k8s.io/kms/apis/v2"
 
 	"github.com/sealproof/sealproof/kmsplugin/seal"
@@ -214,7 +216,7 @@ func (s *stack) localSeeds(b *testing.B, n int) []stored {
 			b.Fatal(err)
 		}
 		seeds[i] = newStored(bindings[i].KeyID, kek.Seal(bindings[i], wrapped, make([]byte, 32)), wrapped, aad[i],
-			map[string][]byte{seal.AnnotationCluster: []byte(clusterName), seal.AnnotationKEK: wrapped})
+			map[string][]byte{transit.AnnotationCluster: []byte(clusterName), transit.AnnotationKEK: wrapped})
 	}
 	return seeds
 }
@@ -231,7 +233,7 @@ func (s *stack) directSeeds(b *testing.B, n int) []stored {
 	}
 	seeds := make([]stored, n)
 	for i, wrapped := range s.wrap(b, keys, aad) {
-		seeds[i] = newStored(keyID(i), wrapped, wrapped, aad[i], map[string][]byte{seal.AnnotationCluster: []byte(clusterName)})
+		seeds[i] = newStored(keyID(i), wrapped, wrapped, aad[i], map[string][]byte{transit.AnnotationCluster: []byte(clusterName)})
 	}
 	return seeds
 }

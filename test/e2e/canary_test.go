@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	kms "k8s.io/kms/apis/v2"
 
@@ -181,8 +183,8 @@ func (s *stack) addKeys(found canaries, p *cluster.Plugin) {
 		}
 		found[name] = d.Plaintext
 
-		binding := seal.Binding{Cluster: string(e.Object.Annotations[seal.AnnotationCluster]), KeyID: e.Object.KeyID}
-		version, ok := seal.VaultVersion(e.Object.Annotations[seal.AnnotationKEK])
+		binding := seal.Binding{Cluster: string(e.Object.Annotations[transit.AnnotationCluster]), KeyID: e.Object.KeyID}
+		version, ok := transit.Version(e.Object.Annotations[transit.AnnotationKEK])
 		if !ok {
 			return fmt.Errorf("%s names no key version", kv.Key)
 		}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/sealproof/sealproof/internal/transit"
+
 	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
@@ -66,7 +68,7 @@ func receive() (k *seal.LocalKEK, err error) {
 // use seals and opens a seed as the API server has it done.
 func use(k *seal.LocalKEK, b seal.Binding) error {
 	const wrapped = "vault:v1:AAAA"
-	annotations := map[string][]byte{seal.AnnotationCluster: []byte(b.Cluster), seal.AnnotationKEK: []byte(wrapped)}
+	annotations := map[string][]byte{transit.AnnotationCluster: []byte(b.Cluster), transit.AnnotationKEK: []byte(wrapped)}
 	sealed, err := seal.Parse(b.KeyID, k.Seal(b, []byte(wrapped), make([]byte, 32)), annotations)
 	if err != nil {
 		return err

@@ -1,9 +1,9 @@
-package printable_test
+package term_test
 
 import (
 	"testing"
 
-	"github.com/sealproof/sealproof/etcdaudit/printable"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 func TestOnlyWhatIsPrintableIsShownAsItIs(t *testing.T) {
@@ -17,7 +17,7 @@ func TestOnlyWhatIsPrintableIsShownAsItIs(t *testing.T) {
 		"abc\u202edef":        `abc\u202edef`, // would be shown backwards
 		"a\u0085b\u2028c\x7f": `a\u0085b\u2028c\x7f`,
 	} {
-		if got := printable.Text(text); got != want {
+		if got := term.Printable(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}

@@ -1,0 +1,41 @@
+// Package term is how Sealproof's programs write to people: what is safe to show,
+// and colour only where a person looks. It never knows what a text means.
+package term
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// IsTerminal reports whether a stream is a terminal.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Colours paints words; the zero value leaves them as they are.
+type Colours bool
+
+// ColoursFor paints on a terminal only, and not where NO_COLOR asks for none
+// (https://no-color.org).
+func ColoursFor(w io.Writer, getenv func(string) string) Colours {
+	return Colours(IsTerminal(w) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb")
+}
+
+func (c Colours) paint(code, text string) string {
+	if !c || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Good paints what is as it should be: green.
+func (c Colours) Good(text string) string { return c.paint("32", text) }
+
+// Warn paints what needs attention: yellow.
+func (c Colours) Warn(text string) string { return c.paint("33", text) }
+
+// Bad paints what is wrong: red and bold.
+func (c Colours) Bad(text string) string { return c.paint("31;1", text) }
