@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/check"
+
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/components"
@@ -26,7 +28,7 @@ func diagnose(t *testing.T, in Inspection) (results []doctor.Result, complaints 
 			continue
 		}
 		results = append(results, r)
-		if text := r.ID + " " + string(r.Outcome); r.Outcome != doctor.Pass && !slices.Contains(complaints, text) {
+		if text := r.ID + " " + r.Outcome.String(); r.Outcome != check.Pass && !slices.Contains(complaints, text) {
 			complaints = append(complaints, text)
 		}
 	}
@@ -138,7 +140,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			}
 			said := row.says == ""
 			for _, r := range results {
-				if r.Outcome == doctor.Pass {
+				if r.Outcome == check.Pass {
 					continue
 				}
 				said = said || strings.Contains(r.Found, row.says)
@@ -169,7 +171,7 @@ func TestWhatConcernsAllOfVaultIsFound(t *testing.T) {
 		t.Helper()
 		results, _ := diagnose(t, in)
 		for _, r := range results {
-			if r.ID == id && string(r.Outcome) == outcome && strings.Contains(r.Found, says) {
+			if r.ID == id && r.Outcome.String() == outcome && strings.Contains(r.Found, says) {
 				return
 			}
 		}
@@ -254,10 +256,10 @@ func TestALoginThatLeadsToAClusterIsFound(t *testing.T) {
 	} {
 		results, _ := diagnose(t, row.in)
 		for _, r := range results {
-			if r.ID == "KD-404" && (string(r.Outcome) != row.want || !strings.Contains(r.Found, row.says)) {
+			if r.ID == "KD-404" && (r.Outcome.String() != row.want || !strings.Contains(r.Found, row.says)) {
 				t.Errorf("%s: %s, %s", row.name, r.Outcome, r.Found)
 			}
-			if r.ID == "KD-405" && row.in.Use.Config.Auth.Method == MethodJWT && r.Outcome != doctor.Pass {
+			if r.ID == "KD-405" && row.in.Use.Config.Auth.Method == MethodJWT && r.Outcome != check.Pass {
 				t.Errorf("%s: %s, %s", row.name, r.Outcome, r.Found)
 			}
 		}

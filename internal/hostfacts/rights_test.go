@@ -1,10 +1,14 @@
-package process
+package hostfacts
 
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestUserIDsAreTrustedOnlyWhereTheyMeanWhatTheySay(t *testing.T) {
@@ -46,25 +50,49 @@ func TestTheFirstClassThatAProcessBelongsToDecides(t *testing.T) {
 		"root's own, without a capability":         {Rights{}, 0o400, 0, 0, true},
 		"another's, for root without a capability": {Rights{}, 0o600, 990, 990, false},
 	} {
-		if got := tc.rights.May(0o4, tc.mode, tc.uid, tc.gid); got != tc.want {
+		if got := tc.rights.May(MayRead, Path{Mode: tc.mode, UID: tc.uid, GID: tc.gid}); got != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
 
 func TestRightsAreThoseOfTheProcess(t *testing.T) {
-	r := ParseRights("Name:\tx\nUid:\t1\t2\t3\t997\nGid:\t1\t2\t3\t996\nGroups:\t990 100 \nCapEff:\t0000000000000002\n")
-	if r.UID != 997 || !slices.Equal(r.GIDs, []int{996, 990, 100}) || !r.Unbound {
-		t.Errorf("%+v", r)
+	proc := t.TempDir()
+	status := func(pid int, text string) {
+		dir := filepath.Join(proc, strconv.Itoa(pid))
+		for _, err := range []error{os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "status"), []byte(text), 0o600)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	if r := ParseRights("Uid:\t0\t0\t0\t0\nCapEff:\t0000000000000001\n"); r.UID != 0 || r.Unbound {
-		t.Errorf("%+v", r)
+	status(7, "Name:\tx\nUid:\t1\t2\t3\t997\nGid:\t1\t2\t3\t996\nGroups:\t990 100 \nVmLck:\t     8 kB\nCapEff:\t0000000000000002\n")
+	status(8, "Name:\tx\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nCapEff:\t0000000000000001\n")
+	status(9, "Name:\txy\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
+	status(10, "Name:\tx\nUid:\tdamaged\n")
+	got, err := ProcessesNamed(proc, "x")
+	want := []Process{
+		{PID: 7, Rights: Rights{UID: 997, GIDs: []int{996, 990, 100}, Unbound: true}, LockedKB: 8, Root: filepath.Join(proc, "7/root")},
+		{PID: 8, Rights: Rights{GIDs: []int{0}}, Root: filepath.Join(proc, "8/root")},
+	}
+	slices.SortFunc(got, func(a, b Process) int { return a.PID - b.PID })
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
+	}
+}
+
+func TestThisProcessIsFound(t *testing.T) {
+	own, err := ReadProcess(Proc, os.Getpid())
+	if err != nil || own.UID != os.Geteuid() || !slices.Contains(own.GIDs, os.Getegid()) {
+		t.Errorf("%+v, %v", own, err)
 	}
 	if CheckUserIDs() != nil {
 		return // in a user namespace nothing can be told
 	}
-	own, err := OwnRights()
-	if err != nil || own.UID != os.Geteuid() || !slices.Contains(own.GIDs, os.Getegid()) {
-		t.Errorf("%+v, %v", own, err)
+	if rights, err := OwnRights(); err != nil || rights.UID != own.UID {
+		t.Errorf("%+v, %v", rights, err)
+	}
+	if _, err := ReadProcess(Proc, 1<<30); err == nil {
+		t.Error("a process that does not exist")
 	}
 }

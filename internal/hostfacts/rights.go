@@ -1,4 +1,4 @@
-package process
+package hostfacts
 
 import (
 	"errors"
@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Rights decide what a process may do with files.
@@ -23,46 +21,27 @@ type Rights struct {
 	Unbound bool
 }
 
-// May reports whether a file's permissions grant what want asks for, a bit of the
-// kind that "others" have (path_resolution(7)): those of the first class that the
-// process belongs to decide, even where a later one has more.
-func (r Rights) May(want, mode fs.FileMode, uid, gid int) bool {
-	switch {
+// The permissions that May is asked for, as bits of the kind that "others" have.
+const (
+	MayRead    fs.FileMode = 0o4
+	MayConnect fs.FileMode = 0o2 // unix(7): to connect to a socket takes write permission
+	MaySearch  fs.FileMode = 0o1 // to reach what is in a directory
+)
+
+// May reports whether the permissions of p grant what want asks for
+// (path_resolution(7)): those of the first class that the process belongs to
+// decide, even where a later class has more.
+func (r Rights) May(want fs.FileMode, p Path) bool {
+	switch mode := p.Mode.Perm(); {
 	case r.Unbound:
 		return true
-	case r.UID == uid:
+	case r.UID == p.UID:
 		return mode&(want<<6) != 0
-	case slices.Contains(r.GIDs, gid):
+	case slices.Contains(r.GIDs, p.GID):
 		return mode&(want<<3) != 0
 	default:
 		return mode&want != 0
 	}
-}
-
-// ParseRights reads the text of /proc/PID/status (proc(5)).
-func ParseRights(status string) (r Rights) {
-	const overrides = 1 << unix.CAP_DAC_OVERRIDE
-	for line := range strings.Lines(status) {
-		key, rest, _ := strings.Cut(line, ":")
-		values := strings.Fields(rest)
-		switch {
-		case key == "Uid" && len(values) == 4: // real, effective, saved, file system's
-			r.UID, _ = strconv.Atoi(values[3])
-		case key == "Gid" && len(values) == 4:
-			values = values[3:]
-			fallthrough
-		case key == "Groups":
-			for _, v := range values {
-				if gid, err := strconv.Atoi(v); err == nil {
-					r.GIDs = append(r.GIDs, gid)
-				}
-			}
-		case key == "CapEff" && len(values) == 1:
-			capabilities, _ := strconv.ParseUint(values[0], 16, 64)
-			r.Unbound = capabilities&overrides != 0
-		}
-	}
-	return r
 }
 
 // OwnRights returns those of this process. It fails where user ids are not what
@@ -71,16 +50,16 @@ func OwnRights() (Rights, error) {
 	if err := CheckUserIDs(); err != nil {
 		return Rights{}, err
 	}
-	status, err := os.ReadFile("/proc/self/status")
+	p, err := ReadProcess(Proc, os.Getpid())
 	if err != nil {
 		return Rights{}, fmt.Errorf("find out whose rights this process has: %w", err)
 	}
-	return ParseRights(string(status)), nil
+	return p.Rights, nil
 }
 
 // CheckUserIDs returns an error if this process runs in a user namespace: there
-// the kernel translates the ids of other namespaces, all of those that it does not
-// know to one and the same.
+// the kernel translates the ids of other namespaces, and all those that it does not
+// know to the same one.
 func CheckUserIDs() error {
 	uidMap, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
