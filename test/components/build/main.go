@@ -1,7 +1,7 @@
 // Command build compiles the programs that tests, demo and benchmarks run, and
 // prints where they are:
 //
-//	go run ./test/components/build [-clean] [all | NAME...]
+//	go run ./test/components/build [all | NAME...]
 //
 // Without a name it builds what `make test` and `make demo` need.
 package main
@@ -18,30 +18,29 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: build [all | NAME...]\nnames: %v\n", components.Names())
+	}
+	flag.Parse()
+	if err := run(flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: build [-clean] [all | NAME...]\nnames: %v\n", components.Names())
-		flag.PrintDefaults()
-	}
-	clean := flag.Bool("clean", false, "remove everything that was built, then stop")
-	flag.Parse()
-	if *clean {
-		dir, err := components.Clean()
-		if err == nil {
-			fmt.Println("removed the built components in", dir)
+	names := components.Default()
+	if len(args) == 1 && args[0] == "all" {
+		names = components.Names()
+	} else if len(args) > 0 {
+		names = nil
+		for _, arg := range args {
+			names = append(names, components.Name(arg))
 		}
-		return err
 	}
-
-	binaries, err := components.Build(ctx, os.Stderr, names(flag.Args())...)
+	binaries, err := components.Build(ctx, os.Stderr, names...)
 	if err != nil {
 		return err
 	}
@@ -51,18 +50,4 @@ func run() error {
 		}
 	}
 	return nil
-}
-
-func names(args []string) []components.Name {
-	switch {
-	case len(args) == 0:
-		return components.Default()
-	case len(args) == 1 && args[0] == "all":
-		return components.Names()
-	}
-	var list []components.Name
-	for _, arg := range args {
-		list = append(list, components.Name(arg))
-	}
-	return list
 }
