@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,26 +30,19 @@ func benchSteps() []step {
 // bench runs the benchmarks, keeps the figures, and compares them with the
 // last ones kept of another commit. With DOC=1 in the environment it writes
 // them into docs/performance.md as well.
-func bench(ctx context.Context, out io.Writer) (err error) {
+func bench(ctx context.Context, out io.Writer) error {
 	file := filepath.Join(benchDir, commitName(ctx)+".txt")
-	if err := os.MkdirAll(benchDir, 0o750); err != nil {
-		return fmt.Errorf("create the directory of benchmark results: %w", err)
-	}
-	// Only complete results get the final name.
-	temp, err := os.CreateTemp(benchDir, ".running-")
+	// The benchmarks append to it, in a directory of their own.
+	record, err := filepath.Abs(strings.TrimSuffix(file, ".txt") + ".jsonl")
 	if err != nil {
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
-	defer os.Remove(temp.Name())
-	defer temp.Close()
-
-	record, err := newRecord(strings.TrimSuffix(file, ".txt") + ".jsonl")
-	if err != nil {
-		return err
+	if err := errors.Join(os.MkdirAll(benchDir, 0o750), os.WriteFile(record, nil, 0o600)); err != nil {
+		return fmt.Errorf("keep benchmark results: %w", err)
 	}
-	both := &syncWriter{w: out}
+	var all bytes.Buffer
 	for _, args := range [][]string{
-		{"-bench=.", "-skip=^BenchmarkScenario", "-benchtime=2s", "-count=" + setting("COUNT", "3")},
+		{"-bench=.", "-skip=^BenchmarkScenario", "-benchtime=2s", "-count=" + cmp.Or(os.Getenv("COUNT"), "3")},
 		{"-bench=^BenchmarkScenario", "-benchtime=1x", "-v"}, // minutes each, so once
 	} {
 		var text strings.Builder
@@ -55,53 +50,32 @@ func bench(ctx context.Context, out io.Writer) (err error) {
 			env:  []string{"SEALPROOF_BENCH_RECORD=" + record},
 			args: append([]string{"go", "test", "-run=^$", "-timeout=60m", "./test/bench"}, args...),
 		}
-		if err := c.stream(ctx, io.MultiWriter(both, temp, &text), &dropDownloads{w: both}); err != nil {
+		if err := c.stream(ctx, io.MultiWriter(out, &all, &text)); err != nil {
 			return err
 		}
 		if !hasResults(text.String()) {
 			return errors.New("no benchmark was run")
 		}
 	}
-	if err := os.Rename(temp.Name(), file); err != nil {
+	if err := os.WriteFile(file, all.Bytes(), 0o600); err != nil { // only complete results
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
 	printf(out, "\nkept in %s\n", file)
 	if os.Getenv("DOC") != "" {
-		document := command{args: []string{"go", "run", "./test/bench/document", "-record", record}}
-		if err := document.stream(ctx, both, &dropDownloads{w: both}); err != nil {
+		if err := (command{args: []string{"go", "run", "./test/bench/document", "-record", record}}).stream(ctx, out); err != nil {
 			return err
 		}
 		printf(out, "written into docs/performance.md\n")
 	}
-
-	files, err := benchFiles(benchDir)
+	previous, err := newestExcept(benchDir, filepath.Base(file))
 	if err != nil {
 		return err
 	}
-	previous, ok := newestExcept(files, file)
-	if !ok {
+	if previous == "" {
 		printf(out, "no earlier results to compare with\n")
 		return nil
 	}
-	comparison, err := tool("benchstat", previous, file).quiet(ctx)
-	if err != nil {
-		return err
-	}
-	printf(out, "%s", comparison)
-	return nil
-}
-
-// newRecord makes sure that a file of figures begins empty, and returns its
-// absolute path: tests run in their own directory.
-func newRecord(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("keep figures: %w", err)
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return "", fmt.Errorf("keep figures: %w", err)
-	}
-	return path, nil
+	return tool("benchstat", previous, file).stream(ctx, out)
 }
 
 // hasResults says whether the output of `go test -bench` has any figures: a
@@ -130,43 +104,22 @@ func commitName(ctx context.Context) string {
 	return name
 }
 
-// benchFile is one file of results.
-type benchFile struct {
-	path     string
-	modified time.Time
-}
-
-func benchFiles(dir string) ([]benchFile, error) {
+// newestExcept returns the path of the latest results in a directory but one, and
+// "" if there are none.
+func newestExcept(dir, except string) (newest string, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var files []benchFile
+	var modified time.Time
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("look for earlier benchmark results: %w", err)
+			return "", fmt.Errorf("look for earlier benchmark results: %w", err)
 		}
-		files = append(files, benchFile{path: path, modified: info.ModTime()})
-	}
-	return files, nil
-}
-
-// newestExcept returns the file with the latest results but one.
-func newestExcept(files []benchFile, except string) (string, bool) {
-	var newest benchFile
-	for _, f := range files {
-		if f.path != except && f.modified.After(newest.modified) {
-			newest = f
+		if info.Name() != except && info.ModTime().After(modified) {
+			newest, modified = path, info.ModTime()
 		}
 	}
-	return newest.path, newest.path != ""
-}
-
-// setting returns an environment variable, or what is used without it.
-func setting(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
-	}
-	return otherwise
+	return newest, nil
 }

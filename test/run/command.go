@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/group"
 )
 
@@ -26,11 +28,14 @@ type command struct {
 
 // tool returns a command that runs one of the tools pinned in test/tools.
 func tool(args ...string) command {
-	return command{args: append([]string{"go", "tool", "-modfile=test/tools/go.mod"}, args...)}
+	modfile, err := filepath.Abs("test/tools/go.mod") // the command may have another directory
+	if err != nil {
+		modfile = "test/tools/go.mod"
+	}
+	return command{args: append([]string{"go", "tool", "-modfile=" + modfile}, args...)}
 }
 
-// stream runs the command with its output going to out.
-func (c command) stream(ctx context.Context, stdout, stderr io.Writer) error {
+func (c command) run(ctx context.Context, stdout, stderr io.Writer) error {
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...) //nolint:gosec // the commands are this program's own
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), c.env...)
@@ -41,13 +46,18 @@ func (c command) stream(ctx context.Context, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// quiet runs the command; its output is in the error, if there is one, and
-// returned otherwise.
+// stream runs the command with its output going to out.
+func (c command) stream(ctx context.Context, out io.Writer) error {
+	both := &dropDownloads{w: out} // the same one: os/exec then writes to it one at a time
+	return c.run(ctx, both, both)
+}
+
+// quiet runs the command and returns its standard output. If it fails, all of its
+// output is in the error.
 func (c command) quiet(ctx context.Context) (string, error) {
-	var stdout, all bytes.Buffer
-	both := &syncWriter{w: &all}
-	if err := c.stream(ctx, io.MultiWriter(both, &stdout), both); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, withoutDownloads(all.String()))
+	var stdout, stderr bytes.Buffer
+	if err := c.run(ctx, &stdout, &stderr); err != nil {
+		return "", fmt.Errorf("%w\n%s%s", err, stdout.String(), components.WithoutDownloads(stderr.String()))
 	}
 	return stdout.String(), nil
 }
@@ -60,14 +70,14 @@ func (c command) step(name string) step {
 	}}
 }
 
-// withoutDownloads removes the hundreds of lines that the go command writes
-// on a fresh machine.
-func withoutDownloads(text string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "go: downloading ") {
-			kept.WriteString(line)
-		}
+// dropDownloads passes on everything but the lines about downloaded modules.
+// It expects whole lines in one Write, as the go command writes them; what it
+// does not recognise is shown.
+type dropDownloads struct{ w io.Writer }
+
+func (d *dropDownloads) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(d.w, components.WithoutDownloads(string(p))); err != nil {
+		return 0, err
 	}
-	return kept.String()
+	return len(p), nil
 }

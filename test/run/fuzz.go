@@ -1,9 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io"
+	"os"
 	"strings"
 )
 
@@ -23,13 +24,10 @@ func fuzzSteps(ctx context.Context) ([]step, error) {
 	}
 	var steps []step
 	for _, t := range targets {
-		c := command{args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + setting("FUZZTIME", "1m"), t.pkg}}
+		c := command{args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + cmp.Or(os.Getenv("FUZZTIME"), "1m"), t.pkg}}
 		steps = append(steps, step{
 			name: strings.TrimPrefix(t.pkg, "github.com/sealproof/sealproof/") + " " + t.name,
-			run: func(ctx context.Context, out io.Writer) error {
-				both := &syncWriter{w: out}
-				return c.stream(ctx, both, both)
-			},
+			run:  c.stream,
 		})
 	}
 	return steps, nil

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,13 +56,18 @@ func TestHasResultsIsNotContentWithNames(t *testing.T) {
 }
 
 func TestNewestExceptSkipsTheResultsJustMade(t *testing.T) {
-	at := func(minute int) time.Time { return time.Unix(0, 0).Add(time.Duration(minute) * time.Minute) }
-	files := []benchFile{{"old.txt", at(1)}, {"previous.txt", at(2)}, {"now.txt", at(3)}}
-	if got, ok := newestExcept(files, "now.txt"); !ok || got != "previous.txt" {
-		t.Errorf("found %q, %v", got, ok)
+	dir := t.TempDir()
+	for minute, name := range []string{"old.txt", "previous.txt", "now.txt", "now.jsonl"} {
+		path, at := filepath.Join(dir, name), time.Unix(0, 0).Add(time.Duration(minute)*time.Minute)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, ok := newestExcept(files[2:], "now.txt"); ok {
-		t.Errorf("found %q where there is nothing to compare with", got)
+	if got, err := newestExcept(dir, "now.txt"); err != nil || got != filepath.Join(dir, "previous.txt") {
+		t.Errorf("found %q, %v", got, err)
+	}
+	if got, err := newestExcept(t.TempDir(), "now.txt"); err != nil || got != "" {
+		t.Errorf("found %q, %v where there is nothing to compare with", got, err)
 	}
 }
 

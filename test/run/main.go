@@ -1,5 +1,5 @@
-// Command run is what stands behind `make test` and its relatives: it runs
-// their steps, shows how long each took, and ends with a table.
+// Command run runs the steps of `make test` and of other targets, shows how long
+// each took, and ends with a table.
 //
 //	go run ./test/run lint | test | matrix | bench | fuzz | vulncheck | release | release-check
 //
@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
 func main() {
@@ -43,5 +42,5 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return runSteps(ctx, os.Stdout, steps, time.Now)
+	return runSteps(ctx, os.Stdout, steps)
 }

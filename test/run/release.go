@@ -29,7 +29,7 @@ func releaseSteps() []step {
 	}
 }
 
-// checkCommitted refuses sources that nobody else could find again.
+// checkCommitted refuses sources that no commit has.
 func checkCommitted(ctx context.Context, _ io.Writer) error {
 	changes, err := command{args: []string{"git", "status", "--porcelain"}}.quiet(ctx)
 	if err != nil {
@@ -57,6 +57,7 @@ func sign(ctx context.Context, out io.Writer) error {
 func releaseCheckSteps() []step {
 	var temp string
 	var sums []string
+	// The environment is made late: temp is not known before.
 	makeIn := func(place string, env func() []string) func(context.Context, io.Writer) error {
 		return func(ctx context.Context, out io.Writer) error {
 			dist := filepath.Join(temp, place+"-dist")
@@ -78,7 +79,7 @@ func releaseCheckSteps() []step {
 			if err := release.Snapshot(ctx, ".", filepath.Join(temp, here), "v0.0.0"); err != nil {
 				return err
 			}
-			// Of the first copy: somebody may be editing the sources.
+			// Of the first copy: the sources may be edited meanwhile.
 			return release.Snapshot(ctx, filepath.Join(temp, here), filepath.Join(temp, there), "v0.0.0")
 		}},
 		{name: "release", run: makeIn(here, func() []string { return nil })},

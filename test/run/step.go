@@ -29,8 +29,8 @@ type result struct {
 // runSteps runs every step, those after a failed one as well, so that one run
 // shows all that is wrong. It ends with a table and returns an error if any
 // step failed or was not run.
-func runSteps(ctx context.Context, out io.Writer, steps []step, now func() time.Time) error {
-	began := now()
+func runSteps(ctx context.Context, out io.Writer, steps []step) error {
+	began := time.Now()
 	var results []result
 	failed := 0
 	stopped := ""
@@ -40,9 +40,9 @@ func runSteps(ctx context.Context, out io.Writer, steps []step, now func() time.
 			continue
 		}
 		printf(out, "==> [%d/%d] %s\n", i+1, len(steps), s.name)
-		start := now()
+		start := time.Now()
 		err := s.run(ctx, out)
-		r := result{name: s.name, took: now().Sub(start), text: "ok"}
+		r := result{name: s.name, took: time.Since(start), text: "ok"}
 		if err != nil {
 			failed++
 			r.text = "FAILED"
@@ -57,7 +57,7 @@ func runSteps(ctx context.Context, out io.Writer, steps []step, now func() time.
 		results = append(results, r)
 		printf(out, "<== [%d/%d] %s: %s, %s\n\n", i+1, len(steps), s.name, r.text, clock(r.took))
 	}
-	if err := table(out, results, now().Sub(began)); err != nil {
+	if err := table(out, results, time.Since(began)); err != nil {
 		return err
 	}
 	switch {

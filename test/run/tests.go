@@ -27,10 +27,7 @@ func testSteps() []step {
 		step{name: "end-to-end tests and faults", run: endToEndTests(nil, endToEnd, faults)},
 		// One fixed sequence; others are for `make chaos`.
 		step{name: "chaos", run: endToEndTests(nil, chaos)},
-		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
-			both := &syncWriter{w: out}
-			return command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream(ctx, both, both)
-		}},
+		step{name: "demo", run: command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream},
 	)
 }
 

@@ -16,8 +16,7 @@ var errUnreachable = errors.New("NOTHING WAS CHECKED: the database of vulnerabil
 func vulncheckSteps() []step {
 	return []step{{name: "govulncheck", run: func(ctx context.Context, out io.Writer) error {
 		var text strings.Builder
-		both := &syncWriter{w: io.MultiWriter(out, &text)}
-		err := tool("govulncheck", "./cmd/...").stream(ctx, both, &dropDownloads{w: both})
+		err := tool("govulncheck", "./cmd/...").stream(ctx, io.MultiWriter(out, &text))
 		return vulncheckVerdict(text.String(), err)
 	}}}
 }
