@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -38,39 +36,21 @@ func checkFormat(ctx context.Context, _ io.Writer) error {
 // checkTidy fails if go.mod or go.sum of any module is not as `go mod tidy`
 // writes it.
 func checkTidy(ctx context.Context, _ io.Writer) error {
-	modules, err := findModules(os.DirFS("."))
+	list, err := command{args: []string{"git", "ls-files", "--cached", "--others", "--exclude-standard", "go.mod", "*/go.mod"}}.quiet(ctx)
 	if err != nil {
 		return err
 	}
+	if list == "" {
+		return errors.New("git ls-files names no go.mod")
+	}
 	var untidy []error
-	for _, dir := range modules {
+	for file := range strings.FieldsSeq(list) {
+		dir := filepath.Dir(file)
 		if _, err := (command{dir: dir, args: []string{"go", "mod", "tidy", "-diff"}}).quiet(ctx); err != nil {
 			untidy = append(untidy, fmt.Errorf("in %s: %w", dir, err))
 		}
 	}
 	return errors.Join(untidy...)
-}
-
-// findModules returns the directories of all Go modules in the repository.
-func findModules(root fs.FS) ([]string, error) {
-	var dirs []string
-	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name := d.Name()
-		if d.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
-			return fs.SkipDir
-		}
-		if name == "go.mod" {
-			dirs = append(dirs, filepath.Dir(path))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for Go modules: %w", err)
-	}
-	return dirs, nil
 }
 
 // buildStep compiles components; without them no later step can work.

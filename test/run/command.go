@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,11 +27,7 @@ type command struct {
 
 // tool returns a command that runs one of the tools pinned in test/tools.
 func tool(args ...string) command {
-	modfile, err := filepath.Abs("test/tools/go.mod") // the command may have another directory
-	if err != nil {
-		modfile = "test/tools/go.mod"
-	}
-	return command{args: append([]string{"go", "tool", "-modfile=" + modfile}, args...)}
+	return command{args: append([]string{"go", "tool", "-modfile=test/tools/go.mod"}, args...)}
 }
 
 func (c command) run(ctx context.Context, stdout, stderr io.Writer) error {

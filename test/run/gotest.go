@@ -33,9 +33,14 @@ func (g goTest) run(ctx context.Context, out io.Writer) error {
 	if g.each {
 		format = "testname"
 	}
-	c := tool("gotestsum", "--format="+format, "--format-icons=text", "--format-hide-empty-pkg",
-		"--jsonfile-timing-events="+events.Name(), "--")
-	c.dir, c.env, c.args = g.dir, g.env, append(c.args, g.args...)
+	// Not through "go tool", which passes an interrupt on: the second one ends gotestsum
+	// before it has shown what was interrupted.
+	program, err := tool("-n", "gotestsum").quiet(ctx)
+	if err != nil {
+		return err
+	}
+	c := command{dir: g.dir, env: g.env, args: append([]string{strings.TrimSpace(program), "--format=" + format, "--format-icons=text",
+		"--format-hide-empty-pkg", "--jsonfile-timing-events=" + events.Name(), "--"}, g.args...)}
 	if err := c.stream(ctx, out); err != nil {
 		return err
 	}
