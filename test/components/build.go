@@ -110,16 +110,21 @@ func (b *builder) open(ctx context.Context, out io.Writer) (unlock func(), err e
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make a directory for the components: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "CACHEDIR.TAG"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below the repository
+	tag := filepath.Join(dir, "CACHEDIR.TAG")
+	if _, err := os.Stat(tag); err != nil {
+		if err := os.WriteFile(tag, []byte(tagText), 0o600); err != nil {
+			return nil, fmt.Errorf("mark the directory of the components: %w", err)
+		}
+	}
+	f, err := os.Open(tag) //nolint:gosec // below the repository
 	if err != nil {
-		return nil, fmt.Errorf("mark the directory of the components: %w", err)
+		return nil, fmt.Errorf("lock the directory of the components: %w", err)
 	}
 	// Polled, since a blocking flock could not be interrupted.
 	for first := true; ; first = false {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			_, err = f.WriteString(tagText)
-			return func() { _ = f.Close() }, err
+			return func() { _ = f.Close() }, nil
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			_ = f.Close()
@@ -183,27 +188,22 @@ func (b *builder) compile(ctx context.Context, c component) (Binary, error) {
 	}
 	args = append(args, c.flags...)
 	args = append(args, "-ldflags="+strings.ReplaceAll(c.ldflags, "{version}", binary.Version), c.pkg)
+	old, noOld := os.Stat(binary.Path)
 	if _, err := goCommand(ctx, module, c.env, args...); err != nil {
 		return Binary{}, err
 	}
-	return binary, publish(built, binary.Path)
-}
-
-// publish puts a new binary in the place of an old one at once: a process that runs
-// the old one keeps it, and none finds half of one.
-func publish(built, path string) error {
 	fresh, err := os.Stat(built)
 	if err != nil {
-		return err
+		return Binary{}, err
 	}
-	if old, err := os.Stat(path); err == nil && os.SameFile(old, fresh) {
-		return nil
+	if noOld == nil && os.SameFile(old, fresh) {
+		// The go command renews the time of what is up to date. To its cache of test
+		// results that is another program, and every test of it runs again.
+		return binary, os.Chtimes(built, time.Time{}, old.ModTime())
 	}
+	// At once: a process that runs the old binary keeps it, and none finds half of one.
 	temp := built + ".new"
-	if err := errors.Join(os.RemoveAll(temp), os.Link(built, temp)); err != nil {
-		return fmt.Errorf("put %s in its place: %w", path, err)
-	}
-	return os.Rename(temp, path)
+	return binary, errors.Join(os.RemoveAll(temp), os.Link(built, temp), os.Rename(temp, binary.Path))
 }
 
 // goCommand runs the go command in dir and returns its standard output without the

@@ -1,13 +1,11 @@
 package components
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,8 +35,9 @@ func writeFile(t *testing.T, root, name, text string) {
 }
 
 // build builds one component as a new process does, and returns the binary's path.
-func build(ctx context.Context, root string, out io.Writer, c component) (string, error) {
-	binaries, err := (&builder{root: root, done: Binaries{}}).build(ctx, out, []component{c})
+func build(t *testing.T, root string, out io.Writer, c component) (string, error) {
+	t.Helper()
+	binaries, err := (&builder{root: root, done: Binaries{}}).build(t.Context(), out, []component{c})
 	return binaries[c.name].Path, err
 }
 
@@ -58,7 +57,7 @@ func TestBuildFollowsTheSourcesAndReplacesNothingElse(t *testing.T) {
 	} {
 		writeFile(t, root, "tiny/main.go", step.source)
 		var out strings.Builder
-		path, err := build(t.Context(), root, &out, c)
+		path, err := build(t, root, &out, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,13 +81,10 @@ func TestBuildFollowsTheSourcesAndReplacesNothingElse(t *testing.T) {
 }
 
 func TestSourcesThatDoNotCompileGiveNoBinary(t *testing.T) {
-	root, c := newTiny(t, sourceOne)
-	if _, err := build(t.Context(), root, io.Discard, c); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, root, "tiny/main.go", "package main\n\nfunc main() { undefinedName() }\n")
+	root, c := newTiny(t, "package main\n\nfunc main() { undefinedName() }\n")
+	writeFile(t, root, "bin/test/tiny/tinybin", "of an earlier build")
 	var out strings.Builder
-	path, err := build(t.Context(), root, &out, c)
+	path, err := build(t, root, &out, c)
 	if err == nil {
 		t.Fatalf("%s was returned", path)
 	}
@@ -108,7 +104,7 @@ func TestProcessesThatBuildAtOnceGetWholeBinaries(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			// Locks belong to open files, so goroutines exclude each other as processes do.
-			path, err := build(t.Context(), root, io.Discard, c)
+			path, err := build(t, root, io.Discard, c)
 			if err != nil {
 				t.Error(err)
 				return
@@ -119,39 +115,6 @@ func TestProcessesThatBuildAtOnceGetWholeBinaries(t *testing.T) {
 		})
 	}
 	all.Wait()
-}
-
-func TestWaitingForAnotherProcessCanBeInterrupted(t *testing.T) {
-	root, c := newTiny(t, sourceOne)
-	unlock, err := (&builder{root: root}).open(t.Context(), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	interrupted := errors.New("interrupted by the test")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(interrupted)
-	var out strings.Builder
-	if _, err := build(ctx, root, &out, c); !errors.Is(err, interrupted) || !strings.Contains(out.String(), "waiting for another process") {
-		t.Errorf("error is %v after\n%s", err, out.String())
-	}
-}
-
-func TestComponentsAreChosenByNameInBuildingOrder(t *testing.T) {
-	chosen, err := choose(table(), []Name{APIServer, KMSPlugin, Etcd, KMSPlugin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []Name
-	for _, c := range chosen {
-		names = append(names, c.name)
-	}
-	if want := []Name{Etcd, KMSPlugin, APIServer}; !slices.Equal(names, want) {
-		t.Errorf("order is %v, want %v", names, want)
-	}
-	if _, err := choose(table(), []Name{"etdc"}); err == nil || !strings.Contains(err.Error(), `"etdc"`) || !strings.Contains(err.Error(), "kmsplugin") {
-		t.Errorf("error is %v", err)
-	}
 }
 
 // The matrix would pass with a wrong version as well.

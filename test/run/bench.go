@@ -11,27 +11,22 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/sealproof/sealproof/test/components"
 )
 
 // benchDir holds one file of benchmark results per commit, in the format that
 // benchstat reads. It is not in git.
 const benchDir = "bench"
 
-// benchSteps are those of `make bench`.
-func benchSteps() []step {
-	return []step{
-		buildStep(components.Default()...),
-		{name: "benchmarks", run: bench},
-	}
-}
-
 // bench runs the benchmarks, keeps the figures, and compares them with the
 // last ones kept of another commit. With DOC=1 in the environment it writes
 // them into docs/performance.md as well.
 func bench(ctx context.Context, out io.Writer) error {
-	file := filepath.Join(benchDir, commitName(ctx)+".txt")
+	// The sources that are measured: a short commit, with "-dirty" if files differ from it.
+	commit, err := command{args: []string{"git", "describe", "--always", "--exclude=*", "--dirty", "--abbrev=12"}}.quiet(ctx)
+	if err != nil {
+		commit = "no-commit" // not a git checkout
+	}
+	file := filepath.Join(benchDir, strings.TrimSpace(commit)+".txt")
 	// The benchmarks append to it, in a directory of their own.
 	record, err := filepath.Abs(strings.TrimSuffix(file, ".txt") + ".jsonl")
 	if err != nil {
@@ -53,7 +48,7 @@ func bench(ctx context.Context, out io.Writer) error {
 		if err := c.stream(ctx, io.MultiWriter(out, &all, &text)); err != nil {
 			return err
 		}
-		if !hasResults(text.String()) {
+		if !strings.Contains(text.String(), "\nBenchmark") {
 			return errors.New("no benchmark was run")
 		}
 	}
@@ -76,32 +71,6 @@ func bench(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 	return tool("benchstat", previous, file).stream(ctx, out)
-}
-
-// hasResults says whether the output of `go test -bench` has any figures: a
-// line with a name, a number of rounds, and a value with its unit.
-func hasResults(text string) bool {
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "Benchmark") && len(strings.Fields(line)) >= 4 {
-			return true
-		}
-	}
-	return false
-}
-
-// commitName names the sources that are measured: a short commit, with
-// "-dirty" if files differ from it.
-func commitName(ctx context.Context) string {
-	commit, err := command{args: []string{"git", "rev-parse", "--short=12", "HEAD"}}.quiet(ctx)
-	if err != nil {
-		return "no-commit" // not a git checkout
-	}
-	name := strings.TrimSpace(commit)
-	changes, err := command{args: []string{"git", "status", "--porcelain"}}.quiet(ctx)
-	if err != nil || changes != "" {
-		name += "-dirty"
-	}
-	return name
 }
 
 // newestExcept returns the path of the latest results in a directory but one, and

@@ -4,34 +4,35 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 )
 
-// fuzzTarget is one fuzz test.
-type fuzzTarget struct{ pkg, name string }
-
-// fuzzSteps are those of `make fuzz`: one for every fuzz test there is, each
-// for the time in FUZZTIME.
-func fuzzSteps(ctx context.Context) ([]step, error) {
+// fuzz runs every fuzz test there is, each for the time in FUZZTIME.
+func fuzz(ctx context.Context, out io.Writer) error {
 	list, err := command{args: []string{"go", "test", "-list=^Fuzz", "./..."}}.quiet(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	targets := parseFuzzList(list)
 	if len(targets) == 0 {
-		return nil, errors.New("there are no fuzz tests")
+		return errors.New("there are no fuzz tests")
 	}
-	var steps []step
+	var failed []error
 	for _, t := range targets {
+		if ctx.Err() != nil {
+			break
+		}
+		printf(out, "%s %s\n", t.pkg, t.name)
 		c := command{args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + cmp.Or(os.Getenv("FUZZTIME"), "1m"), t.pkg}}
-		steps = append(steps, step{
-			name: strings.TrimPrefix(t.pkg, "github.com/sealproof/sealproof/") + " " + t.name,
-			run:  c.stream,
-		})
+		failed = append(failed, c.stream(ctx, out))
 	}
-	return steps, nil
+	return errors.Join(failed...)
 }
+
+// fuzzTarget is one fuzz test.
+type fuzzTarget struct{ pkg, name string }
 
 // parseFuzzList reads the output of `go test -list`: the names of a package's
 // tests come before the line that names the package.

@@ -2,12 +2,9 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -27,19 +24,6 @@ ok  	example.com/d	0.020s
 	}
 }
 
-func TestHasResultsIsNotContentWithNames(t *testing.T) {
-	for text, want := range map[string]bool{
-		"goos: linux\nBenchmarkStatus-2   \t   41234\t     29131 ns/op\t  12 B/op\nPASS\n": true,
-		"BenchmarkScan-2  1  8.1 values/ms\n":                                              true,
-		"goos: linux\nBenchmarkStatus\n--- FAIL: BenchmarkStatus\nPASS\n":                  false,
-		"PASS\nok  \texample.com/a\t0.1s\n":                                                false,
-	} {
-		if got := hasResults(text); got != want {
-			t.Errorf("hasResults is %v, want %v, for\n%s", got, want, text)
-		}
-	}
-}
-
 func TestNewestExceptSkipsTheResultsJustMade(t *testing.T) {
 	dir := t.TempDir()
 	for minute, name := range []string{"old.txt", "previous.txt", "now.txt", "now.jsonl"} {
@@ -53,37 +37,5 @@ func TestNewestExceptSkipsTheResultsJustMade(t *testing.T) {
 	}
 	if got, err := newestExcept(t.TempDir(), "now.txt"); err != nil || got != "" {
 		t.Errorf("found %q, %v where there is nothing to compare with", got, err)
-	}
-}
-
-func TestTwoReleasesThatDifferOrWereNotMadeAreAFailure(t *testing.T) {
-	for sums, same := range map[[2]string]bool{
-		{"1  a\n", "1  a\n"}: true, {"1  a\n", "2  a\n"}: false, {"1  a\n", ""}: false, {"", ""}: false,
-	} {
-		if err := sameSums(sums[0], sums[1]); (err == nil) != same {
-			t.Errorf("%q: %v", sums, err)
-		}
-	}
-}
-
-func TestVulncheckIsNoPassUnlessSomethingWasLookedUp(t *testing.T) {
-	exit := func(status string) error {
-		return fmt.Errorf("govulncheck: %w", exec.Command("sh", "-c", "exit "+status).Run())
-	}
-	for name, tc := range map[string]struct {
-		text string
-		err  error
-		want string
-	}{
-		"nothing found":     {text: "No vulnerabilities found.\n"},
-		"something found":   {text: "Vulnerability #1", err: exit("3"), want: "known vulnerabilities"},
-		"no network":        {text: "govulncheck: fetching vulnerabilities: Get \"https://vuln.go.dev/…\": no such host", err: exit("1"), want: "NOTHING WAS CHECKED"},
-		"no word about it":  {want: "NOTHING WAS CHECKED"},
-		"it does not build": {text: "govulncheck: loading packages", err: exit("1"), want: "exit status 1"},
-	} {
-		err := vulncheckVerdict(tc.text, tc.err)
-		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: error is %v, want %q", name, err, tc.want)
-		}
 	}
 }

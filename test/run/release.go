@@ -50,52 +50,39 @@ func sign(ctx context.Context, out io.Writer) error {
 	return release.Sign(ctx, distDir, key)
 }
 
-// releaseCheckSteps are those of `make release-check`: the whole release, made
-// twice from copies in different directories, the second time without anything
-// that was compiled before.
-func releaseCheckSteps() []step {
-	var temp string
-	var sums [2]string
-	makeIn := func(n int, place string) func(context.Context, io.Writer) error {
-		return func(ctx context.Context, out io.Writer) error {
-			var env []string
-			if n > 0 {
-				env = []string{"GOCACHE=" + filepath.Join(temp, "cache")}
-			}
-			dist := filepath.Join(temp, fmt.Sprintf("dist-%d", n))
-			if err := release.Make(ctx, filepath.Join(temp, place), dist, env...); err != nil {
-				return err
-			}
-			text, err := os.ReadFile(filepath.Join(dist, release.SumsFile)) //nolint:gosec // just made
-			sums[n] = string(text)
-			printf(out, "%s", text)
+// releaseCheck makes the whole release twice, from copies in different directories,
+// the second time without anything that was compiled before.
+func releaseCheck(ctx context.Context, out io.Writer) error {
+	temp, err := os.MkdirTemp("", "sealproof-release-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the releases: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	var sums []string
+	source := "."
+	for n, place := range []string{"here", "some/where/else"} {
+		copied := filepath.Join(temp, place)
+		if err := release.Snapshot(ctx, source, copied, "v0.0.0"); err != nil {
 			return err
 		}
+		source = copied // the repository's own files may be edited meanwhile
+		var env []string
+		if n > 0 {
+			env = []string{"GOCACHE=" + filepath.Join(temp, "cache")}
+		}
+		dist := copied + "-dist"
+		if err := release.Make(ctx, copied, dist, env...); err != nil {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(dist, release.SumsFile)) //nolint:gosec // just made
+		if err != nil {
+			return err
+		}
+		printf(out, "in %s:\n%s", place, text)
+		sums = append(sums, string(text))
 	}
-	const here, there = "here", "some/where/else"
-	return []step{
-		{name: "two copies", gate: true, run: func(ctx context.Context, _ io.Writer) (err error) {
-			if temp, err = os.MkdirTemp("", "sealproof-release-"); err != nil {
-				return fmt.Errorf("make a directory for the releases: %w", err)
-			}
-			if err := release.Snapshot(ctx, ".", filepath.Join(temp, here), "v0.0.0"); err != nil {
-				return err
-			}
-			// Of the first copy: the sources may be edited meanwhile.
-			return release.Snapshot(ctx, filepath.Join(temp, here), filepath.Join(temp, there), "v0.0.0")
-		}},
-		{name: "release", run: makeIn(0, here)},
-		{name: "the same from nothing, elsewhere", run: makeIn(1, there)},
-		{name: "the two are the same", run: func(context.Context, io.Writer) error {
-			return errors.Join(sameSums(sums[0], sums[1]), os.RemoveAll(temp))
-		}},
-	}
-}
-
-// sameSums fails unless two releases were made, of the same bytes.
-func sameSums(first, second string) error {
-	if first == "" || first != second {
-		return fmt.Errorf("the two releases differ: the first is\n%sand the second\n%s", first, second)
+	if sums[0] != sums[1] {
+		return errors.New("the two releases differ in their checksums, listed above")
 	}
 	return nil
 }
