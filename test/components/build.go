@@ -36,8 +36,11 @@ type builder struct {
 
 //nolint:gochecknoglobals // tests ask for the same programs again and again, and an up-to-date kube-apiserver costs three seconds
 var process = sync.OnceValues(func() (*builder, error) {
-	root, err := findRoot()
-	return &builder{root: root, done: Binaries{}}, err
+	root, err := goCommand(context.Background(), ".", nil, "list", "-m", "-f", "{{.Dir}}", "github.com/sealproof/sealproof")
+	if err != nil {
+		return nil, fmt.Errorf("find the checkout of Sealproof that contains the working directory: %w", err)
+	}
+	return &builder{root: root, done: Binaries{}}, nil
 })
 
 // Build calls `go build` for every named program and returns where the binaries are.
@@ -51,20 +54,11 @@ func Build(ctx context.Context, out io.Writer, names ...Name) (Binaries, error) 
 	if err != nil {
 		return nil, err
 	}
-	selected, err := choose(table(), names)
+	selected, err := choose(names)
 	if err != nil {
 		return nil, err
 	}
 	return b.build(ctx, out, selected)
-}
-
-// findRoot returns the repository that contains the working directory.
-func findRoot() (string, error) {
-	out, err := goCommand(context.Background(), ".", nil, "list", "-m", "-f", "{{.Dir}}", "github.com/sealproof/sealproof")
-	if err != nil {
-		return "", fmt.Errorf("find the checkout of Sealproof that contains the working directory: %w", err)
-	}
-	return out, nil
 }
 
 func (b *builder) build(ctx context.Context, out io.Writer, selected []component) (Binaries, error) {
@@ -110,35 +104,26 @@ func (b *builder) open(ctx context.Context, out io.Writer) (unlock func(), err e
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make a directory for the components: %w", err)
 	}
-	tag := filepath.Join(dir, "CACHEDIR.TAG")
-	if _, err := os.Stat(tag); err != nil {
-		if err := os.WriteFile(tag, []byte(tagText), 0o600); err != nil {
-			return nil, fmt.Errorf("mark the directory of the components: %w", err)
-		}
-	}
-	f, err := os.Open(tag) //nolint:gosec // below the repository
+	f, err := os.OpenFile(filepath.Join(dir, "CACHEDIR.TAG"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below the repository
 	if err != nil {
-		return nil, fmt.Errorf("lock the directory of the components: %w", err)
+		return nil, fmt.Errorf("mark the directory of the components: %w", err)
 	}
 	// Polled, since a blocking flock could not be interrupted.
 	for first := true; ; first = false {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if info, statErr := f.Stat(); err == nil && statErr == nil && info.Size() == 0 {
+			_, err = f.WriteString(tagText)
+		}
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			_ = f.Close()
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		if ctx.Err() != nil || !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("wait for other processes that build components: %w", errors.Join(err, context.Cause(ctx), f.Close()))
 		}
 		if first {
 			printf(out, "  waiting for another process that builds components\n")
 		}
-		select {
-		case <-ctx.Done():
-			_ = f.Close()
-			return nil, fmt.Errorf("wait for another process that builds components: %w", context.Cause(ctx))
-		case <-time.After(100 * time.Millisecond):
-		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -68,8 +68,8 @@ func overlay(ctx context.Context, module, dir string) (flag string, err error) {
 	}
 	replace := map[string]string{}
 	for name, text := range map[string]string{"time.go": moved, "clockoffset.go": offsetSource} {
-		file := filepath.Join(dir, name+".txt")                         // not *.go: gofmt looks at every file of that name
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // below the repository
+		file := filepath.Join(dir, name+".txt") // not *.go: gofmt looks at every file of that name
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("write Go's clock: %w", err)
 		}
 		replace[filepath.Join(timeDir, name)] = file

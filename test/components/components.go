@@ -6,7 +6,10 @@
 // does), and nothing that is shipped may import it.
 package components
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Name is one program that can be built.
 type Name string
@@ -60,16 +63,18 @@ type cost struct{ seconds, mib int }
 // need it, the product is what is being worked on, and a mistake in it should show
 // before minutes are spent on the rest.
 func table() []component {
-	nested := func(name Name, binary, dir, version, ldflags string, first cost) component {
-		return component{name: name, binary: binary, module: dir, pkg: ".", version: version, ldflags: ldflags, first: first}
+	nested := func(name Name, binary, dir, version string, first cost) component {
+		return component{name: name, binary: binary, module: dir, pkg: ".", version: version, ldflags: "-s -w", first: first}
 	}
 	etcd := func(name Name, dir string) component {
-		return nested(name, "etcd", dir, "go.etcd.io/etcd/server/v3", "-s -w", cost{25, 635})
+		return nested(name, "etcd", dir, "go.etcd.io/etcd/server/v3", cost{25, 635})
 	}
 	kube := func(name Name, binary, dir string, first cost) component {
-		// Without its version kube-apiserver calls itself v0.0.0-master and refuses
-		// feature gates that name a version.
-		return nested(name, binary, dir, "k8s.io/kubernetes", "-s -w -X k8s.io/component-base/version.gitVersion={version}", first)
+		c := nested(name, binary, dir, "k8s.io/kubernetes", first)
+		// Without it kube-apiserver calls itself v0.0.0-master and refuses feature
+		// gates that name a version.
+		c.ldflags += " -X k8s.io/component-base/version.gitVersion={version}"
+		return c
 	}
 	product := func(name Name, program string, env ...string) component {
 		return component{
@@ -91,7 +96,7 @@ func table() []component {
 		skewed,
 		product(KMSPluginFIPS, "kmsplugin", "GOFIPS140="+FIPSModule),
 		product(ETCDAudit, "etcdaudit"),
-		nested(Vault, "vaultserver", "test/vaultserver", "github.com/hashicorp/vault", "-s -w", cost{220, 4900}),
+		nested(Vault, "vaultserver", "test/vaultserver", "github.com/hashicorp/vault", cost{220, 4900}),
 		kube(APIServer, "kube-apiserver", "test/apiserver", cost{330, 3600}),
 		kube(APIServer136, "kube-apiserver", "test/apiserver-1.36", cost{330, 3600}),
 		kube(Kubeadm, "kubeadm", "test/kubeadm", cost{150, 2250}),
@@ -114,22 +119,13 @@ func Default() []Name {
 }
 
 // choose returns the named components in building order, each once.
-func choose(all []component, names []Name) ([]component, error) {
-	wanted := make(map[Name]bool, len(names))
+func choose(names []Name) ([]component, error) {
 	for _, n := range names {
-		wanted[n] = true
-	}
-	var chosen []component
-	for _, c := range all {
-		if wanted[c.name] {
-			chosen = append(chosen, c)
-			delete(wanted, c.name)
+		if !slices.Contains(Names(), n) {
+			return nil, fmt.Errorf("no component is called %q; there are %v", n, Names())
 		}
 	}
-	for n := range wanted {
-		return nil, fmt.Errorf("no component is called %q; there are %v", n, Names())
-	}
-	return chosen, nil
+	return slices.DeleteFunc(table(), func(c component) bool { return !slices.Contains(names, c.name) }), nil
 }
 
 // Binaries is what Build has made.
@@ -144,16 +140,9 @@ type Binary struct {
 // Path returns the absolute path of a program's binary. It panics for a name
 // that was not given to Build: that is a mistake in the calling code, and an
 // empty path would show up much later as a strange exec error.
-func (b Binaries) Path(name Name) string { return b.get(name).Path }
-
-// Version returns a program's version as its go.mod has it ("v3.7.3"), and ""
-// for the product's own. It panics like Path.
-func (b Binaries) Version(name Name) string { return b.get(name).Version }
-
-func (b Binaries) get(name Name) Binary {
-	bin, ok := b[name]
-	if !ok {
+func (b Binaries) Path(name Name) string {
+	if _, ok := b[name]; !ok {
 		panic(fmt.Sprintf("components: %q was not asked for in Build", name))
 	}
-	return bin
+	return b[name].Path
 }

@@ -14,23 +14,11 @@ import (
 // lintSteps are the checks that need no running component.
 func lintSteps() []step {
 	return []step{
-		{name: "gofmt", run: checkFormat},
+		{name: "gofmt", run: saysNothing("not formatted (gofmt -w FILE)", "gofmt", "-l", ".")},
 		{name: "go mod tidy", run: checkTidy},
 		command{args: []string{"go", "vet", "./..."}}.step("go vet"),
 		tool("golangci-lint", "run", "--allow-parallel-runners", "./...").step("golangci-lint"),
 	}
-}
-
-// checkFormat fails if a Go file is not as gofmt writes it.
-func checkFormat(ctx context.Context, _ io.Writer) error {
-	out, err := command{args: []string{"gofmt", "-l", "."}}.quiet(ctx)
-	if err != nil {
-		return err
-	}
-	if out != "" {
-		return fmt.Errorf("not formatted (gofmt -w FILE):\n%s", out)
-	}
-	return nil
 }
 
 // checkTidy fails if go.mod or go.sum of any module is not as `go mod tidy`

@@ -30,21 +30,18 @@ func tool(args ...string) command {
 	return command{args: append([]string{"go", "tool", "-modfile=test/tools/go.mod"}, args...)}
 }
 
+// stream runs the command with its output going to out.
+func (c command) stream(ctx context.Context, out io.Writer) error { return c.run(ctx, out, out) }
+
 func (c command) run(ctx context.Context, stdout, stderr io.Writer) error {
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...) //nolint:gosec // the commands are this program's own
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), c.env...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout, cmd.Stderr = stdout, stderr // os/exec writes to one at a time if they are the same
 	if err := group.Run(ctx, cmd, grace); err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(c.args, " "), err)
 	}
 	return nil
-}
-
-// stream runs the command with its output going to out.
-func (c command) stream(ctx context.Context, out io.Writer) error {
-	both := &dropDownloads{w: out} // the same one: os/exec then writes to it one at a time
-	return c.run(ctx, both, both)
 }
 
 // quiet runs the command and returns its standard output. If it fails, all of its
@@ -65,14 +62,14 @@ func (c command) step(name string) step {
 	}}
 }
 
-// dropDownloads passes on everything but the lines about downloaded modules.
-// It expects whole lines in one Write, as the go command writes them; what it
-// does not recognise is shown.
-type dropDownloads struct{ w io.Writer }
-
-func (d *dropDownloads) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(d.w, components.WithoutDownloads(string(p))); err != nil {
-		return 0, err
+// saysNothing returns the run function of a step that fails if a command has any
+// output, which the error then holds after the text.
+func saysNothing(text string, args ...string) func(context.Context, io.Writer) error {
+	return func(ctx context.Context, _ io.Writer) error {
+		out, err := command{args: args}.quiet(ctx)
+		if err == nil && out != "" {
+			err = fmt.Errorf("%s:\n%s", text, out)
+		}
+		return err
 	}
-	return len(p), nil
 }

@@ -18,16 +18,16 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
+func run(ctx context.Context, args []string) error {
 	tasks := map[string]func() []step{
 		"lint": lintSteps, "test": testSteps, "matrix": matrixSteps,
 		"bench": func() []step { return []step{buildStep(components.Default()...), {name: "benchmarks", run: bench}} },

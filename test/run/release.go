@@ -11,43 +11,28 @@ import (
 	"github.com/sealproof/sealproof/test/release"
 )
 
-// distDir is where `make release` leaves a release. It is not in git.
-const distDir = "dist"
-
-// releaseSteps are those of `make release`.
+// releaseSteps are those of `make release`, which leaves a release in dist/.
 func releaseSteps() []step {
 	return []step{
-		{name: "nothing uncommitted", gate: true, run: checkCommitted},
+		{name: "nothing uncommitted", gate: true, run: saysNothing("a release is made from a commit; commit or remove first", "git", "status", "--porcelain")},
 		{name: "binaries, contents, checksums", gate: true, run: func(ctx context.Context, _ io.Writer) error {
-			if err := os.RemoveAll(distDir); err != nil {
+			if err := os.RemoveAll("dist"); err != nil {
 				return fmt.Errorf("remove the former release: %w", err)
 			}
-			return release.Make(ctx, ".", distDir)
+			return release.Make(ctx, ".", "dist")
 		}},
 		{name: "signature", run: sign},
 	}
-}
-
-// checkCommitted refuses sources that no commit has.
-func checkCommitted(ctx context.Context, _ io.Writer) error {
-	changes, err := command{args: []string{"git", "status", "--porcelain"}}.quiet(ctx)
-	if err != nil {
-		return err
-	}
-	if changes != "" {
-		return fmt.Errorf("a release is made from a commit; commit or remove first:\n%s", changes)
-	}
-	return nil
 }
 
 // sign signs the checksums, if there is a key for it, and says so if not.
 func sign(ctx context.Context, out io.Writer) error {
 	key := os.Getenv("SIGNING_KEY")
 	if key == "" {
-		printf(out, "NOT SIGNED: SIGNING_KEY names no SSH key; sign %s as docs/release.md says\n", filepath.Join(distDir, release.SumsFile))
+		printf(out, "NOT SIGNED: SIGNING_KEY names no SSH key; sign dist/%s as docs/release.md says\n", release.SumsFile)
 		return nil
 	}
-	return release.Sign(ctx, distDir, key)
+	return release.Sign(ctx, "dist", key)
 }
 
 // releaseCheck makes the whole release twice, from copies in different directories,

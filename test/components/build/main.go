@@ -8,31 +8,29 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/sealproof/sealproof/test/components"
 )
 
 func main() {
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: build [all | NAME...]\nnames: %v\n", components.Names())
-	}
-	flag.Parse()
-	if err := run(flag.Args()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func run(ctx context.Context, args []string) error {
 	names := components.Default()
-	if len(args) == 1 && args[0] == "all" {
+	if slices.Equal(args, []string{"all"}) {
 		names = components.Names()
 	} else if len(args) > 0 {
 		names = nil
@@ -41,13 +39,8 @@ func run(args []string) error {
 		}
 	}
 	binaries, err := components.Build(ctx, os.Stderr, names...)
-	if err != nil {
-		return err
+	for _, name := range slices.Sorted(maps.Keys(binaries)) {
+		fmt.Printf("%s\t%s\n", name, binaries.Path(name))
 	}
-	for _, name := range components.Names() {
-		if binary, ok := binaries[name]; ok {
-			fmt.Printf("%s\t%s\n", name, binary.Path)
-		}
-	}
-	return nil
+	return err
 }
