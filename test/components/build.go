@@ -79,14 +79,14 @@ func (b *builder) build(ctx context.Context, out io.Writer, selected []component
 		b.announce(out, missing)
 	}
 	for i, c := range missing {
-		printf(out, "  [%d/%d] %s: ", i+1, len(missing), c.name)
 		began := time.Now()
 		binary, err := b.compile(ctx, c)
 		if err != nil {
-			printf(out, "FAILED\n")
+			printf(out, "  [%d/%d] %s: FAILED\n", i+1, len(missing), c.name)
 			return nil, fmt.Errorf("build %s (%s in %s): %w", c.name, c.pkg, c.module, err)
 		}
-		printf(out, "%.1fs\n", time.Since(began).Seconds())
+		// Whole lines only: "--- PASS" in the middle of one is not seen as a test's end.
+		printf(out, "  [%d/%d] %s: %.1fs\n", i+1, len(missing), c.name, time.Since(began).Seconds())
 		b.done[c.name] = binary
 	}
 	binaries := make(Binaries, len(selected))

@@ -77,11 +77,11 @@ func TestBuildFollowsTheSourcesAndReplacesNothingElse(t *testing.T) {
 
 func TestSourcesThatDoNotCompileGiveNoBinary(t *testing.T) {
 	root, c := newTiny(t, "package main\n\nfunc main() { undefinedName() }\n")
-	writeFile(t, root, "bin/test/tiny/tinybin", "of an earlier build")
+	writeFile(t, root, "bin/test/tiny/tinybin", "an earlier build")
 	var out strings.Builder
-	path, err := build(t, root, &out, c)
+	_, err := build(t, root, &out, c)
 	if err == nil {
-		t.Fatalf("%s was returned", path)
+		t.Fatal("it is built")
 	}
 	for _, want := range []string{"build tiny (. in tiny)", "main.go:3", "undefinedName"} {
 		if !strings.Contains(err.Error(), want) {

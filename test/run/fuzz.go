@@ -17,10 +17,7 @@ func fuzz(ctx context.Context, out io.Writer) error {
 		err = errors.New("there are no fuzz tests")
 	}
 	failed := []error{err}
-	for _, t := range targets {
-		if ctx.Err() != nil {
-			break
-		}
+	for _, t := range targets { // after an interrupt each ends at once
 		printf(out, "%s %s\n", t.pkg, t.name)
 		c := command{args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + cmp.Or(os.Getenv("FUZZTIME"), "1m"), t.pkg}}
 		failed = append(failed, c.stream(ctx, out))
