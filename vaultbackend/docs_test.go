@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/go-viper/mapstructure/v2"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 	"sigs.k8s.io/yaml"
 )
 
@@ -36,7 +37,7 @@ func TestTheExamplesOfEachLoginAreValid(t *testing.T) {
 		}
 		shown[cfg.Auth.Method] = true
 	}
-	for _, method := range methods() {
+	for _, method := range client.Methods() {
 		if !shown[method] {
 			t.Errorf("no example shows %s", method)
 		}

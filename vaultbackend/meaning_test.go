@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/vaulttest"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // The fakes of this file say what Vault 1.21.0 does not: older ones, OpenBao,
@@ -19,7 +21,7 @@ import (
 
 // itemsFail answers a batch with one error for every item.
 func itemsFail(status int, text string) http.HandlerFunc {
-	return letIn(func(w http.ResponseWriter, r *http.Request) {
+	return vaulttest.LetIn(func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
 			Input []json.RawMessage `json:"batch_input"`
 		}
@@ -35,7 +37,7 @@ func itemsFail(status int, text string) http.HandlerFunc {
 
 // wholeFails answers every batch with one error for all of it.
 func wholeFails(status int, text string) http.HandlerFunc {
-	return letIn(func(w http.ResponseWriter, _ *http.Request) {
+	return vaulttest.LetIn(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []string{text}})
 	})
@@ -113,75 +115,20 @@ func TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit(t *testing.T) {
 	}
 }
 
-// TestTheNodeThatDeniesIsAskedForTheToken has nodes of clusters that do not know
-// each other's tokens, as no node of a real cluster is.
-func TestTheNodeThatDeniesIsAskedForTheToken(t *testing.T) {
-	denies := func(w http.ResponseWriter) {
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
-	}
-	for _, row := range []struct {
-		name   string
-		lookup http.HandlerFunc // at the node that denies
-		class  backend.Class
-		reason string
-	}{
-		{"it accepts the token", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, isLookedUp) }, backend.Refusal, deniedReason},
-		{"it does not know the token", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprint(w, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`)
-		}, backend.Credentials, goneReason},
-		{"it denies that too", func(w http.ResponseWriter, _ *http.Request) { denies(w) }, backend.Credentials, blindReason},
-		{"it is sealed meanwhile", sealedNode, backend.Outage, "Vault denies this, and does not say whether it accepts the token"},
-		{"something else answers", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, backend.Outage, "Vault denies this, and does not say whether it accepts the token"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			noLeaks(t)
-			first := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
-				switch {
-				case strings.HasSuffix(r.URL.Path, "/login"):
-					fmt.Fprint(w, isLoggedIn)
-				case strings.HasSuffix(r.URL.Path, "/lookup-self"):
-					row.lookup(w, r)
-				default:
-					denies(w)
-				}
-			})
-			var elsewhere atomic.Int32
-			second := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "/lookup-self") {
-					elsewhere.Add(1)
-				}
-				sealedNode(w, r)
-			})
-			c, _ := newClient(t, fakeConfig(t, first, second))
-			_, err := c.tokens.get(t.Context())
-			must(t, err)
-			c.tokens.wg.Wait() // the look-up after the login
-			elsewhere.Store(0)
-			c.nodes.served[0] = true
-			_, err = c.ReadKey(t.Context())
-			failed(t, err, row.class, row.reason)
-			if n := elsewhere.Load(); n != 0 {
-				t.Errorf("another node was asked %d times", n)
-			}
-		})
-	}
-}
-
 // TestANewConnectionIsMadeWhereOneIsWanted counts them at the server.
 func TestANewConnectionIsMadeWhereOneIsWanted(t *testing.T) {
+	noLeaks(t)
 	var seen atomic.Pointer[string]
-	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
+	c, obs := newKey(t, fakeConfig(t, vaulttest.FakeNode(t, vaulttest.LetIn(func(w http.ResponseWriter, r *http.Request) {
 		seen.Store(&r.RemoteAddr)
 		if strings.Contains(r.URL.Path, "/decrypt/") {
 			fmt.Fprint(w, `{"data":{"batch_results":[{"plaintext":"cA=="}]}}`)
 			return
 		}
-		fmt.Fprint(w, isKey)
-	})
+		fmt.Fprint(w, vaulttest.IsKey)
+	}))))
 	must(t, reads(t, c))
-	c.tokens.wg.Wait() // the look-up has a connection of its own
+	until(t, "the token has looked itself up", func() bool { return obs.count("lookup") > 0 }, func() {}) // over a connection of its own
 	anew := backend.WithNewConnection(t.Context())
 	for name, request := range map[string]func(context.Context) error{
 		"read": func(ctx context.Context) error { _, err := c.ReadKey(ctx); return err },
@@ -232,4 +179,37 @@ func TestANewConnectionIsNotSharedWithOthers(t *testing.T) {
 	close(release)
 	must(t, err)
 	must(t, <-got)
+}
+
+func TestWhatTheAnswerToABatchMeans(t *testing.T) {
+	const items = `{"batch_results":[{"error":"%"},{"error":"%"}]}`
+	batch := func(text string) []byte { return []byte(strings.ReplaceAll(items, "%", text)) }
+	for _, row := range []struct {
+		name    string
+		op      client.Operation
+		answer  client.Answer
+		class   backend.Class // of the whole batch; 0 if its items are to be read
+		decided bool          // or else client judges it
+	}{
+		{"words that nobody knows", opDecrypt, client.Answer{Status: 400, Errors: []string{"something new"}}, 0, false},
+		{"a batch that failed inside Vault, item by item", opDecrypt, client.Answer{Status: 500, Data: batch("storage is away")}, backend.Outage, true},
+		{"a key of another type", opDecrypt, client.Answer{Status: 400, Errors: []string{"not supported for key type"}}, backend.Unsuitable, true},
+		{"a batch of which no item authenticates, before 1.21", opDecrypt, client.Answer{Status: 500, Data: batch("cipher: message authentication failed")}, 0, true},
+		{"a batch of which no item authenticates", opDecrypt, client.Answer{Status: 400, Data: batch("cipher: message authentication failed")}, 0, true},
+		{"a version that is refused", opDecrypt, client.Answer{Status: 400, Data: batch("ciphertext or signature version is disallowed by policy (too old)")}, 0, true},
+		{"a bad ciphertext", opDecrypt, client.Answer{Status: 400, Errors: []string{"invalid ciphertext"}}, backend.Item, true},
+		{"a key that is gone, for a batch", opDecrypt, client.Answer{Status: 400, Errors: []string{"encryption key not found"}}, backend.Refusal, true},
+		{"a key that is gone, with a status of 500", opDecrypt, client.Answer{Status: 500, Errors: []string{"encryption key not found"}}, 0, false},
+		{"a soft-deleted key, item by item", opDecrypt, client.Answer{Status: 400, Data: batch("refusing to use soft-deleted key")}, backend.Refusal, true},
+		{"a soft-deleted key, as a whole", opHMAC, client.Answer{Status: 400, Errors: []string{"refusing to use soft-deleted key"}}, backend.Refusal, true},
+		{"a soft-deleted key, with a status of 500", opDecrypt, client.Answer{Status: 500, Data: batch("refusing to use soft-deleted key")}, backend.Outage, true},
+		{"a DR secondary", opDecrypt, client.Answer{Status: 400, Errors: []string{"path disabled in replication DR secondary mode"}}, 0, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m, decided := judge(row.op, row.answer)
+			if decided != row.decided || decided && m.Class != row.class {
+				t.Errorf("got class %v, %v, want %v, %v", m.Class, decided, row.class, row.decided)
+			}
+		})
+	}
 }

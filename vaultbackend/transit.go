@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // hmacLength is that of HMAC-SHA-256.
@@ -66,7 +66,7 @@ type task struct {
 }
 
 // HMAC implements backend.Backend.
-func (c *Client) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
+func (k *Key) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
 	byVersion := map[int][]int{} // indexes into items
 	for i, item := range items {
 		byVersion[item.Version] = append(byVersion[item.Version], i)
@@ -78,9 +78,9 @@ func (c *Client) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.
 		group.Go(func() error {
 			tasks := make([]task, len(indexes))
 			for i, index := range indexes {
-				tasks[i] = c.hmacTask(items[index])
+				tasks[i] = k.hmacTask(items[index])
 			}
-			part, err := c.perform(ctx, opHMAC, version, tasks)
+			part, err := k.perform(opHMAC, tasks, k.inTurn(ctx, opHMAC, version))
 			if err != nil {
 				return err
 			}
@@ -96,19 +96,19 @@ func (c *Client) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.
 	return results, nil
 }
 
-func (c *Client) hmacTask(item backend.HMACItem) task {
+func (k *Key) hmacTask(item backend.HMACItem) task {
 	t := task{
 		item: batchItem{Input: item.Input},
 		read: func(r batchResult) ([]byte, error) {
 			defer clear(r.HMAC)
 			version, encoded, ok := transit.Split(r.HMAC)
 			if !ok || version != item.Version {
-				return nil, c.senseless(opHMAC, "an HMAC of another key version")
+				return nil, k.senseless(opHMAC, "an HMAC of another key version")
 			}
 			sum := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
 			n, err := base64.StdEncoding.Decode(sum, encoded)
 			if err != nil || n != hmacLength {
-				return nil, c.senseless(opHMAC, "an HMAC that is not 32 bytes")
+				return nil, k.senseless(opHMAC, "an HMAC that is not 32 bytes")
 			}
 			return sum[:n], nil
 		},
@@ -124,15 +124,15 @@ func (c *Client) hmacTask(item backend.HMACItem) task {
 
 // Encrypt implements backend.Backend. It needs update on the path, not create,
 // without which Vault cannot mistake it for a wish for a new key.
-func (c *Client) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
+func (k *Key) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
 	tasks := make([]task, len(items))
 	for i, item := range items {
-		tasks[i] = c.encryptTask(item)
+		tasks[i] = k.encryptTask(item)
 	}
-	return c.perform(ctx, opEncrypt, 0, tasks)
+	return k.perform(opEncrypt, tasks, k.inTurn(ctx, opEncrypt, 0))
 }
 
-func (c *Client) encryptTask(item backend.EncryptItem) task {
+func (k *Key) encryptTask(item backend.EncryptItem) task {
 	t := task{
 		item: batchItem{Plaintext: item.Plaintext, AssociatedData: item.AssociatedData, KeyVersion: item.Version},
 		read: func(r batchResult) ([]byte, error) {
@@ -140,7 +140,7 @@ func (c *Client) encryptTask(item backend.EncryptItem) task {
 			// repeats the request.
 			version, _, ok := transit.Split(r.Ciphertext)
 			if !ok || version != item.Version {
-				return nil, c.senseless(opEncrypt, "a ciphertext of another key version")
+				return nil, k.senseless(opEncrypt, "a ciphertext of another key version")
 			}
 			return r.Ciphertext, nil
 		},
@@ -154,33 +154,29 @@ func (c *Client) encryptTask(item backend.EncryptItem) task {
 	return t
 }
 
-// Decrypt implements backend.Backend.
-func (c *Client) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
-	if backend.NewConnection(ctx) {
-		return c.decryptBatch(ctx, items) // shared with nobody
+// Decrypt implements backend.Backend. Callers share requests, except for one that
+// wants a new connection.
+func (k *Key) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
+	tasks := make([]task, len(items))
+	for i, item := range items {
+		tasks[i] = k.decryptTask(item)
 	}
-	results, err := c.decrypts.do(ctx, items)
+	if backend.NewConnection(ctx) {
+		return k.perform(opDecrypt, tasks, k.inTurn(ctx, opDecrypt, 0))
+	}
+	results, err := k.perform(opDecrypt, tasks, func(tasks []task) ([]backend.Result, error) { return k.decrypts.do(ctx, tasks) })
 	if err != nil && ctx.Err() != nil {
-		return nil, unanswered(c.describe(opDecrypt), ctx.Err())
+		return nil, client.Unanswered(k.cfg.describe(opDecrypt), ctx.Err())
 	}
 	return results, err
 }
 
-// decryptBatch decrypts what the gatherer has gathered.
-func (c *Client) decryptBatch(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
-	tasks := make([]task, len(items))
-	for i, item := range items {
-		tasks[i] = c.decryptTask(item)
-	}
-	return c.perform(ctx, opDecrypt, 0, tasks)
-}
-
-func (c *Client) decryptTask(item backend.DecryptItem) task {
+func (k *Key) decryptTask(item backend.DecryptItem) task {
 	t := task{
 		item: batchItem{Ciphertext: string(item.Ciphertext), AssociatedData: item.AssociatedData},
 		read: func(r batchResult) ([]byte, error) {
 			if r.Plaintext == nil {
-				return nil, c.senseless(opDecrypt, "neither a plaintext nor an error")
+				return nil, k.senseless(opDecrypt, "neither a plaintext nor an error")
 			}
 			return r.Plaintext, nil
 		},
@@ -192,51 +188,59 @@ func (c *Client) decryptTask(item backend.DecryptItem) task {
 	return t
 }
 
-// perform sends tasks in as few requests as the limits allow. keyVersion is
-// that of an HMAC request, else 0.
-func (c *Client) perform(ctx context.Context, op operation, keyVersion int, tasks []task) ([]backend.Result, error) {
+// perform has the tasks sent that can be sent, and returns one result a task.
+func (k *Key) perform(op client.Operation, tasks []task, send func([]task) ([]backend.Result, error)) ([]backend.Result, error) {
 	results := make([]backend.Result, len(tasks))
-	var sent []int // indexes into tasks
+	sent := make([]task, 0, len(tasks))
+	indexes := make([]int, 0, len(tasks)) // of sent, in tasks
 	for i, t := range tasks {
 		if t.unsent == "" && t.item.size() > maxItem {
 			t.unsent = fmt.Sprintf("longer than the limit of %d bytes", maxItem)
 		}
 		if t.unsent != "" {
-			results[i].Err = &backend.Error{Class: backend.Item, Op: c.describe(op), Reason: t.unsent}
+			results[i].Err = &backend.Error{Class: backend.Item, Op: k.cfg.describe(op), Reason: t.unsent}
 			continue
 		}
-		sent = append(sent, i)
+		sent, indexes = append(sent, t), append(indexes, i)
 	}
-	for len(sent) > 0 {
-		n := fitting(len(sent), func(i int) int { return tasks[sent[i]].item.size() })
-		part := make([]task, n)
-		for i := range part {
-			part[i] = tasks[sent[i]]
-		}
-		answers, err := c.split(ctx, op, keyVersion, part)
-		if err != nil {
-			return nil, err
-		}
-		for i, answer := range answers {
-			results[sent[i]] = answer
-		}
-		sent = sent[n:]
+	answers, err := send(sent)
+	if err != nil {
+		return nil, err
+	}
+	for i, answer := range answers {
+		results[indexes[i]] = answer
 	}
 	return results, nil
+}
+
+// inTurn sends tasks one request after another, in as few as the limits allow.
+// keyVersion is that of an HMAC request, else 0.
+func (k *Key) inTurn(ctx context.Context, op client.Operation, keyVersion int) func([]task) ([]backend.Result, error) {
+	return func(tasks []task) (results []backend.Result, err error) {
+		for len(tasks) > 0 {
+			n := fitting(len(tasks), func(i int) int { return tasks[i].item.size() })
+			answers, err := k.split(ctx, op, keyVersion, tasks[:n])
+			if err != nil {
+				return nil, err
+			}
+			results, tasks = append(results, answers...), tasks[n:]
+		}
+		return results, nil
+	}
 }
 
 // split sends tasks in one request. Where that fails as a whole over something
 // that concerns items, it halves them until the bad ones stand alone: one bad
 // item must not fail its neighbours, whatever form Vault's answer takes.
-func (c *Client) split(ctx context.Context, op operation, keyVersion int, tasks []task) ([]backend.Result, error) {
-	results, err := c.send(ctx, op, keyVersion, tasks)
+func (k *Key) split(ctx context.Context, op client.Operation, keyVersion int, tasks []task) ([]backend.Result, error) {
+	results, err := k.send(ctx, op, keyVersion, tasks)
 	if err == nil {
 		return results, nil
 	}
 	switch backend.ClassOf(err) {
 	case backend.Item, backend.VersionRefusal, backend.Unsuitable:
 	default:
-		if !errors.Is(err, errUnclear) {
+		if !errors.Is(err, client.ErrUnclear) {
 			return nil, err
 		}
 	}
@@ -244,11 +248,11 @@ func (c *Client) split(ctx context.Context, op operation, keyVersion int, tasks 
 		return []backend.Result{{Err: err}}, nil
 	}
 	half := len(tasks) / 2
-	left, err := c.split(ctx, op, keyVersion, tasks[:half])
+	left, err := k.split(ctx, op, keyVersion, tasks[:half])
 	if err != nil {
 		return nil, err
 	}
-	right, err := c.split(ctx, op, keyVersion, tasks[half:])
+	right, err := k.split(ctx, op, keyVersion, tasks[half:])
 	if err != nil {
 		return nil, err
 	}
@@ -256,34 +260,37 @@ func (c *Client) split(ctx context.Context, op operation, keyVersion int, tasks 
 }
 
 // send makes one request and reads its results.
-func (c *Client) send(ctx context.Context, op operation, keyVersion int, tasks []task) ([]backend.Result, error) {
+func (k *Key) send(ctx context.Context, op client.Operation, keyVersion int, tasks []task) ([]backend.Result, error) {
 	body := batchRequest{Input: make([]batchItem, len(tasks)), KeyVersion: keyVersion}
 	for i, t := range tasks {
 		body.Input[i] = t.item
 	}
-	path := c.keyPath(string(op))
+	path := k.cfg.keyPath(string(op))
 	if op == opHMAC {
 		path += "/sha2-256"
 	} else {
 		body.PartialFailureCode = http.StatusOK
 	}
 	if op == opDecrypt {
-		c.obs.Batch(len(tasks))
+		k.onBatch(len(tasks))
 	}
-	a, err := c.requestKey(ctx, op, http.MethodPut, path, body)
+	a, err := k.vault.Do(ctx, client.Request{
+		Op: op, What: k.cfg.describe(op), Method: http.MethodPut, Path: path, Body: body, Header: uidHeaders(ctx),
+		Confirm: true, Judge: func(a client.Answer) (client.Meaning, bool) { return judge(op, a) },
+	})
 	if err != nil {
 		return nil, err
 	}
-	answers, err := parseBatch(a.data, len(tasks))
-	clear(a.data)
+	answers, err := parseBatch(a.Data, len(tasks))
+	clear(a.Data)
 	if err != nil {
-		return nil, c.senseless(op, err.Error())
+		return nil, k.senseless(op, err.Error())
 	}
 	results := make([]backend.Result, len(tasks))
 	for i, r := range answers {
 		if r.Error != "" {
-			m := classifyItem(op, a.status, r.Error)
-			results[i].Err = m.failure(c.describe(op), errors.New(oneLine(r.Error)))
+			m := classifyItem(op, a.Status, r.Error)
+			results[i].Err = m.Failure(k.cfg.describe(op), errors.New(client.OneLine(r.Error)))
 			continue
 		}
 		results[i].Data, results[i].Err = tasks[i].read(r)
@@ -306,8 +313,8 @@ func parseBatch(raw json.RawMessage, n int) ([]batchResult, error) {
 }
 
 // senseless is the error for an answer that a working Vault does not give.
-func (c *Client) senseless(op operation, what string) error {
-	return &backend.Error{Class: backend.Outage, Op: c.describe(op), Reason: "Vault answered with " + what}
+func (k *Key) senseless(op client.Operation, what string) error {
+	return &backend.Error{Class: backend.Outage, Op: k.cfg.describe(op), Reason: "Vault answered with " + what}
 }
 
 func isPrintable(b []byte) bool {
