@@ -352,26 +352,24 @@ func TestAnswersThatAreHardToProvoke(t *testing.T) {
 	}
 }
 
-// failWhole decrypts like a Vault that rejects a batch over one bad item
-// without saying which.
-func failWhole(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Input []struct {
-			Ciphertext string `json:"ciphertext"`
-		} `json:"batch_input"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	var results []map[string]string
-	for _, item := range body.Input {
-		if strings.Contains(item.Ciphertext, "bad") {
-			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprint(w, `{"errors":["invalid ciphertext: no prefix"]}`)
+// failsWhole decrypts like a Vault that rejects a batch over one bad item without
+// saying which.
+func failsWhole(words string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var body batchRequest
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		results = append(results, map[string]string{"plaintext": base64.StdEncoding.EncodeToString([]byte("opened"))})
+		var results []map[string][]byte
+		for _, item := range body.Input {
+			if strings.Contains(item.Ciphertext, "bad") {
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprintf(w, `{"errors":[%q]}`, words)
+				return
+			}
+			results = append(results, map[string][]byte{"plaintext": []byte("opened")})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
 }

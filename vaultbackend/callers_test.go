@@ -115,7 +115,7 @@ func TestAGatheredRequestNamesAllWhoWait(t *testing.T) {
 			close(arrived)
 			<-release
 		}
-		failWhole(w, r)
+		failsWhole("")(w, r)
 	})
 	var wg sync.WaitGroup
 	ask := func(uid, ciphertext string) {

@@ -79,42 +79,6 @@ func TestWhatAnItemsErrorProves(t *testing.T) {
 	}
 }
 
-// TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit has one bad item of eight.
-func TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit(t *testing.T) {
-	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
-		var body struct {
-			Input []struct {
-				Ciphertext string `json:"ciphertext"`
-			} `json:"batch_input"`
-		}
-		_ = json.NewDecoder(r.Body).Decode(&body)
-		var results []map[string]string
-		for _, item := range body.Input {
-			if strings.Contains(item.Ciphertext, "bad") {
-				w.WriteHeader(http.StatusBadRequest)
-				fmt.Fprint(w, `{"errors":["something new"]}`)
-				return
-			}
-			results = append(results, map[string]string{"plaintext": "cA=="})
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
-	})
-	items := make([]backend.DecryptItem, 8)
-	for i := range items {
-		items[i].Ciphertext = fmt.Appendf(nil, "vault:v1:good%d", i)
-	}
-	items[5].Ciphertext = []byte("vault:v1:bad")
-	results, err := c.Decrypt(t.Context(), items)
-	must(t, err)
-	for i, r := range results {
-		if i == 5 {
-			failed(t, r.Err, backend.Outage, "Vault gave an answer that is not understood, HTTP status 400")
-		} else if r.Err != nil || string(r.Data) != "p" {
-			t.Errorf("item %d: %q, %v", i, r.Data, r.Err)
-		}
-	}
-}
-
 // TestANewConnectionIsMadeWhereOneIsWanted counts them at the server.
 func TestANewConnectionIsMadeWhereOneIsWanted(t *testing.T) {
 	noLeaks(t)

@@ -104,10 +104,10 @@ func (u Use) rules() ([]Rule, error) {
 	rules = append(rules, Rule{key("decrypt", ""), []string{"update"}, "Opens canaries, wrapped local KEKs, and seeds that Vault wrapped."})
 	if u.Derives {
 		rules = append(rules, Rule{key("hmac", "/sha2-256"), []string{"update"},
-			"Local KEKs are derived from it: whoever may call it can derive them. Plugins only."})
+			"Local KEKs are derived from it: every caller of it can derive them. Plugins only."})
 	}
 	rules = append(rules, Rule{client.PathRenewSelf, []string{"update"},
-		"Prolongs the plugin's own token. Without it the plugin logs in anew each time."})
+		"Renews the plugin's own token. Without it the plugin logs in anew each time."})
 	lookup := Rule{client.PathLookupSelf, []string{"read"},
 		"Tells a key that is refused from a token that is. Without it the plugin does not\nrecognise that its rights to the key were taken away."}
 	if u.Config.Auth.Method == client.MethodToken {

@@ -216,8 +216,8 @@ func proven(lookup Answer, err error) Meaning {
 }
 
 // neverRenewed recognises Vault's words for a token that it will not renew,
-// whatever its own state: the token's life is over, or what it was bought with has
-// changed.
+// whatever its own state: the token's life is over, or the credentials of its login
+// have changed.
 func neverRenewed(says func(string) bool) bool {
 	return says("past the max TTL") ||
 		says("does not exist during renewal") || // the role, with approle, jwt and kubernetes
@@ -235,7 +235,7 @@ func authRefused(op Operation) string {
 		return "Vault does not revoke the token"
 	case opOrigin, opUnwrap:
 		// Vault has one answer to both.
-		return "the wrapping token was used by somebody else, or has expired"
+		return "the wrapping token was already used, or has expired"
 	default:
 		return "Vault refuses the login"
 	}

@@ -81,7 +81,7 @@ type AuthConfig struct {
 	JWTFile string `mapstructure:"jwt-file" help:"file with the JWT, read again at every login (jwt; kubernetes, where it is the service account's by default)"`
 	// TokenFile holds the token for MethodToken. It is read again when it
 	// changes and when Vault refuses the token.
-	TokenFile string `mapstructure:"token-file" help:"file with a token that somebody else keeps fresh, such as a sink of Vault Agent"`
+	TokenFile string `mapstructure:"token-file" help:"file with a token that another program keeps fresh, such as a sink of Vault Agent"`
 }
 
 var (

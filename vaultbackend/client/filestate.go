@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// fileMarks remember in which state files were when they were used last. None are
+// fileStates remember in which state files were when they were used last. None are
 // never changed. They are safe for concurrent use.
-type fileMarks struct {
+type fileStates struct {
 	paths []string
 
 	mu    sync.Mutex
@@ -18,7 +18,7 @@ type fileMarks struct {
 // look returns the files as they are now. Look before reading them, and set the
 // result once they have served: then neither what is written meanwhile nor what did
 // not serve is taken for something that was used already.
-func (m *fileMarks) look() []os.FileInfo {
+func (m *fileStates) look() []os.FileInfo {
 	infos := make([]os.FileInfo, len(m.paths))
 	for i, path := range m.paths {
 		infos[i], _ = os.Stat(path) // reading it will say what is wrong
@@ -26,7 +26,7 @@ func (m *fileMarks) look() []os.FileInfo {
 	return infos
 }
 
-func (m *fileMarks) set(infos []os.FileInfo) {
+func (m *fileStates) set(infos []os.FileInfo) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.infos = infos
@@ -35,7 +35,7 @@ func (m *fileMarks) set(infos []os.FileInfo) {
 // changed reports whether one of the files is another one, or was written to,
 // since set. A file that is gone for a moment, as between a removal and a rename,
 // is not a change: there is nothing better to read.
-func (m *fileMarks) changed() bool {
+func (m *fileStates) changed() bool {
 	m.mu.Lock()
 	before := slices.Concat(m.infos, make([]os.FileInfo, len(m.paths)-len(m.infos)))
 	m.mu.Unlock()

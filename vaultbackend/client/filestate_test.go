@@ -79,7 +79,7 @@ func TestWhatIsAnotherStateOfAFile(t *testing.T) {
 			first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
 			put(t, first, "one", at)
 			put(t, second, "one", at)
-			m := fileMarks{paths: []string{first, second}}
+			m := fileStates{paths: []string{first, second}}
 			m.set(m.look())
 			row.change(t, first, second)
 			if m.changed() != row.want {

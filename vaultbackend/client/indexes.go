@@ -8,7 +8,7 @@ import (
 )
 
 // indexes remembers how far Vault's storage had come with the answers seen so
-// far, and asks for no less: a token bought at one node must not be unknown to
+// far, and asks for no less: a token made at one node must not be unknown to
 // the next one. Vault Enterprise says so in a header; Vault Community has no
 // nodes that could lag behind, sends none, and so is asked for nothing.
 type indexes struct {

@@ -204,19 +204,19 @@ func (c Config) Files() []File {
 }
 
 // NoTrialLogin says why only the plugin itself may log in; "" if others may too. A
-// wrapping token is good for one use, and what it is exchanged for is kept in a
+// wrapping token is good for one use, and what it is exchanged for is stored in a
 // file that must be the plugin's own.
 func (c Config) NoTrialLogin() string {
 	if c.Auth.UnwrappedSecretIDFile == "" {
 		return ""
 	}
 	w := wrappedSecretID{cfg: c.Auth}
-	kept, have, err := w.readKept()
+	stored, have, err := w.readStored()
 	if err != nil {
 		return err.Error()
 	}
 	token, err := readCredential(c.Auth.SecretIDFile)
-	if have && (errors.Is(err, os.ErrNotExist) || kept.Token == tokenHash(token)) {
+	if have && (errors.Is(err, os.ErrNotExist) || stored.Token == tokenHash(token)) {
 		return ""
 	}
 	return "the wrapped secret-id was not exchanged yet: that can be done once, and is left to the plugin"

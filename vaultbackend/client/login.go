@@ -25,11 +25,11 @@ type requester func(ctx context.Context, op Operation, token, method, path strin
 func newAuthenticator(cfg Config, request requester, log *slog.Logger) authenticator {
 	switch cfg.Auth.Method {
 	case MethodToken:
-		return &tokenFile{path: cfg.Auth.TokenFile, request: request, read: fileMarks{paths: []string{cfg.Auth.TokenFile}}}
+		return &tokenFile{path: cfg.Auth.TokenFile, request: request, read: fileStates{paths: []string{cfg.Auth.TokenFile}}}
 	case MethodJWT, MethodKubernetes:
 		return &jwtFile{cfg: cfg.Auth, request: request}
 	case MethodCert:
-		return &certificate{cfg: cfg, request: request, used: fileMarks{paths: []string{cfg.ClientCertFile, cfg.ClientKeyFile}}}
+		return &certificate{cfg: cfg, request: request, used: fileStates{paths: []string{cfg.ClientCertFile, cfg.ClientKeyFile}}}
 	default:
 		a := &appRole{cfg: cfg.Auth, request: request, now: time.Now}
 		for _, path := range []string{cfg.Auth.RoleIDFile, cfg.Auth.SecretIDFile, cfg.Auth.UnwrappedSecretIDFile} {
@@ -45,8 +45,8 @@ func newAuthenticator(cfg Config, request requester, log *slog.Logger) authentic
 	}
 }
 
-// logIn makes the request that every method but a token file comes down to. No
-// error of it shows what body holds.
+// logIn makes the request of every method but a token file. Its errors do not show
+// what body holds.
 func logIn(ctx context.Context, request requester, cfg AuthConfig, body map[string]string) (grant, error) {
 	a, err := request(ctx, opLogin, "", http.MethodPut, "auth/"+cfg.Mount+"/login", body)
 	if err != nil {

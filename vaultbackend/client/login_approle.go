@@ -32,10 +32,10 @@ type appRole struct {
 	wrapped *wrappedSecretID // nil: the file holds the secret-id itself
 	// delivered is the wrapping token's file as it was at the last login that
 	// succeeded; no file where nothing is wrapped.
-	delivered fileMarks
+	delivered fileStates
 	// offered are all files with credentials, as they were when Vault last did
 	// not know what they held.
-	offered fileMarks
+	offered fileStates
 	now     func() time.Time
 
 	served  credentials // that Vault accepted last
@@ -118,5 +118,5 @@ func (a *appRole) secretID(ctx context.Context) (string, error) {
 }
 
 // stale is set once another wrapping token has been delivered, which may live
-// for minutes only. Otherwise a token outlives the secret-id it was bought with.
+// for minutes only. Otherwise a token outlives the secret-id of its login.
 func (a *appRole) stale() bool { return a.delivered.changed() }

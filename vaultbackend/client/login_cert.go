@@ -12,7 +12,7 @@ type certificate struct {
 	request requester
 	// used are certificate and key of the last login that succeeded: the key may
 	// be written later than the certificate.
-	used fileMarks
+	used fileStates
 }
 
 func (c *certificate) login(ctx context.Context) (grant, error) {
@@ -34,5 +34,5 @@ func (c *certificate) login(ctx context.Context) (grant, error) {
 }
 
 // stale is set once there is another certificate: Vault renews a token only over
-// a connection with the one it was bought with.
+// a connection with the certificate of the login.
 func (c *certificate) stale() bool { return c.used.changed() }

@@ -23,5 +23,5 @@ func (j *jwtFile) login(ctx context.Context) (grant, error) {
 	return logIn(ctx, j.request, j.cfg, body)
 }
 
-// stale is never set: a token outlives the JWT it was bought with.
+// stale is never set: a token outlives the JWT of its login.
 func (j *jwtFile) stale() bool { return false }

@@ -247,9 +247,9 @@ func TestAWrappingTokenThatIsNotOursIsSaidLoudly(t *testing.T) {
 			_, err := f.root().UnwrapWithContext(t.Context(), token)
 			must(t, err)
 			return token
-		}, "the wrapping token was used by somebody else, or has expired"},
+		}, "the wrapping token was already used, or has expired"},
 		{"not a wrapping token at all", func(*testing.T, string) string { return "hvs.nonsense" },
-			"the wrapping token was used by somebody else, or has expired"},
+			"the wrapping token was already used, or has expired"},
 		{"of another role", func(t *testing.T, _ string) string {
 			f.write("auth/approle/role/other-"+f.role.Name, map[string]any{"token_policies": "default"})
 			return vaulttest.Wrap(t, f.vault, "auth/approle/role/other-"+f.role.Name+"/secret-id")

@@ -15,7 +15,7 @@ type tokenFile struct {
 	path    string
 	request requester
 	// read is the file as it was at the last login that succeeded.
-	read fileMarks
+	read fileStates
 }
 
 // login reads the file and has Vault confirm the token, which also tells how

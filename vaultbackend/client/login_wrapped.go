@@ -18,13 +18,13 @@ import (
 // wrappedSecretID gets AppRole's secret-id from a file that holds a wrapping
 // token for it. That token is good for one use: its deliverer never knows the
 // secret-id, and a theft shows because this process finds the token used. The
-// secret-id is kept in a file of its own, for the next login and the next start.
+// secret-id is stored in a file of its own, for the next login and the next start.
 type wrappedSecretID struct {
 	cfg     AuthConfig
 	request requester
 	log     *slog.Logger
-	// held is what could not be kept in the file.
-	held keptSecretID
+	// unsaved is what could not be stored in the file.
+	unsaved storedSecretID
 }
 
 // read returns the secret-id, unwrapping it if that was not done yet.
@@ -40,16 +40,16 @@ func (w *wrappedSecretID) read(ctx context.Context) (string, error) {
 		return "", unreadable(w.cfg.describe(opLogin), "secret-id", err)
 	}
 	fingerprint := tokenHash(token)
-	if held := w.held; held.SecretID != "" && (missing || held.Token == fingerprint) {
-		w.keep(dir, held)
+	if held := w.unsaved; held.SecretID != "" && (missing || held.Token == fingerprint) {
+		w.store(dir, held)
 		return held.SecretID, nil
 	}
-	kept, haveKept, keptErr := w.readKept()
+	stored, have, storedErr := w.readStored()
 	switch {
-	case keptErr != nil:
-		return "", keptErr
-	case haveKept && (missing || kept.Token == fingerprint):
-		return kept.SecretID, nil
+	case storedErr != nil:
+		return "", storedErr
+	case have && (missing || stored.Token == fingerprint):
+		return stored.SecretID, nil
 	case missing:
 		return "", unreadable(w.cfg.describe(opLogin), "secret-id", err)
 	}
@@ -58,14 +58,14 @@ func (w *wrappedSecretID) read(ctx context.Context) (string, error) {
 	}
 	file, err := w.reserve()
 	if err != nil {
-		return "", w.notKept(err)
+		return "", w.notStored(err)
 	}
 	secretID, err := w.unwrap(ctx, token)
 	if err != nil {
 		discard(file)
 		return "", err
 	}
-	w.keepIn(dir, file, keptSecretID{SecretID: secretID, Token: fingerprint})
+	w.storeIn(dir, file, storedSecretID{SecretID: secretID, Token: fingerprint})
 	return secretID, nil
 }
 
@@ -106,7 +106,7 @@ func (w *wrappedSecretID) unwrap(ctx context.Context, token string) (string, err
 	return data.SecretID, nil
 }
 
-// tokenHash is what is kept of a wrapping token.
+// tokenHash is what is stored of a wrapping token.
 func tokenHash(token string) string {
 	hash := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(hash[:])

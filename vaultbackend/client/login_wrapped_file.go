@@ -13,12 +13,12 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// reserved is at least what a kept secret-id takes on the disk: one block.
+// reserved is at least what a stored secret-id takes on the disk: one block.
 const reserved = 4096
 
-// keptSecretID is the content of the file. Token is a hash of the wrapping
+// storedSecretID is the content of the file. Token is a hash of the wrapping
 // token, so that one which was exchanged already is not taken for stolen.
-type keptSecretID struct {
+type storedSecretID struct {
 	SecretID string `json:"secret_id"`
 	Token    string `json:"wrapping_token_sha256"`
 }
@@ -29,35 +29,35 @@ type keptSecretID struct {
 func (w *wrappedSecretID) lock(ctx context.Context) (*os.File, error) {
 	dir, err := os.Open(filepath.Dir(w.cfg.UnwrappedSecretIDFile))
 	if err != nil {
-		return nil, w.notKept(err)
+		return nil, w.notStored(err)
 	}
 	if err := filelock.Lock(ctx, dir); err != nil {
 		_ = dir.Close()
 		if ctx.Err() != nil {
 			return nil, Unanswered("unwrap the secret-id", ctx.Err())
 		}
-		return nil, w.notKept(err)
+		return nil, w.notStored(err)
 	}
 	return dir, nil
 }
 
-func (w *wrappedSecretID) readKept() (kept keptSecretID, have bool, err error) {
+func (w *wrappedSecretID) readStored() (stored storedSecretID, have bool, err error) {
 	raw, err := os.ReadFile(w.cfg.UnwrappedSecretIDFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return kept, false, nil
+		return stored, false, nil
 	}
-	if err == nil && (json.Unmarshal(raw, &kept) != nil || kept.SecretID == "" || strings.ContainsFunc(kept.SecretID, isUnsafe)) {
+	if err == nil && (json.Unmarshal(raw, &stored) != nil || stored.SecretID == "" || strings.ContainsFunc(stored.SecretID, isUnsafe)) {
 		// Not the cause itself: it may quote the content.
 		err = fmt.Errorf("%s does not hold what was kept there; remove it and deliver a new wrapping token", w.cfg.UnwrappedSecretIDFile)
 	}
 	if err != nil {
-		return kept, false, unreadable(w.cfg.describe(opLogin), "unwrapped secret-id", err)
+		return stored, false, unreadable(w.cfg.describe(opLogin), "unwrapped secret-id", err)
 	}
-	return kept, true, nil
+	return stored, true, nil
 }
 
-// reserve makes the file in which the secret-id is kept, with room for it on the
-// disk, before the wrapping token is used up: what could not be kept would be lost.
+// reserve makes the file in which the secret-id is stored, with room for it on the
+// disk, before the wrapping token is used up: what could not be stored would be lost.
 func (w *wrappedSecretID) reserve() (*os.File, error) {
 	file, err := os.CreateTemp(filepath.Dir(w.cfg.UnwrappedSecretIDFile), ".secret-id-*") // mode 0600
 	if err != nil {
@@ -78,29 +78,29 @@ func discard(file *os.File) {
 	_ = os.Remove(file.Name())
 }
 
-// keep makes room for kept and keeps it there.
-func (w *wrappedSecretID) keep(dir *os.File, kept keptSecretID) {
+// store makes room for stored and stores it there.
+func (w *wrappedSecretID) store(dir *os.File, stored storedSecretID) {
 	if file, err := w.reserve(); err == nil {
-		w.keepIn(dir, file, kept)
+		w.storeIn(dir, file, stored)
 	}
 }
 
-// keepIn turns file into the one that holds kept. Where that fails, this process
+// storeIn turns file into the one that holds stored. Where that fails, this process
 // holds it in memory: the wrapping token is used up and cannot be used again.
-func (w *wrappedSecretID) keepIn(dir, file *os.File, kept keptSecretID) {
+func (w *wrappedSecretID) storeIn(dir, file *os.File, stored storedSecretID) {
 	defer discard(file) // does nothing once it was renamed
-	w.held = keptSecretID{}
-	if err := w.write(dir, file, kept); err != nil {
-		w.held = kept
-		w.log.Error("the unwrapped secret-id cannot be kept in its file; unless a later login can, it ends with this process, and another wrapping token has to be delivered",
+	w.unsaved = storedSecretID{}
+	if err := w.write(dir, file, stored); err != nil {
+		w.unsaved = stored
+		w.log.Error("the unwrapped secret-id cannot be kept in its file; make room there before this process ends, or deliver another wrapping token after it",
 			"file", w.cfg.UnwrappedSecretIDFile, "error", err)
 	}
 }
 
-// write puts kept in its place in one step. Content and name are on the disk
+// write puts stored in its place in one step. Content and name are on the disk
 // before it is used: after a power failure it could not be unwrapped again.
-func (w *wrappedSecretID) write(dir, file *os.File, kept keptSecretID) error {
-	raw, err := json.Marshal(kept)
+func (w *wrappedSecretID) write(dir, file *os.File, stored storedSecretID) error {
+	raw, err := json.Marshal(stored)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (w *wrappedSecretID) write(dir, file *os.File, kept keptSecretID) error {
 	return dir.Sync()
 }
 
-func (w *wrappedSecretID) notKept(err error) error {
+func (w *wrappedSecretID) notStored(err error) error {
 	return &backend.Error{
 		Class: backend.Credentials, Op: "unwrap the secret-id",
 		Reason: "the unwrapped secret-id cannot be kept in its file", Err: err,

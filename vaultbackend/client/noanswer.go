@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
@@ -27,6 +29,7 @@ func silenceReason(err error) string {
 	timeout, isNet := errors.AsType[net.Error](err)
 	_, isName := errors.AsType[*net.DNSError](err)
 	op, isOp := errors.AsType[*net.OpError](err)
+	long, isLong := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case isName: // before timeouts: a resolver that is silent is not Vault
 		return "Vault's name cannot be resolved"
@@ -40,8 +43,8 @@ func silenceReason(err error) string {
 		return "the request was given up"
 	case errors.Is(err, errClientCert):
 		return errClientCert.Error()
-	case errors.Is(err, errAnswerTooLong):
-		return errAnswerTooLong.Error()
+	case isLong:
+		return fmt.Sprintf("the answer is longer than %d bytes", long.Limit)
 	case isOp && op.Op == "remote error":
 		// A TLS alert: most often the listener wants a client certificate.
 		return "Vault refuses the TLS connection"

@@ -19,13 +19,13 @@ const (
 	hedgeDelay = 500 * time.Millisecond
 	// loginHedgeDelay is the same for logins. Two of them fit into loginTimeout.
 	loginHedgeDelay = 3 * time.Second
-	// hearing is how long a node has to answer before the others decide without
+	// refusalWait is how long a node has to answer before the others decide without
 	// it that a confirmed request is refused. It must stay below what a request may
 	// take.
-	hearing = 2 * time.Second
-	// homeAfter is how long requests stay with another node before one of them
+	refusalWait = 2 * time.Second
+	// returnAfter is how long requests stay with another node before one of them
 	// tries those before it in the configuration again.
-	homeAfter = 5 * time.Minute
+	returnAfter = 5 * time.Minute
 )
 
 // nodes are the addresses of one Vault cluster. All requests go to the one that
@@ -37,11 +37,11 @@ type nodes struct {
 	log  *slog.Logger
 	wg   sync.WaitGroup // attempts, also those whose callers have left
 
-	mu      sync.Mutex
-	current int
-	tryHome time.Time   // when to look again whether an earlier one is back
-	failed  []time.Time // when each failed last; zero once it has served since
-	served  []bool      // which have served a confirmed request in this process
+	mu       sync.Mutex
+	current  int
+	returnAt time.Time   // when to look again whether an earlier one is back
+	failed   []time.Time // when each failed last; zero once it has served since
+	served   []bool      // which have served a confirmed request in this process
 	// overtaken is closed, and replaced, when a node has kept a request waiting
 	// for so long that another one answered first.
 	overtaken []chan struct{}
@@ -99,7 +99,7 @@ func (n *nodes) ask(ctx context.Context, q query, send func(context.Context, *ur
 		if len(p.queue) > 0 && q.Op.hedgeDelay() > 0 {
 			hedge, left = time.After(q.Op.hedgeDelay()), overtaken[p.last]
 		}
-		if at, ok := p.hearingEnds(); ok {
+		if at, ok := p.refusalDue(); ok {
 			heard = time.After(time.Until(at))
 		}
 		select {
@@ -108,7 +108,7 @@ func (n *nodes) ask(ctx context.Context, q query, send func(context.Context, *ur
 		case <-left:
 			more = 1 // it does not answer others either
 		case <-hedge:
-			if p.home || n.mayHedge() {
+			if p.returning || n.mayHedge() {
 				more = 1
 			}
 		case <-heard:
@@ -125,11 +125,11 @@ func (n *nodes) newPoll(q query) (*poll, []chan struct{}) {
 	n.budget.request(now)
 	// A login succeeds at nodes that do not serve the key. Only a confirmed request
 	// shows which node is back.
-	home := q.Confirm && n.current != 0 && now.After(n.tryHome)
-	if home {
-		n.tryHome = now.Add(homeAfter) // one request tries, not all
+	returning := q.Confirm && n.current != 0 && now.After(n.returnAt)
+	if returning {
+		n.returnAt = now.Add(returnAfter) // one request tries, not all
 	}
-	p := &poll{q: q, home: home, queue: order(n.current, home, n.failed), seats: make([]seat, len(n.urls)), asked: make([]time.Time, len(n.urls))}
+	p := &poll{q: q, returning: returning, queue: order(n.current, returning, n.failed), seats: make([]seat, len(n.urls)), asked: make([]time.Time, len(n.urls))}
 	for i, served := range n.served {
 		p.seats[i].served = served
 	}
@@ -146,12 +146,12 @@ func (n *nodes) mayHedge() bool {
 // configured if it is time to see whether an earlier one is back, else those
 // first that have not failed since they served. Of these the current one comes
 // first, and of the others the latest failure last.
-func order(current int, home bool, failed []time.Time) []int {
+func order(current int, returning bool, failed []time.Time) []int {
 	queue := make([]int, len(failed))
 	for i := range queue {
 		queue[i] = i
 	}
-	if home {
+	if returning {
 		return queue
 	}
 	rank := func(node int) int {
@@ -191,7 +191,7 @@ func (n *nodes) learn(p *poll, v verdict, decided int) {
 			close(n.overtaken[node])
 			n.overtaken[node] = make(chan struct{})
 		}
-		if p.letDown(node, v, decided) {
+		if p.isDemoted(node, v, decided) {
 			n.failed[node] = now
 		}
 	}
@@ -201,7 +201,7 @@ func (n *nodes) learn(p *poll, v verdict, decided int) {
 	n.failed[decided], n.served[decided] = time.Time{}, true
 	if decided != n.current {
 		n.log.Info("requests to Vault go to another address", "from", n.urls[n.current].Host, "to", n.urls[decided].Host)
-		n.current, n.tryHome = decided, now.Add(homeAfter)
+		n.current, n.returnAt = decided, now.Add(returnAfter)
 	}
 }
 

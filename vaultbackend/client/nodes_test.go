@@ -17,11 +17,11 @@ import (
 func TestTheOrderInWhichNodesAreAsked(t *testing.T) {
 	never, early, late := time.Time{}, time.Unix(1, 0), time.Unix(2, 0)
 	for _, row := range []struct {
-		name    string
-		current int
-		home    bool
-		failed  []time.Time
-		want    []int
+		name      string
+		current   int
+		returning bool
+		failed    []time.Time
+		want      []int
 	}{
 		{"at first as configured", 0, false, []time.Time{never, never, never}, []int{0, 1, 2}},
 		{"the one that served last comes first", 1, false, []time.Time{late, never, never}, []int{1, 2, 0}},
@@ -32,7 +32,7 @@ func TestTheOrderInWhichNodesAreAsked(t *testing.T) {
 		{"one address is one address", 0, false, []time.Time{late}, []int{0}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := order(row.current, row.home, row.failed); !slices.Equal(got, row.want) {
+			if got := order(row.current, row.returning, row.failed); !slices.Equal(got, row.want) {
 				t.Errorf("got %v, want %v", got, row.want)
 			}
 		})
@@ -196,14 +196,14 @@ func TestTheNodeThatWorksIsKeptAndThePreferredOneTriedAgain(t *testing.T) {
 		}
 		expect("b", hedgeDelay)
 		expect("b", 0)
-		time.Sleep(homeAfter + time.Second)
+		time.Sleep(returnAfter + time.Second)
 		expect("b", hedgeDelay) // one request finds that a still hangs
 		expect("b", 0)
 		fake["b"] = isSealed
 		expect("c", 0) // a, which failed, is not asked before c
 		fake["a"], fake["b"] = answersAfter(0, "a"), answersAfter(0, "b")
 		expect("c", 0)
-		time.Sleep(homeAfter + time.Second)
+		time.Sleep(returnAfter + time.Second)
 		expect("a", 0)
 		expect("a", 0)
 	})

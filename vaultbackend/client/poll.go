@@ -21,13 +21,13 @@ type reply struct {
 // poll is one request on its way through the nodes: which were asked, and what they
 // said. It sends nothing itself.
 type poll struct {
-	q       query
-	home    bool  // looks whether an earlier node is back
-	queue   []int // those to be asked, in this order
-	seats   []seat
-	asked   []time.Time
-	last    int // the one asked last
-	replies []reply
+	q         query
+	returning bool  // looks whether an earlier node is back
+	queue     []int // those to be asked, in this order
+	seats     []seat
+	asked     []time.Time
+	last      int // the one asked last
+	replies   []reply
 }
 
 // next takes the nodes that are to be asked now.
@@ -79,9 +79,9 @@ func (p *poll) close() {
 	p.queue = nil
 }
 
-// hearingEnds is when silent nodes are no longer waited for, once another has
+// refusalDue is when silent nodes are no longer waited for, once another has
 // refused.
-func (p *poll) hearingEnds() (time.Time, bool) {
+func (p *poll) refusalDue() (time.Time, bool) {
 	var last time.Time
 	for node, s := range p.seats {
 		if s.vote == waiting && p.asked[node].After(last) {
@@ -89,7 +89,7 @@ func (p *poll) hearingEnds() (time.Time, bool) {
 		}
 	}
 	has := votesIn(p.seats)
-	return last.Add(hearing), p.q.Confirm && has(refuses, distrusts) && !last.IsZero()
+	return last.Add(refusalWait), p.q.Confirm && has(refuses, distrusts) && !last.IsZero()
 }
 
 // giveUp no longer waits for silent nodes.
@@ -155,9 +155,9 @@ func (p *poll) overtakenBy(node, decided int) bool {
 	return p.seats[node].vote == waiting && p.asked[node].Before(p.asked[decided])
 }
 
-// letDown reports whether a node is to be asked after others from now on. One that
+// isDemoted reports whether a node is to be asked after others from now on. One that
 // does not accept a token is not: the next login is to be made there.
-func (p *poll) letDown(node int, v verdict, decided int) bool {
+func (p *poll) isDemoted(node int, v verdict, decided int) bool {
 	s := p.seats[node]
 	switch s.vote {
 	case fails:

@@ -12,14 +12,14 @@ import (
 	"sync"
 )
 
-// errClientCert is behind every connection that is not made because there is no
-// certificate of our own to show.
+// errClientCert is why there is no connection where the client certificate cannot be
+// read.
 var errClientCert = errors.New("the client certificate cannot be used")
 
-// tlsFiles is what TLS needs from the disk: whom to trust, and who we are. A new
-// connection sees files that have changed since the last one; connections that
-// exist go on. So nothing has to be restarted, and nothing is looked at for each
-// request.
+// tlsFiles is what TLS needs from the disk: the trusted authorities and the client
+// certificate. A new connection sees files that have changed since the last one;
+// connections that exist go on. So nothing has to be restarted, and no request has
+// to look at files.
 type tlsFiles struct {
 	serverName string
 	roots      *reloaded[*x509.CertPool]   // nil: the system's
@@ -97,7 +97,7 @@ func (f *tlsFiles) config(address string) (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errClientCert, err)
 		}
-		// Shown whatever authorities the listener names: those of the cert auth
+		// Shown with any authorities that the listener names: those of the cert auth
 		// method are not among them.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
 	}
@@ -110,7 +110,7 @@ type reloaded[T any] struct {
 	name  string // of the configuration key
 	log   *slog.Logger
 	load  func() (T, error)
-	marks fileMarks
+	marks fileStates
 
 	mu     sync.Mutex
 	value  T
@@ -119,7 +119,7 @@ type reloaded[T any] struct {
 }
 
 func newReloaded[T any](name string, log *slog.Logger, load func() (T, error), paths ...string) *reloaded[T] {
-	return &reloaded[T]{name: name, log: log, load: load, marks: fileMarks{paths: paths}}
+	return &reloaded[T]{name: name, log: log, load: load, marks: fileStates{paths: paths}}
 }
 
 // get returns the value of the files as they are, or as they were last when

@@ -170,7 +170,7 @@ func (m *tokenManager) login(a *attempt) {
 	if a.err != nil {
 		return
 	}
-	m.wg.Go(func() { m.recognise(a.session, g.lookedUp) })
+	m.wg.Go(func() { m.noteSelfLookup(a.session, g.lookedUp) })
 	select {
 	case m.changed <- struct{}{}:
 	default:

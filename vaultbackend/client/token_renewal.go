@@ -111,7 +111,7 @@ func (m *tokenManager) renew(ctx context.Context, s *session) (*session, error) 
 	case s:
 		m.current = next
 		// The policy may have been changed since the login.
-		m.wg.Go(func() { m.recognise(next, false) })
+		m.wg.Go(func() { m.noteSelfLookup(next, false) })
 	case nil:
 		m.mu.Unlock()
 		return nil, Unanswered("renew the Vault token", ErrClosed)

@@ -49,9 +49,9 @@ func (m *tokenManager) release(s *session, accepted bool) {
 }
 
 // refused is acquire for a request whose token Vault has refused. A token that was
-// refused before it had served counts as a login that failed when it was made:
-// what refuses the one would refuse the next, so logins become rarer. The refused
-// one stays in use meanwhile, for it may be accepted again.
+// refused before it had served counts as a failed login, at the time of that login:
+// Vault would refuse the next token too, so logins become rarer. The refused one
+// stays in use meanwhile, since it may be accepted again.
 func (m *tokenManager) refused(ctx context.Context, s *session, why error) (*session, error) {
 	m.mu.Lock()
 	if m.current == nil || m.current.login == s.login {
@@ -72,7 +72,7 @@ func (m *tokenManager) refused(ctx context.Context, s *session, why error) (*ses
 	return m.acquire(ctx)
 }
 
-// retire makes s one that another has taken the place of; m.mu is held.
+// retire takes note that another session has replaced s; m.mu is held.
 func (m *tokenManager) retire(s *session) {
 	if s == nil {
 		return
@@ -129,9 +129,9 @@ func (m *tokenManager) settle(ctx context.Context) {
 	}
 }
 
-// recognise notes whether the token of a login may look itself up. Without that
-// a refusal of the key cannot be told from that of the token.
-func (m *tokenManager) recognise(s *session, lookedUp bool) {
+// noteSelfLookup notes whether the token of a login may look itself up. If it may
+// not, a refused key cannot be told from a refused token.
+func (m *tokenManager) noteSelfLookup(s *session, lookedUp bool) {
 	if !m.hold(s) {
 		return
 	}
@@ -153,7 +153,7 @@ func (m *tokenManager) recognise(s *session, lookedUp bool) {
 	switch {
 	case !changed:
 	case err != nil:
-		m.log.Warn("the Vault token may not look itself up: that the key is refused cannot be recognised; add auth/token/lookup-self to the policy", "error", err)
+		m.log.Warn("the Vault token may not look itself up: a refusal of the key cannot be told from a refusal of the token; add auth/token/lookup-self to the policy", "error", err)
 	default:
 		m.log.Info("the Vault token may look itself up again")
 	}

@@ -37,10 +37,7 @@ const (
 	idleTime  = 90 * time.Second
 )
 
-var (
-	errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
-	errNoAnswer      = errors.New("neither an answer nor an error")
-)
+var errNoAnswer = errors.New("neither an answer nor an error")
 
 // newTransport returns a pool of connections to Vault's nodes.
 func newTransport(files *tlsFiles) *http.Transport {
@@ -91,26 +88,8 @@ func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
 	return resp, nil
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		// Only one byte more decides whether the answer ends exactly here.
-		if n, err := b.ReadCloser.Read(make([]byte, 1)); n == 0 {
-			return 0, err
-		}
-		return 0, errAnswerTooLong
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
 
 // channel is the way to one namespace of Vault, through any of its nodes.

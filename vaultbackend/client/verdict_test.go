@@ -152,8 +152,8 @@ func TestNoSingleNodeDecides(t *testing.T) {
 		{"what has served and is stale now is passed over", "a", fakes{"a": noSuchKey, "b": good("b"), "c": hangs}, 0, "b", 10 * ms},
 		{"all say so", "ab", fakes{"a": noSuchKey, "b": noSuchKey, "c": noSuchKey}, backend.Refusal, "", 0},
 		{"one says so, the others are sealed or away", "ab", fakes{"a": noSuchKey, "b": isSealed, "c": unreachable}, backend.Refusal, "", 0},
-		{"one says so, one that served hangs", "ab", fakes{"a": noSuchKey, "b": hangs, "c": isSealed}, backend.Refusal, "", hearing},
-		{"one that served hangs, and after its time the next one says so", "ab", fakes{"a": hangs, "b": noSuchKey, "c": isSealed}, backend.Refusal, "", hearing},
+		{"one says so, one that served hangs", "ab", fakes{"a": noSuchKey, "b": hangs, "c": isSealed}, backend.Refusal, "", refusalWait},
+		{"one that served hangs, and after its time the next one says so", "ab", fakes{"a": hangs, "b": noSuchKey, "c": isSealed}, backend.Refusal, "", refusalWait},
 		{"one says so, one that served is slow and serves", "ab", fakes{"a": noSuchKey, "b": answersAfter(1900*ms, "b"), "c": isSealed}, 0, "b", 1900 * ms},
 		{"one that never served says so, and the one that did is away", "b", fakes{"a": noSuchKey, "b": isSealed, "c": unreachable}, backend.Outage, "", 0},
 		{"none has served, and one is away", "", fakes{"a": noSuchKey, "b": noSuchKey, "c": isSealed}, backend.Outage, "", 0},
@@ -185,7 +185,7 @@ func TestACallerWhoLeavesHasNotHeardEverybody(t *testing.T) {
 	asked(t, func(t *testing.T, n *nodes) {
 		n.served[0] = true
 		fake := fakeNodes{"a": noSuchKey, "b": hangs, "c": hangs}
-		ctx, cancel := context.WithTimeout(t.Context(), hearing/2)
+		ctx, cancel := context.WithTimeout(t.Context(), refusalWait/2)
 		defer cancel()
 		if r := n.ask(ctx, of(opReadKey), fake.send(n, opReadKey)); r.err == nil && r.meaning.Class != backend.Outage {
 			t.Errorf("got %v, %+v", r.err, r.meaning)
@@ -295,7 +295,7 @@ func TestTheFirstAddressThatServesIsReturnedTo(t *testing.T) {
 		}
 		expect("c")
 		fake["b"] = answersAfter(0, "b") // a stays away
-		time.Sleep(homeAfter + time.Second)
+		time.Sleep(returnAfter + time.Second)
 		expect("b")
 		expect("b")
 	})
