@@ -13,15 +13,6 @@ import (
 )
 
 const (
-	// maxItems is how many items go into one request. Vault's own limit is
-	// 10,000 array elements; 256 keep one request to a few milliseconds.
-	maxItems = 256
-	// maxBody bounds the JSON of one request, far below Vault's 32 MiB.
-	maxBody = 1 << 20
-	// maxItem bounds one item. The API server bounds what it stores of a
-	// plugin to 1 KiB of ciphertext and 32 KiB of annotations.
-	maxItem = 128 << 10
-
 	// slowBatch is how long a batch holds up others that could join the next
 	// one. After that they are dispatched beside it: it may never be answered.
 	slowBatch = 100 * time.Millisecond
@@ -30,22 +21,6 @@ const (
 	// batchTimeout ends a batch whose callers set no deadline.
 	batchTimeout = 10 * time.Second
 )
-
-// size estimates what an item takes in JSON, in bytes.
-func (i batchItem) size() int {
-	return 64 + len(i.Ciphertext) + (len(i.Input)+len(i.Plaintext)+len(i.AssociatedData))*4/3
-}
-
-// fitting returns how many of n items go into one request, at least one.
-func fitting(n int, size func(i int) int) int {
-	total := 0
-	for i := range min(n, maxItems) {
-		if total += size(i); total > maxBody && i > 0 {
-			return i
-		}
-	}
-	return min(n, maxItems)
-}
 
 // batcher lets decrypts share requests. Identical items that are asked for at the
 // same time are sent once. Distinct ones are dispatched at once while no batch is

@@ -3,24 +3,16 @@ package vaultbackend
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/vaulttest"
-	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 func TestReadKeyTellsAllThatVaultKnows(t *testing.T) {
@@ -216,104 +208,6 @@ func TestEncryptRefusesWhatVaultWouldMisunderstand(t *testing.T) {
 	}
 }
 
-func TestManyItemsGoOutInBoundedRequests(t *testing.T) {
-	f := newFixture(t, nil)
-	c, obs := f.key()
-	plaintexts := make([]string, 2*maxItems+10)
-	for i := range plaintexts {
-		plaintexts[i] = fmt.Sprintf("%s %d", rand.Text(), i)
-	}
-	sealed := encrypt(t, c, 1, "ad", plaintexts...)
-	if n := obs.count(opEncrypt); n != 3 {
-		t.Errorf("%d encrypt requests, want 3", n)
-	}
-	items := make([]backend.DecryptItem, len(sealed))
-	for i := range sealed {
-		items[i] = backend.DecryptItem{Ciphertext: sealed[i], AssociatedData: []byte("ad")}
-	}
-	results, err := c.Decrypt(t.Context(), items)
-	must(t, err)
-	for i, r := range results {
-		if string(r.Data) != plaintexts[i] {
-			t.Fatalf("item %d: %q, %v", i, r.Data, r.Err)
-		}
-	}
-	if !slices.Equal(obs.Batches, []int{maxItems, maxItems, 10}) {
-		t.Errorf("batches %v", obs.Batches)
-	}
-}
-
-// TestABatchThatFailsAsAWholeIsSplit needs a fake: Vault 1.21 always answers
-// each item, but that is not promised, and older versions did not.
-func TestABatchThatFailsAsAWholeIsSplit(t *testing.T) {
-	for _, row := range []struct {
-		words  string
-		class  backend.Class // of the bad items
-		reason string
-	}{
-		{"invalid ciphertext: no prefix", backend.Item, "malformed ciphertext"},
-		{"something new", backend.Outage, "Vault gave an answer that is not understood, HTTP status 400"},
-	} {
-		t.Run(row.words, func(t *testing.T) {
-			k := fakeVault(t, failsWhole(row.words))
-			var items []backend.DecryptItem
-			for i := range 21 {
-				text := fmt.Sprintf("vault:v1:good%d", i)
-				if i == 5 || i == 20 {
-					text = fmt.Sprintf("vault:v1:bad%d", i)
-				}
-				items = append(items, backend.DecryptItem{Ciphertext: []byte(text)})
-			}
-			results, err := k.Decrypt(t.Context(), items)
-			must(t, err)
-			for i, r := range results {
-				if i == 5 || i == 20 {
-					failed(t, r.Err, row.class, row.reason)
-				} else if string(r.Data) != "opened" {
-					t.Errorf("item %d: %q, %v", i, r.Data, r.Err)
-				}
-			}
-		})
-	}
-}
-
-// TestAnAnswerThatDoesNotFitTheQuestionIsNotUsed needs a fake: a working Vault
-// never answers so, but a node behind the others, or a proxy that mixes up two
-// requests, could.
-func TestAnAnswerThatDoesNotFitTheQuestionIsNotUsed(t *testing.T) {
-	sum := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	for _, row := range []struct{ name, op, answer, reason string }{
-		{"a ciphertext of another version", "encrypt", `{"ciphertext":"vault:v2:AAAA","key_version":1}`, "Vault answered with a ciphertext of another key version"},
-		{"no ciphertext", "encrypt", `{}`, "Vault answered with a ciphertext of another key version"},
-		{"an HMAC of another version", "hmac", `{"hmac":"vault:v2:` + sum + `"}`, "Vault answered with an HMAC of another key version"},
-		{"an HMAC of another length", "hmac", `{"hmac":"vault:v1:AAAA"}`, "Vault answered with an HMAC that is not 32 bytes"},
-		{"an HMAC that is not base64", "hmac", `{"hmac":"vault:v1:????"}`, "Vault answered with an HMAC that is not 32 bytes"},
-		{"no plaintext", "decrypt", `{}`, "Vault answered with neither a plaintext nor an error"},
-		{"too many results", "decrypt", `{"plaintext":"cA=="},{"plaintext":"cA=="}`, "Vault answered with 2 results for 1 items"},
-		{"no list of results", "decrypt", `7`, "Vault answered with something that is no list of results"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := fakeVault(t, func(w http.ResponseWriter, _ *http.Request) {
-				fmt.Fprintf(w, `{"data":{"batch_results":[%s]}}`, row.answer)
-			})
-			var results []backend.Result
-			var err error
-			switch row.op {
-			case "encrypt":
-				results, err = c.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("p")}})
-			case "hmac":
-				results, err = c.HMAC(t.Context(), []backend.HMACItem{{Version: 1, Input: []byte("x")}})
-			default:
-				results, err = c.Decrypt(t.Context(), []backend.DecryptItem{{Ciphertext: []byte("vault:v1:AAAA")}})
-			}
-			if err == nil {
-				err = results[0].Err
-			}
-			failed(t, err, backend.Outage, row.reason)
-		})
-	}
-}
-
 func TestACallersDeadlineIsKeptAndClassified(t *testing.T) {
 	f := newFixture(t, nil)
 	c, _ := f.key()
@@ -332,168 +226,6 @@ func TestACallersDeadlineIsKeptAndClassified(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		failed(t, err, backend.Outage, "the request was given up")
-	}
-}
-
-// FuzzItems throws any answer that a server could send at all that reads the answers
-// to batches and the description of a key: nothing may panic, and no failure inside
-// Vault may be taken for a refusal.
-func FuzzItems(f *testing.F) {
-	f.Add(200, []byte(`{"batch_results":[{"plaintext":"cA=="}]}`), "")
-	f.Add(200, []byte(`{"type":"aes256-gcm96","latest_version":1,"keys":{"1":1700000000}}`), "")
-	f.Add(200, []byte(`{"type":"rsa-2048","latest_version":1,"keys":{"1":{"creation_time":"2026-01-01T00:00:00Z"}}}`), "")
-	f.Add(400, []byte(nil), "encryption key not found")
-	f.Add(500, []byte(nil), "cipher: message authentication failed")
-	f.Fuzz(func(t *testing.T, status int, data []byte, text string) {
-		a := client.Answer{Status: status, Data: data, Errors: []string{text}}
-		for _, op := range []client.Operation{opHMAC, opEncrypt, opDecrypt} {
-			m, decided := judge(op, a)
-			if decided && m.Class != 0 && m.Reason == "" {
-				t.Errorf("%s: class %v without a reason", op, m.Class)
-			}
-			if decided && destroys(m.Class) && status >= 500 {
-				t.Errorf("%s: status %d is taken for a refusal", op, status)
-			}
-			if item := classifyItem(op, status, text); destroys(item.Class) && status >= 500 {
-				t.Errorf("%s: an item with status %d is taken for a refusal", op, status)
-			}
-		}
-		if key, err := parseKey(data); err == nil && key.Created[key.Latest].IsZero() {
-			t.Error("a key without a time for its latest version")
-		}
-		_, _ = parseBatch(data, 1)
-	})
-}
-
-func destroys(class backend.Class) bool {
-	return class == backend.Refusal || class == backend.VersionRefusal || class == backend.Unsuitable
-}
-
-func TestManyConcurrentDecryptsUseFewRequests(t *testing.T) {
-	f := newFixture(t, nil)
-	c, obs := f.key()
-	const sources = 1000
-	plaintexts := make([]string, sources)
-	for i := range plaintexts {
-		plaintexts[i] = fmt.Sprint("seed ", i)
-	}
-	sealed := encrypt(t, c, 1, "", plaintexts...)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range sources {
-		wg.Go(func() {
-			<-start
-			opened, err := decrypt(t.Context(), c, sealed[i], "")
-			if err != nil || string(opened) != plaintexts[i] {
-				t.Errorf("source %d: %q, %v", i, opened, err)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	if n := obs.count(opDecrypt); n > 8 {
-		t.Errorf("%d requests for %d sources, want at most 8", n, sources)
-	}
-}
-
-func TestAnHMACUnderTwentyVersionsNeedsFewConnections(t *testing.T) {
-	const versions = 20
-	var mu sync.Mutex
-	connections := map[string]bool{}
-	k := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		connections[r.RemoteAddr] = true
-		mu.Unlock()
-		var body batchRequest
-		must(t, json.NewDecoder(r.Body).Decode(&body))
-		sum := bytes.Repeat([]byte{byte(body.KeyVersion)}, hmacLength)
-		fmt.Fprintf(w, `{"data":{"batch_results":[{"hmac":"vault:v%d:%s"}]}}`, body.KeyVersion, base64.StdEncoding.EncodeToString(sum))
-	})
-	var items []backend.HMACItem
-	for version := 1; version <= versions; version++ {
-		items = append(items, backend.HMACItem{Version: version, Input: []byte("label")})
-	}
-	results, err := k.HMAC(t.Context(), items)
-	must(t, err)
-	for i, r := range results {
-		must(t, r.Err)
-		if int(r.Data[0]) != i+1 {
-			t.Errorf("version %d has the HMAC of version %d", i+1, r.Data[0])
-		}
-	}
-	// Four, were it not that a request which waits for a connection takes one that
-	// becomes free, and leaves the other to be made.
-	if n := len(connections); n >= versions {
-		t.Errorf("%d connections for %d versions: none is used again", n, versions)
-	}
-}
-
-// TestAVersionThatFailsLeavesNoOtherOneToPanic asks for more versions than are
-// sent at a time: the first failure ends the others before they are sent.
-func TestAVersionThatFailsLeavesNoOtherOneToPanic(t *testing.T) {
-	noLeaks(t)
-	c, _ := newKey(t, fakeConfig(t, vaulttest.FakeNode(t, vaulttest.LetIn(vaulttest.SealedNode)), vaulttest.FakeNode(t, vaulttest.LetIn(vaulttest.SealedNode))))
-	items := make([]backend.HMACItem, hmacRequests+2)
-	for i := range items {
-		items[i] = backend.HMACItem{Version: i + 1, Input: []byte("x")}
-	}
-	_, err := c.HMAC(t.Context(), items)
-	failed(t, err, backend.Outage, "Vault is sealed")
-}
-
-// TestATokenRevokedAmidTenThousandCallsFailsNone is the promise to API servers
-// that give up at the first error, as they do while they start.
-func TestATokenRevokedAmidTenThousandCallsFailsNone(t *testing.T) {
-	f := newFixture(t, nil)
-	c, obs := f.key()
-	const callers, calls, encryptEvery, revocations = 64, 10_000, 20, 3
-	plaintexts := make([]string, callers)
-	for i := range plaintexts {
-		plaintexts[i] = fmt.Sprint("a seed of caller ", i)
-	}
-	sealed := encrypt(t, c, 1, "ad", plaintexts...)
-	oneCall := func(ctx context.Context, caller int, call int64) error {
-		if call%encryptEvery == 0 {
-			results, err := c.Encrypt(ctx, []backend.EncryptItem{{Version: 1, Plaintext: []byte(plaintexts[caller]), AssociatedData: []byte("ad")}})
-			if err != nil {
-				return err
-			}
-			return results[0].Err
-		}
-		opened, err := decrypt(ctx, c, sealed[caller], "ad")
-		if err == nil && string(opened) != plaintexts[caller] {
-			err = fmt.Errorf("opened %q", opened)
-		}
-		return err
-	}
-
-	var wg sync.WaitGroup
-	var made atomic.Int64
-	for caller := range callers {
-		wg.Go(func() {
-			for {
-				call := made.Add(1)
-				if call > calls || t.Failed() {
-					return
-				}
-				// The plugin's own deadline is far shorter; how much a busy machine
-				// does within that is not what this test is about.
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				err := oneCall(ctx, caller, call)
-				cancel()
-				if err != nil {
-					t.Errorf("call %d: %v", call, err)
-				}
-			}
-		})
-	}
-	for i := range int64(revocations) {
-		until(t, "the calls go on", func() bool { return made.Load() > (i+1)*calls/(revocations+1) || t.Failed() }, runtime.Gosched)
-		f.revokeTokens()
-	}
-	wg.Wait()
-	if logins := obs.count(opLogin); logins < revocations+1 || logins > 2*revocations+1 {
-		t.Errorf("%d logins for %d revocations", logins, revocations)
 	}
 }
 

@@ -53,8 +53,7 @@ type Client struct {
 	transports []*http.Transport
 	nodes      *nodes
 	indexes    *indexes
-	requests   channel // to the configured namespace
-	login      channel // to the auth method's namespace
+	vault      connections
 	tokens     *tokenManager
 	active     drainGroup
 	// life is that of every request and goroutine; end ends it.
@@ -84,25 +83,14 @@ func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) 
 	transport := newTransport(files)
 	once := transport.Clone()
 	once.DisableKeepAlives = true
-	ways := exchange{kept: transport, fresh: once}
-	forLogin := ways
-	if cfg.Auth.Method == MethodCert {
-		// Vault looks at the certificate of the connection. One that was made
-		// before the certificate was replaced would go on showing the old one.
-		forLogin.kept = once
-	}
 	indexes := &indexes{}
-	requests, err := newChannel(nodes, cfg.Namespace, ways, indexes)
-	if err != nil {
-		return nil, err
-	}
-	login, err := newChannel(nodes, cfg.LoginNamespace(), forLogin, indexes)
+	vault, err := newConnections(nodes, exchange{kept: transport, fresh: once}, indexes)
 	if err != nil {
 		return nil, err
 	}
 	life, end := context.WithCancel(context.Background())
 	c := &Client{
-		cfg: cfg, log: log, boot: boot, obs: obs, life: life, end: end, requests: requests, login: login,
+		cfg: cfg, log: log, boot: boot, obs: obs, life: life, end: end, vault: vault,
 		transports: []*http.Transport{transport, once}, nodes: nodes, indexes: indexes,
 	}
 	c.tokens = newTokenManager(life, newAuthenticator(cfg, c.requestAuth, log), renewSelf(c.requestAuth), log, obs)
@@ -171,7 +159,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	defer context.AfterFunc(c.life, cancel)()
 	s, err := c.tokens.acquire(ctx)
 	for tries := tokenTries; err == nil; tries-- {
-		a, failure := c.request(ctx, c.requests, r, s.token)
+		a, failure := c.request(ctx, r, c.cfg.Namespace, s.token)
 		c.tokens.release(s, accepts(failure))
 		if failure == nil || backend.ClassOf(failure) != backend.Credentials || tries == 1 {
 			return a, failure
@@ -194,7 +182,18 @@ func accepts(failure error) bool {
 // requestAuth makes one request about the login itself. It is never confirmed:
 // what the answer says about the token is all there is to know.
 func (c *Client) requestAuth(ctx context.Context, op Operation, token, method, path string, body any) (Answer, error) {
-	return c.request(ctx, c.login, Request{Op: op, What: c.cfg.Auth.describe(op), Method: method, Path: path, Body: body}, token)
+	r := Request{Op: op, What: c.cfg.Auth.describe(op), Method: method, Path: path, Body: body}
+	return c.request(c.forLogin(ctx), r, c.cfg.LoginNamespace(), token)
+}
+
+// forLogin returns the context of requests about the login. With MethodCert Vault
+// looks at the certificate of the connection: an old connection would go on showing
+// the certificate from before its replacement.
+func (c *Client) forLogin(ctx context.Context) context.Context {
+	if c.cfg.Auth.Method == MethodCert {
+		return backend.WithNewConnection(ctx)
+	}
+	return ctx
 }
 
 // revoke ends a token that is not used any more. If that fails, the token lives
@@ -215,13 +214,13 @@ func (c *Client) lookUp(ctx context.Context, token string) error {
 
 // request makes one request, at whichever node serves it, and classifies its
 // answer.
-func (c *Client) request(ctx context.Context, ch channel, r Request, token string) (Answer, error) {
-	q, err := newQuery(r, token)
+func (c *Client) request(ctx context.Context, r Request, namespace, token string) (Answer, error) {
+	q, err := newQuery(r, namespace, token)
 	if err != nil {
 		return Answer{}, err
 	}
 	started := time.Now()
-	got := c.askCurrent(ctx, ch, q)
+	got := c.askCurrent(ctx, q)
 	var failure *backend.Error
 	if got.err != nil {
 		failure = Unanswered(r.What, got.err)
@@ -238,9 +237,9 @@ func (c *Client) request(ctx context.Context, ch channel, r Request, token strin
 }
 
 // askCurrent asks until a node has caught up with what it was asked for.
-func (c *Client) askCurrent(ctx context.Context, ch channel, q query) reply {
+func (c *Client) askCurrent(ctx context.Context, q query) reply {
 	for tries := 1; ; tries++ {
-		r := c.nodes.ask(ctx, q, func(ctx context.Context, node *url.URL) reply { return c.askNode(ctx, ch, node, q) })
+		r := c.nodes.ask(ctx, q, func(ctx context.Context, node *url.URL) reply { return c.askNode(ctx, node, q) })
 		if r.err != nil || !errors.Is(r.meaning.Mark, errBehind) {
 			return r
 		}
@@ -258,9 +257,9 @@ func (c *Client) askCurrent(ctx context.Context, ch channel, q query) reply {
 
 // askNode asks one node. Where its answer alone does not tell a refused request
 // from a refused token, it asks the same node about the token.
-func (c *Client) askNode(ctx context.Context, ch channel, node *url.URL, q query) reply {
+func (c *Client) askNode(ctx context.Context, node *url.URL, q query) reply {
 	sent := c.boot()
-	a, err := ch.send(ctx, node, q)
+	a, err := c.vault.send(ctx, node, q)
 	if err != nil {
 		return reply{err: err}
 	}
@@ -269,8 +268,8 @@ func (c *Client) askNode(ctx context.Context, ch channel, node *url.URL, q query
 	m := classify(q, a)
 	if errors.Is(m.Mark, errUnproven) {
 		started := time.Now()
-		lookup := query{Request: Request{Op: opLookup, Method: http.MethodGet, Path: PathLookupSelf}, token: q.token}
-		m = proven(c.login.send(ctx, node, lookup))
+		lookup := query{Request: Request{Op: opLookup, Method: http.MethodGet, Path: PathLookupSelf}, namespace: c.cfg.LoginNamespace(), token: q.token}
+		m = proven(c.vault.send(c.forLogin(ctx), node, lookup))
 		class := m.Class
 		if class == backend.Refusal {
 			class = 0 // the refusal is the request's; the look-up succeeded

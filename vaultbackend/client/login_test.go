@@ -286,11 +286,9 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	c, _ := f.client()
 	_, err := c.ReadKey(t.Context())
 	must(t, err)
-	for _, ch := range []channel{c.requests, c.login} {
-		for _, client := range ch.clients {
-			if got := client.Namespace() + client.Token(); got != "" {
-				t.Errorf("taken from the environment: %q", got)
-			}
+	for _, client := range c.vault.clients {
+		if got := client.Namespace() + client.Token(); got != "" {
+			t.Errorf("taken from the environment: %q", got)
 		}
 	}
 

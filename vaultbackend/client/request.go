@@ -34,12 +34,13 @@ type Request struct {
 // query is a Request on its way to any node.
 type query struct {
 	Request
-	token string // "" for none
-	body  []byte // JSON, nil for none
+	namespace string // "" for the root namespace
+	token     string // "" for none
+	body      []byte // JSON, nil for none
 }
 
-func newQuery(r Request, token string) (query, error) {
-	q := query{Request: r, token: token}
+func newQuery(r Request, namespace, token string) (query, error) {
+	q := query{Request: r, namespace: namespace, token: token}
 	if r.Body != nil {
 		var err error
 		if q.body, err = json.Marshal(r.Body); err != nil {

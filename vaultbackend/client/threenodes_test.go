@@ -126,7 +126,7 @@ func TestThreeNodes(t *testing.T) {
 // forbidForwarding asks standbys not to forward requests, as those would do whose
 // forwarding is switched off.
 func forbidForwarding(c *testClient) {
-	for _, client := range c.requests.clients {
+	for _, client := range c.vault.clients {
 		client.AddHeader("X-Vault-No-Request-Forwarding", "true")
 	}
 }

@@ -92,17 +92,17 @@ func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// channel is the way to one namespace of Vault, through any of its nodes.
-type channel struct {
+// connections are the way to each node of Vault.
+type connections struct {
 	clients map[*url.URL]*api.Client
 	indexes *indexes
 }
 
-// newChannel prepares a client for each node. It takes nothing from the
+// newConnections prepares a client for each node. It takes nothing from the
 // environment: a VAULT_ADDR, VAULT_TOKEN or VAULT_NAMESPACE left over from a
 // shell must not change where keys come from.
-func newChannel(nodes *nodes, namespace string, transport exchange, indexes *indexes) (channel, error) {
-	c := channel{clients: map[*url.URL]*api.Client{}, indexes: indexes}
+func newConnections(nodes *nodes, transport exchange, indexes *indexes) (connections, error) {
+	c := connections{clients: map[*url.URL]*api.Client{}, indexes: indexes}
 	for _, node := range nodes.urls {
 		client, err := api.NewClient(&api.Config{
 			Address: node.String(),
@@ -117,7 +117,7 @@ func newChannel(nodes *nodes, namespace string, transport exchange, indexes *ind
 			MaxRetries: 0,
 		})
 		if err != nil {
-			return channel{}, fmt.Errorf("prepare Vault's client library (it reads the VAULT_* environment variables, which are not used here; unset the one it complains about): %w", err)
+			return connections{}, fmt.Errorf("prepare Vault's client library (it reads the VAULT_* environment variables, which are not used here; unset the one it complains about): %w", err)
 		}
 		client.ClearToken()
 		client.SetMFACreds(nil)
@@ -126,9 +126,6 @@ func newChannel(nodes *nodes, namespace string, transport exchange, indexes *ind
 			api.RequestHeaderName: {"true"}, // Vault refuses what a browser was tricked into
 			"User-Agent":          {"sealproof"},
 		})
-		if namespace != "" {
-			client.SetNamespace(namespace)
-		}
 		c.clients[node] = client
 	}
 	return c, nil
@@ -136,13 +133,13 @@ func newChannel(nodes *nodes, namespace string, transport exchange, indexes *ind
 
 // send makes one request to one node and reads its whole answer. An error means
 // that there was no answer.
-func (c channel) send(ctx context.Context, node *url.URL, q query) (Answer, error) {
+func (c connections) send(ctx context.Context, node *url.URL, q query) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if q.Op.isOnce() || q.Op.isCounted() {
 		ctx = context.WithValue(ctx, unrepeatedKey{}, true)
 	}
-	vault := c.clients[node]
+	vault := c.clients[node].WithNamespace(q.namespace)
 	req := vault.NewRequest(q.Method, "/v1/"+q.Path)
 	req.ClientToken = q.token
 	req.BodyBytes = q.body
