@@ -74,9 +74,9 @@ and files that were not named do not count.`,
 		var gathering sync.WaitGroup
 		for i, use := range uses {
 			gathering.Go(func() {
-				facts.Vaults[i] = vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
+				facts.Vaults[i] = vaultFacts(vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
 					Use: use, AdminTokenFile: opts.adminTokenFile, Boot: kmsplugin.SinceBoot,
-				})
+				}))
 			})
 		}
 		gathering.Wait()

@@ -128,10 +128,7 @@ func gatherUIDs(users []string) (uids []int, problem string) {
 func filesOf(c config, uses []vaultbackend.Use, opts doctorOptions) []doctor.File {
 	files := []doctor.File{{Key: "--config", Name: opts.configFile}}
 	for _, use := range uses {
-		for _, f := range use.Config.Files() {
-			f.Key = use.Section + "." + f.Key
-			files = append(files, f)
-		}
+		files = append(files, vaultFiles(use)...)
 	}
 	return append(files,
 		doctor.File{Key: "listen-tls.cert-file", Name: c.ListenTLS.CertFile},
