@@ -92,5 +92,5 @@ func (e entrance) open(ctx context.Context) (*socket.Listener, error) {
 func keep(ctx context.Context, l *socket.Listener) {
 	look := time.NewTicker(keepLook)
 	defer look.Stop()
-	l.Keep(ctx, look.C)
+	l.Watch(ctx, look.C)
 }

@@ -67,6 +67,8 @@ func (p Path) Kind() string {
 		return "symbolic link"
 	case fs.ModeSocket:
 		return "socket"
+	case fs.ModeNamedPipe:
+		return "named pipe"
 	default:
 		return "file of another type"
 	}

@@ -3,6 +3,7 @@ package hostfacts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"path/filepath"
@@ -47,19 +48,26 @@ func ReadSocket(ctx context.Context, path string) Socket {
 		return s
 	}
 	defer func() { _ = conn.Close() }()
-	s.Listens, s.ListenerPID = true, listenerOf(conn)
+	s.Listens = true
+	if peer, err := PeerOf(conn.(*net.UnixConn)); err == nil { //nolint:errcheck // a dial to "unix" makes no other kind
+		s.ListenerPID = int(peer.Pid)
+	}
 	return s
 }
 
-func listenerOf(conn net.Conn) (pid int) {
-	raw, err := conn.(*net.UnixConn).SyscallConn() //nolint:errcheck // a dial to "unix" makes no other kind
+// PeerOf returns the process, user and group at the other end of a connection, as
+// they were when it was made (SO_PEERCRED, unix(7)).
+func PeerOf(c *net.UnixConn) (peer *unix.Ucred, err error) {
+	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0
+		return nil, err
 	}
-	_ = raw.Control(func(fd uintptr) { // it fails on a closed connection only
-		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(peer.Pid)
-		}
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		peer, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	return pid
+	if err := errors.Join(err, optErr); err != nil {
+		return nil, fmt.Errorf("read the credentials of a peer: %w", err)
+	}
+	return peer, nil
 }
