@@ -8,7 +8,7 @@ import (
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 )
 
-// A key that nobody can read about is a key that nobody dares to use.
+// A key without documentation is not used.
 func TestEveryConfigurationKeyIsInTheGuides(t *testing.T) {
 	var guides strings.Builder
 	for _, name := range []string{"operator.md", "vault-admin.md", "vault-auth.md"} {
