@@ -15,10 +15,10 @@ import (
 // Socket is a Unix socket, and the process that listens on it.
 type Socket struct {
 	Path string
-	// Dir is the directory that holds it, File what lies at the path.
+	// Dir is its directory, File the file at the path.
 	Dir, File Path
-	// Listens is whether a process listens; ConnectErr says why no connection was
-	// made, and Stale that a socket lies there on which no process listens.
+	// Listens is whether a process listens. ConnectErr is why no connection was made.
+	// Stale is set for a socket file on which no process listens.
 	Listens    bool
 	Stale      bool
 	ConnectErr string
@@ -26,12 +26,12 @@ type Socket struct {
 	// lists.
 	Group   string
 	Members []string
-	// ListenerPID is the process that called listen: 1, systemd, where that holds
-	// the socket. It is 0 where the kernel does not say, as in another PID namespace.
+	// ListenerPID is the process that called listen: 1 if systemd holds the socket, 0 if
+	// the process is in another PID namespace.
 	ListenerPID int
 }
 
-// ReadSocket looks at a socket, and connects to it once.
+// ReadSocket inspects a socket, and connects to it once.
 func ReadSocket(ctx context.Context, path string) Socket {
 	s := Socket{Path: path, Dir: Stat(filepath.Dir(path)), File: Lstat(path)}
 	if s.File.Exists {

@@ -46,8 +46,8 @@ func replicaFaults(t *testing.T, results *results) {
 // other wrote.
 func (p *plane) swap(t *testing.T, active, idle *cluster.APIServer) {
 	t.Helper()
-	// It writes with the seed that it made at its start, and restarted, with one
-	// that nobody has seen before.
+	// It writes with the seed that it made at its start, and after a restart with a new
+	// one.
 	check(t, p.secrets.Create(p.ctx, idle, namespace, "idle", 5))
 	check(t, idle.Restart(p.ctx))
 	check(t, p.secrets.Create(p.ctx, idle, namespace, "idle-restarted", 5))
