@@ -71,7 +71,7 @@ func serve(ctx context.Context, c config, load func() (config, error), log *slog
 		"version", p.build.Version, "commit", p.build.Commit, "pid", os.Getpid())
 	reload := &reloader{running: c, load: load, apply: p.service.SetOnRefusal, log: log}
 	err = p.run(ctx, func(ctx context.Context) { reload.run(ctx, hangups) })
-	log.Info("stopped", "error", errorText(err))
+	log.Info("stopped", "error", textOf(err))
 	return err
 }
 
@@ -121,11 +121,4 @@ func (p *plugin) run(ctx context.Context, attend func(context.Context)) (err err
 	stopping := context.AfterFunc(ctx, func() { _ = p.manager.Stopping() }) // informative only
 	defer stopping()
 	return servers.Wait()
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
