@@ -5,5 +5,4 @@
 // A check that could not be made says so. The package must never know how facts
 // are gathered, nor the content of a secret: of a credential file it knows only
 // which users can read it. It changes nothing.
-
 package doctor
