@@ -42,12 +42,11 @@ SIGHUP has it read the configuration again and apply on-refusal, and nothing els
 		if err != nil {
 			return err
 		}
-		log, queue, err := c.logger(cmd.ErrOrStderr())
+		log, err := c.logger(cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		err = serve(cmd.Context(), c, load, log)
-		return errors.Join(err, queue.Flush())
+		return serve(cmd.Context(), c, load, log)
 	}
 	return cmd
 }
