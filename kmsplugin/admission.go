@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/tap"
 	kmsapi "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/kmsplugin/intake"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -53,7 +53,7 @@ const (
 
 	// maxMessage bounds one request. The largest that can be opened has 1 KiB of
 	// ciphertext, 1 KiB of key_id, and annotations of less than 1 KiB.
-	maxMessage = seal.MaxCiphertext + seal.MaxKeyID + 6<<10
+	maxMessage = envelope.MaxCiphertext + envelope.MaxKeyID + 6<<10
 	// maxHeaders bounds the headers of one request; an API server sends half a KiB.
 	maxHeaders = 4 << 10
 	// The window of a stream is the smallest that gRPC knows. That of a connection

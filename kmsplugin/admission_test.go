@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	kmsapi "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -225,7 +225,7 @@ func TestTheLargestRequestThatCanBeOpenedIsRead(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		conn := w.replica(nil).serve()()
 		r := &kmsapi.DecryptRequest{
-			Ciphertext: append([]byte("vault:v1:"), make([]byte, seal.MaxCiphertext-9)...), KeyId: strings.Repeat("k", seal.MaxKeyID), Uid: strings.Repeat("u", 128),
+			Ciphertext: append([]byte("vault:v1:"), make([]byte, envelope.MaxCiphertext-9)...), KeyId: strings.Repeat("k", envelope.MaxKeyID), Uid: strings.Repeat("u", 128),
 			Annotations: map[string][]byte{transit.AnnotationCluster: make([]byte, 63)},
 		}
 		send := func() error {

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // compose is the snapshot of the present state.
 func (k *keeper) compose() *snapshot {
 	s := &snapshot{
-		keks:      make(map[kekName]*seal.LocalKEK, len(k.versions)),
+		keks:      make(map[kekName]*envelope.LocalKEK, len(k.versions)),
 		leaseEnds: make(map[string]time.Duration, len(k.confirmed)),
 		keyIDs:    make(map[int]string, len(k.key.Created)),
 		gone:      map[string]bool{},

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // Values of Config.Envelope.
@@ -88,11 +88,11 @@ func (c Config) Validate() error {
 	}
 	if c.Cluster == "" {
 		bad("cluster", "is required: a name for this cluster that no other cluster using the same key has, and that never changes")
-	} else if err := seal.ValidateCluster(c.Cluster); err != nil {
+	} else if err := envelope.ValidateCluster(c.Cluster); err != nil {
 		bad("cluster", "%v", err)
 	}
 	for _, name := range c.AcceptClusters {
-		if err := seal.ValidateCluster(name); err != nil {
+		if err := envelope.ValidateCluster(name); err != nil {
 			bad("accept-clusters", "%v", err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // Failures of the plugin's own making; those of the key store are
@@ -32,7 +32,7 @@ const foreignData = "or the plugin that wrote it has bound it with associated da
 // changing anything.
 func code(err error) codes.Code {
 	switch {
-	case errors.Is(err, seal.ErrMalformed), errors.Is(err, seal.ErrAuthentication):
+	case errors.Is(err, envelope.ErrMalformed), errors.Is(err, envelope.ErrAuthentication):
 		return codes.InvalidArgument
 	case errors.Is(err, errOtherCluster), errors.Is(err, errBareForbidden):
 		return codes.FailedPrecondition

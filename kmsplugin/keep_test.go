@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"k8s.io/kms/pkg/service"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // memory is a Keep that outlives replicas, as systemd's store does; the real one
@@ -152,7 +152,7 @@ func holdsKEK(t *testing.T, m *memory) bool {
 	t.Helper()
 	for _, s := range keptState(t, m).Sources {
 		for _, v := range s.Versions {
-			if len(v.KEK) == seal.KEKSize {
+			if len(v.KEK) == envelope.KEKSize {
 				return true
 			}
 		}

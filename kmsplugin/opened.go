@@ -11,7 +11,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // Bounds of what is kept once the key store has opened it. Seeds are few in
@@ -47,7 +47,7 @@ type openedSeed struct {
 
 type openedKEK struct {
 	held
-	kek *seal.LocalKEK
+	kek *envelope.LocalKEK
 	key []byte // only if opened.raw
 }
 
@@ -66,7 +66,7 @@ func newOpened(raw bool) *opened {
 	return &opened{raw: raw, changed: func() {}, seeds: seeds, keks: keks}
 }
 
-func nameOf(s seal.Sealed) openedName {
+func nameOf(s envelope.Stored) openedName {
 	h := sha256.New()
 	var size [4]byte
 	for _, field := range []string{s.Form.String(), s.Binding.Cluster, s.Binding.KeyID, string(s.Wrapped)} {
@@ -79,7 +79,7 @@ func nameOf(s seal.Sealed) openedName {
 
 // seed returns a copy of the seed inside s, if it was opened before and current
 // says that it may still be used.
-func (o *opened) seed(s seal.Sealed, current func(held) bool) ([]byte, bool) {
+func (o *opened) seed(s envelope.Stored, current func(held) bool) ([]byte, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e, ok := o.seeds.Get(nameOf(s))
@@ -90,7 +90,7 @@ func (o *opened) seed(s seal.Sealed, current func(held) bool) ([]byte, bool) {
 }
 
 // kek returns the local KEK inside s on the same terms.
-func (o *opened) kek(s seal.Sealed, current func(held) bool) (*seal.LocalKEK, bool) {
+func (o *opened) kek(s envelope.Stored, current func(held) bool) (*envelope.LocalKEK, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e, ok := o.keks.Get(nameOf(s))
@@ -101,12 +101,12 @@ func (o *opened) kek(s seal.Sealed, current func(held) bool) (*seal.LocalKEK, bo
 }
 
 // addSeed keeps a copy of seed.
-func (o *opened) addSeed(s seal.Sealed, h held, seed []byte) {
+func (o *opened) addSeed(s envelope.Stored, h held, seed []byte) {
 	o.edit(func() { replace(o.seeds, nameOf(s), openedSeed{held: h, seed: bytes.Clone(seed)}) })
 }
 
 // addKEK keeps kek, and where wanted a copy of its bytes.
-func (o *opened) addKEK(s seal.Sealed, h held, kek *seal.LocalKEK, key []byte) {
+func (o *opened) addKEK(s envelope.Stored, h held, kek *envelope.LocalKEK, key []byte) {
 	e := openedKEK{held: h, kek: kek}
 	if o.raw {
 		e.key = bytes.Clone(key)
@@ -214,7 +214,7 @@ func (o *opened) restore(keks, seeds []keptOpened, owners []*source) error {
 		if owners[e.Source] == nil {
 			continue
 		}
-		kek, err := seal.NewLocalKEK(e.Secret)
+		kek, err := envelope.NewLocalKEK(e.Secret)
 		if err != nil {
 			return fmt.Errorf("restore an opened local KEK: %w", err)
 		}

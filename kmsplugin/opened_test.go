@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 func TestWhatIsReplacedIsOverwritten(t *testing.T) {
 	o := newOpened(true)
-	sealed := seal.Sealed{Form: seal.FormDirect, Wrapped: []byte("vault:v1:x")}
-	secret := bytes.Repeat([]byte{1}, seal.KEKSize)
-	kek, err := seal.NewLocalKEK(secret)
+	sealed := envelope.Stored{Form: envelope.FormDirect, Wrapped: []byte("vault:v1:x")}
+	secret := bytes.Repeat([]byte{1}, envelope.KEKSize)
+	kek, err := envelope.NewLocalKEK(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestWhatIsReplacedIsOverwritten(t *testing.T) {
 	s, _ := o.seeds.Peek(nameOf(sealed))
 	k, _ := o.keks.Peek(nameOf(sealed))
 	add()
-	blank := make([]byte, seal.KEKSize)
+	blank := make([]byte, envelope.KEKSize)
 	if !bytes.Equal(s.seed, blank) || !bytes.Equal(k.key, blank) {
 		t.Error("a secret is still in memory although nothing refers to it")
 	}

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // version is one version of the key as this replica can use it. It is immutable.
 type version struct {
 	number  int
-	binding seal.Binding
-	kek     *seal.LocalKEK // nil with envelope: vault, and where canary is blank
-	wrapped []byte         // the local KEK as wrapped by the key store
+	binding envelope.Binding
+	kek     *envelope.LocalKEK // nil with envelope: vault, and where canary is blank
+	wrapped []byte             // the local KEK as wrapped by the key store
 	canary  canary
 }
 

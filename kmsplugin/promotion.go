@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // choice is the version that writes, and what will follow it.
@@ -99,5 +99,5 @@ func (p promotion) keyID(version int) string { return versionID(p.key, version) 
 
 // versionID is the key_id of one of the versions that the key store lists.
 func versionID(key backend.Key, version int) string {
-	return seal.KeyID(key.Mount, key.Name, version, key.Created[version])
+	return envelope.KeyID(key.Mount, key.Name, version, key.Created[version])
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 func TestWhichVersionWrites(t *testing.T) {
@@ -73,7 +73,7 @@ func TestWhichVersionWrites(t *testing.T) {
 				if tc.currentIsAnother {
 					at = at.Add(-time.Hour)
 				}
-				p.current = choice{version: tc.current, keyID: seal.KeyID("transit", "k8s", tc.current, at)}
+				p.current = choice{version: tc.current, keyID: envelope.KeyID("transit", "k8s", tc.current, at)}
 			}
 			got := p.choose()
 			if announced := tc.created[tc.next].Add(delay); tc.next != 0 && !got.announced.Equal(announced) {

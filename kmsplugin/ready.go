@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // How a probe makes versions ready that are not held.
@@ -38,12 +38,12 @@ func (p prober) missing(f *findings, held map[string]*version, only int) (todo, 
 			f.partial = true
 			continue
 		}
-		c := &candidate{version: &version{number: n, binding: seal.Binding{Cluster: p.cluster, KeyID: id}}}
+		c := &candidate{version: &version{number: n, binding: envelope.Binding{Cluster: p.cluster, KeyID: id}}}
 		if sealable {
 			todo = append(todo, c)
 			continue
 		}
-		c.canary.sealed = seal.Unopenable(n)
+		c.canary.sealed = envelope.DecoyCanary(n)
 		blanks = append(blanks, c)
 	}
 	return todo, blanks
@@ -108,11 +108,11 @@ func (p prober) derive(ctx context.Context, f *findings, made []*candidate) (der
 	for i, c := range made {
 		err := results[i].Err
 		if err == nil {
-			c.key, err = seal.DeriveKEK(results[i].Data, c.binding)
+			c.key, err = envelope.DeriveKEK(results[i].Data, c.binding)
 			clear(results[i].Data)
 		}
 		if err == nil {
-			c.kek, err = seal.NewLocalKEK(c.key)
+			c.kek, err = envelope.NewLocalKEK(c.key)
 		}
 		if err != nil {
 			f.unready("derive local KEK of", c, err)
@@ -140,7 +140,7 @@ func (p prober) wrap(ctx context.Context, f *findings, made []*candidate) (wrapp
 		targets = append(targets, target{c, sealed})
 	}
 	for _, c := range made {
-		c.canary.plain = make([]byte, seal.KEKSize)
+		c.canary.plain = make([]byte, envelope.KEKSize)
 		rand.Read(c.canary.plain) // never fails: crypto/rand ends the process instead
 		add(c, c.canary.plain, c.binding.CanaryData(), &c.canary.sealed)
 		if c.kek != nil {

@@ -19,7 +19,7 @@ import (
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // The tests of this file let hours pass in synctest's bubble.
@@ -522,7 +522,7 @@ func TestTamperedRequestsAreInvalid(t *testing.T) {
 		}
 		_, err := r.encrypt("")
 		wants(t, err, codes.InvalidArgument, "empty plaintext")
-		_, err = r.encrypt(strings.Repeat("x", seal.MaxSeed+1))
+		_, err = r.encrypt(strings.Repeat("x", envelope.MaxSeed+1))
 		wants(t, err, codes.InvalidArgument, "the limit is 512")
 	})
 }

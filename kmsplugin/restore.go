@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // restore takes over what was kept. It is called before anything runs.
@@ -58,7 +58,7 @@ func (s *Service) owners(k *kept) []*source {
 
 // restore takes over what was kept of this key. A probe follows at once; until
 // it has an answer, this is as good as what a process that went on would hold.
-func (k *keeper) restore(ks keptSource, envelope string) error {
+func (k *keeper) restore(ks keptSource, envelopeThen string) error {
 	for _, r := range ks.Withheld {
 		w := withholding{since: r.Since, class: backend.VersionRefusal, reason: r.Reason}
 		if r.WholeKey {
@@ -70,18 +70,18 @@ func (k *keeper) restore(ks keptSource, envelope string) error {
 	for _, kv := range ks.Versions {
 		v := &version{
 			number:  kv.Number,
-			binding: seal.Binding{Cluster: k.config.Cluster, KeyID: kv.KeyID},
+			binding: envelope.Binding{Cluster: k.config.Cluster, KeyID: kv.KeyID},
 			wrapped: kv.Wrapped,
 			canary:  canary{plain: slices.Clone(kv.Plain), sealed: kv.Sealed},
 		}
 		if len(kv.KEK) > 0 {
-			kek, err := seal.NewLocalKEK(kv.KEK)
+			kek, err := envelope.NewLocalKEK(kv.KEK)
 			if err != nil {
 				return fmt.Errorf("restore %s: %w", kv.KeyID, err)
 			}
 			v.kek = kek
 			raw[kv.KeyID] = slices.Clone(kv.KEK)
-		} else if envelope != k.config.Envelope && !v.canary.blank() {
+		} else if envelopeThen != k.config.Envelope && !v.canary.blank() {
 			continue // kept without a local KEK, which is now wanted
 		}
 		k.versions[kv.KeyID] = v
@@ -116,7 +116,7 @@ func (k *keeper) restored() {
 // restoredChoice is the version that wrote before the restart, if this key still
 // writes: it may have become a previous one meanwhile.
 func (k *keeper) restoredChoice(ks keptSource) choice {
-	id := seal.KeyID(ks.Key.Mount, ks.Key.Name, ks.Version, ks.Key.Created[ks.Version])
+	id := envelope.KeyID(ks.Key.Mount, ks.Key.Name, ks.Version, ks.Key.Created[ks.Version])
 	if k.prober.readOnly || k.versions[id] == nil {
 		return choice{}
 	}

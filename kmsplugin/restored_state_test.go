@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/kms/pkg/service"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // What a second restart finds, and states that nobody wrote like that.
@@ -112,7 +112,7 @@ func TestTheStateIsOverwrittenOnceItIsSavedOrTakenOver(t *testing.T) {
 }
 
 func TestEverySecretOfAStateIsCleared(t *testing.T) {
-	secret := func() []byte { return bytes.Repeat([]byte{7}, seal.KEKSize) }
+	secret := func() []byte { return bytes.Repeat([]byte{7}, envelope.KEKSize) }
 	k := &kept{
 		Sources: []keptSource{
 			{Versions: []keptVersion{{KEK: secret(), Plain: secret()}, {KEK: secret(), Plain: secret()}}},
@@ -134,7 +134,7 @@ func TestEverySecretOfAStateIsCleared(t *testing.T) {
 // A state is read before anything runs: one that nobody wrote must not keep the
 // plugin from starting.
 func TestAStateThatNobodyWroteNeverKeepsAPluginFromStarting(t *testing.T) {
-	name, secret := bytes.Repeat([]byte{1}, len(openedName{})), bytes.Repeat([]byte{2}, seal.KEKSize)
+	name, secret := bytes.Repeat([]byte{1}, len(openedName{})), bytes.Repeat([]byte{2}, envelope.KEKSize)
 	type change struct {
 		kek, seed *keptOpened
 		edit      func(*kept)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // route is a key that may open something, and what is known of it now.
@@ -22,7 +22,7 @@ type route struct {
 // is in two Vaults; where none does (a moved mount, a restored key, another
 // plugin's id), any may be the one. A key that refuses is none of them; if that
 // leaves none, its refusal is the error.
-func (s *Service) routes(sealed seal.Sealed) ([]route, error) {
+func (s *Service) routes(sealed envelope.Stored) ([]route, error) {
 	var known, all []route
 	for _, src := range s.sources {
 		snap := src.keeper.snapshot()
@@ -52,7 +52,7 @@ func (s *Service) routes(sealed seal.Sealed) ([]route, error) {
 }
 
 // refusal says why nothing of a version is opened, if so.
-func (s *snapshot) refusal(keyID string, sealed seal.Sealed) error {
+func (s *snapshot) refusal(keyID string, sealed envelope.Stored) error {
 	if s.refused != nil {
 		return s.refused
 	}
@@ -71,10 +71,10 @@ func belowMinimum(key backend.Key, version int, keyID string) string {
 
 // unwrap has the key stores open what sealed carries, one after the other, until
 // one can. It returns which one did.
-func (s *Service) unwrap(ctx context.Context, routes []route, sealed seal.Sealed, aad []byte) ([]byte, route, error) {
+func (s *Service) unwrap(ctx context.Context, routes []route, sealed envelope.Stored) ([]byte, route, error) {
 	var worst error
 	for i, r := range routes {
-		data, err := s.unwrapWith(ctx, len(routes)-i, r, sealed, aad)
+		data, err := s.unwrapWith(ctx, len(routes)-i, r, sealed)
 		if err == nil {
 			return data, r, nil
 		}
@@ -92,7 +92,7 @@ func (s *Service) unwrap(ctx context.Context, routes []route, sealed seal.Sealed
 
 // unwrapWith is one of n attempts that follow each other: it takes its share of
 // the time, so that a Vault that hangs leaves some for the others.
-func (s *Service) unwrapWith(ctx context.Context, n int, r route, sealed seal.Sealed, aad []byte) ([]byte, error) {
+func (s *Service) unwrapWith(ctx context.Context, n int, r route, sealed envelope.Stored) ([]byte, error) {
 	if deadline, ok := ctx.Deadline(); ok && n > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))
@@ -100,7 +100,7 @@ func (s *Service) unwrapWith(ctx context.Context, n int, r route, sealed seal.Se
 	}
 	var result backend.Result
 	err := s.ask(ctx, r.source, func() error {
-		results, err := r.backend.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: sealed.Wrapped, AssociatedData: aad}})
+		results, err := r.backend.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: sealed.Wrapped, AssociatedData: sealed.AssociatedData()}})
 		if err == nil {
 			result, err = results[0], results[0].Err
 		}

@@ -25,7 +25,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	kmsapi "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -132,7 +132,7 @@ func TestTheSocketSpeaksKMSv2(t *testing.T) {
 
 func TestAnOversizedRequestIsRefused(t *testing.T) {
 	s := serveForTest(t, nil)
-	_, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: make([]byte, seal.MaxSeed+1)})
+	_, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: make([]byte, envelope.MaxSeed+1)})
 	if status.Code(err) != codes.InvalidArgument {
 		t.Errorf("a large plaintext: %v", err)
 	}

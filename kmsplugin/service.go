@@ -14,7 +14,7 @@ import (
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 const (
@@ -179,21 +179,15 @@ func (s *Service) healthz(snap *snapshot, now time.Duration) string {
 
 // Encrypt seals a DEK seed under the version that Status names.
 func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*service.EncryptResponse, error) {
-	if err := seal.CheckSeed(seed); err != nil {
+	if err := envelope.CheckSeed(seed); err != nil {
 		return nil, err
 	}
 	v, err := s.writer().snapshot().writable(s.boot())
 	if err != nil {
 		return nil, err
 	}
-	r := &service.EncryptResponse{
-		KeyID:       v.binding.KeyID,
-		Annotations: map[string][]byte{transit.AnnotationCluster: []byte(v.binding.Cluster)},
-	}
 	if v.kek != nil && s.config.Envelope == EnvelopeLocal {
-		r.Annotations[transit.AnnotationKEK] = v.wrapped
-		r.Ciphertext = v.kek.Seal(v.binding, v.wrapped, seed)
-		return r, nil
+		return encrypted(v.kek.Wrap(v.binding, v.wrapped, seed)), nil
 	}
 	at := s.boot()
 	var result backend.Result
@@ -213,18 +207,20 @@ func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*servic
 		}
 		return nil, fmt.Errorf("wrap seed: %w", err)
 	}
-	r.Ciphertext = result.Data
+	stored := envelope.Direct(v.binding, result.Data)
 	// What this replica wrote it must be able to read when Vault has gone.
-	if sealed, err := seal.Parse(r.KeyID, r.Ciphertext, r.Annotations); err == nil {
-		s.opened.addSeed(sealed, held{source: s.sources[0], keyID: r.KeyID, at: at}, seed)
-	}
-	return r, nil
+	s.opened.addSeed(stored, held{source: s.sources[0], keyID: v.binding.KeyID, at: at}, seed)
+	return encrypted(stored), nil
+}
+
+func encrypted(s envelope.Stored) *service.EncryptResponse {
+	return &service.EncryptResponse{Ciphertext: s.Ciphertext, KeyID: s.Binding.KeyID, Annotations: s.Annotations()}
 }
 
 // Decrypt opens what Encrypt, or another Transit plugin with the same key, has
 // sealed.
 func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptRequest) ([]byte, error) {
-	sealed, err := seal.Parse(req.KeyID, req.Ciphertext, req.Annotations)
+	sealed, err := envelope.Parse(req.KeyID, req.Ciphertext, req.Annotations)
 	if err != nil {
 		return nil, err
 	}
@@ -236,12 +232,12 @@ func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptR
 		return nil, naming(err, sealed)
 	}
 	ctx = backend.WithCaller(ctx, uid)
-	if sealed.Form == seal.FormLocal {
+	if sealed.Form == envelope.FormLocal {
 		kek, err := s.kek(ctx, routes, sealed)
 		if err != nil {
 			return nil, naming(err, sealed)
 		}
-		return kek.Open(sealed)
+		return kek.Unwrap(sealed)
 	}
 	plain, err := s.seed(ctx, routes, sealed)
 	return plain, naming(err, sealed)
@@ -249,21 +245,21 @@ func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptR
 
 // naming adds to a key store's failure which version sealed what could not be
 // opened: whoever has lost that key looks for this version in a backup.
-func naming(err error, sealed seal.Sealed) error {
+func naming(err error, sealed envelope.Stored) error {
 	e, ok := errors.AsType[*backend.Error](err)
 	if !ok {
 		return err
 	}
 	reason := backend.Public(e)
-	if sealed.Form == seal.FormBare && errors.Is(err, backend.ErrAuthentication) {
+	if sealed.Form == envelope.FormUnbound && errors.Is(err, backend.ErrAuthentication) {
 		reason += "; " + foreignData
 	}
 	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: reason, Err: e.Err}
 }
 
 // admit refuses what must not be opened here, whatever the keys say.
-func (s *Service) admit(sealed seal.Sealed) error {
-	if sealed.Form == seal.FormBare {
+func (s *Service) admit(sealed envelope.Stored) error {
+	if sealed.Form == envelope.FormUnbound {
 		s.metrics.bare.Inc()
 		if s.config.Decrypt.RequireAssociatedData {
 			return errBareForbidden
@@ -278,7 +274,7 @@ func (s *Service) admit(sealed seal.Sealed) error {
 
 // kek returns the local KEK that sealed s: the derived one, one that was
 // unwrapped before, or the annotation unwrapped now.
-func (s *Service) kek(ctx context.Context, routes []route, sealed seal.Sealed) (*seal.LocalKEK, error) {
+func (s *Service) kek(ctx context.Context, routes []route, sealed envelope.Stored) (*envelope.LocalKEK, error) {
 	now := s.boot()
 	for _, r := range routes {
 		if kek := r.snap.localKEK(sealed, now); kek != nil {
@@ -288,33 +284,29 @@ func (s *Service) kek(ctx context.Context, routes []route, sealed seal.Sealed) (
 	if kek, ok := s.opened.kek(sealed, s.current(routes, now)); ok && kek.Fingerprint() == sealed.Fingerprint {
 		return kek, nil
 	}
-	key, r, err := s.unwrap(ctx, routes, sealed, sealed.Binding.WrapData())
+	key, r, err := s.unwrap(ctx, routes, sealed)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(key)
-	kek, err := seal.NewLocalKEK(key)
+	kek, err := envelope.NewLocalKEK(key)
 	if err != nil {
 		return nil, err
 	}
 	if kek.Fingerprint() != sealed.Fingerprint {
-		return nil, fmt.Errorf("%w (annotation %s holds another local key)", seal.ErrAuthentication, transit.AnnotationKEK)
+		return nil, fmt.Errorf("%w (annotation %s holds another local key)", envelope.ErrAuthentication, transit.AnnotationKEK)
 	}
 	s.opened.addKEK(sealed, held{source: r.source, keyID: r.keyID, at: now}, kek, key)
 	return kek, nil
 }
 
 // seed returns the seed that Vault itself wrapped.
-func (s *Service) seed(ctx context.Context, routes []route, sealed seal.Sealed) ([]byte, error) {
+func (s *Service) seed(ctx context.Context, routes []route, sealed envelope.Stored) ([]byte, error) {
 	now := s.boot()
 	if seed, ok := s.opened.seed(sealed, s.current(routes, now)); ok {
 		return seed, nil
 	}
-	var aad []byte
-	if sealed.Form == seal.FormDirect {
-		aad = sealed.Binding.DirectData()
-	}
-	seed, r, err := s.unwrap(ctx, routes, sealed, aad)
+	seed, r, err := s.unwrap(ctx, routes, sealed)
 	if err != nil {
 		return nil, err
 	}

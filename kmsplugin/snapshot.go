@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // kekName finds a local KEK: two clusters, or two derivations, never share one.
 type kekName struct {
-	binding     seal.Binding
-	fingerprint seal.Fingerprint
+	binding     envelope.Binding
+	fingerprint envelope.Fingerprint
 }
 
 // snapshot is everything that requests are answered from. It is immutable and
@@ -30,7 +30,7 @@ type snapshot struct {
 	suspensionEnds time.Duration
 
 	write *version // nil if notReady
-	keks  map[kekName]*seal.LocalKEK
+	keks  map[kekName]*envelope.LocalKEK
 	// leaseEnds is when each version, by key_id, may no longer be used, on the
 	// boot clock.
 	leaseEnds map[string]time.Duration
@@ -109,7 +109,7 @@ func (s *snapshot) leaseError(now time.Duration) error {
 }
 
 // localKEK returns the local KEK that sealed s, if it is held and under lease.
-func (s *snapshot) localKEK(sealed seal.Sealed, now time.Duration) *seal.LocalKEK {
+func (s *snapshot) localKEK(sealed envelope.Stored, now time.Duration) *envelope.LocalKEK {
 	if _, heldBack := s.heldBack(sealed.Binding.KeyID); heldBack || s.ended(sealed.Binding.KeyID, now) {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (s *snapshot) localKEK(sealed seal.Sealed, now time.Duration) *seal.LocalKE
 
 // keyIDOf returns the key_id of the version that sealed names: the stored one
 // where it is ours, or else the one that the key store lists under that number.
-func (s *snapshot) keyIDOf(sealed seal.Sealed) string {
+func (s *snapshot) keyIDOf(sealed envelope.Stored) string {
 	id := sealed.Binding.KeyID
 	if _, ok := s.leaseEnds[id]; ok || s.gone[id] || s.withheld[id].class != 0 {
 		return id

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // Trouble that changes its kind, and refusals in quick succession.
@@ -84,7 +84,7 @@ func TestRefusalsInQuickSuccessionAreOneUntilTheGapIsOver(t *testing.T) {
 
 func TestASeedOfTheLargestSizeIsSealedAndOpened(t *testing.T) {
 	inWorld(t, func(_ *testing.T, w *world) {
-		largest := strings.Repeat("x", seal.MaxSeed)
+		largest := strings.Repeat("x", envelope.MaxSeed)
 		for _, envelope := range []string{EnvelopeLocal, EnvelopeVault} {
 			r := w.replica(func(c *Config) { c.Envelope = envelope })
 			for _, seed := range []string{largest, largest[1:], "x"} {

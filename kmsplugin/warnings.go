@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // warningGap is how often the same warning is written at most. An API server asks
@@ -121,7 +121,7 @@ func classOf(err error) string {
 		return backend.ClassOf(err).String()
 	}
 	for _, own := range []error{
-		seal.ErrMalformed, seal.ErrAuthentication, errOtherCluster, errBareForbidden, errLeaseEnded,
+		envelope.ErrMalformed, envelope.ErrAuthentication, errOtherCluster, errBareForbidden, errLeaseEnded,
 		errBusy, errTooMany, errNotReady, errPanic, context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, own) {

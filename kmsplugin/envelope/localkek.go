@@ -1,4 +1,4 @@
-package seal
+package envelope
 
 import (
 	"crypto/aes"
@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/sealproof/sealproof/internal/transit"
 )
 
 const (
@@ -15,7 +17,9 @@ const (
 	// FingerprintSize is the size in bytes of what tells local KEKs apart.
 	FingerprintSize = 8
 	hmacSize        = sha256.Size
-	overhead        = 12 + 16 // GCM nonce and tag
+	// localHeader is what precedes the nonce: localPrefix and the fingerprint.
+	localHeader = 1 + FingerprintSize
+	overhead    = 12 + 16 // GCM nonce and tag
 )
 
 // ErrAuthentication is returned when a ciphertext does not belong to the key,
@@ -40,8 +44,8 @@ func DeriveKEK(mac []byte, b Binding) ([]byte, error) {
 	if len(mac) != hmacSize {
 		return nil, fmt.Errorf("derive local KEK: HMAC has %d bytes, want %d", len(mac), hmacSize)
 	}
-	// Copied out, because what is allocated inside is overwritten by itself, and
-	// what is outside by the caller.
+	// The key is copied out: the runtime overwrites what was allocated inside, the
+	// caller overwrites what is outside.
 	key := make([]byte, KEKSize)
 	var err error
 	secretly(func() {
@@ -64,8 +68,8 @@ func NewLocalKEK(key []byte) (*LocalKEK, error) {
 	}
 	k := new(LocalKEK)
 	var err error
-	// The expanded key cannot be reached from here, so that it could be
-	// overwritten when the key is dropped: only where it was allocated decides.
+	// The expanded key cannot be reached from here to be overwritten when the local
+	// KEK is dropped. Only where it was allocated decides whether it is.
 	secretly(func() { err = k.expand(key) })
 	if err != nil {
 		return nil, fmt.Errorf("local KEK: %w", err)
@@ -93,27 +97,28 @@ func (k *LocalKEK) expand(key []byte) error {
 // Fingerprint identifies the key.
 func (k *LocalKEK) Fingerprint() Fingerprint { return k.fingerprint }
 
-// Seal returns the stored form of a DEK seed. wrapped is the annotation that
-// will be stored beside it.
-func (k *LocalKEK) Seal(b Binding, wrapped, seed []byte) []byte {
-	out := make([]byte, 0, 1+FingerprintSize+overhead+len(seed))
-	out = append(out, formLocal)
+// Wrap returns the stored form of a DEK seed. wrappedKEK is this local KEK as
+// Transit has wrapped it; it is stored beside the seed.
+func (k *LocalKEK) Wrap(b Binding, wrappedKEK, seed []byte) Stored {
+	out := make([]byte, 0, localHeader+overhead+len(seed))
+	out = append(out, localPrefix)
 	out = append(out, k.fingerprint[:]...)
-	data := b.seedData(wrapped)
-	// Ciphers leave round keys in the vector registers, and the next signal of the
-	// collector would write those to memory, where nothing overwrites them.
+	data := b.seedData(wrappedKEK)
+	// Ciphers leave round keys in the vector registers. The next signal of the
+	// garbage collector would write those to memory, where nothing overwrites them.
 	secretly(func() {
 		out = k.aead.Seal(out, nil, seed, data) //nolint:gosec // no nonce is passed: the constructor draws it
 	})
-	return out
+	version, _ := transit.Version(wrappedKEK)
+	return Stored{Form: FormLocal, Binding: b, Version: version, Ciphertext: out, Wrapped: wrappedKEK, Fingerprint: k.fingerprint}
 }
 
-// Open returns the seed inside s, or ErrAuthentication.
-func (k *LocalKEK) Open(s Sealed) ([]byte, error) {
+// Unwrap returns the seed inside s, which is in FormLocal, or ErrAuthentication.
+func (k *LocalKEK) Unwrap(s Stored) ([]byte, error) {
 	data := s.Binding.seedData(s.Wrapped)
 	var seed []byte
 	var err error
-	secretly(func() { seed, err = k.aead.Open(nil, nil, s.body, data) })
+	secretly(func() { seed, err = k.aead.Open(nil, nil, s.Ciphertext[localHeader:], data) })
 	if err != nil {
 		return nil, ErrAuthentication
 	}

@@ -1,4 +1,4 @@
-package seal
+package envelope
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestFormatsMatchTheirVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seed, err := kek.Open(s)
+		seed, err := kek.Unwrap(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,38 +104,55 @@ func TestFormatsMatchTheirVectors(t *testing.T) {
 	}
 }
 
-// sealedSample returns a local KEK and one seed that it sealed.
-func sealedSample(t *testing.T) (kek *LocalKEK, keyID string, ciphertext []byte, annotations map[string][]byte) {
+// sample returns a local KEK and one seed that it wrapped.
+func sample(t *testing.T) (kek *LocalKEK, keyID string, ciphertext []byte, annotations map[string][]byte) {
 	t.Helper()
 	kek, err := NewLocalKEK(bytes.Repeat([]byte{7}, KEKSize))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := Binding{Cluster: "prod", KeyID: KeyID("transit", "k8s", 3, time.Unix(1, 0))}
-	wrapped := []byte("vault:v3:abc")
-	ciphertext = kek.Seal(b, wrapped, bytes.Repeat([]byte{9}, 32))
-	return kek, b.KeyID, ciphertext, map[string][]byte{transit.AnnotationCluster: []byte("prod"), transit.AnnotationKEK: wrapped}
+	stored := kek.Wrap(b, []byte("vault:v3:abc"), bytes.Repeat([]byte{9}, 32))
+	return kek, b.KeyID, stored.Ciphertext, stored.Annotations()
 }
 
-func TestASealedSeedIsSmallAndNeverTheSameTwice(t *testing.T) {
-	_, _, one, _ := sealedSample(t)
-	_, _, two, _ := sealedSample(t)
+func TestAWrappedSeedIsSmallAndNeverTheSameTwice(t *testing.T) {
+	_, _, one, _ := sample(t)
+	_, _, two, _ := sample(t)
 	if len(one) != 69 {
 		t.Errorf("got %d bytes, want the 69 that docs/formats.md names", len(one))
 	}
 	if bytes.Equal(one, two) {
-		t.Error("two seals of one seed are equal: the nonce is not random")
+		t.Error("two wrappings of one seed are equal: the nonce is not random")
+	}
+}
+
+func TestWhatIsAssembledIsParsedAlike(t *testing.T) {
+	kek, err := NewLocalKEK(bytes.Repeat([]byte{7}, KEKSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Binding{Cluster: "prod", KeyID: KeyID("transit", "k8s", 3, time.Unix(1, 0))}
+	for name, stored := range map[string]Stored{
+		"local":  kek.Wrap(b, []byte("vault:v3:abc"), []byte("seed")),
+		"direct": Direct(b, []byte("vault:v3:abc")),
+		"bare":   {Form: FormUnbound, Binding: Binding{KeyID: "1"}, Version: 3, Ciphertext: []byte("vault:v3:abc"), Wrapped: []byte("vault:v3:abc")},
+	} {
+		parsed, err := Parse(stored.Binding.KeyID, stored.Ciphertext, stored.Annotations())
+		if err != nil || !reflect.DeepEqual(parsed, stored) || stored.Form.String() != name {
+			t.Errorf("%s: got %+v, %v, want %+v", name, parsed, err, stored)
+		}
 	}
 }
 
 func TestAnySingleChangeIsRefused(t *testing.T) {
-	kek, keyID, ciphertext, annotations := sealedSample(t)
+	kek, keyID, ciphertext, annotations := sample(t)
 	open := func(keyID string, ciphertext []byte, annotations map[string][]byte) error {
 		s, err := Parse(keyID, ciphertext, annotations)
 		if err != nil {
 			return err
 		}
-		_, err = kek.Open(s)
+		_, err = kek.Unwrap(s)
 		return err
 	}
 	if err := open(keyID, ciphertext, annotations); err != nil {
@@ -215,7 +233,7 @@ func TestKeyIDsDiffer(t *testing.T) {
 
 func TestWhatIsMalformedIsNamed(t *testing.T) {
 	cluster := map[string][]byte{transit.AnnotationCluster: []byte("prod")}
-	local := append([]byte{formLocal}, bytes.Repeat([]byte{1}, 68)...)
+	local := append([]byte{localPrefix}, bytes.Repeat([]byte{1}, 68)...)
 	for name, tc := range map[string]struct {
 		keyID       string
 		ciphertext  []byte
@@ -261,7 +279,7 @@ func TestTheLargestSeedStaysBelowTheAPIServersLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(kek.Seal(Binding{}, nil, make([]byte, MaxSeed))); n > MaxCiphertext {
+	if n := len(kek.Wrap(Binding{}, nil, make([]byte, MaxSeed)).Ciphertext); n > MaxCiphertext {
 		t.Errorf("%d bytes", n)
 	}
 }
@@ -281,7 +299,7 @@ func TestClusterIdentities(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("v1.0", []byte("vault:v1:abc"), []byte("prod"), []byte("vault:v1:abc"), true, true)
-	f.Add("v1.0", append([]byte{formLocal}, make([]byte, 68)...), []byte("prod"), []byte("vault:v1:abc"), true, true)
+	f.Add("v1.0", append([]byte{localPrefix}, make([]byte, 68)...), []byte("prod"), []byte("vault:v1:abc"), true, true)
 	kek, err := NewLocalKEK(make([]byte, KEKSize))
 	if err != nil {
 		f.Fatal(err)
@@ -305,7 +323,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("accepted without a version or a form: %+v", s)
 		}
 		if s.Form == FormLocal {
-			if _, err := kek.Open(s); err == nil {
+			if _, err := kek.Unwrap(s); err == nil {
 				t.Fatal("a forgery opens")
 			}
 		}

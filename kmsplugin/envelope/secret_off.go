@@ -1,6 +1,6 @@
 //go:build !goexperiment.runtimesecret
 
-package seal
+package envelope
 
 // secretly runs f. This build does not have what would overwrite its traces: see
 // docs/memory.md for what stays behind.

@@ -1,4 +1,4 @@
-package seal
+package envelope
 
 import (
 	"crypto/rand"
@@ -17,8 +17,8 @@ import (
 const keyIDHashSize = 16
 
 // KeyID names one version of one key: "v3." and 32 hexadecimal digits. It is
-// computed from what Vault reports alone, so that every replica, also one
-// rebuilt from nothing but its configuration, computes the same. The creation
+// computed only from what Vault reports, so that every replica computes the same
+// one, also a replica that was rebuilt from its configuration. The creation
 // time, in whole seconds, tells a key from one of the same name that was deleted
 // and created again; only a re-creation within the same second goes unseen.
 func KeyID(mount, name string, version int, created time.Time) string {
@@ -27,9 +27,9 @@ func KeyID(mount, name string, version int, created time.Time) string {
 	return fmt.Sprintf("v%d.%s", version, hex.EncodeToString(sum[:keyIDHashSize]))
 }
 
-// Unopenable returns random bytes in the form of a Transit ciphertext of a
-// version. No key opens them; that Vault tries tells that the version decrypts.
-func Unopenable(version int) []byte {
+// DecoyCanary returns random bytes in the form of a Transit ciphertext of a
+// version. No key decrypts them. That Vault tries shows that the version decrypts.
+func DecoyCanary(version int) []byte {
 	body := make([]byte, overhead+KEKSize)
 	rand.Read(body) // never fails: crypto/rand ends the process instead
 	return transit.Join(version, base64.StdEncoding.EncodeToString(body))

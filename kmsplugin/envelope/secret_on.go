@@ -1,6 +1,6 @@
 //go:build goexperiment.runtimesecret
 
-package seal
+package envelope
 
 import "runtime/secret"
 

@@ -1,4 +1,4 @@
-package seal
+package envelope
 
 import "encoding/binary"
 
@@ -25,7 +25,7 @@ func appendField(b []byte, f string) []byte {
 }
 
 // Binding is what both layers are bound to: ciphertext that was moved to another
-// cluster or filed under another key_id does not open.
+// cluster or stored under another key_id cannot be unwrapped.
 type Binding struct {
 	Cluster string // the cluster's identity, see ValidateCluster
 	KeyID   string // the key_id that is stored beside the ciphertext
@@ -45,9 +45,9 @@ func (b Binding) DirectData() []byte { return canonical("sealproof/1/direct", b.
 // open to see whether a version still decrypts.
 func (b Binding) CanaryData() []byte { return canonical("sealproof/1/canary", b.Cluster, b.KeyID) }
 
-// seedData is the associated data under which a local KEK seals a DEK seed. It
-// includes the wrapped local KEK: an object whose annotation was exchanged does
-// not open, even where the local KEK is at hand.
+// seedData is the associated data under which a local KEK wraps a DEK seed. It
+// includes the wrapped local KEK: an object whose annotation was exchanged cannot be
+// unwrapped, even where the local KEK is held.
 func (b Binding) seedData(wrapped []byte) []byte {
 	return canonical("sealproof/1/seed", b.Cluster, b.KeyID, string(wrapped))
 }
