@@ -25,13 +25,13 @@ import (
 // the most is what it asks for when it starts and nothing is cached.
 const (
 	maxConnections = 64
-	// maxIdle is how long a connection may have nothing under way. Those that a
+	// maxIdle is how long a connection may have nothing under way. Connections that a
 	// caller has forgotten would otherwise keep an API server that starts from
 	// connecting. An API server asks for Status every minute.
 	maxIdle = 5 * time.Minute
 	// maxRequests bounds Encrypt and Decrypt. Those that wait for a key store are
-	// bounded below that, see turns: so there is always room for those that wait
-	// for nobody.
+	// bounded below that, see turns, so that there is always room for those that do
+	// not wait.
 	maxRequests = 3072
 	// maxQuick bounds the unary requests that never wait, such as Status, and
 	// maxStreaming the streaming ones, which may go on for an hour.

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 // collector turns the snapshots into metrics when it is asked for them.
@@ -15,8 +16,8 @@ type collector struct {
 	build, keyID, write, next                    *prometheus.Desc
 	promotion, announced                         *prometheus.Desc
 	held, lease, leaseLength, serving, rehearsal *prometheus.Desc
-	versions, minimum, probe, state, hazard      *prometheus.Desc // by source
-	withheld, withheldLeft, unconfirmed          *prometheus.Desc // likewise
+	versions, minimum, probe, state, risk        *prometheus.Desc // by source
+	withheld, withheldLeft, unconfirmed, token   *prometheus.Desc // likewise
 }
 
 func newCollector(s *Service) collector {
@@ -44,7 +45,8 @@ func newCollector(s *Service) collector {
 			"source", "scope", "served"),
 		withheldLeft: desc("withheld_remaining_seconds", "How long what was sealed with a key that Vault refuses can still be saved; 0 if no such key is held.", "source"),
 		unconfirmed:  desc("unconfirmed_versions", "Versions held that Vault neither confirms nor refuses: their lease is not renewed.", "source"),
-		hazard:       desc("key_hazard", "1 for a property of the key, or of the way to it, that endangers what is sealed with it.", "source", "hazard"),
+		token:        desc("vault_token_expiry_timestamp_seconds", "When the present Vault token expires; 0 if it never does.", "source"),
+		risk:         desc("key_hazard", "1 for a property of the key, or of the way to it, that endangers what is sealed with it.", "source", "hazard"),
 	}
 }
 
@@ -57,8 +59,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	now := c.service.boot()
-	s := c.service.writer().snapshot()
-	seeds, keks := c.service.opened.len()
+	s := c.service.writer().Snapshot()
+	seeds, keks := c.service.cache.len()
 	build := c.service.build
 	gauge(c.build, 1, build.Version, build.Commit, build.Go)
 	gauge(c.held, float64(keks), "opened_kek")
@@ -66,44 +68,45 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.rehearsal, number(c.service.rehearsal.left() > 0))
 	gauge(c.leaseLength, c.service.config.LocalKEK.Lease.Seconds())
 
-	v, err := s.serving(now)
+	v, err := s.Serving(now)
 	gauge(c.serving, number(err == nil))
 	if err == nil {
-		gauge(c.write, float64(v.number))
-		gauge(c.lease, (s.leaseEnds[v.binding.KeyID] - now).Seconds())
-		gauge(c.keyID, 1, hashKeyID(v.binding.KeyID))
+		gauge(c.write, float64(v.Number))
+		gauge(c.lease, s.LeaseLeft(v.Binding.KeyID, now).Seconds())
+		gauge(c.keyID, 1, hashKeyID(v.Binding.KeyID))
 	} else {
 		gauge(c.write, 0)
 		gauge(c.lease, 0)
 	}
-	gauge(c.next, float64(s.choice.next))
+	gauge(c.next, float64(s.Choice.Next))
 	promotion, announced := 0.0, 0.0
-	if s.choice.next != 0 {
-		promotion, announced = unixSeconds(s.choice.at), unixSeconds(s.choice.announced)
+	if s.Choice.Next != 0 {
+		promotion, announced = unixSeconds(s.Choice.At), unixSeconds(s.Choice.Announced)
 	}
 	gauge(c.promotion, promotion)
 	gauge(c.announced, announced)
 
 	derived := 0
 	for _, src := range c.service.sources {
-		snap := src.keeper.snapshot()
-		derived += len(snap.keks)
-		c.collectSource(gauge, src.name, snap, src.hazards(), now)
+		snap := src.monitor.Snapshot()
+		derived += snap.LocalKEKs()
+		c.collectSource(gauge, src, snap, now)
 	}
 	gauge(c.held, float64(derived), "local_kek")
 }
 
-func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), name string, s *snapshot, hazards []hazard, now time.Duration) {
-	gauge(c.versions, float64(len(s.key.Created)), name)
-	gauge(c.minimum, float64(s.key.MinDecryption), name)
+func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string), src *source, s *keystate.Snapshot, now time.Duration) {
+	name := src.name
+	gauge(c.versions, float64(len(s.Key.Created)), name)
+	gauge(c.minimum, float64(s.Key.MinDecryption), name)
 	probe := -1.0
-	if s.standing.everGood {
-		probe = (now - s.standing.lastGood).Seconds()
+	if s.Health.EverGood {
+		probe = (now - s.Health.LastGood).Seconds()
 	}
 	gauge(c.probe, probe, name)
-	state := s.standing.state()
+	state := s.Health.State()
 	for _, class := range []backend.Class{0, backend.Outage, backend.Credentials, backend.Refusal, backend.Unsuitable} {
-		label := stateOK
+		label := keystate.StateOK
 		if class != 0 {
 			label = class.String()
 		}
@@ -111,24 +114,31 @@ func (c collector) collectSource(gauge func(*prometheus.Desc, float64, ...string
 	}
 	for class, scope := range map[backend.Class]string{backend.Refusal: "key", backend.VersionRefusal: "version"} {
 		n := 0
-		for id := range s.rescues {
-			if s.withheld[id].class == class {
+		for _, w := range s.Withheld() {
+			if w.Class == class {
 				n++
 			}
 		}
-		served := s.onRefusal == RefusalLease
+		served := s.OnRefusal == RefusalLease
 		gauge(c.withheld, float64(n)*number(!served), name, scope, "no")
 		gauge(c.withheld, float64(n)*number(served), name, scope, "yes")
 	}
-	left, _ := s.refusedLeft(now)
+	left, _ := s.RefusedLeft(now)
 	gauge(c.withheldLeft, left.Seconds(), name)
-	gauge(c.unconfirmed, float64(len(s.unconfirmed)), name)
+	gauge(c.unconfirmed, float64(len(s.Unconfirmed)), name)
 	present := map[string]bool{}
-	for _, h := range hazards {
-		present[h.name] = true
+	for _, r := range src.risks() {
+		present[r.Name] = true
 	}
-	for _, h := range hazardNames() {
-		gauge(c.hazard, number(present[h]), name, h)
+	for _, r := range riskNames() {
+		gauge(c.risk, number(present[r]), name, r)
+	}
+	if life, known := src.token.get(); known {
+		expires := 0.0
+		if !life.expires.IsZero() {
+			expires = float64(life.expires.Unix())
+		}
+		gauge(c.token, expires, name)
 	}
 }
 

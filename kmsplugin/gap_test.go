@@ -74,7 +74,7 @@ func (w *world) pair() (a, b *replica, toA, toB *line) {
 	return a, b, toA, toB
 }
 
-func (r *replica) version() int { return r.kms.writer().snapshot().choice.version }
+func (r *replica) version() int { return r.kms.writer().Snapshot().Choice.Version }
 
 func TestARotationThatAGapHidIsNotWrittenWithBeforeOthersCanHaveSeenIt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -20,7 +20,7 @@ func NewHandler(s *Service, registry *prometheus.Registry) http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := s.writer().snapshot().writable(s.boot()); err != nil {
+		if _, err := s.writer().Snapshot().Writable(s.boot()); err != nil {
 			http.Error(w, status.Convert(public(err)).Message(), http.StatusServiceUnavailable)
 			return
 		}

@@ -55,7 +55,7 @@ func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
 		if !k.GetVersions()[0].GetOpensWithoutVault() {
 			t.Errorf("a version that may seal again has no local KEK: %v", k.GetVersions()[0])
 		}
-		if len(k.GetHazards()) != 1 || k.GetHazards()[0].GetName() != hazardExport {
+		if len(k.GetHazards()) != 1 || k.GetHazards()[0].GetName() != "exportable" {
 			t.Errorf("hazards: %v", k.GetHazards())
 		}
 
@@ -96,15 +96,12 @@ func TestInfoBeforeVaultHasAnsweredSaysSo(t *testing.T) {
 	})
 }
 
-// TestATokenThatMayNotLookItselfUpIsAHazard is about the way to the key: a probe
+// TestATokenThatMayNotLookItselfUpIsARisk is about the way to the key: a probe
 // sees nothing of it.
-func TestATokenThatMayNotLookItselfUpIsAHazard(t *testing.T) {
+func TestATokenThatMayNotLookItselfUpIsARisk(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		var o *Observer
-		r := w.replicaWith(nil, func(p *Parts) {
-			o = p.Metrics.Observer("vault")
-			p.Writes.Observer = o
-		})
+		o := &TokenState{}
+		r := w.replicaWith(nil, func(p *Parts) { p.Writes.Token = o })
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(newCollector(r.kms))
 		expect := func(when string, want float64) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
 	"google.golang.org/grpc/codes"
 )
 
@@ -38,7 +39,7 @@ func keeping(m *memory, places ...place) func(*Parts) {
 
 func (r *replica) localKEKs() (list []int) {
 	for _, src := range r.kms.sources {
-		list = append(list, len(src.keeper.snapshot().keks))
+		list = append(list, src.monitor.Snapshot().LocalKEKs())
 	}
 	return list
 }
@@ -104,10 +105,10 @@ func TestWhatAKeyOpenedStaysItsOwnWhenSectionsAreSwapped(t *testing.T) {
 				}
 				tc.refuses(a, b).set(func(s *fakeStore) { s.fail = keyRefused() })
 				time.Sleep(time.Minute)
-				if seeds, _ := r.kms.opened.len(); (seeds == 0) != tc.lost {
+				if seeds, _ := r.kms.cache.len(); (seeds == 0) != tc.lost {
 					t.Errorf("%d seeds are held", seeds)
 				}
-				if kept := keptState(t, m); (len(kept.Seeds) == 0) != tc.lost {
+				if kept := savedState(t, m); (len(kept.Seeds) == 0) != tc.lost {
 					t.Errorf("%d seeds are kept", len(kept.Seeds))
 				}
 				_, err := r.decrypt(seed)
@@ -119,8 +120,8 @@ func TestWhatAKeyOpenedStaysItsOwnWhenSectionsAreSwapped(t *testing.T) {
 	}
 }
 
-// A refused key is no route any more; what it opened must not be used by way of
-// the others, not even before it is dropped.
+// What a refused key unwrapped must not be used for another key, not even before it is
+// dropped.
 func TestWhatOnlyARefusedKeyOpenedIsNotUsedForAnother(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.store, w.second("b")
@@ -128,13 +129,13 @@ func TestWhatOnlyARefusedKeyOpenedIsNotUsedForAnother(t *testing.T) {
 		r := w.replicaWith(nil, keeping(&memory{}, at("vault", "transit/a", a), at("vault", "transit/b", b)))
 		r.mustDecrypt(seed, "seed")
 		first := r.kms.sources[0]
-		use := r.kms.current([]route{{source: r.kms.sources[1], snap: r.kms.sources[1].keeper.snapshot()}}, r.kms.boot())
-		if use(held{source: first, at: r.kms.boot()}) {
-			t.Error("used although the key that opened it is no route")
+		use := candidateKeys{{source: r.kms.sources[1], snap: r.kms.sources[1].monitor.Snapshot()}}.usable(r.kms.boot())
+		if use(origin{source: first, at: r.kms.boot()}) {
+			t.Error("used although the key that opened it is no candidate")
 		}
-		use = r.kms.current([]route{{source: first, snap: first.keeper.snapshot()}}, r.kms.boot())
-		if !use(held{source: first, at: r.kms.boot()}) {
-			t.Error("not used although the key that opened it is a route")
+		use = candidateKeys{{source: first, snap: first.monitor.Snapshot()}}.usable(r.kms.boot())
+		if !use(origin{source: first, at: r.kms.boot()}) {
+			t.Error("not used although the key that opened it is a candidate")
 		}
 	})
 }
@@ -171,7 +172,7 @@ func TestNothingIsHeldForAKeyThatIsNotConfiguredAnyMore(t *testing.T) {
 		r.stop()
 		r = w.replicaWith(nil, keeping(m, at("vault", "transit/b", b)))
 		r.mustDecrypt(mine, "x")
-		if seeds, keks := r.kms.opened.len(); seeds != 0 || keks != 0 {
+		if seeds, keks := r.kms.cache.len(); seeds != 0 || keks != 0 {
 			t.Errorf("%d seeds and %d local KEKs are held", seeds, keks)
 		}
 		if n := r.log.count("transit/a"); n != 1 {
@@ -196,10 +197,10 @@ func TestAKeyInTwoVaultsIsOpenedByEither(t *testing.T) {
 	})
 }
 
-func keptState(t *testing.T, m *memory) *kept {
+func savedState(t *testing.T, m *memory) *checkpoint.State {
 	t.Helper()
 	state, _ := m.Load()
-	var k kept
+	var k checkpoint.State
 	if err := json.Unmarshal(state, &k); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (w *world) withholds(m *memory) (e *service.EncryptResponse, direct *servic
 	w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
 	time.Sleep(time.Minute)
 	r.stop()
-	if f := keptState(w.t, m).Format; f != keptWithheld {
+	if f := savedState(w.t, m).Format; f != 3 {
 		w.t.Fatalf("what is withheld is kept in format %d, which an older plugin would serve", f)
 	}
 	return e, direct
@@ -65,7 +65,7 @@ func TestWhatIsWithheldStaysSoThroughRestarts(t *testing.T) {
 				if n := w.store.count("hmac", "encrypt") - calls; n != 0 {
 					t.Errorf("derived or wrapped %d times", n)
 				}
-				if f := keptState(t, m).Format; f != keptFormat {
+				if f := savedState(t, m).Format; f != 2 {
 					t.Errorf("where nothing is withheld, the format is %d", f)
 				}
 			})
@@ -111,10 +111,10 @@ func TestDropErasesWhatWithholdHasKept(t *testing.T) {
 				if _, err := r.decrypt(e); err == nil {
 					t.Error("it opens what was withheld")
 				}
-				if seeds, _ := r.kms.opened.len(); seeds != 0 || r.rawKEKs() != 0 || len(r.kms.writer().snapshot().keks) != 0 {
+				if seeds, _ := r.kms.cache.len(); seeds != 0 || r.kms.writer().Snapshot().LocalKEKs() != 0 {
 					t.Error("it is still held")
 				}
-				if holdsKEK(t, m) || len(keptState(t, m).Seeds) != 0 {
+				if holdsKEK(t, m) || len(savedState(t, m).Seeds) != 0 {
 					t.Error("it is still kept")
 				}
 				w.store.set(func(s *fakeStore) { s.fail = fail })

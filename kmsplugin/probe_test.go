@@ -53,7 +53,7 @@ func TestTheLeaseOfAVersionThatOnlyDecryptsIsRenewedOnlyByItsOwnKey(t *testing.T
 				} else if err != nil {
 					t.Error(err)
 				}
-				if _, keks := r.kms.opened.len(); (keks == 1) != (tc.wants == codes.OK) {
+				if _, keks := r.kms.cache.len(); (keks == 1) != (tc.wants == codes.OK) {
 					t.Errorf("%d local KEKs are held", keks)
 				}
 			})

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 // The tests of this file let hours pass in synctest's bubble.
@@ -122,7 +123,7 @@ func (w *world) replicaWith(change func(*Config), parts func(*Parts)) *replica {
 	go func() { r.kms.Run(ctx); close(done) }()
 	r.stop = func() { cancel(); <-done }
 	w.t.Cleanup(r.stop)
-	time.Sleep(settle) // every version is ready
+	time.Sleep(keystate.ProvisionPause) // every version is ready
 	synctest.Wait()
 	return r
 }
@@ -176,6 +177,12 @@ func wants(t *testing.T, err error, c codes.Code, texts ...string) {
 	}
 }
 
+// suspended reports whether nothing new is wrapped although the key is served.
+func (r *replica) suspended() bool {
+	_, err := r.kms.writer().Snapshot().Writable(r.kms.boot())
+	return err != nil && r.statusErr() == nil
+}
+
 func (r *replica) statusErr() error {
 	_, err := r.kms.Status(context.Background())
 	return err
@@ -222,8 +229,8 @@ func TestReplicasSwitchTogetherAtTheAnnouncedInstant(t *testing.T) {
 		w.store.rotate()
 		instant := w.store.key.Created[2].Add(3 * time.Minute).Add(-time.Hour) // on our clock
 		time.Sleep(40 * time.Second)
-		if c := a.kms.writer().snapshot().choice; c.next != 2 || !c.at.Equal(instant.Add(time.Hour)) {
-			t.Fatalf("announced: version %d at %v", c.next, c.at)
+		if c := a.kms.writer().Snapshot().Choice; c.Next != 2 || !c.At.Equal(instant.Add(time.Hour)) {
+			t.Fatalf("announced: version %d at %v", c.Next, c.At)
 		}
 		time.Sleep(time.Until(instant.Add(-600 * time.Millisecond)))
 		for _, r := range []*replica{a, b} {
@@ -308,7 +315,7 @@ func TestOneRefusalSuspendsAndASecondDropsWhereThatIsWanted(t *testing.T) {
 		e := r.mustEncrypt("seed")
 		r.mustDecrypt(w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("opened by Vault"), "opened by Vault")
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
-		for r.kms.writer().snapshot().suspended == nil {
+		for !r.suspended() {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if err := r.statusErr(); err != nil {
@@ -323,10 +330,10 @@ func TestOneRefusalSuspendsAndASecondDropsWhereThatIsWanted(t *testing.T) {
 		wants(t, err, codes.PermissionDenied)
 		_, err = r.decrypt(e)
 		wants(t, err, codes.PermissionDenied)
-		if n := len(r.kms.writer().snapshot().keks); n != 0 {
+		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 0 {
 			t.Errorf("%d local KEKs still held", n)
 		}
-		if seeds, _ := r.kms.opened.len(); seeds != 0 {
+		if seeds, _ := r.kms.cache.len(); seeds != 0 {
 			t.Errorf("%d opened seeds still held", seeds)
 		}
 		w.store.set(func(s *fakeStore) { s.fail = nil })
@@ -422,8 +429,8 @@ func TestAKeyMadeAnewIsWrittenWithAndTheOldOneReadUntilItsLeaseEnds(t *testing.T
 		if !strings.Contains(r.log.String(), "another one than before") {
 			t.Error("the log says nothing")
 		}
-		if h := r.kms.writer().snapshot().hazards; len(h) != 1 || h[0].name != hazardReplaced {
-			t.Errorf("hazards: %v", h)
+		if h := r.kms.writer().Snapshot().Risks; len(h) != 1 || h[0].Name != "key_replaced" {
+			t.Errorf("risks: %v", h)
 		}
 		time.Sleep(25 * time.Hour)
 		r.mustDecrypt(fresh, "new")
@@ -599,10 +606,10 @@ func TestStoppingDropsEveryKey(t *testing.T) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("x")
 		r.stop()
-		if snap := r.kms.writer().snapshot(); len(snap.keks) != 0 || snap.write != nil {
+		if snap := r.kms.writer().Snapshot(); snap.LocalKEKs() != 0 {
 			t.Error("keys are still held")
 		}
-		if _, err := r.kms.Status(t.Context()); !errors.Is(err, errNotReady) {
+		if _, err := r.kms.Status(t.Context()); !errors.Is(err, keystate.ErrNotReady) {
 			t.Errorf("got %v", err)
 		}
 		_ = e

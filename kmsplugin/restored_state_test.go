@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/kms/pkg/service"
 
+	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
@@ -84,8 +85,8 @@ func TestTheStateIsOverwrittenOnceItIsSavedOrTakenOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				g := &grasping{}
-				keep := func(p *Parts) { p.Keep, p.Machine = g, tc.machine }
-				r := w.replicaWith(nil, func(p *Parts) { p.Keep, p.Machine = g, "boot" })
+				keep := func(p *Parts) { p.Store, p.Machine = g, tc.machine }
+				r := w.replicaWith(nil, func(p *Parts) { p.Store, p.Machine = g, "boot" })
 				r.mustEncrypt("x")
 				time.Sleep(time.Minute)
 				g.set(tc.fail)
@@ -113,15 +114,15 @@ func TestTheStateIsOverwrittenOnceItIsSavedOrTakenOver(t *testing.T) {
 
 func TestEverySecretOfAStateIsCleared(t *testing.T) {
 	secret := func() []byte { return bytes.Repeat([]byte{7}, envelope.KEKSize) }
-	k := &kept{
-		Sources: []keptSource{
-			{Versions: []keptVersion{{KEK: secret(), Plain: secret()}, {KEK: secret(), Plain: secret()}}},
-			{Versions: []keptVersion{{KEK: secret(), Plain: secret()}}},
+	k := &checkpoint.State{
+		Sources: []checkpoint.Source{
+			{Versions: []checkpoint.Version{{KEK: secret(), Plain: secret()}, {KEK: secret(), Plain: secret()}}},
+			{Versions: []checkpoint.Version{{KEK: secret(), Plain: secret()}}},
 		},
-		KEKs:  []keptOpened{{Secret: secret()}, {Secret: secret()}},
-		Seeds: []keptOpened{{Secret: secret()}, {Secret: secret()}},
+		KEKs:  []checkpoint.Unwrapped{{Secret: secret()}, {Secret: secret()}},
+		Seeds: []checkpoint.Unwrapped{{Secret: secret()}, {Secret: secret()}},
 	}
-	k.clear()
+	k.Clear()
 	text, err := json.Marshal(k)
 	if err != nil {
 		t.Fatal(err)
@@ -134,22 +135,22 @@ func TestEverySecretOfAStateIsCleared(t *testing.T) {
 // A state is read before anything runs: one that nobody wrote must not keep the
 // plugin from starting.
 func TestAStateThatNobodyWroteNeverKeepsAPluginFromStarting(t *testing.T) {
-	name, secret := bytes.Repeat([]byte{1}, len(openedName{})), bytes.Repeat([]byte{2}, envelope.KEKSize)
+	name, secret := bytes.Repeat([]byte{1}, len(cacheKey{})), bytes.Repeat([]byte{2}, envelope.KEKSize)
 	type change struct {
-		kek, seed *keptOpened
-		edit      func(*kept)
+		kek, seed *checkpoint.Unwrapped
+		edit      func(*checkpoint.State)
 	}
 	for what, c := range map[string]change{
-		"a seed of a key one past the last":      {seed: &keptOpened{Name: name, Source: 1, Secret: secret}},
-		"a local KEK of a key one past the last": {kek: &keptOpened{Name: name, Source: 1, Secret: secret}},
-		"a seed of no key":                       {seed: &keptOpened{Name: name, Source: -1, Secret: secret}},
-		"a local KEK of no key":                  {kek: &keptOpened{Name: name, Source: -1, Secret: secret}},
-		"a seed with a short name":               {seed: &keptOpened{Name: name[1:], Secret: secret}},
-		"a local KEK with a short name":          {kek: &keptOpened{Name: name[1:], Secret: secret}},
-		"a seed with a long name":                {seed: &keptOpened{Name: append(bytes.Clone(name), 1), Secret: secret}},
-		"an opened local KEK that is too short":  {kek: &keptOpened{Name: name, Secret: secret[1:]}},
-		"a derived local KEK that is too short":  {edit: func(k *kept) { k.Sources[0].Versions[0].KEK = secret[1:] }},
-		"no keys, and a seed":                    {seed: &keptOpened{Name: name, Secret: secret}, edit: func(k *kept) { k.Sources = nil }},
+		"a seed of a key one past the last":      {seed: &checkpoint.Unwrapped{Name: name, Source: 1, Secret: secret}},
+		"a local KEK of a key one past the last": {kek: &checkpoint.Unwrapped{Name: name, Source: 1, Secret: secret}},
+		"a seed of no key":                       {seed: &checkpoint.Unwrapped{Name: name, Source: -1, Secret: secret}},
+		"a local KEK of no key":                  {kek: &checkpoint.Unwrapped{Name: name, Source: -1, Secret: secret}},
+		"a seed with a short name":               {seed: &checkpoint.Unwrapped{Name: name[1:], Secret: secret}},
+		"a local KEK with a short name":          {kek: &checkpoint.Unwrapped{Name: name[1:], Secret: secret}},
+		"a seed with a long name":                {seed: &checkpoint.Unwrapped{Name: append(bytes.Clone(name), 1), Secret: secret}},
+		"an opened local KEK that is too short":  {kek: &checkpoint.Unwrapped{Name: name, Secret: secret[1:]}},
+		"a derived local KEK that is too short":  {edit: func(k *checkpoint.State) { k.Sources[0].Versions[0].KEK = secret[1:] }},
+		"no keys, and a seed":                    {seed: &checkpoint.Unwrapped{Name: name, Secret: secret}, edit: func(k *checkpoint.State) { k.Sources = nil }},
 	} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -157,7 +158,7 @@ func TestAStateThatNobodyWroteNeverKeepsAPluginFromStarting(t *testing.T) {
 				r := w.replicaWith(nil, m.on("boot"))
 				e := r.mustEncrypt("x")
 				r.stop()
-				k := keptState(t, m)
+				k := savedState(t, m)
 				if c.kek != nil {
 					k.KEKs = append(k.KEKs, *c.kek)
 				}
@@ -177,7 +178,7 @@ func TestAStateThatNobodyWroteNeverKeepsAPluginFromStarting(t *testing.T) {
 				if n := r.log.count("local keys were not taken over"); n != 1 {
 					t.Errorf("the log says %d times that the state is not used", n)
 				}
-				if seeds, keks := r.kms.opened.len(); seeds != 0 || keks != 0 {
+				if seeds, keks := r.kms.cache.len(); seeds != 0 || keks != 0 {
 					t.Errorf("%d seeds and %d local KEKs are taken from it", seeds, keks)
 				}
 			})

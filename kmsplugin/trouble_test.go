@@ -58,20 +58,20 @@ func TestRefusalsInQuickSuccessionAreOneUntilTheGapIsOver(t *testing.T) {
 				r := w.replica(func(c *Config) { c.ProbeIntervalFault = tc.failing })
 				e := r.mustEncrypt("x")
 				w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
-				for r.kms.writer().snapshot().suspended == nil {
+				for !r.suspended() {
 					time.Sleep(10 * time.Millisecond)
 				}
 				first := time.Now()
 				for time.Since(first) < 4900*time.Millisecond {
 					if tc.kicked {
-						r.kms.writer().kick()
+						r.kms.writer().ProbeSoon()
 					}
 					time.Sleep(100 * time.Millisecond)
 					r.mustDecrypt(e, "x")
 				}
 				for time.Since(first) < 8*time.Second {
 					if tc.kicked {
-						r.kms.writer().kick()
+						r.kms.writer().ProbeSoon()
 					}
 					time.Sleep(100 * time.Millisecond)
 				}

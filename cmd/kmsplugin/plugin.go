@@ -13,14 +13,15 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/kmsplugin/systemd"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
-// keepName is the name of the place in systemd's store for local keys. It never
-// changes, or an upgrade would not find them.
-const keepName = "local-keys"
+// storeName is the name of the saved state in systemd's store. It never changes, or a
+// plugin would not find its state after an upgrade.
+const storeName = "local-keys"
 
 // plugin is everything that serve puts together.
 type plugin struct {
@@ -42,7 +43,7 @@ type plugin struct {
 // onClose has close call f, before what was opened earlier is closed.
 func (p *plugin) onClose(f func() error) { p.closers = append(p.closers, f) }
 
-// close closes whatever was opened.
+// close closes what was opened, the last first.
 func (p *plugin) close() error {
 	var errs []error
 	for _, f := range slices.Backward(p.closers) {
@@ -51,8 +52,8 @@ func (p *plugin) close() error {
 	return errors.Join(errs...)
 }
 
-// assemble opens and connects the parts. It asks nobody anything, Vault least of
-// all. What it has opened when it fails, close closes.
+// assemble opens and connects the parts. It makes no request, to Vault or anything
+// else. If it fails, close closes what it has opened.
 func (p *plugin) assemble(ctx context.Context) (err error) {
 	c := p.config
 	p.build = cli.BuildOf("kmsplugin")
@@ -60,7 +61,7 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	p.onClose(p.manager.Close)
-	// Bound before the socket: whoever finds the plugin serving finds its health.
+	// Bound before the socket: where the plugin serves, its health can be asked for.
 	p.web = bindWeb(ctx, c.Listen, c.ListenTLS, p.log)
 	p.onClose(p.web.close)
 	p.registry = prometheus.NewRegistry()
@@ -85,10 +86,10 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 		Build: kmsplugin.Build{Version: p.build.Version, Commit: p.build.Commit, Go: p.build.Go},
 	}
 	if c.LocalKEK.Keep == kmsplugin.KeepSystemd {
-		if parts.Keep, parts.Machine, err = keepWith(p.manager); err != nil {
+		if parts.Store, parts.Machine, err = stateStore(p.manager); err != nil {
 			return err
 		}
-	} else if err := discardKept(p.manager); err != nil {
+	} else if err := discardState(p.manager); err != nil {
 		p.log.Error("local keys kept by an earlier configuration are still in systemd's store", "cause", err.Error())
 	}
 	p.service = kmsplugin.NewService(c.Config, parts)
@@ -113,13 +114,13 @@ func (p *plugin) connect(metrics *kmsplugin.Metrics) ([]kmsplugin.Source, error)
 	var sources []kmsplugin.Source
 	for _, use := range uses {
 		name, c := use.Section, use.Config
-		observer := metrics.Observer(name)
-		v, err := vaultbackend.New(c, p.log.With("source", name), kmsplugin.SinceBoot, observer)
+		token := &kmsplugin.TokenState{}
+		v, err := vaultbackend.New(c, p.log.With("source", name), kmsplugin.SinceBoot, metrics.Observer(name, token))
 		if err != nil {
 			return nil, fmt.Errorf("set up Vault client of %s: %w", name, err)
 		}
 		p.vaults = append(p.vaults, v)
-		sources = append(sources, kmsplugin.Source{Name: name, Path: c.KeyPath(), Addresses: c.Addresses(), Backend: v, Observer: observer})
+		sources = append(sources, kmsplugin.Source{Name: name, Path: c.KeyPath(), Addresses: c.Addresses(), Backend: v, Token: token})
 	}
 	return sources, nil
 }
@@ -135,10 +136,11 @@ func (p *plugin) closeVaults() error {
 	return nil
 }
 
-// keepWith returns systemd's file descriptor store for local keys. Where it was
-// asked for and does not work, not starting is the answer that is noticed.
-func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
-	slot, err := manager.Slot(keepName)
+// stateStore returns where the state survives a restart, systemd's file descriptor
+// store, and the present boot of the machine. Where the store was asked for and does not
+// work, the plugin does not start: that is noticed.
+func stateStore(manager *systemd.Manager) (checkpoint.Store, string, error) {
+	slot, err := manager.Slot(storeName)
 	if err != nil {
 		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
 	}
@@ -149,9 +151,9 @@ func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
 	return slot, machine, nil
 }
 
-// discardKept empties the store, if there is one, where it is no longer wanted.
-func discardKept(manager *systemd.Manager) error {
-	slot, err := manager.Slot(keepName)
+// discardState empties the store, if there is one, where it is no longer wanted.
+func discardState(manager *systemd.Manager) error {
+	slot, err := manager.Slot(storeName)
 	if err != nil {
 		return nil //nolint:nilerr // no store, so nothing in it
 	}

@@ -8,29 +8,29 @@ import (
 )
 
 func TestWhatIsReplacedIsOverwritten(t *testing.T) {
-	o := newOpened(true)
-	sealed := envelope.Stored{Form: envelope.FormDirect, Wrapped: []byte("vault:v1:x")}
+	o := newUnwrapCache(true)
+	sealed := envelope.Direct(envelope.Binding{}, []byte("vault:v1:x"))
 	secret := bytes.Repeat([]byte{1}, envelope.KEKSize)
 	kek, err := envelope.NewLocalKEK(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	add := func() {
-		o.addSeed(sealed, held{}, secret)
-		o.addKEK(sealed, held{}, kek, secret)
+		o.addSeed(sealed, origin{}, secret)
+		o.addKEK(sealed, origin{}, kek, secret)
 	}
 	add()
-	s, _ := o.seeds.Peek(nameOf(sealed))
-	k, _ := o.keks.Peek(nameOf(sealed))
+	s, _ := o.seeds.Peek(cacheKeyOf(sealed))
+	k, _ := o.keks.Peek(cacheKeyOf(sealed))
 	add()
 	blank := make([]byte, envelope.KEKSize)
-	if !bytes.Equal(s.seed, blank) || !bytes.Equal(k.key, blank) {
+	if !bytes.Equal(s.secret, blank) || !bytes.Equal(k.secret, blank) {
 		t.Error("a secret is still in memory although nothing refers to it")
 	}
 	if seeds, keks := o.len(); seeds != 1 || keks != 1 {
 		t.Errorf("%d seeds and %d local KEKs are held", seeds, keks)
 	}
-	if seed, ok := o.seed(sealed, func(held) bool { return true }); !ok || !bytes.Equal(seed, secret) {
+	if seed, ok := o.seed(sealed, func(origin) bool { return true }); !ok || !bytes.Equal(seed, secret) {
 		t.Error("what replaced it is overwritten too")
 	}
 }

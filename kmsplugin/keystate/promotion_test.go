@@ -1,4 +1,4 @@
-package kmsplugin
+package keystate
 
 import (
 	"testing"
@@ -73,14 +73,14 @@ func TestWhichVersionWrites(t *testing.T) {
 				if tc.currentIsAnother {
 					at = at.Add(-time.Hour)
 				}
-				p.current = choice{version: tc.current, keyID: envelope.KeyID("transit", "k8s", tc.current, at)}
+				p.current = Choice{Version: tc.current, KeyID: envelope.KeyID("transit", "k8s", tc.current, at)}
 			}
 			got := p.choose()
-			if announced := tc.created[tc.next].Add(delay); tc.next != 0 && !got.announced.Equal(announced) {
-				t.Errorf("announced for %v, want %v", got.announced, announced)
+			if announced := tc.created[tc.next].Add(delay); tc.next != 0 && !got.Announced.Equal(announced) {
+				t.Errorf("announced for %v, want %v", got.Announced, announced)
 			}
-			if got.version != tc.want || got.next != tc.next || !got.at.Equal(tc.at) {
-				t.Errorf("got version %d, next %d at %v; want %d, %d at %v", got.version, got.next, got.at, tc.want, tc.next, tc.at)
+			if got.Version != tc.want || got.Next != tc.next || !got.At.Equal(tc.at) {
+				t.Errorf("got version %d, next %d at %v; want %d, %d at %v", got.Version, got.Next, got.At, tc.want, tc.next, tc.at)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
-package kmsplugin
+package keystate
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ func TestWhatProbesTeach(t *testing.T) {
 	good := outcome{accepted: []string{id}}
 	tooOld := outcome{refused: []string{id}}
 	neither := outcome{}
-	rehearsed := outcome{err: &backend.Error{Class: backend.Outage, Reason: "on purpose", Err: errRehearsal}}
+	rehearsed := outcome{err: &backend.Error{Class: backend.Outage, Reason: "on purpose", Err: ErrRehearsal}}
 	type step struct {
 		after time.Duration
 		outcome
@@ -32,7 +33,7 @@ func TestWhatProbesTeach(t *testing.T) {
 		"one refusal is a suspicion":                {steps: []step{{0, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
 		"two refusals at once stay one":             {steps: []step{{0, failed(backend.Refusal)}, {4 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
 		"two refusals 5 s apart are final":          {steps: []step{{0, failed(backend.Refusal)}, {5 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},
-		"a kicked probe between breaks nothing":     {steps: []step{{0, failed(backend.Refusal)}, {time.Second, failed(backend.Refusal)}, {4 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},
+		"a requested probe between breaks nothing":  {steps: []step{{0, failed(backend.Refusal)}, {time.Second, failed(backend.Refusal)}, {4 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, confirmed: true, troubled: true},
 		"an outage ends a suspicion":                {steps: []step{{0, failed(backend.Refusal)}, {9 * time.Second, failed(backend.Outage)}}, class: backend.Outage, troubled: true},
 		"an outage between breaks the run":          {steps: []step{{0, failed(backend.Refusal)}, {3 * time.Second, failed(backend.Outage)}, {3 * time.Second, failed(backend.Refusal)}}, class: backend.Refusal, suspected: true, troubled: true},
 		"a refused login ends a suspicion":          {steps: []step{{0, failed(backend.Refusal)}, {9 * time.Second, failed(backend.Credentials)}}, class: backend.Credentials, troubled: true},
@@ -56,10 +57,10 @@ func TestWhatProbesTeach(t *testing.T) {
 		"neither ends the refusal of a version":     {steps: []step{{0, tooOld}, {5 * time.Second, tooOld}, {5 * time.Second, neither}, {5 * time.Second, failed(backend.Outage)}, {5 * time.Second, neither}}, versionSuspect: true, versionRefused: true},
 		"a version accepted again":                  {steps: []step{{0, tooOld}, {5 * time.Second, tooOld}, {5 * time.Second, good}}},
 		"an unsuitable key is no refusal":           {steps: []step{{0, failed(backend.Unsuitable)}, {9 * time.Second, failed(backend.Unsuitable)}}, class: backend.Unsuitable, troubled: true},
-		"an unclassified error is an outage":        {steps: []step{{0, outcome{err: errBusy}}}, class: backend.Outage, troubled: true},
+		"an unclassified error is an outage":        {steps: []step{{0, outcome{err: errors.New("not classified")}}}, class: backend.Outage, troubled: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := standing{failing: tc.failing}
+			s := Health{failing: tc.failing}
 			at := time.Hour
 			for _, step := range tc.steps {
 				at += step.after
@@ -68,7 +69,7 @@ func TestWhatProbesTeach(t *testing.T) {
 				s = s.after(o)
 			}
 			v := s.versions[id]
-			if s.class != tc.class || s.key.suspected != tc.suspected || s.key.confirmed != tc.confirmed ||
+			if s.Class != tc.class || s.key.suspected != tc.suspected || s.key.confirmed != tc.confirmed ||
 				v.suspected != tc.versionSuspect || v.confirmed != tc.versionRefused || s.troubled() != tc.troubled {
 				t.Errorf("got %+v, troubled %v", s, s.troubled())
 			}
@@ -76,10 +77,10 @@ func TestWhatProbesTeach(t *testing.T) {
 	}
 }
 
-func TestAStandingIsAValue(t *testing.T) {
-	first := standing{}.after(outcome{refused: []string{"a"}})
+func TestHealthIsAValue(t *testing.T) {
+	first := Health{}.after(outcome{refused: []string{"a"}})
 	_ = first.after(outcome{refused: []string{"b"}, accepted: []string{"a"}})
 	if len(first.versions) != 1 || !first.versions["a"].suspected {
-		t.Errorf("an earlier standing changed: %+v", first)
+		t.Errorf("an earlier value changed: %+v", first)
 	}
 }

@@ -2,40 +2,31 @@ package kmsplugin
 
 import (
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-func TestAPromotionThatCannotComeIsNotWaitedForInALoop(t *testing.T) {
+func TestAPromotionThatCannotComeIsNotAnnounced(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		time.Sleep(time.Hour)
-		var reads atomic.Int64
-		r := w.replicaWith(dropping, func(p *Parts) {
-			boot := p.Boot
-			p.Boot = func() time.Duration { reads.Add(1); return boot() }
-		})
+		r := w.replica(dropping)
 		w.store.rotate()
 		time.Sleep(40 * time.Second)
-		if next := r.kms.writer().snapshot().choice.next; next != 2 {
+		if next := r.kms.writer().Snapshot().Choice.Next; next != 2 {
 			t.Fatalf("version %d is next", next)
 		}
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
 		time.Sleep(time.Minute) // both versions are dropped
 		w.store.set(func(s *fakeStore) { s.fail, s.failItem["hmac"] = nil, keyRefused() })
 		time.Sleep(3 * time.Minute) // the instant has passed
-		if next := r.kms.writer().snapshot().choice.next; next != 0 {
+		if next := r.kms.writer().Snapshot().Choice.Next; next != 0 {
 			t.Errorf("version %d is announced, which is not ready", next)
-		}
-		before := reads.Load()
-		time.Sleep(time.Minute)
-		if n := reads.Load() - before; n > 1000 {
-			t.Errorf("the clock was read %d times in a minute", n)
 		}
 		w.store.set(func(s *fakeStore) { delete(s.failItem, "hmac") })
 		time.Sleep(6 * time.Second) // what cannot write is probed as often as what fails
@@ -69,26 +60,6 @@ func TestALeaseThatEndsWhileVaultAnswersSaysSo(t *testing.T) {
 		text := status.Convert(public(r.statusErr())).Message()
 		if !strings.Contains(text, "the lease") || !strings.Contains(text, "for 24h") || strings.Contains(text, "()") {
 			t.Errorf("it says %q", text)
-		}
-	})
-}
-
-func TestAKeyThatHasBecomeAPreviousOneNoLongerWrites(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		boot := w.boot(time.Hour)
-		k := newKeeper(testConfig(), fakeClient{w.store, boot}, false, boot, slog.New(slog.DiscardHandler))
-		probe := func() { k.apply(k.prober.probe(t.Context(), k.versions, nil)) }
-		probe()
-		if k.snapshot().write == nil {
-			t.Fatal("it does not write")
-		}
-		k.prober.readOnly = true // as a restart does that takes over what was kept
-		probe()
-		if s := k.snapshot(); s.write != nil || s.choice != (choice{}) {
-			t.Errorf("it writes with version %d", s.choice.version)
-		}
-		if s := k.snapshot(); len(s.keks) != 1 {
-			t.Error("its local KEK is held no longer")
 		}
 	})
 }
@@ -132,7 +103,7 @@ func TestARequestThatMeetsSomethingDuringAProbeIsFollowedByAnother(t *testing.T)
 				}
 				if probes.Add(1) == 1 {
 					time.Sleep(time.Second)
-					r.kms.writer().kick()
+					r.kms.writer().ProbeSoon()
 					time.Sleep(time.Second)
 				}
 			}
@@ -140,7 +111,7 @@ func TestARequestThatMeetsSomethingDuringAProbeIsFollowedByAnother(t *testing.T)
 		for probes.Load() == 0 {
 			time.Sleep(time.Second)
 		}
-		time.Sleep(2*time.Second + kickGap + time.Second)
+		time.Sleep(2*time.Second + keystate.ProbeGap + time.Second)
 		if n := probes.Load(); n != 2 {
 			t.Errorf("%d probes, want the one that was under way and one more", n)
 		}

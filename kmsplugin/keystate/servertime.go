@@ -1,4 +1,4 @@
-package kmsplugin
+package keystate
 
 import (
 	"time"
