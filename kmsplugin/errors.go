@@ -53,9 +53,7 @@ type kind struct {
 	code codes.Code
 }
 
-// kinds lists them all, together with the key store's own in storeCode the one table
-// from what went wrong to what the API server is told. A code that invites a retry is
-// given only where a retry can help without anyone changing anything.
+// kinds lists them, as code looks for them.
 func kinds() []kind {
 	return []kind{
 		{envelope.ErrMalformed, codes.InvalidArgument},
@@ -67,12 +65,24 @@ func kinds() []kind {
 		{keystate.ErrLeaseEnded, codes.Unavailable},
 		{context.Canceled, codes.Canceled},
 		{context.DeadlineExceeded, codes.DeadlineExceeded},
+		{keystate.ErrNotReady, codes.Unavailable}, // unless its reason comes from the key store
+		{errPanic, codes.Internal},
 	}
 }
 
-// storeCode is the code of a failure of the key store.
-func storeCode(class backend.Class) codes.Code {
-	switch class {
+// code is the one place that says what the API server is told of an error. A code that
+// invites a retry is given only where a retry can help without anyone changing anything.
+func code(err error) codes.Code {
+	e, ofStore := errors.AsType[*backend.Error](err)
+	for _, k := range kinds() {
+		if errors.Is(err, k.err) && !(ofStore && k.err == keystate.ErrNotReady) { //nolint:errorlint // a row of the table, no chain
+			return k.code
+		}
+	}
+	if !ofStore {
+		return codes.Internal
+	}
+	switch e.Class {
 	case backend.Credentials:
 		return codes.Unauthenticated
 	case backend.Refusal:
@@ -86,29 +96,13 @@ func storeCode(class backend.Class) codes.Code {
 	}
 }
 
-// code returns what the API server is told of an error.
-func code(err error) codes.Code {
-	for _, k := range kinds() {
-		if errors.Is(err, k.err) {
-			return k.code
-		}
-	}
-	if e, ok := errors.AsType[*backend.Error](err); ok {
-		return storeCode(e.Class)
-	}
-	if errors.Is(err, keystate.ErrNotReady) {
-		return codes.Unavailable
-	}
-	return codes.Internal
-}
-
 // classOf names the kind of an error in the log: the key store's class, or the text of
 // the error that it is.
 func classOf(err error) string {
 	if e, ok := errors.AsType[*backend.Error](err); ok {
 		return e.Class.String()
 	}
-	for _, k := range append(kinds(), kind{err: keystate.ErrNotReady}, kind{err: errPanic}) {
+	for _, k := range kinds() {
 		if errors.Is(err, k.err) {
 			return k.err.Error()
 		}

@@ -14,7 +14,7 @@ import (
 // /livez knows nothing of the key store: restarting plugins during an outage
 // would throw away the very keys that carry the control plane through it.
 func NewHandler(s *Service, registry *prometheus.Registry) http.Handler {
-	registry.MustRegister(newCollector(s))
+	registry.MustRegister(collector{s})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")

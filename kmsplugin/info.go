@@ -52,7 +52,7 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 		held.LocalKeks += count(snap.LocalKEKs())
 		answer.Keys = append(answer.Keys, keyInfo(src, snap, s.boot()))
 	}
-	if life, known := s.sources[0].token.get(); known {
+	if life := s.sources[0].token.life.Load(); life != nil {
 		answer.Token = &pluginv1.Token{Prolongable: life.renewable}
 		if !life.expires.IsZero() {
 			answer.Token.Expires = timestamppb.New(life.expires)

@@ -1,6 +1,7 @@
 package kmsplugin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -129,7 +130,7 @@ func (s *Service) add(from Source, readOnly bool, waiting int) {
 	src := &source{
 		name: from.Name, identity: checkpoint.Identity{Path: from.Path, Addresses: from.Addresses},
 		backend: rehearsalBackend{Backend: from.Backend, rehearsal: s.rehearsal},
-		turns:   newTurns(waiting), token: from.Token, cache: s.cache,
+		turns:   newTurns(waiting), token: cmp.Or(from.Token, &TokenState{}), cache: s.cache,
 	}
 	src.monitor = keystate.New(s.config.keySettings(readOnly, s.saver != nil), keystate.Parts{
 		Backend: src.backend, Boot: s.boot, Log: log, Unwrapped: src, Changed: s.cache.changed,

@@ -2,20 +2,18 @@ package kmsplugin
 
 import (
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 // TokenState is what is known of the token that the plugin has for a key store. The
-// client of the key store tells it, the info API, the metrics and the risks ask it. It
+// client of the key store tells it; the info API, the metrics and the risks ask it. It
 // is safe for concurrent use; the zero value knows nothing.
 type TokenState struct {
-	mu    sync.Mutex
-	known bool
-	life  tokenLife
-	blind bool // the token may not look itself up
+	life  atomic.Pointer[tokenLife] // nil if it is not known
+	blind atomic.Bool               // the token may not look itself up
 }
 
 // tokenLife is how long the present token lives.
@@ -26,38 +24,13 @@ type tokenLife struct {
 
 // Token records when the token expires; the zero time is never.
 func (t *TokenState) Token(expires time.Time, renewable bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.known, t.life = true, tokenLife{expires, renewable}
+	t.life.Store(&tokenLife{expires, renewable})
 }
 
 // SelfLookup records whether the token may look itself up.
-func (t *TokenState) SelfLookup(allowed bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.blind = !allowed
-}
+func (t *TokenState) SelfLookup(allowed bool) { t.blind.Store(!allowed) }
 
-// get returns how long the present token lives, and whether that is known.
-func (t *TokenState) get() (life tokenLife, known bool) {
-	if t == nil {
-		return tokenLife{}, false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.life, t.known
-}
-
-func (t *TokenState) isBlind() bool {
-	if t == nil {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.blind
-}
-
-// riskBlind is the name of the risk that is a matter of the token, not of the key.
+// riskBlind is the name of the risk that is about the token, not about the key.
 const riskBlind = "revocation_not_recognised"
 
 // riskNames lists the names of all risks, as in metrics and in the info API.
@@ -66,7 +39,7 @@ func riskNames() []string { return append(keystate.RiskNames(), riskBlind) }
 // risks of a source are those of its key as last probed, and that of its token.
 func (src *source) risks() []keystate.Risk {
 	found := src.monitor.Snapshot().Risks
-	if !src.token.isBlind() {
+	if !src.token.blind.Load() {
 		return found
 	}
 	return append(slices.Clone(found), keystate.Risk{Name: riskBlind,

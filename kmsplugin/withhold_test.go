@@ -452,7 +452,7 @@ func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 func (r *replica) labelled(name string) map[string]float64 {
 	r.t.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(r.kms))
+	registry.MustRegister(collector{r.kms})
 	families, err := registry.Gather()
 	if err != nil {
 		r.t.Fatal(err)
