@@ -18,13 +18,14 @@ func (m *Monitor) Checkpoint() checkpoint.Source {
 		Key: s.Key, Version: s.Choice.Version, Next: s.Choice.Next, At: s.Choice.At, Resumed: s.resumed,
 		LastGood: s.Health.LastGood, Low: s.clock.low, High: s.clock.high, ClockAt: s.clock.at,
 	}
+	m.raws.Lock()
+	defer m.raws.Unlock()
 	for id, v := range s.versions {
-		raw := m.bytes.copyOf(id)
-		if v.KEK != nil && raw == nil {
+		if v.KEK != nil && v.raw == nil {
 			continue // dropped since the snapshot
 		}
 		c.Versions = append(c.Versions, checkpoint.Version{
-			Number: v.Number, KeyID: id, KEK: raw, Wrapped: v.Wrapped,
+			Number: v.Number, KeyID: id, KEK: slices.Clone(v.raw), Wrapped: v.Wrapped,
 			Plain: slices.Clone(v.canary.plain), Sealed: v.canary.wrapped,
 			Confirmed: s.leaseEnds[id] - s.lease,
 		})
@@ -47,7 +48,6 @@ func (m *Monitor) Restore(c checkpoint.Source, localKEKs bool) error {
 		}
 		m.withheld[r.KeyID] = w
 	}
-	raw := map[string][]byte{}
 	for _, cv := range c.Versions {
 		v := &Version{
 			Number:  cv.Number,
@@ -60,8 +60,7 @@ func (m *Monitor) Restore(c checkpoint.Source, localKEKs bool) error {
 			if err != nil {
 				return fmt.Errorf("restore %s: %w", cv.KeyID, err)
 			}
-			v.KEK = kek
-			raw[cv.KeyID] = slices.Clone(cv.KEK)
+			v.KEK, v.raw = kek, slices.Clone(cv.KEK)
 		} else if localKEKs != m.settings.LocalKEKs && !v.canary.isDecoy() {
 			continue // saved without a local KEK, which is now wanted
 		}
@@ -71,7 +70,6 @@ func (m *Monitor) Restore(c checkpoint.Source, localKEKs bool) error {
 	if len(m.versions) == 0 {
 		return nil
 	}
-	m.bytes.add(raw)
 	m.key = c.Key
 	m.created, m.oldest = maps.Clone(c.Key.Created), c.Key.MinDecryption
 	m.clock = serverTime{known: c.High != 0, low: c.Low, high: c.High, at: c.ClockAt}

@@ -30,28 +30,6 @@ func (m *Monitor) logHealth(before Health, err error) {
 	}
 }
 
-// leaseLeft is how long the version that writes may still be used; for a key that
-// never writes, the version whose lease ends first.
-func (m *Monitor) leaseLeft() time.Duration {
-	id := m.choice.KeyID
-	if m.settings.ReadOnly {
-		for other := range m.versions {
-			if m.versions[id] == nil || m.confirmed[other] < m.confirmed[id] {
-				id = other
-			}
-		}
-	}
-	if _, ok := m.confirmed[id]; !ok {
-		return 0
-	}
-	return m.leaseOf(id)
-}
-
-// leaseOf is how long a version may still be used.
-func (m *Monitor) leaseOf(keyID string) time.Duration {
-	return max(m.confirmed[keyID]+m.settings.Lease-m.Boot(), 0)
-}
-
 func (m *Monitor) logProvision(err error) {
 	if err != nil && sameTrouble(m.provision) != sameTrouble(err) {
 		m.Log.Error("a key version cannot be made ready", "cause", err.Error())

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,7 +76,7 @@ type Monitor struct {
 	// wanted is the OnRefusal that was asked for last; changes tells Run of it.
 	wanted  atomic.Pointer[string]
 	changes chan struct{}
-	bytes   kekBytes
+	raws    sync.Mutex // guards the bytes in versions: Checkpoint reads what Run overwrites
 
 	// Owned by Run.
 	onRefusal string
@@ -111,7 +111,6 @@ func New(settings Settings, parts Parts) *Monitor {
 		prober:    prober{settings: settings, backend: parts.Backend, boot: parts.Boot},
 		soon:      make(chan struct{}, 1),
 		changes:   make(chan struct{}, 1),
-		bytes:     kekBytes{byKeyID: map[string][]byte{}},
 		onRefusal: settings.OnRefusal,
 		withheld:  map[string]Withheld{},
 		health:    Health{failing: settings.ProbeIntervalFailing},
@@ -259,12 +258,11 @@ func (m *Monitor) apply(f findings) {
 		m.key = f.key
 		m.logProvision(f.provision)
 		m.versions = maps.Clone(m.versions)
-		for _, v := range f.added {
+		for _, v := range f.added { // a version without a local KEK may be replaced, none with one
 			m.versions[v.Binding.KeyID] = v
 			m.Log.Info("key version ready", "version", v.Number, "key_id", v.Binding.KeyID,
 				"created", f.key.Created[v.Number].UTC(), "decrypts_only", v.canary.isDecoy())
 		}
-		m.bytes.add(f.raw)
 		for _, id := range f.accepted {
 			// From the start of the probe, not its end: what was true when the probe
 			// asked may have ended while the answer was under way.
@@ -276,45 +274,6 @@ func (m *Monitor) apply(f findings) {
 	m.dropRefused()
 	m.dropExpired()
 	m.publish()
-}
-
-// dropExpired drops the versions whose lease has ended. The probe that finds the key
-// store again provisions those that it still has.
-func (m *Monitor) dropExpired() {
-	now := m.Boot()
-	ended := func(id string) bool { return now >= m.confirmed[id]+m.settings.Lease }
-	m.drop(ended, "its lease has ended")
-	m.Unwrapped.Drop(func(id string, at time.Duration) bool { return now >= at+m.settings.Lease && ended(id) })
-	m.unmark()
-}
-
-// drop drops the versions that are gone, and returns their key_ids.
-func (m *Monitor) drop(gone func(keyID string) bool, why string) []string {
-	var dropped []string
-	versions := make(map[string]*Version, len(m.versions))
-	for id, v := range m.versions {
-		if !gone(id) {
-			versions[id] = v
-			continue
-		}
-		m.Log.Error("a local key is dropped", "reason", why, "version", v.Number, "key_id", id)
-		dropped = append(dropped, id)
-	}
-	m.versions = versions
-	unconfirmed := maps.Clone(m.unconfirmed)
-	maps.DeleteFunc(unconfirmed, func(id string, _ string) bool { return slices.Contains(dropped, id) })
-	m.unconfirmed = unconfirmed
-	m.bytes.drop(dropped)
-	return dropped
-}
-
-func (m *Monitor) forget() {
-	m.bytes.drop(slices.Collect(maps.Keys(m.versions)))
-	m.versions, m.confirmed = map[string]*Version{}, map[string]time.Duration{}
-	m.withheld, m.unconfirmed = map[string]Withheld{}, nil
-	m.choice = Choice{}
-	m.current.Store(m.compose())
-	m.Unwrapped.Drop(func(string, time.Duration) bool { return true })
 }
 
 // publish decides which version writes and replaces the snapshot.

@@ -11,13 +11,17 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
-// Version is one version of the key as this replica can use it. It is immutable.
+// Version is one version of the key as this replica can use it. It is immutable, but for
+// raw: that is overwritten when the Version is dropped.
 type Version struct {
 	Number  int
 	Binding envelope.Binding
 	KEK     *envelope.LocalKEK // nil without local KEKs, and where canary is a decoy
 	Wrapped []byte             // the local KEK as wrapped by the key store
 	canary  canary
+	// raw is the bytes of KEK where Settings.Retain asks for them. Once the Version is
+	// held, Monitor.raws guards them.
+	raw []byte
 }
 
 // canary is a random value that the key store wrapped for this replica. Having it
@@ -57,9 +61,6 @@ type findings struct {
 	outcome
 	key   backend.Key // valid if outcome.err is nil
 	added []*Version
-	// raw holds the bytes of the local KEKs among added, by key_id, where
-	// Settings.Retain asks for them.
-	raw map[string][]byte
 	// partial is set when versions were left for the next probe.
 	partial bool
 	// unconfirmed says of versions that are held, by key_id, why their canary shows

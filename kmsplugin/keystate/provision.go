@@ -183,11 +183,8 @@ func (p prober) confirmNew(ctx context.Context, f *findings, made []*candidate) 
 		}
 		f.added = append(f.added, c.Version)
 		f.accepted = append(f.accepted, id)
-		if p.settings.Retain && c.key != nil {
-			if f.raw == nil {
-				f.raw = map[string][]byte{}
-			}
-			f.raw[id], c.key = c.key, nil // the Monitor overwrites it
+		if p.settings.Retain {
+			c.raw, c.key = c.key, nil
 		}
 	}
 	return err
@@ -200,7 +197,7 @@ func (f *findings) failed(doing string, c *candidate, err error) {
 
 // clear overwrites the local KEKs of findings that are not applied.
 func (f findings) clear() {
-	for _, key := range f.raw {
-		clear(key)
+	for _, v := range f.added {
+		clear(v.raw)
 	}
 }

@@ -90,28 +90,6 @@ func (s *Snapshot) Writable(now time.Duration) (*Version, error) {
 	return v, nil
 }
 
-// LeaseError returns ErrLeaseEnded, with the reason, once the version that writes, or
-// wrote last, may be used no longer; nil until then.
-func (s *Snapshot) LeaseError(now time.Duration) error {
-	end, held := s.leaseEnds[s.Choice.KeyID]
-	if !held || now < end {
-		return nil
-	}
-	why := s.Health.Reason
-	if s.Health.Class == 0 {
-		why = "no probe since then has had it opened"
-	}
-	return fmt.Errorf("%w: Vault has not confirmed it for %v (%s)", ErrLeaseEnded, (now - end + s.lease).Round(time.Second), why)
-}
-
-// LeaseLeft is how long a version may still be used if it is not confirmed again;
-// negative once that is over.
-func (s *Snapshot) LeaseLeft(keyID string, now time.Duration) time.Duration {
-	return s.leaseEnds[keyID] - now
-}
-
-func (s *Snapshot) ended(keyID string, now time.Duration) bool { return s.LeaseLeft(keyID, now) <= 0 }
-
 // KeyIDOf returns the key_id of the version that a stored seed names: the stored one
 // where this key knows it, or else the one that the key store lists under that number;
 // empty if there is none.
@@ -150,16 +128,6 @@ func (s *Snapshot) LocalKEK(stored envelope.Stored, now time.Duration) *envelope
 
 // LocalKEKs returns how many local KEKs are held.
 func (s *Snapshot) LocalKEKs() int { return len(s.keks) }
-
-// UsableSince reports whether what was unwrapped on request at a time, under a version,
-// may still be used: the version must not be withheld, and it must be under lease, its
-// own or a later one of that version.
-func (s *Snapshot) UsableSince(keyID string, at, now time.Duration) bool {
-	if _, heldBack := s.heldBack(keyID); heldBack {
-		return false
-	}
-	return now < at+s.lease || !s.ended(keyID, now)
-}
 
 // StoreTime is the key store's clock when ours shows now; false if it is not known.
 func (s *Snapshot) StoreTime(now time.Duration) (time.Time, bool) { return s.clock.now(now) }
