@@ -48,7 +48,7 @@ const (
 	// maxUnanswered bounds the memory that requests take while they are received
 	// and served: every request that may be served, at its largest.
 	maxUnanswered = maxStreams * (16<<10 + maxMessage)
-	// share is what each connection may have of that whatever others do.
+	// share is what each connection may have of that, independent of the others.
 	share = 256 << 10
 
 	// maxMessage bounds one request. The largest that can be opened has 1 KiB of

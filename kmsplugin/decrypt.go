@@ -32,7 +32,7 @@ func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptR
 	return seed, err
 }
 
-// authorize refuses what must not be decrypted here, whatever the keys say.
+// authorize refuses what must not be decrypted here, even if a key could.
 func (s *Service) authorize(stored envelope.Stored) error {
 	if stored.Form == envelope.FormUnbound {
 		s.metrics.unbound.Inc()

@@ -25,10 +25,10 @@ const (
 	// connectionTimeout bounds how long a caller may take to say that it speaks
 	// HTTP/2.
 	connectionTimeout = 5 * time.Second
-	// streamWorkers are goroutines that serve one request after another. One made
-	// for each request begins with a small stack, which grows on the way through
-	// gRPC and ours: an eighth of the time of a call that asks nobody. When all of
-	// them wait for the key store, further requests get goroutines of their own.
+	// streamWorkers are goroutines that serve one request after another. A goroutine
+	// for each request would begin with a small stack and grow it, which takes an
+	// eighth of the time of a call that does not ask Vault. When all of them wait for
+	// the key store, further requests get goroutines of their own.
 	streamWorkers = 16
 )
 
@@ -69,7 +69,7 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration
 	}
 	s.rehearsal.end() // its stream would be waited for
 	cut := time.AfterFunc(grace, g.Stop)
-	// gRPC closes at once whatever it has accepted and not begun with.
+	// gRPC closes at once the connections that it has accepted and not begun with.
 	if d, ok := l.(drainer); ok {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace/2)
 		if err := d.Drain(limit); err != nil {

@@ -35,7 +35,7 @@ type config struct {
 	LogLevel  string           `mapstructure:"log-level" help:"debug, info, warn or error"`
 }
 
-// listenTLS has whoever looks at health and metrics show a certificate.
+// listenTLS has callers of health and metrics show a certificate.
 type listenTLS struct {
 	CertFile     string `mapstructure:"cert-file" help:"certificate of the health and metrics listener (PEM), read again at every connection"`
 	KeyFile      string `mapstructure:"key-file" help:"its private key (PEM)"`

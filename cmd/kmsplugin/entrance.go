@@ -15,17 +15,17 @@ const (
 	// socketName is what FileDescriptorName= calls the socket, where a unit hands
 	// over several.
 	socketName = "kms"
-	// queuePatience is how long callers are left in the queue of an inherited
+	// queueTime is how long callers are left in the queue of an inherited
 	// socket while this plugin cannot serve yet: less than the API server waits,
 	// so that it still hears our reason.
-	queuePatience = 2 * time.Second
+	queueTime = 2 * time.Second
 	// serveLook is how often to see whether this plugin can serve by now, and
 	// inUseLook whether the one that it is to replace still does.
 	serveLook = 10 * time.Millisecond
 	inUseLook = time.Second
-	// keepLook is how often to see whether callers still find the socket: sooner
+	// guardLook is how often to see whether callers still find the socket: sooner
 	// than an API server that does not tries again.
-	keepLook = 250 * time.Millisecond
+	guardLook = 250 * time.Millisecond
 )
 
 // entrance is the socket, and when to open it.
@@ -60,7 +60,7 @@ func (e entrance) wait(ctx context.Context, ready func(context.Context) error) {
 	defer look.Stop()
 	check := time.NewTicker(inUseLook)
 	defer check.Stop()
-	patience := time.NewTimer(queuePatience)
+	patience := time.NewTimer(queueTime)
 	defer patience.Stop()
 	for {
 		err := ready(ctx)
@@ -88,9 +88,9 @@ func (e entrance) open(ctx context.Context) (*socket.Listener, error) {
 	return socket.Listen(ctx, e.config, e.host)
 }
 
-// keep has callers find the listener until the context ends.
-func keep(ctx context.Context, l *socket.Listener) {
-	look := time.NewTicker(keepLook)
+// guard has callers find the listener until the context ends.
+func guard(ctx context.Context, l *socket.Listener) {
+	look := time.NewTicker(guardLook)
 	defer look.Stop()
-	l.Keep(ctx, look.C)
+	l.Guard(ctx, look.C)
 }

@@ -63,10 +63,10 @@ Exit status: 0 if no request failed, 1 if one did, or the rehearsal ended early,
 	return cmd
 }
 
-// confirm asks whoever sits at the terminal.
+// confirm asks the user at the terminal.
 func confirm(cmd *cobra.Command, path string, length time.Duration) error {
 	if !term.IsTerminal(cmd.InOrStdin()) {
-		return cli.Usage(errors.New("nobody is there to be asked whether the plugin may be cut off from Vault: say so with --yes"))
+		return cli.Usage(errors.New("standard input is no terminal, so the plugin is not cut off from Vault without --yes"))
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "This cuts the plugin at %s off from Vault for %s. Requests that need Vault will fail.\nGo on? [y/N] ", path, rounded(length))
 	answer := make(chan string, 1)
@@ -141,7 +141,7 @@ func (r rehearsal) verdict(ctx context.Context, plugin pluginv1.PluginServiceCli
 	if ctx.Err() != nil || status.Code(ended) == codes.Canceled {
 		why = errStopped.Error()
 	}
-	// Whoever cut a plugin off wants to know that it is back.
+	// The user who cut a plugin off wants to know that it is back.
 	left, err := waitRestored(context.WithoutCancel(ctx), plugin, path)
 	switch {
 	case err != nil:

@@ -11,7 +11,7 @@ import (
 
 // reloader applies what of the configuration can be changed while the plugin
 // runs: on-refusal, which decides whether keys that Vault refuses are used. A
-// restart would lose them where nothing is kept.
+// restart would lose them where no state is saved.
 type reloader struct {
 	running config // as far as it is in force
 	load    func() (config, error)

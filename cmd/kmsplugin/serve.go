@@ -94,13 +94,13 @@ func (p *plugin) run(ctx context.Context, attend func(context.Context)) (err err
 	// The Service and the Vault clients outlive the servers, so that requests
 	// under way can finish.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var kept errgroup.Group
-	kept.Go(func() error { p.service.Run(background); return nil })
-	kept.Go(func() error { attend(background); return nil })
+	var outliving errgroup.Group
+	outliving.Go(func() error { p.service.Run(background); return nil })
+	outliving.Go(func() error { attend(background); return nil })
 	for _, v := range p.vaults {
-		kept.Go(func() error { return v.Run(background) })
+		outliving.Go(func() error { return v.Run(background) })
 	}
-	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
+	defer func() { stop(); err = errors.Join(err, outliving.Wait()) }()
 
 	if p.listener == nil {
 		p.entrance.wait(ctx, func(ctx context.Context) error { _, err := p.service.Status(ctx); return err })
@@ -113,7 +113,7 @@ func (p *plugin) run(ctx context.Context, attend func(context.Context)) (err err
 	}
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return p.service.Serve(ctx, p.listener, grace) })
-	servers.Go(func() error { keep(ctx, p.listener); return nil })
+	servers.Go(func() error { guard(ctx, p.listener); return nil })
 	servers.Go(func() error { p.web.serve(ctx, kmsplugin.NewHandler(p.service, p.registry)); return nil })
 	if err := p.manager.Ready("serving on " + p.config.Socket.Path); err != nil {
 		p.log.Error("systemd does not hear that this service is ready", "cause", err.Error())

@@ -290,7 +290,7 @@ func (v statusView) opens(version *pluginv1.Version) string {
 	case !version.GetOpensWithoutVault():
 		return v.colours.Warn("no") + ": no local KEK is held"
 	case version.GetUnconfirmed() != "":
-		return v.colours.Warn("yes") + ", for " + span(version.GetLeaseLeft()) + ", which Vault does not prolong: " + term.Printable(version.GetUnconfirmed())
+		return v.colours.Warn("yes") + ", for " + span(version.GetLeaseLeft()) + ", which Vault does not renew: " + term.Printable(version.GetUnconfirmed())
 	default:
 		return v.colours.Good("yes") + ", for " + span(version.GetLeaseLeft())
 	}
@@ -307,7 +307,7 @@ func orUnknown(text string) string {
 
 func span(d *durationpb.Duration) string { return rounded(d.AsDuration()) }
 
-// rounded leaves out what nobody acts on: 23h59m instead of 23h59m12.345s.
+// rounded leaves out what makes no difference: 23h59m instead of 23h59m12.345s.
 func rounded(d time.Duration) string {
 	unit := time.Second
 	if d >= time.Hour {
@@ -320,5 +320,5 @@ func rounded(d time.Duration) string {
 	return text
 }
 
-// errStopped is why a command ends that somebody interrupted.
+// errStopped is why an interrupted command ends.
 var errStopped = errors.New("interrupted")

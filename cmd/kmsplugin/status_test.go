@@ -250,7 +250,7 @@ func TestStatusSaysWhyNobodyAnswers(t *testing.T) {
 		want   string
 	}{
 		"there is no socket":              {[]string{"--socket-path", filepath.Join(dir, "none.sock")}, 1, "no socket at"},
-		"the plugin was killed":           {[]string{"--socket-path", stale}, 1, "nobody listens on"},
+		"the plugin was killed":           {[]string{"--socket-path", stale}, 1, "no process listens on"},
 		"another plugin serves it":        {[]string{"--socket-path", other}, 1, "does not tell about itself"},
 		"the path is relative":            {[]string{"--socket-path", "kms.sock"}, 3, "socket.path"},
 		"an unknown output":               {[]string{"-o", "xml"}, 3, "want table or json"},

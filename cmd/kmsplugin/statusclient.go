@@ -27,8 +27,8 @@ const askTimeout = 5 * time.Second
 
 // addSocketFlags gives a command that talks to a running plugin --config and
 // --socket-path, and returns what finds the socket once they are parsed. The
-// rest of the configuration may be anything: a plugin that runs answers, and
-// somebody who looks into an outage must not be sent to repair a file first.
+// rest of the configuration is not checked: a plugin that runs answers, and an operator
+// who looks into an outage must not have to repair a file first.
 func addSocketFlags(cmd *cobra.Command) (find func() (string, error)) {
 	c := defaultConfig()
 	flags := cmd.Flags()
@@ -58,7 +58,7 @@ func dialPlugin(ctx context.Context, path string) (pluginv1.PluginServiceClient,
 	return pluginv1.NewPluginServiceClient(conn), conn, nil
 }
 
-// tryConnect says in the words of an operator why nobody answers.
+// tryConnect says in the words of an operator why the plugin does not answer.
 func tryConnect(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func tryConnect(ctx context.Context, path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no socket at %s: is the plugin running, and is this its socket.path? Name it with --socket-path or --config", path)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody listens on %s: the plugin that made it has ended; look at its log", path)
+		return fmt.Errorf("no process listens on %s: the plugin that made it has ended; look at its log", path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this user may not connect to %s: it takes write permission on the socket, so run it as root or as a member of the socket's group", path)
 	default:

@@ -17,8 +17,8 @@ import (
 // is being replaced holds it until it has drained.
 const bindRetry = time.Second
 
-// web serves health and metrics. That nobody can look is no reason to stop
-// serving keys: a port that is taken is an error in the log, and is tried again.
+// web serves health and metrics. Without them the plugin still serves keys: a port that
+// is taken is an error in the log, and is tried again.
 type web struct {
 	address  string // empty: nothing is served
 	tls      listenTLS
@@ -48,14 +48,14 @@ func (w *web) serve(ctx context.Context, handler http.Handler) {
 		return
 	}
 	if w.listener == nil {
-		// Said only now: a plugin that does not start has one reason to give.
+		// Logged only now: a plugin that does not start gives one reason.
 		w.log.Error("health and metrics are not served yet", "listen", w.address, "cause", w.taken.Error())
 	}
 	for w.bound(ctx) {
 		if err := w.serveOnce(ctx, handler); ctx.Err() == nil {
 			w.log.Error("health and metrics are not served any more", "listen", w.address, "cause", err.Error())
 		}
-		w.listener = nil // closed by whoever served on it
+		w.listener = nil // serveOnce has closed it
 	}
 }
 
@@ -92,7 +92,7 @@ func (w *web) serveOnce(ctx context.Context, handler http.Handler) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
-			_ = server.Close() // whoever still reads has had its second
+			_ = server.Close() // callers that still read have had their second
 		}
 	})
 	listener := w.listener
@@ -106,8 +106,8 @@ func (w *web) serveOnce(ctx context.Context, handler http.Handler) error {
 	return err
 }
 
-// config reads the files anew for every connection: whoever scrapes comes a few
-// times a minute, and certificates are replaced while the plugin runs.
+// config reads the files anew for every connection: scrapers connect a few times a
+// minute, and certificates are replaced while the plugin runs.
 func (l listenTLS) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 	cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
 	if err != nil {

@@ -3,7 +3,7 @@ package checkpoint
 import "slices"
 
 // Identity says which key a source is, so that its saved state is found again under
-// whatever name the configuration has for it now.
+// any name that the configuration has for it now.
 type Identity struct {
 	Path      string   `json:"path"`      // mount and name of the key
 	Addresses []string `json:"addresses"` // of its key store

@@ -31,7 +31,7 @@ type Limits struct {
 	Connections int
 	// Bytes bounds what is charged for requests that are not answered yet. A
 	// connection that is charged less than Share is read from even beyond that, so
-	// that nobody is kept out by others.
+	// that no connection is kept out by others.
 	Bytes, Share int
 }
 
@@ -152,7 +152,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		c.unread = bytes.Clone(p[k:n])
 		if k > 0 {
-			return k, nil // whatever the error is, the next read meets it again
+			return k, nil // the next read meets the same error
 		}
 	}
 }

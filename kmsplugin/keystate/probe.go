@@ -81,7 +81,7 @@ func (p prober) probe(ctx context.Context, held map[string]*Version, first func(
 	if f.err != nil {
 		return f
 	}
-	// First, and whatever follows: a version that cannot be provisioned must not let
+	// First, even if the rest fails: a version that cannot be provisioned must not let
 	// the lease of the versions that serve run out.
 	if f.err = p.confirm(ctx, &f, held); f.err != nil {
 		return f

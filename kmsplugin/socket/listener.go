@@ -19,15 +19,15 @@ import (
 type Listener struct {
 	config    Config
 	inherited bool   // from a service manager, to whom the path belongs
-	peers     *peers // nil if whoever may connect may talk
+	peers     *peers // nil if every caller that can connect may talk
 	state     func(State)
 	log       *slog.Logger
 
 	bound atomic.Pointer[bound]
-	// keeping is held while the path is looked at, and guards what follows.
-	keeping sync.Mutex
-	ended   bool // the path is nobody's business any more
-	seen    sighting
+	// guarding is held while the path is looked at, and guards what follows.
+	guarding sync.Mutex
+	ended    bool // the path is not looked at any more
+	seen     sighting
 
 	draining atomic.Bool
 	parked   chan struct{} // closed when Accept takes nothing any more
@@ -40,8 +40,7 @@ type Listener struct {
 	none  chan struct{}      // closed whenever fresh is empty while draining
 }
 
-// bound is a socket with a file: the one at the path, unless somebody has changed
-// that.
+// bound is a socket with a file: the one at the path, unless that was changed.
 type bound struct {
 	*net.UnixListener
 	file id
@@ -72,7 +71,7 @@ func newListener(c Config, h Host, b *bound, p *peers) *Listener {
 // under which it was bound.
 func (l *Listener) Addr() net.Addr { return &net.UnixAddr{Net: "unix", Name: l.config.Path} }
 
-// Accept returns the next connection of somebody who may connect.
+// Accept returns the next connection of a caller that may connect.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		if l.draining.Load() {
@@ -143,20 +142,19 @@ func (c *conn) Close() error {
 }
 
 const (
-	// drainLook is how often the queue of a socket that nobody finds any more is
-	// looked at, and drainQuiet how long it has to be empty: a caller may have
+	// drainLook is how often the queue of a socket without a path is looked at, and drainQuiet how long it has to be empty: a caller may have
 	// found the socket just before its path went.
 	drainLook  = time.Millisecond
 	drainQuiet = 10 * time.Millisecond
 )
 
-// Drain stops taking connections, so that the server can be stopped without
-// cutting off anybody: who connects from now on reaches the successor, who has
-// connected before is still accepted, and Drain returns when the server has
-// begun with each of them. Callers queue in an inherited socket until the next
+// Drain stops taking connections, so that the server can be stopped without cutting off
+// a caller: callers that connect from now on reach the successor, those that have
+// connected before are still accepted, and Drain returns when the server has begun with
+// each of them. Callers queue in an inherited socket until the next
 // process takes them. Accept must be running; it returns once Close is called.
 func (l *Listener) Drain(ctx context.Context) error {
-	l.endKeeping()
+	l.endGuard()
 	b := l.bound.Load()
 	if !l.inherited {
 		if err := errors.Join(l.unlink(ctx), b.empty(ctx)); err != nil {
@@ -170,7 +168,7 @@ func (l *Listener) Drain(ctx context.Context) error {
 	select {
 	case <-l.parked:
 	case <-ctx.Done():
-		return fmt.Errorf("drain socket %s: nobody accepts: %w", l.config.Path, ctx.Err())
+		return fmt.Errorf("drain socket %s: Accept is not running: %w", l.config.Path, ctx.Err())
 	}
 	for l.waiting() > 0 {
 		select {
@@ -188,7 +186,7 @@ func (l *Listener) waiting() int {
 	return len(l.fresh)
 }
 
-// empty waits until nobody has been in the queue for a while.
+// empty waits until the queue has been empty for a while.
 func (b *bound) empty(ctx context.Context) error {
 	raw, err := b.SyscallConn()
 	if err != nil {
@@ -223,10 +221,10 @@ func (b *bound) empty(ctx context.Context) error {
 func (l *Listener) Close() error { return l.shut() }
 
 func (l *Listener) closeOnce() error { // gRPC and the owner both close it
-	l.endKeeping()
+	l.endGuard()
 	var err error
 	if !l.inherited {
-		// Before the socket is closed: until then nobody else's file can have the
+		// Before the socket is closed: until then no other file can have the
 		// number of ours, by which unlink tells them apart.
 		ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 		defer cancel()

@@ -22,14 +22,14 @@ import (
 // is refused can try thousands of times a second.
 const refusalGap = time.Minute
 
-// peers decides by user id who may talk. A nil *peers admits everybody.
+// peers decides by user id who may talk. A nil *peers admits every caller.
 type peers struct {
 	allowed map[uint32]bool
 	own     uint32 // this process's user
 	refused func()
 	log     *slog.Logger
 	now     func() time.Time
-	// Apart, so that who is refused all the time hides nobody else.
+	// Counted apart, so that one that is refused all the time does not hide another.
 	strangers, ours refusals
 }
 
@@ -108,7 +108,7 @@ func (p *peers) admit(c *net.UnixConn) bool {
 	level, reports := slog.LevelWarn, &p.strangers
 	if err == nil && peer.Uid == p.own {
 		// A plugin that is to replace this one, or was replaced by it, connects again
-		// and again to see whether somebody listens. An alert would tell of every
+		// and again to see whether a process listens. An alert would tell of every
 		// upgrade, and not of a stranger: this user can read our credentials anyway.
 		level, reports = slog.LevelInfo, &p.ours
 	} else {

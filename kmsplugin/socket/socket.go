@@ -40,7 +40,7 @@ const maxPath = 107 - len(newSuffix)
 const (
 	newSuffix  = ".new"
 	lockSuffix = ".lock"
-	// dialTimeout bounds the question whether somebody listens.
+	// dialTimeout bounds the question whether a process listens.
 	dialTimeout = time.Second
 	lockTimeout = 10 * time.Second
 	everybody   = 0o007
@@ -50,7 +50,7 @@ const (
 func (c Config) Validate() error {
 	switch {
 	case !filepath.IsAbs(c.Path):
-		// An abstract socket ("@name") has no permissions: whoever shares the
+		// An abstract socket ("@name") has no permissions: every process in the
 		// network namespace could have seeds decrypted.
 		return fmt.Errorf("path: %q: want the absolute path of a socket", c.Path)
 	case len(c.Path) > maxPath:
@@ -88,7 +88,7 @@ type Host struct {
 }
 
 // Listen binds the socket, or takes the one that the host has inherited. A socket
-// that nobody listens on is replaced; anything else at the path is left alone
+// that no process listens on is replaced; anything else at the path is left alone
 // and reported.
 func Listen(ctx context.Context, c Config, h Host) (*Listener, error) {
 	if err := c.Validate(); err != nil {
@@ -137,7 +137,7 @@ func (c Config) bind(ctx context.Context) (*bound, error) {
 
 var errServed = errors.New("is served by a process that runs")
 
-// checkPath decides whether whatever lies at the path may be replaced.
+// checkPath decides whether the file at the path may be replaced.
 func (c Config) checkPath(ctx context.Context) error {
 	info, err := os.Lstat(c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -159,8 +159,8 @@ func (c Config) checkPath(ctx context.Context) error {
 	return nil // left behind by a process that was killed, or to be taken over
 }
 
-// InUse reports whether somebody serves the socket now. What cannot be found out
-// counts as no: Listen then says why.
+// InUse reports whether a process serves the socket now. If that cannot be found out it
+// returns false, and Listen says why.
 func (c Config) InUse(ctx context.Context) bool {
 	served, err := served(ctx, c.Path)
 	return err == nil && served
@@ -176,7 +176,7 @@ func served(ctx context.Context, path string) (bool, error) {
 		}
 		return true, nil
 	case errors.Is(err, syscall.EAGAIN):
-		return true, nil // connect(2): its queue is full, so somebody listens
+		return true, nil // connect(2): its queue is full, so a process listens
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	default:
@@ -256,7 +256,7 @@ func lookupGroup(name string) (int, error) {
 	return strconv.Atoi(group.Gid)
 }
 
-// id tells whose socket lies at a path. The zero id is nobody's.
+// id identifies the socket at a path. The zero id is that of none.
 type id struct{ dev, ino uint64 }
 
 func identify(path string) (id, error) {

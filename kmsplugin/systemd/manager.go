@@ -16,7 +16,7 @@ import (
 const firstDescriptor = 3
 
 // Manager is the service manager that started this process. Without one every
-// method still works: nothing was handed over, and nobody is notified.
+// method still works: nothing was handed over, and notifications go nowhere.
 type Manager struct {
 	notify   string
 	storeMax int
@@ -26,7 +26,7 @@ type Manager struct {
 }
 
 // descriptor is a bare number and not an *os.File: an os.File may change the
-// blocking mode, which is shared with everybody who has the same socket.
+// blocking mode, which is shared with every process that has the same socket.
 type descriptor struct {
 	fd   int
 	name string
@@ -108,7 +108,7 @@ func isListening(fd int) bool {
 	return err == nil && listening == 1
 }
 
-// Close closes what was handed over and taken by nobody. The manager keeps its
+// Close closes what was handed over and not taken. The manager keeps its
 // own copies.
 func (m *Manager) Close() error {
 	m.mu.Lock()

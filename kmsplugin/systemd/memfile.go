@@ -45,7 +45,7 @@ func newMemFile(name string, blob []byte) (fd int, err error) {
 // readMemFile returns what a memory file holds, if it is one that newMemFile
 // could have made under the given user id.
 func readMemFile(fd, uid int) ([]byte, error) {
-	// Only memory files have all seals. Without them, whoever else has a
+	// Only memory files have all seals. Without them, another process with a
 	// descriptor could change the content after it was checked.
 	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 const (
 	// sendTimeout bounds a notification: the manager's queue is full while it
-	// reloads, and that must not hold up whoever only wanted to tell.
+	// reloads, and that must not hold up the sender.
 	sendTimeout = 2 * time.Second
 	// barrierTimeout is how long the manager may take to get to what was sent.
 	barrierTimeout = 5 * time.Second

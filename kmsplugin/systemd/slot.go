@@ -22,8 +22,7 @@ const generationBits = 62
 // Slot is one place in systemd's file-descriptor store: a blob that outlives the
 // process, but not a `systemctl stop` (unless the unit says
 // FileDescriptorStorePreserve=yes) and not the machine. It is held in memory
-// only, by systemd, readable by nobody but root and, at its next start, by this
-// service.
+// only, by systemd. Only root can read it, and this service at its next start.
 //
 // Every Save stores a new memory file under a name of its own, NAME.GENERATION,
 // and then removes the one before. So at each instant the store holds a whole
@@ -41,7 +40,7 @@ type Slot struct {
 }
 
 // Slot returns the place with a name of lower-case letters and dashes. It fails
-// where the store cannot work, with ErrNoManager if there is nobody to store.
+// where the store cannot work, with ErrNoManager if no service manager is there.
 func (m *Manager) Slot(name string) (*Slot, error) {
 	if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") != "" {
 		return nil, fmt.Errorf("name %q of a slot: want 1 to 64 lower-case letters or dashes", name)

@@ -14,7 +14,7 @@ type State string
 const (
 	Own   State = "own"   // this process
 	Other State = "other" // another process, which has taken the path over
-	Lost  State = "lost"  // nobody, or it cannot be told
+	Lost  State = "lost"  // no process, or it cannot be told
 )
 
 // States returns every state.
@@ -30,15 +30,14 @@ type sighting struct {
 	cause string // why it is lost
 }
 
-// Keep has the path lead to this listener until the context ends, which it must
+// Guard has the path lead to this listener until the context ends, which it must
 // before Drain or Close is called. It looks at the path whenever look delivers.
 //
-// A plugin that was replaced serves on, and its successor removes the path when
-// it ends. If that was not an upgrade but its undoing, or the successor was
-// killed, nobody would find either of them, while this one saw nothing amiss:
-// then the path is bound again. A process that serves there is left alone, and so
-// is whatever is not a socket.
-func (l *Listener) Keep(ctx context.Context, look <-chan time.Time) {
+// A plugin that was replaced serves on, and its successor removes the path when it
+// ends. If the successor was killed, or only tried, callers would find neither of them,
+// and this one would not notice. So the path is then bound again. A process that serves
+// there is left alone, and so is a file that is not a socket.
+func (l *Listener) Guard(ctx context.Context, look <-chan time.Time) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,16 +48,16 @@ func (l *Listener) Keep(ctx context.Context, look <-chan time.Time) {
 	}
 }
 
-// endKeeping returns when the path is not looked at any more.
-func (l *Listener) endKeeping() {
-	l.keeping.Lock()
-	defer l.keeping.Unlock()
+// endGuard returns when the path is not looked at any more.
+func (l *Listener) endGuard() {
+	l.guarding.Lock()
+	defer l.guarding.Unlock()
 	l.ended = true
 }
 
 func (l *Listener) look(ctx context.Context) {
-	l.keeping.Lock()
-	defer l.keeping.Unlock()
+	l.guarding.Lock()
+	defer l.guarding.Unlock()
 	if l.ended || ctx.Err() != nil {
 		return
 	}
@@ -85,7 +84,7 @@ func sightingOf(err error) sighting {
 	}
 }
 
-// bindAgain puts a new socket at the path, if nobody serves there.
+// bindAgain puts a new socket at the path, if no process serves there.
 func (l *Listener) bindAgain(ctx context.Context) error {
 	c := l.config
 	c.Takeover = false // or two plugins would take the path from each other for ever
@@ -99,8 +98,8 @@ func (l *Listener) bindAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.log.Warn("socket bound again: it was removed, or whoever had taken its path over is gone", "socket", c.Path)
-	// Who had found the old one just before it lost its path is still in its queue.
+	l.log.Warn("socket bound again: it was removed, or the process that had taken its path over is gone", "socket", c.Path)
+	// Callers that found the old one just before it lost its path are still in its queue.
 	old := l.bound.Load()
 	limit, cancel := context.WithTimeout(ctx, emptyTimeout)
 	defer cancel()
@@ -122,8 +121,8 @@ func (l *Listener) note(s sighting) {
 	switch s.state {
 	case Own:
 	case Other:
-		l.log.Warn("another process has taken the socket over: this one serves whoever is still connected, and binds it again once nobody else serves it", "socket", l.config.Path)
+		l.log.Warn("another process has taken the socket over: this one serves the connections that it still has, and binds the socket again once no other process serves it", "socket", l.config.Path)
 	case Lost:
-		l.log.Error("no caller finds this plugin any more", "socket", l.config.Path, "cause", s.cause)
+		l.log.Error("callers do not find this plugin any more", "socket", l.config.Path, "cause", s.cause)
 	}
 }

@@ -237,7 +237,7 @@ func runKeep(t *testing.T, l *Listener, stop func()) (end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	look := time.NewTicker(time.Millisecond)
 	done := make(chan struct{})
-	go func() { l.Keep(ctx, look.C); close(done) }()
+	go func() { l.Guard(ctx, look.C); close(done) }()
 	return func() {
 		cancel()
 		mustDrain(t, l)
@@ -284,7 +284,7 @@ func TestTheEndIsNotHeldUpByBindingAgain(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done, look := make(chan struct{}), make(chan time.Time)
-	go func() { k.Keep(ctx, look); close(done) }()
+	go func() { k.Guard(ctx, look); close(done) }()
 	look <- time.Time{}
 	cancel()
 	<-done

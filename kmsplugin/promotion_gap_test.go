@@ -348,9 +348,9 @@ func TestARestartThatIsShortKeepsTheAnnouncedInstant(t *testing.T) {
 		w.store.rotate()
 		time.Sleep(100 * time.Second)
 		r.stop()
-		time.Sleep(time.Minute)
+		time.Sleep(50 * time.Second) // and up to 33 since the last probe: less than half the delay
 		r = w.replicaWith(nil, m.on("boot"))
-		time.Sleep(25 * time.Second)
+		time.Sleep(35 * time.Second)
 		if r.version() != 2 {
 			t.Errorf("version %d writes", r.version())
 		}

@@ -130,7 +130,7 @@ func TestDropErasesWhatWithholdHasKept(t *testing.T) {
 // The state in testdata was left by the build before format 3, which had no
 // on-refusal: withhold.
 func TestAnUpgradeInAnOutageGoesOnFromTheStateOfTheBuildBefore(t *testing.T) {
-	text, err := os.ReadFile("testdata/kept-format2.json")
+	text, err := os.ReadFile("testdata/state-format2.json")
 	if err != nil {
 		t.Fatal(err)
 	}
