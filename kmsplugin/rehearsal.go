@@ -55,23 +55,16 @@ func (r *rehearsal) begin(d time.Duration) (over <-chan struct{}, stop func(), e
 	ended := make(chan struct{})
 	r.ended = ended
 	r.counts = map[string]*tally{}
-	return ended, func() { r.endIf(ended) }, nil
+	return ended, func() { r.end(ended) }, nil
 }
 
-// end ends the rehearsal that is under way, if any.
-func (r *rehearsal) end() {
-	r.mu.Lock()
-	ended := r.ended
-	r.mu.Unlock()
-	r.endIf(ended)
-}
-
-// endIf ends one rehearsal, and none that has begun since.
-func (r *rehearsal) endIf(ended chan struct{}) {
+// end ends the rehearsal that which was made for, if it is still under way; nil stands
+// for any.
+func (r *rehearsal) end(which chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ended != nil && r.ended == ended {
-		close(ended)
+	if r.ended != nil && (which == nil || which == r.ended) {
+		close(r.ended)
 		r.ended, r.until = nil, 0
 	}
 }

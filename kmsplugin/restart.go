@@ -2,6 +2,7 @@ package kmsplugin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
@@ -16,12 +17,7 @@ func (s *Service) subject() checkpoint.Subject {
 
 // settled reports whether any key is, see keystate.Snapshot.Settled.
 func (s *Service) settled() bool {
-	for _, src := range s.sources {
-		if src.monitor.Snapshot().Settled() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.sources, func(src *source) bool { return src.monitor.Snapshot().Settled() })
 }
 
 // shape changes whenever what is held changes.

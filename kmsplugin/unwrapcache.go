@@ -201,20 +201,19 @@ func (c *unwrapCache) restore(keks, seeds []checkpoint.Unwrapped, owners []*sour
 			return fmt.Errorf("%w: an entry in it has a name of %d bytes and is of key %d of %d", checkpoint.ErrUnusable, len(u.Name), u.Source, len(owners))
 		}
 	}
-	for _, u := range keks {
+	for i, u := range slices.Concat(keks, seeds) {
 		if owners[u.Source] == nil {
 			continue
 		}
-		kek, err := envelope.NewLocalKEK(u.Secret)
-		if err != nil {
-			return fmt.Errorf("restore an unwrapped local KEK: %w", err)
+		entry, list := unwrapped{origin: origin{owners[u.Source], u.KeyID, u.At}, secret: bytes.Clone(u.Secret)}, c.seeds
+		if i < len(keks) {
+			kek, err := envelope.NewLocalKEK(u.Secret)
+			if err != nil {
+				return fmt.Errorf("restore an unwrapped local KEK: %w", err)
+			}
+			entry.kek, list = kek, c.keks
 		}
-		c.keks.Add(cacheKey(u.Name), unwrapped{origin{owners[u.Source], u.KeyID, u.At}, bytes.Clone(u.Secret), kek})
-	}
-	for _, u := range seeds {
-		if owners[u.Source] != nil {
-			c.seeds.Add(cacheKey(u.Name), unwrapped{origin{owners[u.Source], u.KeyID, u.At}, bytes.Clone(u.Secret), nil})
-		}
+		list.Add(cacheKey(u.Name), entry)
 	}
 	return nil
 }

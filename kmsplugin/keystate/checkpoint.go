@@ -77,8 +77,8 @@ func (m *Monitor) Restore(c checkpoint.Source, localKEKs bool) error {
 	m.seen, m.resumed = c.LastGood, c.Resumed
 	m.choice = m.restoredChoice(c)
 	m.warm = true
-	m.Log.Info("local keys taken over from before the restart", "versions", len(m.versions), "write_version", m.choice.Version,
-		"last_good_probe", (m.Boot() - c.LastGood).Round(time.Second), "lease_left", m.leaseLeft().Round(time.Second))
+	m.log.Info("local keys taken over from before the restart", "versions", len(m.versions), "write_version", m.choice.Version,
+		"last_good_probe", (m.boot() - c.LastGood).Round(time.Second), "lease_left", m.leaseLeft().Round(time.Second))
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (m *Monitor) Resume() {
 	m.dropRefused()
 	m.unmark()
 	m.current.Store(m.compose())
-	m.Changed()
+	m.changed()
 }
 
 // restoredChoice is the version that wrote before the restart. A key that now only

@@ -48,7 +48,7 @@ func (m *Monitor) compose() *Snapshot {
 	}
 	if r := m.health.key; failsClosed && r.confirmed {
 		s.refused = refusalError(r.reason)
-		if _, ok := s.RefusedLeft(m.Boot()); ok {
+		if _, ok := s.RefusedLeft(m.boot()); ok {
 			s.refused = refusalError(r.reason + withheldHint)
 		}
 	}

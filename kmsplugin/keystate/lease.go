@@ -13,10 +13,10 @@ import (
 // dropExpired drops the versions whose lease has ended. The probe that finds the key
 // store again provisions those that it still has.
 func (m *Monitor) dropExpired() {
-	now := m.Boot()
+	now := m.boot()
 	ended := func(id string) bool { return now >= m.confirmed[id]+m.settings.Lease }
 	m.drop(ended, "its lease has ended")
-	m.Unwrapped.Drop(func(id string, at time.Duration) bool { return now >= at+m.settings.Lease && ended(id) })
+	m.unwrapped.Drop(func(id string, at time.Duration) bool { return now >= at+m.settings.Lease && ended(id) })
 	m.unmark()
 }
 
@@ -26,7 +26,7 @@ func (m *Monitor) drop(gone func(keyID string) bool, why string) []string {
 	m.versions, m.unconfirmed = maps.Clone(m.versions), maps.Clone(m.unconfirmed)
 	for _, id := range slices.Sorted(maps.Keys(m.versions)) {
 		if gone(id) {
-			m.Log.Error("a local key is dropped", "reason", why, "version", m.versions[id].Number, "key_id", id)
+			m.log.Error("a local key is dropped", "reason", why, "version", m.versions[id].Number, "key_id", id)
 			m.overwrite(m.versions[id])
 			delete(m.versions, id)
 			delete(m.unconfirmed, id)
@@ -54,7 +54,7 @@ func (m *Monitor) forget() {
 	m.withheld, m.unconfirmed = map[string]Withheld{}, nil
 	m.choice = Choice{}
 	m.current.Store(m.compose())
-	m.Unwrapped.Drop(func(string, time.Duration) bool { return true })
+	m.unwrapped.Drop(func(string, time.Duration) bool { return true })
 }
 
 // leaseLeft is how long the version that writes may still be used; for a key that
@@ -76,7 +76,7 @@ func (m *Monitor) leaseLeft() time.Duration {
 
 // leaseOf is how long a version may still be used.
 func (m *Monitor) leaseOf(keyID string) time.Duration {
-	return max(m.confirmed[keyID]+m.settings.Lease-m.Boot(), 0)
+	return max(m.confirmed[keyID]+m.settings.Lease-m.boot(), 0)
 }
 
 // LeaseError returns ErrLeaseEnded, with the reason, once the version that writes, or

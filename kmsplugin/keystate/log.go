@@ -18,13 +18,13 @@ func (m *Monitor) logHealth(before Health, err error) {
 	case now.Class == before.Class && now.Reason == before.Reason &&
 		now.key.suspected == before.key.suspected && now.key.confirmed == before.key.confirmed:
 	case now.Class == 0:
-		m.Log.Info("Vault answers again", "after", (m.Boot() - before.Since).Round(time.Second))
+		m.log.Info("Vault answers again", "after", (m.boot() - before.Since).Round(time.Second))
 	default:
 		level := slog.LevelWarn
 		if now.Class == backend.Refusal || now.Class == backend.Unsuitable {
 			level = slog.LevelError
 		}
-		m.Log.Log(context.Background(), level, "Vault does not serve the key",
+		m.log.Log(context.Background(), level, "Vault does not serve the key",
 			"class", now.Class.String(), "reason", now.Reason, "cause", err.Error(),
 			"lease_left", m.leaseLeft().Round(time.Second), "refused_for_certain", now.key.confirmed)
 	}
@@ -32,7 +32,7 @@ func (m *Monitor) logHealth(before Health, err error) {
 
 func (m *Monitor) logProvision(err error) {
 	if err != nil && sameTrouble(m.provision) != sameTrouble(err) {
-		m.Log.Error("a key version cannot be made ready", "cause", err.Error())
+		m.log.Error("a key version cannot be made ready", "cause", err.Error())
 	}
 	m.provision = err
 }
@@ -52,13 +52,13 @@ func sameTrouble(err error) string {
 
 func (m *Monitor) logChoice(before, after Choice) {
 	if after.Version != 0 && after.KeyID != before.KeyID {
-		m.Log.Info("write version", "version", after.Version, "key_id", after.KeyID, "before", before.Version)
+		m.log.Info("write version", "version", after.Version, "key_id", after.KeyID, "before", before.Version)
 		if before.Version != 0 && after.Version <= before.Version {
-			m.Log.Error("the key in Vault is another one than before: deleted and created again, or restored", "key_id", after.KeyID, "before", before.KeyID)
+			m.log.Error("the key in Vault is another one than before: deleted and created again, or restored", "key_id", after.KeyID, "before", before.KeyID)
 		}
 	}
 	if after.Next != 0 && (after.Next != before.Next || !after.At.Equal(before.At)) {
-		m.Log.Info("key version will be promoted", "version", after.Next, "at", after.At.UTC(), "announced", after.Announced.UTC())
+		m.log.Info("key version will be promoted", "version", after.Next, "at", after.At.UTC(), "announced", after.Announced.UTC())
 	}
 }
 
@@ -71,13 +71,13 @@ func (m *Monitor) logUnconfirmed(f findings) {
 			next[id] = backend.Public(err)
 		}
 		if _, logged := m.unconfirmed[id]; !logged {
-			m.Log.Error("Vault does not confirm a key version that is held: its lease is not renewed",
+			m.log.Error("Vault does not confirm a key version that is held: its lease is not renewed",
 				"key_id", id, "lease_left", m.leaseOf(id).Round(time.Second), "cause", err.Error())
 		}
 	}
 	for _, id := range f.accepted {
 		if _, was := m.unconfirmed[id]; was {
-			m.Log.Info("Vault confirms a key version again", "key_id", id)
+			m.log.Info("Vault confirms a key version again", "key_id", id)
 		}
 	}
 	m.unconfirmed = next
@@ -93,7 +93,7 @@ func (m *Monitor) logWithheld(keyIDs []string) {
 	}
 	slices.Sort(held)
 	if !slices.ContainsFunc(held, func(id string) bool { return m.withheld[id].Class == backend.Refusal }) {
-		m.Log.Error("Vault refuses key versions: what is held of them is used only with on-refusal: lease", "key_ids", held,
+		m.log.Error("Vault refuses key versions: what is held of them is used only with on-refusal: lease", "key_ids", held,
 			"reason", m.withheld[held[0]].Reason, "on_refusal", m.onRefusal, "to_do", "lower the minimum in Vault if something still needs them: they are then served again at once")
 		return
 	}
@@ -104,10 +104,10 @@ func (m *Monitor) logWithheld(keyIDs []string) {
 	left := m.settings.Lease
 	for _, id := range held {
 		if m.withheld[id].Class == backend.Refusal {
-			left = min(left, max(ends[id]-m.Boot(), 0))
+			left = min(left, max(ends[id]-m.boot(), 0))
 		}
 	}
-	m.Log.Error(text, "key_ids", held, "reason", m.withheld[held[0]].Reason, "lost_in", left.Round(time.Second), "to_do", withheldAdvice) //nolint:sloglint // one of the two above
+	m.log.Error(text, "key_ids", held, "reason", m.withheld[held[0]].Reason, "lost_in", left.Round(time.Second), "to_do", withheldAdvice) //nolint:sloglint // one of the two above
 }
 
 // withheldAdvice says what to do while keys are withheld; docs/disaster-recovery.md

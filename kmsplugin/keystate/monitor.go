@@ -67,9 +67,13 @@ type Unwrapped interface {
 // Monitor probes one key in the background and publishes the Snapshot that requests
 // are answered from. Only Run changes its state.
 type Monitor struct {
-	settings Settings
-	Parts
-	prober prober
+	settings        Settings
+	boot            func() time.Duration
+	log             *slog.Logger
+	unwrapped       Unwrapped
+	changed         func()
+	propertyChanged func(property string)
+	prober          prober
 
 	current atomic.Pointer[Snapshot]
 	soon    chan struct{}
@@ -106,8 +110,8 @@ type Monitor struct {
 // New returns a Monitor that has asked nothing yet.
 func New(settings Settings, parts Parts) *Monitor {
 	m := &Monitor{
-		settings:  settings,
-		Parts:     parts,
+		settings: settings, boot: parts.Boot, log: parts.Log, unwrapped: parts.Unwrapped,
+		changed: parts.Changed, propertyChanged: parts.PropertyChanged,
 		prober:    prober{settings: settings, backend: parts.Backend, boot: parts.Boot},
 		soon:      make(chan struct{}, 1),
 		changes:   make(chan struct{}, 1),
@@ -163,7 +167,7 @@ func (m *Monitor) Run(ctx context.Context) {
 	promote := time.NewTimer(time.Hour)
 	defer probe.Stop()
 	defer promote.Stop()
-	last := m.Boot() - ProbeGap
+	last := m.boot() - ProbeGap
 	for {
 		select {
 		case <-ctx.Done():
@@ -177,14 +181,14 @@ func (m *Monitor) Run(ctx context.Context) {
 				again = true // the probe may have asked before what the request has met
 				continue
 			}
-			probe.Reset(max(ProbeGap-(m.Boot()-last), 0))
+			probe.Reset(max(ProbeGap-(m.boot()-last), 0))
 			continue
 		case <-probe.C:
 			if probing {
 				continue
 			}
 			probing = true
-			last = m.Boot()
+			last = m.boot()
 			m.startProbe(ctx, last, results)
 			continue
 		case f := <-results:
@@ -202,7 +206,7 @@ func (m *Monitor) Run(ctx context.Context) {
 		}
 		if c := m.choice; c.Next != 0 {
 			// A millisecond later, so that the instant has passed by then.
-			promote.Reset(max(m.clock.bootAt(c.At)-m.Boot(), 0) + time.Millisecond)
+			promote.Reset(max(m.clock.bootAt(c.At)-m.boot(), 0) + time.Millisecond)
 			if !m.fresh() {
 				promote.Stop() // the next good probe decides
 			}
@@ -237,7 +241,7 @@ func (m *Monitor) interval() time.Duration {
 	if m.health.troubled() || m.writes() == nil && !m.settings.ReadOnly {
 		d = m.settings.ProbeIntervalFailing
 	}
-	if m.health.suspects(m.Boot()) {
+	if m.health.suspects(m.boot()) {
 		d = max(d, refusalGap)
 	}
 	return d + time.Duration(rand.Int64N(int64(d/10)+1)) //nolint:gosec // spreading load, not secrets
@@ -260,7 +264,7 @@ func (m *Monitor) apply(f findings) {
 		m.versions = maps.Clone(m.versions)
 		for _, v := range f.added { // a version without a local KEK may be replaced, none with one
 			m.versions[v.Binding.KeyID] = v
-			m.Log.Info("key version ready", "version", v.Number, "key_id", v.Binding.KeyID,
+			m.log.Info("key version ready", "version", v.Number, "key_id", v.Binding.KeyID,
 				"created", f.key.Created[v.Number].UTC(), "decrypts_only", v.canary.isDecoy())
 		}
 		for _, id := range f.accepted {
@@ -281,7 +285,7 @@ func (m *Monitor) publish() {
 	before := m.choice
 	m.choose()
 	m.current.Store(m.compose())
-	m.Changed()
+	m.changed()
 	m.logChoice(before, m.choice)
 }
 

@@ -110,7 +110,7 @@ func (m *Monitor) choose() {
 			return v != nil && !v.canary.isDecoy() && m.usable(v.Binding.KeyID)
 		},
 		current: m.choice,
-		now:     m.storeTime(m.Boot()),
+		now:     m.storeTime(m.boot()),
 		delay:   m.settings.PromotionDelay,
 		fresh:   m.fresh(),
 		resumed: m.resumed,
@@ -124,7 +124,7 @@ func (m *Monitor) choose() {
 // chooseFirst returns the version that will write, as far as can be told from
 // one look at the key.
 func (m *Monitor) chooseFirst(key backend.Key) int {
-	now, ok := serverTime{}.observe(key.Clock).now(m.Boot())
+	now, ok := serverTime{}.observe(key.Clock).now(m.boot())
 	if !ok {
 		now = time.Now() // as in storeTime
 	}
@@ -134,7 +134,7 @@ func (m *Monitor) chooseFirst(key backend.Key) int {
 
 // fresh reports whether the key was seen recently enough to promote.
 func (m *Monitor) fresh() bool {
-	return m.health.EverGood && m.Boot()-m.health.LastGood < m.settings.PromotionDelay/2
+	return m.health.EverGood && m.boot()-m.health.LastGood < m.settings.PromotionDelay/2
 }
 
 // noteGap is told when each good probe began, and notes whether it ended a gap. A
@@ -147,7 +147,7 @@ func (m *Monitor) noteGap(at time.Duration) {
 	// The next gap begins at the end of this probe, so that a slow Vault does not
 	// make a gap of each probe; but no later than a probe can last, or a machine
 	// that was suspended would not notice its gap.
-	m.seen = min(m.Boot(), at+probeTimeout)
+	m.seen = min(m.boot(), at+probeTimeout)
 }
 
 // storeTime is the key store's clock when ours shows boot. A key store that names no
@@ -156,5 +156,5 @@ func (m *Monitor) storeTime(boot time.Duration) time.Time {
 	if at, ok := m.clock.now(boot); ok {
 		return at
 	}
-	return time.Now().Add(boot - m.Boot())
+	return time.Now().Add(boot - m.boot())
 }

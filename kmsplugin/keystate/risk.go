@@ -148,8 +148,8 @@ func replaced(had map[int]time.Time, key backend.Key) bool {
 func (m *Monitor) compareKey(key backend.Key) {
 	if m.warm {
 		for _, c := range changes(m.key, key) {
-			m.Log.Warn("a property of the key was changed in Vault", "property", c.property, "before", c.before, "after", c.after)
-			m.PropertyChanged(c.property)
+			m.log.Warn("a property of the key was changed in Vault", "property", c.property, "before", c.before, "after", c.after)
+			m.propertyChanged(c.property)
 		}
 	}
 	if !m.warm || key.MinDecryption < m.oldest {
@@ -163,12 +163,12 @@ func (m *Monitor) compareKey(key backend.Key) {
 	now := risksOf(key, m.oldest, replaced(m.created, key), m.underivable(key))
 	for _, r := range now {
 		if !slices.Contains(m.risks, r) {
-			m.Log.Warn("risk", "hazard", r.Name, "text", r.Text)
+			m.log.Warn("risk", "hazard", r.Name, "text", r.Text)
 		}
 	}
 	for _, r := range m.risks {
 		if !slices.ContainsFunc(now, func(n Risk) bool { return n.Name == r.Name }) {
-			m.Log.Info("risk is over", "hazard", r.Name)
+			m.log.Info("risk is over", "hazard", r.Name)
 		}
 	}
 	m.risks = now

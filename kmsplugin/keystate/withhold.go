@@ -36,7 +36,7 @@ func (m *Monitor) markRefused(o outcome) {
 		delete(next, id)
 	}
 	if back := slices.DeleteFunc(slices.Clone(o.accepted), func(id string) bool { return m.withheld[id].Class == 0 }); len(back) > 0 {
-		m.Log.Info("Vault decrypts with refused key versions again: they are in use again", "key_ids", back)
+		m.log.Info("Vault decrypts with refused key versions again: they are in use again", "key_ids", back)
 	}
 	m.unmarkReturned(next, o)
 	var marked []string
@@ -44,7 +44,7 @@ func (m *Monitor) markRefused(o outcome) {
 		before := next[id].Class
 		// A version that was refused for its minimum is lost as well once the key is.
 		if before == 0 || before == backend.VersionRefusal && class == backend.Refusal {
-			next[id] = Withheld{Since: m.Boot(), Class: class, Reason: reason}
+			next[id] = Withheld{Since: m.boot(), Class: class, Reason: reason}
 			marked = append(marked, id)
 		}
 	}
@@ -52,7 +52,7 @@ func (m *Monitor) markRefused(o outcome) {
 		for id := range m.versions {
 			mark(id, backend.Refusal, r.reason)
 		}
-		for id := range m.Unwrapped.Since() {
+		for id := range m.unwrapped.Since() {
 			mark(id, backend.Refusal, r.reason)
 		}
 	}
@@ -103,7 +103,7 @@ func (m *Monitor) dropRefused() {
 		delete(m.confirmed, id)
 	}
 	if len(m.withheld) > 0 {
-		m.Unwrapped.Drop(func(id string, _ time.Duration) bool { return refused(id) })
+		m.unwrapped.Drop(func(id string, _ time.Duration) bool { return refused(id) })
 		m.erased = true
 	}
 	m.unmark()
@@ -114,7 +114,7 @@ func (m *Monitor) unmark() {
 	if len(m.withheld) == 0 {
 		return
 	}
-	unwrapped := m.Unwrapped.Since()
+	unwrapped := m.unwrapped.Since()
 	left := maps.Clone(m.withheld)
 	maps.DeleteFunc(left, func(id string, _ Withheld) bool {
 		_, held := unwrapped[id]
@@ -144,7 +144,7 @@ func (m *Monitor) applyOnRefusal() {
 	if m.onRefusal == before {
 		return
 	}
-	m.Log.Warn("on-refusal was changed", "before", before, "now", m.onRefusal)
+	m.log.Warn("on-refusal was changed", "before", before, "now", m.onRefusal)
 	m.logWithheld(slices.Collect(maps.Keys(m.withheld)))
 	m.dropRefused()
 	m.publish()
@@ -159,7 +159,7 @@ func (m *Monitor) recoverable() map[string]time.Duration {
 		return nil
 	}
 	ends := map[string]time.Duration{}
-	unwrapped := m.Unwrapped.Since()
+	unwrapped := m.unwrapped.Since()
 	for id := range m.withheld {
 		since, held := unwrapped[id]
 		switch v := m.versions[id]; {
