@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
@@ -19,8 +21,8 @@ type Version struct {
 	KEK     *envelope.LocalKEK // nil without local KEKs, and where canary is a decoy
 	Wrapped []byte             // the local KEK as wrapped by the key store
 	canary  canary
-	// raw is the bytes of KEK where Settings.Retain asks for them. Once the Version is
-	// held, Monitor.raws guards them.
+	// raw is the bytes of KEK: while the version is provisioned, and after that where
+	// Settings.Retain asks for them. Once the Version is held, Monitor.raws guards them.
 	raw []byte
 }
 
@@ -111,11 +113,7 @@ var errAnotherKey = errors.New("this version number belongs to another key now: 
 // accepted, refused and unconfirmed. An answer that is not about a version ends
 // the probe with that error.
 func (p prober) confirm(ctx context.Context, f *findings, held map[string]*Version) error {
-	var all []*candidate
-	for _, v := range held {
-		all = append(all, &candidate{Version: v})
-	}
-	failed, err := p.unwrap(ctx, all)
+	failed, err := p.unwrap(ctx, slices.Collect(maps.Values(held)), false)
 	if err != nil {
 		return err
 	}
@@ -150,19 +148,11 @@ func (p prober) confirm(ctx context.Context, f *findings, held map[string]*Versi
 	return nil
 }
 
-// candidate is a version that is asked about.
-type candidate struct {
-	*Version
-	// key is the derived local KEK while it is not yet known to come back; nil
-	// without local KEKs.
-	key []byte
-}
-
-// unwrap has every canary and every new local KEK unwrapped, and compares them:
-// nothing may be wrapped with a key that does not come back. It returns which
-// versions failed, by key_id.
-func (p prober) unwrap(ctx context.Context, all []*candidate) (failed map[string]error, err error) {
-	if len(all) == 0 {
+// unwrap has the canary of every version, and the local KEK of new ones, unwrapped, and
+// compares them: nothing may be wrapped with a key that does not come back. It returns
+// which versions failed, by key_id.
+func (p prober) unwrap(ctx context.Context, versions []*Version, areNew bool) (failed map[string]error, err error) {
+	if len(versions) == 0 {
 		return nil, nil
 	}
 	var items []backend.DecryptItem
@@ -171,10 +161,10 @@ func (p prober) unwrap(ctx context.Context, all []*candidate) (failed map[string
 		items = append(items, backend.DecryptItem{Ciphertext: wrapped, AssociatedData: aad})
 		asked = append(asked, check{id, opens})
 	}
-	for _, c := range all {
-		ask(c.Binding.KeyID, c.canary.wrapped, c.Binding.CanaryData(), c.canary.opens)
-		if c.key != nil {
-			ask(c.Binding.KeyID, c.Wrapped, c.Binding.WrapData(), canary{plain: c.key}.opens)
+	for _, v := range versions {
+		ask(v.Binding.KeyID, v.canary.wrapped, v.Binding.CanaryData(), v.canary.opens)
+		if areNew && v.KEK != nil {
+			ask(v.Binding.KeyID, v.Wrapped, v.Binding.WrapData(), canary{plain: v.raw}.opens)
 		}
 	}
 	results, err := p.backend.Decrypt(ctx, items)

@@ -23,7 +23,7 @@ var errCannotWrap = errors.New("nothing can be wrapped with it")
 // missing lists the versions that the key store has and that are not held, the
 // newest first: those that can be written with, and those that only decrypt.
 // only, unless 0, leaves all others for later.
-func (p prober) missing(f *findings, held map[string]*Version, only int) (writable, decryptOnly []*candidate) {
+func (p prober) missing(f *findings, held map[string]*Version, only int) (writable, decryptOnly []*Version) {
 	numbers := slices.Sorted(maps.Keys(f.key.Created))
 	for _, n := range slices.Backward(numbers) {
 		id := versionID(f.key, n)
@@ -36,20 +36,20 @@ func (p prober) missing(f *findings, held map[string]*Version, only int) (writab
 			f.partial = true
 			continue
 		}
-		c := &candidate{Version: &Version{Number: n, Binding: envelope.Binding{Cluster: p.settings.Cluster, KeyID: id}}}
+		v := &Version{Number: n, Binding: envelope.Binding{Cluster: p.settings.Cluster, KeyID: id}}
 		if canWrite {
-			writable = append(writable, c)
+			writable = append(writable, v)
 			continue
 		}
-		c.canary.wrapped = envelope.DecoyCanary(n)
-		decryptOnly = append(decryptOnly, c)
+		v.canary.wrapped = envelope.DecoyCanary(n)
+		decryptOnly = append(decryptOnly, v)
 	}
 	return writable, decryptOnly
 }
 
 // provision adds versions to f, a few at a time. What is wrong with one of them goes
 // into f.provision. An error ends it; what was added until then stays.
-func (p prober) provision(ctx context.Context, f *findings, writable, decryptOnly []*candidate) error {
+func (p prober) provision(ctx context.Context, f *findings, writable, decryptOnly []*Version) error {
 	if err := p.confirmNew(ctx, f, decryptOnly); err != nil {
 		return err
 	}
@@ -63,10 +63,13 @@ func (p prober) provision(ctx context.Context, f *findings, writable, decryptOnl
 
 // provisionSome derives the local KEKs of versions that may be written with, has them
 // and a canary each wrapped, and has all of it unwrapped again.
-func (p prober) provisionSome(ctx context.Context, f *findings, some []*candidate) error {
+func (p prober) provisionSome(ctx context.Context, f *findings, some []*Version) error {
 	defer func() {
-		for _, c := range some {
-			clear(c.key)
+		for _, v := range some {
+			if !p.settings.Retain || !slices.Contains(f.added, v) {
+				clear(v.raw)
+				v.raw = nil
+			}
 		}
 	}()
 	made := some
@@ -94,55 +97,55 @@ func cannotWrap(doing string, err error) error {
 }
 
 // derive fills in the local KEKs, and leaves out the versions that have none.
-func (p prober) derive(ctx context.Context, f *findings, made []*candidate) (derived []*candidate, err error) {
+func (p prober) derive(ctx context.Context, f *findings, made []*Version) (derived []*Version, err error) {
 	items := make([]backend.HMACItem, len(made))
-	for i, c := range made {
-		items[i] = backend.HMACItem{Version: c.Number, Input: c.Binding.DeriveLabel()}
+	for i, v := range made {
+		items[i] = backend.HMACItem{Version: v.Number, Input: v.Binding.DeriveLabel()}
 	}
 	results, err := p.backend.HMAC(ctx, items)
 	if err != nil {
 		return nil, err
 	}
-	for i, c := range made {
+	for i, v := range made {
 		err := results[i].Err
 		if err == nil {
-			c.key, err = envelope.DeriveKEK(results[i].Data, c.Binding)
+			v.raw, err = envelope.DeriveKEK(results[i].Data, v.Binding)
 			clear(results[i].Data)
 		}
 		if err == nil {
-			c.KEK, err = envelope.NewLocalKEK(c.key)
+			v.KEK, err = envelope.NewLocalKEK(v.raw)
 		}
 		if err != nil {
-			f.failed("derive local KEK of", c, err)
+			f.failed("derive local KEK of", v, err)
 			continue
 		}
-		derived = append(derived, c)
+		derived = append(derived, v)
 	}
 	return derived, nil
 }
 
 // wrap has the key store wrap local KEKs and canaries in one batch, and leaves
 // out the versions where it would not.
-func (p prober) wrap(ctx context.Context, f *findings, made []*candidate) (wrapped []*candidate, err error) {
+func (p prober) wrap(ctx context.Context, f *findings, made []*Version) (wrapped []*Version, err error) {
 	if len(made) == 0 {
 		return nil, nil
 	}
 	type target struct {
-		*candidate
+		version *Version
 		wrapped *[]byte
 	}
 	var items []backend.EncryptItem
 	var targets []target
-	add := func(c *candidate, plain, aad []byte, wrapped *[]byte) {
-		items = append(items, backend.EncryptItem{Version: c.Number, Plaintext: plain, AssociatedData: aad})
-		targets = append(targets, target{c, wrapped})
+	add := func(v *Version, plain, aad []byte, wrapped *[]byte) {
+		items = append(items, backend.EncryptItem{Version: v.Number, Plaintext: plain, AssociatedData: aad})
+		targets = append(targets, target{v, wrapped})
 	}
-	for _, c := range made {
-		c.canary.plain = make([]byte, envelope.KEKSize)
-		rand.Read(c.canary.plain) // never fails: crypto/rand ends the process instead
-		add(c, c.canary.plain, c.Binding.CanaryData(), &c.canary.wrapped)
-		if c.KEK != nil {
-			add(c, c.key, c.Binding.WrapData(), &c.Wrapped)
+	for _, v := range made {
+		v.canary.plain = make([]byte, envelope.KEKSize)
+		rand.Read(v.canary.plain) // never fails: crypto/rand ends the process instead
+		add(v, v.canary.plain, v.Binding.CanaryData(), &v.canary.wrapped)
+		if v.KEK != nil {
+			add(v, v.raw, v.Binding.WrapData(), &v.Wrapped)
 		}
 	}
 	results, err := p.backend.Encrypt(ctx, items)
@@ -151,14 +154,14 @@ func (p prober) wrap(ctx context.Context, f *findings, made []*candidate) (wrapp
 	}
 	for i, r := range results {
 		if r.Err != nil {
-			f.failed("wrap under", targets[i].candidate, r.Err)
+			f.failed("wrap under", targets[i].version, r.Err)
 			continue
 		}
 		*targets[i].wrapped = r.Data
 	}
-	for _, c := range made {
-		if c.canary.wrapped != nil && (c.KEK == nil || c.Wrapped != nil) {
-			wrapped = append(wrapped, c)
+	for _, v := range made {
+		if v.canary.wrapped != nil && (v.KEK == nil || v.Wrapped != nil) {
+			wrapped = append(wrapped, v)
 		}
 	}
 	return wrapped, nil
@@ -166,33 +169,30 @@ func (p prober) wrap(ctx context.Context, f *findings, made []*candidate) (wrapp
 
 // confirmNew adds the versions that come back to f. An answer that is about more than
 // its version is returned as the error; the other versions are added all the same.
-func (p prober) confirmNew(ctx context.Context, f *findings, made []*candidate) error {
-	failed, err := p.unwrap(ctx, made)
+func (p prober) confirmNew(ctx context.Context, f *findings, made []*Version) error {
+	failed, err := p.unwrap(ctx, made, true)
 	if err != nil {
 		return err
 	}
-	for _, c := range made {
-		id := c.Binding.KeyID
+	for _, v := range made {
+		id := v.Binding.KeyID
 		if why := failed[id]; why != nil {
 			if concernsKey(why) {
 				err = why
 			} else {
-				f.failed("confirm", c, why)
+				f.failed("confirm", v, why)
 			}
 			continue
 		}
-		f.added = append(f.added, c.Version)
+		f.added = append(f.added, v)
 		f.accepted = append(f.accepted, id)
-		if p.settings.Retain {
-			c.raw, c.key = c.key, nil
-		}
 	}
 	return err
 }
 
 // failed notes that one version cannot be provisioned.
-func (f *findings) failed(doing string, c *candidate, err error) {
-	f.provision = errors.Join(f.provision, fmt.Errorf("%s %s: %w", doing, c.Binding.KeyID, err))
+func (f *findings) failed(doing string, v *Version, err error) {
+	f.provision = errors.Join(f.provision, fmt.Errorf("%s %s: %w", doing, v.Binding.KeyID, err))
 }
 
 // clear overwrites the local KEKs of findings that are not applied.
