@@ -63,7 +63,7 @@ func (s *Service) restore(store checkpoint.Store) error {
 	owners := s.owners(state)
 	for i, c := range state.Sources {
 		if owners[i] == nil {
-			s.log.Warn("what was kept of a key is not taken over: no source in the configuration is certain to be that key",
+			s.log.Warn("the saved state of a key is not taken over: no source in the configuration is certain to be that key",
 				"key", c.Path, "addresses", c.Addresses)
 			continue
 		}

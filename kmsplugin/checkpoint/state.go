@@ -81,7 +81,7 @@ type Unwrapped struct {
 
 // ErrUnusable is returned for a state that cannot be used here. The reason is in its
 // chain.
-var ErrUnusable = errors.New("what was kept is not used")
+var ErrUnusable = errors.New("the saved state is not used")
 
 // Encode returns the state as it is saved. The caller clears it.
 func (s *State) Encode() ([]byte, error) {
