@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/tap"
 	kmsapi "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/kmsplugin/intake"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -25,13 +25,13 @@ import (
 // the most is what it asks for when it starts and nothing is cached.
 const (
 	maxConnections = 64
-	// maxIdle is how long a connection may have nothing under way. Those that a
+	// maxIdle is how long a connection may have nothing under way. Connections that a
 	// caller has forgotten would otherwise keep an API server that starts from
 	// connecting. An API server asks for Status every minute.
 	maxIdle = 5 * time.Minute
 	// maxRequests bounds Encrypt and Decrypt. Those that wait for a key store are
-	// bounded below that, see turns: so there is always room for those that wait
-	// for nobody.
+	// bounded below that, see turns, so that there is always room for those that do
+	// not wait.
 	maxRequests = 3072
 	// maxQuick bounds the unary requests that never wait, such as Status, and
 	// maxStreaming the streaming ones, which may go on for an hour.
@@ -48,12 +48,12 @@ const (
 	// maxUnanswered bounds the memory that requests take while they are received
 	// and served: every request that may be served, at its largest.
 	maxUnanswered = maxStreams * (16<<10 + maxMessage)
-	// share is what each connection may have of that whatever others do.
+	// share is what each connection may have of that, independent of the others.
 	share = 256 << 10
 
 	// maxMessage bounds one request. The largest that can be opened has 1 KiB of
 	// ciphertext, 1 KiB of key_id, and annotations of less than 1 KiB.
-	maxMessage = seal.MaxCiphertext + seal.MaxKeyID + 6<<10
+	maxMessage = envelope.MaxCiphertext + envelope.MaxKeyID + 6<<10
 	// maxHeaders bounds the headers of one request; an API server sends half a KiB.
 	maxHeaders = 4 << 10
 	// The window of a stream is the smallest that gRPC knows. That of a connection

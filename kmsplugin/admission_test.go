@@ -21,7 +21,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	kmsapi "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -225,7 +226,7 @@ func TestTheLargestRequestThatCanBeOpenedIsRead(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		conn := w.replica(nil).serve()()
 		r := &kmsapi.DecryptRequest{
-			Ciphertext: append([]byte("vault:v1:"), make([]byte, seal.MaxCiphertext-9)...), KeyId: strings.Repeat("k", seal.MaxKeyID), Uid: strings.Repeat("u", 128),
+			Ciphertext: append([]byte("vault:v1:"), make([]byte, envelope.MaxCiphertext-9)...), KeyId: strings.Repeat("k", envelope.MaxKeyID), Uid: strings.Repeat("u", 128),
 			Annotations: map[string][]byte{transit.AnnotationCluster: make([]byte, 63)},
 		}
 		send := func() error {
@@ -256,7 +257,7 @@ func TestAHungKeyKeepsNoRequestFromAnother(t *testing.T) {
 		var mu sync.Mutex
 		for range maxWaitingPrevious {
 			wg.Go(func() {
-				err := r.kms.ask(ctx, hung, func() error { <-ctx.Done(); return ctx.Err() })
+				_, err := hung.ask(ctx, func() ([]backend.Result, error) { <-ctx.Done(); return nil, ctx.Err() })
 				if errors.Is(err, errBusy) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -272,7 +273,7 @@ func TestAHungKeyKeepsNoRequestFromAnother(t *testing.T) {
 		if _, err := r.encrypt("x"); err != nil || time.Since(start) != 0 {
 			t.Errorf("the key that writes: %v after %v", err, time.Since(start))
 		}
-		if err := r.kms.ask(t.Context(), r.kms.sources[2], func() error { return nil }); err != nil {
+		if _, err := r.kms.sources[2].ask(t.Context(), func() ([]backend.Result, error) { return []backend.Result{{}}, nil }); err != nil {
 			t.Errorf("another one that only decrypts: %v", err)
 		}
 		release()

@@ -3,14 +3,16 @@ package kmsplugin
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 // Values of Config.Envelope.
 const (
-	// EnvelopeLocal seals DEK seeds with local KEKs.
+	// EnvelopeLocal wraps DEK seeds with local KEKs.
 	EnvelopeLocal = "local"
 	// EnvelopeVault has Vault wrap every DEK seed itself.
 	EnvelopeVault = "vault"
@@ -21,11 +23,11 @@ const (
 	// RefusalWithhold serves nothing once a refusal is confirmed, and holds what
 	// it has until its lease ends: a key that was deleted by mistake must not be
 	// the end of the data.
-	RefusalWithhold = "withhold"
+	RefusalWithhold = keystate.Withhold
 	// RefusalDrop serves nothing either, and holds nothing.
-	RefusalDrop = "drop"
+	RefusalDrop = keystate.Drop
 	// RefusalLease treats a refusal like an outage: the lease runs.
-	RefusalLease = "lease"
+	RefusalLease = keystate.Lease
 )
 
 // Config is what the KMS service needs to know. The tags are the keys under
@@ -80,6 +82,16 @@ func DefaultConfig() Config {
 	}
 }
 
+// keySettings says how one key is watched. retain is whether the bytes of local KEKs are
+// held to be saved.
+func (c Config) keySettings(readOnly, retain bool) keystate.Settings {
+	return keystate.Settings{
+		Cluster: c.Cluster, LocalKEKs: c.Envelope == EnvelopeLocal, ReadOnly: readOnly, Retain: retain,
+		Lease: c.LocalKEK.Lease, PromotionDelay: c.PromotionDelay,
+		ProbeInterval: c.ProbeInterval, ProbeIntervalFailing: c.ProbeIntervalFault, OnRefusal: c.OnRefusal,
+	}
+}
+
 // Validate returns every impossible value with its key.
 func (c Config) Validate() error {
 	var errs []error
@@ -88,21 +100,18 @@ func (c Config) Validate() error {
 	}
 	if c.Cluster == "" {
 		bad("cluster", "is required: a name for this cluster that no other cluster using the same key has, and that never changes")
-	} else if err := seal.ValidateCluster(c.Cluster); err != nil {
+	} else if err := envelope.ValidateCluster(c.Cluster); err != nil {
 		bad("cluster", "%v", err)
 	}
 	for _, name := range c.AcceptClusters {
-		if err := seal.ValidateCluster(name); err != nil {
+		if err := envelope.ValidateCluster(name); err != nil {
 			bad("accept-clusters", "%v", err)
 		}
 	}
 	oneOf := func(key, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
+		if !slices.Contains(allowed, value) {
+			bad(key, "%q: want one of %q", value, allowed)
 		}
-		bad(key, "%q: want one of %q", value, allowed)
 	}
 	oneOf("envelope", c.Envelope, EnvelopeLocal, EnvelopeVault)
 	oneOf("local-kek.keep", c.LocalKEK.Keep, KeepNone, KeepSystemd)
@@ -117,8 +126,8 @@ func (c Config) Validate() error {
 	between("request-timeout", c.RequestTimeout, 100*time.Millisecond, time.Minute)
 	between("promotion-delay", c.PromotionDelay, time.Second, 24*time.Hour)
 	between("local-kek.lease", c.LocalKEK.Lease, time.Minute, 365*24*time.Hour)
-	// A version is promoted only by a replica whose last probe is younger than
-	// half the delay; with slower probes none ever would be.
+	// A replica promotes a version only if its last probe is younger than half the
+	// delay. With slower probes no version would ever be promoted.
 	if c.PromotionDelay < 3*c.ProbeInterval {
 		bad("promotion-delay", "%v: want at least three times probe-interval (%v)", c.PromotionDelay, c.ProbeInterval)
 	}

@@ -14,13 +14,13 @@ import (
 // /livez knows nothing of the key store: restarting plugins during an outage
 // would throw away the very keys that carry the control plane through it.
 func NewHandler(s *Service, registry *prometheus.Registry) http.Handler {
-	registry.MustRegister(newCollector(s))
+	registry.MustRegister(collector{s})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := s.writer().snapshot().writable(s.boot()); err != nil {
+		if _, err := s.writer().Snapshot().Writable(s.boot()); err != nil {
 			http.Error(w, status.Convert(public(err)).Message(), http.StatusServiceUnavailable)
 			return
 		}

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -33,7 +34,7 @@ type info struct {
 // GetInfo answers from memory.
 func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetInfoResponse, error) {
 	s := i.service
-	seeds, keks := s.opened.len()
+	seeds, keks := s.cache.len()
 	held := &pluginv1.Held{OpenedKeks: count(keks), OpenedSeeds: count(seeds)}
 	answer := &pluginv1.GetInfoResponse{
 		Build:     &pluginv1.Build{Version: s.build.Version, Commit: s.build.Commit, Go: s.build.Go, Fips: fips140.Enabled()},
@@ -45,17 +46,17 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 		Rehearsal: &pluginv1.Rehearsal{},
 		Keep:      s.config.LocalKEK.Keep,
 		Process:   processInfo(),
-		OnRefusal: s.writer().snapshot().onRefusal,
+		OnRefusal: s.writer().Snapshot().OnRefusal,
 	}
 	for _, src := range s.sources {
-		snap := src.keeper.snapshot()
-		held.LocalKeks += count(len(snap.keks))
-		answer.Keys = append(answer.Keys, snap.info(src.name, src.hazards(), s.boot()))
+		snap := src.monitor.Snapshot()
+		held.LocalKeks += count(snap.LocalKEKs())
+		answer.Keys = append(answer.Keys, keyInfo(src, snap, s.boot()))
 	}
-	if t := s.token(); t != nil {
-		answer.Token = &pluginv1.Token{Prolongable: t.prolongable}
-		if !t.expires.IsZero() {
-			answer.Token.Expires = timestamppb.New(t.expires)
+	if life := s.sources[0].token.life.Load(); life != nil {
+		answer.Token = &pluginv1.Token{Prolongable: life.renewable}
+		if !life.expires.IsZero() {
+			answer.Token.Expires = timestamppb.New(life.expires)
 		}
 	}
 	if left := s.rehearsal.left(); left > 0 {
@@ -80,65 +81,53 @@ func processInfo() *pluginv1.Process {
 
 // servingInfo says what the API server would be told now.
 func (s *Service) servingInfo() *pluginv1.Serving {
-	now, snap := s.boot(), s.writer().snapshot()
-	v, err := snap.serving(now)
+	now, snap := s.boot(), s.writer().Snapshot()
+	v, err := snap.Serving(now)
 	if err != nil {
 		return &pluginv1.Serving{Reason: reasonOf(public(err))}
 	}
-	serving := &pluginv1.Serving{Ok: true, KeyId: v.binding.KeyID, Writable: true}
-	if _, err := snap.writable(now); err != nil {
+	serving := &pluginv1.Serving{Ok: true, KeyId: v.Binding.KeyID, Writable: true}
+	if _, err := snap.Writable(now); err != nil {
 		serving.Writable, serving.Reason = false, reasonOf(public(err))
 	}
 	return serving
 }
 
-// info describes one key.
-func (s *snapshot) info(source string, hazards []hazard, now time.Duration) *pluginv1.Key {
+// keyInfo describes one key.
+func keyInfo(src *source, s *keystate.Snapshot, now time.Duration) *pluginv1.Key {
 	k := &pluginv1.Key{
-		Source: source, Mount: s.key.Mount, Name: s.key.Name, Type: s.key.Type,
-		Probe:         s.standing.info(now),
-		Latest:        count(s.key.Latest),
-		MinDecryption: count(s.key.MinDecryption),
-		MinEncryption: count(s.key.MinEncryption),
-		WriteVersion:  count(s.choice.version),
-		NextVersion:   count(s.choice.next),
+		Source: src.name, Mount: s.Key.Mount, Name: s.Key.Name, Type: s.Key.Type,
+		Probe:         probeInfo(s.Health, now),
+		Latest:        count(s.Key.Latest),
+		MinDecryption: count(s.Key.MinDecryption),
+		MinEncryption: count(s.Key.MinEncryption),
+		WriteVersion:  count(s.Choice.Version),
+		NextVersion:   count(s.Choice.Next),
+		Withheld:      withheldInfo(s, now),
 	}
-	if s.choice.next != 0 {
-		k.Promotes, k.Announced = timestamppb.New(s.choice.at), timestamppb.New(s.choice.announced)
+	if s.Choice.Next != 0 {
+		k.Promotes, k.Announced = timestamppb.New(s.Choice.At), timestamppb.New(s.Choice.Announced)
 	}
-	if server, ok := s.clock.now(now); ok {
+	if server, ok := s.StoreTime(now); ok {
 		k.ClockAhead = durationpb.New(time.Until(server).Round(time.Millisecond))
 	}
-	for _, h := range hazards {
-		k.Hazards = append(k.Hazards, &pluginv1.Hazard{Name: h.name, Text: h.text})
+	for _, r := range src.risks() {
+		k.Hazards = append(k.Hazards, &pluginv1.Hazard{Name: r.Name, Text: r.Text})
 	}
-	k.Withheld = s.withheldInfo(now)
-	ids := map[string]int{}
-	for n, id := range s.keyIDs {
-		ids[id] = n
-	}
-	for id, v := range s.versions {
-		ids[id] = v.number
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(ids), func(a, b string) int { return cmp.Or(ids[a]-ids[b], cmp.Compare(a, b)) }) {
-		_, heldBack := s.heldBack(id)
-		holds := s.versions[id] != nil && s.versions[id].kek != nil && !s.ended(id, now)
+	for _, state := range s.VersionStates(now) {
 		v := &pluginv1.Version{
-			Number: count(ids[id]), KeyId: id,
-			Writes:            s.write != nil && s.write.binding.KeyID == id,
-			OpensWithoutVault: holds && !heldBack && s.refused == nil,
-			Refused:           s.gone[id] || s.refused != nil || s.withheld[id].class != 0,
-			Withheld:          holds && heldBack,
-			Unconfirmed:       s.unconfirmed[id],
+			Number: count(state.Number), KeyId: state.KeyID, Writes: state.Writes,
+			OpensWithoutVault: state.Opens, Refused: state.Refused, Withheld: state.Withheld, Unconfirmed: state.Unconfirmed,
 		}
-		if v.GetWithheld() {
-			v.WithheldLeft = durationpb.New((s.leaseEnds[id] - now).Round(time.Second))
+		if !state.Created.IsZero() {
+			v.Created = timestamppb.New(state.Created)
 		}
-		if created, ok := s.key.Created[ids[id]]; ok && s.keyIDs[ids[id]] == id {
-			v.Created = timestamppb.New(created)
-		}
-		if v.GetOpensWithoutVault() {
-			v.LeaseLeft = durationpb.New((s.leaseEnds[id] - now).Round(time.Second))
+		left := durationpb.New(state.Left.Round(time.Second))
+		switch {
+		case state.Withheld:
+			v.WithheldLeft = left
+		case state.Opens:
+			v.LeaseLeft = left
 		}
 		k.Versions = append(k.Versions, v)
 	}
@@ -146,43 +135,31 @@ func (s *snapshot) info(source string, hazards []hazard, now time.Duration) *plu
 }
 
 // withheldInfo is about all that is refused and still held; nil if nothing is.
-func (s *snapshot) withheldInfo(now time.Duration) *pluginv1.Withheld {
-	if len(s.rescues) == 0 {
+func withheldInfo(s *keystate.Snapshot, now time.Duration) *pluginv1.Withheld {
+	all := s.Withheld()
+	if len(all) == 0 {
 		return nil
 	}
-	w := &pluginv1.Withheld{Served: s.onRefusal == RefusalLease}
-	var first withholding
-	for _, id := range slices.Sorted(maps.Keys(s.rescues)) { // of several at once always the same
-		each := s.withheld[id]
-		w.WholeKey = w.GetWholeKey() || each.class == backend.Refusal
-		if first.class == 0 || each.since < first.since {
-			first = each
-		}
+	first := slices.MinFunc(all, func(a, b keystate.Withheld) int { return cmp.Compare(a.Since, b.Since) })
+	w := &pluginv1.Withheld{
+		Served: s.OnRefusal == RefusalLease, Reason: first.Reason, Since: durationpb.New((now - first.Since).Round(time.Second)),
+		WholeKey: slices.ContainsFunc(all, func(w keystate.Withheld) bool { return w.Class == backend.Refusal }),
 	}
-	w.Reason, w.Since = first.reason, durationpb.New((now - first.since).Round(time.Second))
-	if left, ok := s.refusedLeft(now); ok {
+	if left, ok := s.RefusedLeft(now); ok {
 		w.Left = durationpb.New(left.Round(time.Second))
 	}
 	return w
 }
 
-func (s standing) info(now time.Duration) *pluginv1.Probe {
-	p := &pluginv1.Probe{State: s.state(), Reason: s.reason}
-	if s.everGood {
-		p.LastGood = durationpb.New((now - s.lastGood).Round(time.Millisecond))
+func probeInfo(h keystate.Health, now time.Duration) *pluginv1.Probe {
+	p := &pluginv1.Probe{State: h.State(), Reason: h.Reason}
+	if h.EverGood {
+		p.LastGood = durationpb.New((now - h.LastGood).Round(time.Millisecond))
 	}
-	if s.class != 0 {
-		p.Failing = durationpb.New((now - s.since).Round(time.Millisecond))
+	if h.Class != 0 {
+		p.Failing = durationpb.New((now - h.Since).Round(time.Millisecond))
 	}
 	return p
-}
-
-// token is what is known of the token that the writing key is reached with.
-func (s *Service) token() *tokenLife {
-	if s.observer == nil {
-		return nil
-	}
-	return s.observer.token.Load()
 }
 
 // Rehearse cuts the plugin off from its key stores until the time is over or the
@@ -202,12 +179,12 @@ func (i info) Rehearse(req *pluginv1.RehearseRequest, stream grpc.ServerStreamin
 		stop()
 		s.log.Warn("rehearsal is over: Vault is asked again")
 		for _, src := range s.sources {
-			src.keeper.kick()
+			src.monitor.ProbeSoon()
 		}
 	}()
 	began := s.boot()
 	for _, src := range s.sources {
-		src.keeper.kick() // the probes are to see it too
+		src.monitor.ProbeSoon() // the probes are to see it too
 	}
 	ticker := time.NewTicker(rehearsalReport)
 	defer ticker.Stop()
@@ -234,14 +211,14 @@ func (i info) Rehearse(req *pluginv1.RehearseRequest, stream grpc.ServerStreamin
 
 // rehearsed is one report of a rehearsal.
 func (s *Service) rehearsed(began, d time.Duration) *pluginv1.RehearseResponse {
-	now, snap := s.boot(), s.writer().snapshot()
+	now, snap := s.boot(), s.writer().Snapshot()
 	r := &pluginv1.RehearseResponse{
 		Elapsed: durationpb.New((now - began).Round(time.Millisecond)),
 		Left:    durationpb.New(max(began+d-now, 0).Round(time.Millisecond)),
 		Serving: s.servingInfo(),
 	}
-	if v, err := snap.serving(now); err == nil {
-		r.CouldLast = durationpb.New((snap.leaseEnds[v.binding.KeyID] - now).Round(time.Second))
+	if v, err := snap.Serving(now); err == nil {
+		r.CouldLast = durationpb.New(snap.LeaseLeft(v.Binding.KeyID, now).Round(time.Second))
 	}
 	all := s.rehearsal.tallies()
 	for _, method := range slices.Sorted(maps.Keys(all)) {

@@ -1,6 +1,7 @@
 package kmsplugin
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sealproof/sealproof/kmsplugin/backend"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -56,7 +58,7 @@ func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
 		if !k.GetVersions()[0].GetOpensWithoutVault() {
 			t.Errorf("a version that may seal again has no local KEK: %v", k.GetVersions()[0])
 		}
-		if len(k.GetHazards()) != 1 || k.GetHazards()[0].GetName() != hazardExport {
+		if len(k.GetHazards()) != 1 || k.GetHazards()[0].GetName() != "exportable" {
 			t.Errorf("hazards: %v", k.GetHazards())
 		}
 
@@ -97,17 +99,14 @@ func TestInfoBeforeVaultHasAnsweredSaysSo(t *testing.T) {
 	})
 }
 
-// TestATokenThatMayNotLookItselfUpIsAHazard is about the way to the key: a probe
+// TestATokenThatMayNotLookItselfUpIsARisk is about the way to the key: a probe
 // sees nothing of it.
-func TestATokenThatMayNotLookItselfUpIsAHazard(t *testing.T) {
+func TestATokenThatMayNotLookItselfUpIsARisk(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		var o *Observer
-		r := w.replicaWith(nil, func(p *Parts) {
-			o = p.Metrics.Observer("vault")
-			p.Writes.Observer = o
-		})
+		o := &TokenState{}
+		r := w.replicaWith(nil, func(p *Parts) { p.Writes.Token = o })
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(newCollector(r.kms))
+		registry.MustRegister(collector{r.kms})
 		expect := func(when string, want float64) {
 			t.Helper()
 			var named float64
@@ -138,4 +137,50 @@ func TestATokenThatMayNotLookItselfUpIsAHazard(t *testing.T) {
 		o.SelfLookup(true)
 		expect("it may again", 0)
 	})
+}
+
+func TestWhatIsKnownOfTheTokenIsTold(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var o *Observer
+		r := w.replicaWith(nil, func(p *Parts) {
+			p.Writes.Token = &TokenState{}
+			o = p.Metrics.Observer("vault", p.Writes.Token)
+		})
+		if token := r.info().GetToken(); token != nil {
+			t.Errorf("before any login: %v", token)
+		}
+		expires := time.Now().Add(time.Hour)
+		o.Token(expires, true)
+		if token := r.info().GetToken(); !token.GetExpires().AsTime().Equal(expires) || !token.GetProlongable() {
+			t.Errorf("got %v", token)
+		}
+		if v := r.labelled("sealproof_vault_token_expiry_timestamp_seconds"); v[""] != float64(expires.Unix()) {
+			t.Errorf("metric: %v", v)
+		}
+		o.Token(time.Time{}, false)
+		if token := r.info().GetToken(); token == nil || token.GetExpires() != nil || token.GetProlongable() {
+			t.Errorf("a token that never expires: %v", token)
+		}
+		if v := r.labelled("sealproof_vault_token_expiry_timestamp_seconds"); v[""] != 0 {
+			t.Errorf("metric of a token that never expires: %v", v)
+		}
+	})
+}
+
+func TestRequestsToVaultAreCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	o := NewMetrics(registry).Observer("vault", &TokenState{})
+	o.Request("decrypt", 0, time.Millisecond)
+	o.Request("decrypt", backend.Outage, time.Second)
+	o.Batch(3)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprint(families)
+	for _, want := range []string{`name:"result" value:"ok"`, `name:"result" value:"outage"`, "sealproof_vault_batch_items", "sealproof_vault_request_duration_seconds"} {
+		if !strings.Contains(strings.ReplaceAll(text, "  ", " "), want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
 }

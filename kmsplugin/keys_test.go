@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-
-	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
 // second returns another key of another key store.
@@ -107,7 +105,7 @@ func TestAStartIsReadyAfterFourRequestsHoweverManyVersions(t *testing.T) {
 		time.Sleep(time.Hour)
 		calls, ready := 0, 0
 		w.store.onCall = func(string) {
-			if calls++; ready == 0 && w.last.writer().snapshot().write != nil {
+			if calls++; ready == 0 && w.last.writer().Snapshot().Choice.Version != 0 {
 				ready = calls - 1
 			}
 		}
@@ -115,7 +113,7 @@ func TestAStartIsReadyAfterFourRequestsHoweverManyVersions(t *testing.T) {
 		if ready == 0 || ready > 4 {
 			t.Errorf("ready after %d requests", ready)
 		}
-		if n := len(r.kms.writer().snapshot().keks); n != 20 {
+		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 20 {
 			t.Errorf("%d local KEKs in the end", n)
 		}
 	})
@@ -134,13 +132,13 @@ func TestAVersionThatOnlyDecryptsIsDroppedWhenTheMinimumRisesAboveIt(t *testing.
 		time.Sleep(40 * time.Second)
 		_, err := r.decrypt(old)
 		wants(t, err, codes.FailedPrecondition, "version 1", "transit/k8s", old.KeyID)
-		if _, keks := r.kms.opened.len(); keks != 0 {
+		if _, keks := r.kms.cache.len(); keks != 0 {
 			t.Error("its local KEK is still held")
 		}
 		w.store.set(func(s *fakeStore) { s.key.MinDecryption, s.key.MinEncryption = 1, 0 })
 		time.Sleep(40 * time.Second)
 		r.mustDecrypt(old, "old")
-		if n := len(r.kms.writer().snapshot().keks); n != 2 {
+		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 2 {
 			t.Errorf("%d local KEKs once both versions seal again, want 2", n)
 		}
 	})
@@ -154,8 +152,8 @@ func TestWhatIsNoLongerUnderLeaseIsNotHeld(t *testing.T) {
 		r.mustDecrypt(direct, "seed")
 		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
 		time.Sleep(24*time.Hour + time.Minute)
-		seeds, keks := r.kms.opened.len()
-		if n := len(r.kms.writer().snapshot().keks); n != 0 || seeds != 0 || keks != 0 {
+		seeds, keks := r.kms.cache.len()
+		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 0 || seeds != 0 || keks != 0 {
 			t.Errorf("held after the lease: %d derived, %d opened KEKs, %d seeds", n, keks, seeds)
 		}
 		wants(t, r.statusErr(), codes.Unavailable, "lease")
@@ -164,36 +162,6 @@ func TestWhatIsNoLongerUnderLeaseIsNotHeld(t *testing.T) {
 		r.mustDecrypt(e, "x")
 		r.mustDecrypt(direct, "seed")
 	})
-}
-
-func TestHazardsAreNamedFromTheKeysProperties(t *testing.T) {
-	at := time.Unix(1_700_000_000, 0)
-	good := backend.Key{Type: "aes256-gcm96", Latest: 2, MinDecryption: 1, Created: map[int]time.Time{1: at, 2: at.Add(time.Hour)}}
-	for name, tc := range map[string]struct {
-		change func(*backend.Key)
-		want   string
-	}{
-		"a key as it should be":       {func(*backend.Key) {}, ""},
-		"a key that can be deleted":   {func(k *backend.Key) { k.DeletionAllowed = true }, hazardDeletion},
-		"a key that can be exported":  {func(k *backend.Key) { k.Exportable = true }, hazardExport},
-		"a key that can be backed up": {func(k *backend.Key) { k.AllowPlaintextBackup = true }, hazardBackup},
-		"a minimum that was raised":   {func(k *backend.Key) { k.MinDecryption = 2 }, hazardMinimum},
-		"another key of the name":     {func(k *backend.Key) { k.Created = map[int]time.Time{1: at.Add(time.Second)} }, hazardReplaced},
-		"a key from an older backup":  {func(k *backend.Key) { k.Latest, k.Created = 1, map[int]time.Time{1: at} }, hazardReplaced},
-		"a key that is auto-rotated":  {func(k *backend.Key) { k.AutoRotatePeriod = 24 * time.Hour }, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			key := good
-			tc.change(&key)
-			found := hazardsOf(key, 1, replaced(good.Created, key), underivable{})
-			switch {
-			case tc.want == "" && len(found) != 0:
-				t.Errorf("found %v", found)
-			case tc.want != "" && (len(found) != 1 || found[0].name != tc.want || found[0].text == ""):
-				t.Errorf("found %v, want %s", found, tc.want)
-			}
-		})
-	}
 }
 
 func TestAChangeOfTheKeysPropertiesIsSaidAtOnceAndOnce(t *testing.T) {
@@ -210,8 +178,8 @@ func TestAChangeOfTheKeysPropertiesIsSaidAtOnceAndOnce(t *testing.T) {
 		}
 		w.store.set(func(s *fakeStore) { s.key.DeletionAllowed = false })
 		time.Sleep(time.Minute)
-		if r.log.count("hazard is over") != 1 || len(r.kms.writer().snapshot().hazards) != 0 {
-			t.Error("the hazard does not end")
+		if r.log.count("risk is over") != 1 || len(r.kms.writer().Snapshot().Risks) != 0 {
+			t.Error("the risk does not end")
 		}
 	})
 }

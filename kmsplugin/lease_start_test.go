@@ -46,7 +46,7 @@ func TestALeaseCountsFromTheStartOfTheProbe(t *testing.T) {
 		time.Sleep(20 * time.Second) // and ends
 		w.store.set(func(s *fakeStore) { s.onCall, s.fail = nil, vaultGone() })
 		end := began + r.kms.config.LocalKEK.Lease
-		if got := r.kms.writer().snapshot().leaseEnds[e.KeyID]; got != end {
+		if got := r.kms.writer().Snapshot().LeaseLeft(e.KeyID, 0); got != end {
 			t.Errorf("the lease ends %v after it should", got-end)
 		}
 		time.Sleep(end - r.kms.boot() - time.Millisecond)
@@ -67,7 +67,7 @@ func TestTheLeaseOfAVersionThatIsMadeReadyCountsFromTheStartOfTheProbe(t *testin
 			time.Sleep(100 * time.Millisecond)
 		}
 		id := r.mustEncrypt("x").KeyID
-		if end, want := r.kms.writer().snapshot().leaseEnds[id], sent("read")+24*time.Hour; end != want {
+		if end, want := r.kms.writer().Snapshot().LeaseLeft(id, 0), sent("read")+24*time.Hour; end != want {
 			t.Errorf("the lease ends %v after it should", end-want)
 		}
 	})
@@ -81,7 +81,7 @@ func TestTheLeaseOfWhatIsOpenedOnRequestCountsFromTheRequest(t *testing.T) {
 		w.store.slowly(2*time.Second, direct.kms.boot)
 		asked := direct.kms.boot()
 		wrapped := direct.mustEncrypt("direct")
-		if _, seeds := direct.kms.opened.kept(direct.kms.sources); len(seeds) != 1 || seeds[0].At != asked {
+		if _, seeds := direct.kms.cache.checkpoint(direct.kms.sources); len(seeds) != 1 || seeds[0].At != asked {
 			t.Errorf("a seed that was wrapped from %v on is leased from then on: %v", asked, seeds)
 		}
 		w.store.set(func(s *fakeStore) { s.onCall = nil })
@@ -91,12 +91,12 @@ func TestTheLeaseOfWhatIsOpenedOnRequestCountsFromTheRequest(t *testing.T) {
 		w.store.slowly(2*time.Second, r.kms.boot)
 		asked = r.kms.boot()
 		r.mustDecrypt(local, "local")
-		if keks, _ := r.kms.opened.kept(r.kms.sources); len(keks) != 1 || keks[0].At != asked {
+		if keks, _ := r.kms.cache.checkpoint(r.kms.sources); len(keks) != 1 || keks[0].At != asked {
 			t.Errorf("a local KEK that was asked for at %v is leased from then on: %v", asked, keks)
 		}
 		asked = r.kms.boot()
 		r.mustDecrypt(wrapped, "direct")
-		if _, seeds := r.kms.opened.kept(r.kms.sources); len(seeds) != 1 || seeds[0].At != asked {
+		if _, seeds := r.kms.cache.checkpoint(r.kms.sources); len(seeds) != 1 || seeds[0].At != asked {
 			t.Errorf("a seed that was asked for at %v is leased from then on: %v", asked, seeds)
 		}
 	})
@@ -125,7 +125,7 @@ func TestWhatIsHeldIsNotUsedAfterItsLeaseBeforeTheFirstProbe(t *testing.T) {
 				}
 			}
 		})
-		snap := r.kms.writer().snapshot()
+		snap := r.kms.writer().Snapshot()
 
 		slept.Store(int64(23 * time.Hour))
 		r.mustEncrypt("still")
@@ -149,7 +149,7 @@ func TestWhatIsHeldIsNotUsedAfterItsLeaseBeforeTheFirstProbe(t *testing.T) {
 				t.Errorf("said to be usable: %v", v)
 			}
 		}
-		if r.kms.writer().snapshot() != snap {
+		if r.kms.writer().Snapshot() != snap {
 			t.Fatal("a probe has come in between: this test shows nothing")
 		}
 	})

@@ -3,7 +3,6 @@ package kmsplugin
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,12 +17,11 @@ const namespace = "sealproof"
 type Metrics struct {
 	requests     *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
-	bare         prometheus.Counter
+	unbound      prometheus.Counter
 	panics       prometheus.Counter
 	storeTime    *prometheus.HistogramVec
 	storeResults *prometheus.CounterVec
 	batch        *prometheus.HistogramVec
-	tokenExpiry  *prometheus.GaugeVec
 
 	propertyChanges *prometheus.CounterVec
 	refusedPeers    prometheus.Counter
@@ -32,8 +30,8 @@ type Metrics struct {
 	socket            *prometheus.GaugeVec
 }
 
-// NewMetrics registers the metrics of requests, of the key store and of the
-// keeper's state.
+// NewMetrics registers what is counted when it happens; NewHandler adds what is read
+// from the Service's state.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "kms_requests_total",
@@ -41,7 +39,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "kms_request_duration_seconds",
 			Help:    "How long requests of the API server took.",
 			Buckets: []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}}, []string{"method"}),
-		bare: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "bare_decrypts_total",
+		unbound: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "bare_decrypts_total",
 			Help: "Decrypt requests for ciphertext of another Transit plugin, which has no associated data."}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "panics_total",
 			Help: "Requests that met a defect of the plugin."}),
@@ -52,8 +50,6 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Requests to Vault by operation and result: ok, or the class of the failure."}, []string{"source", "operation", "result"}),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "vault_batch_items",
 			Help: "How many items went to Vault in one request.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}}, []string{"source"}),
-		tokenExpiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "vault_token_expiry_timestamp_seconds",
-			Help: "When the present Vault token expires; 0 if it never does."}, []string{"source"}),
 		propertyChanges: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "key_property_changes_total",
 			Help: "Changes of the key's properties in Vault that were seen, by property."}, []string{"source", "property"}),
 		refusedPeers: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "refused_connections_total",
@@ -63,15 +59,15 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		socket: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "socket_state",
 			Help: "1 for who answers at socket.path: own (this plugin), other (another process), lost (nobody)."}, []string{"state"}),
 	}
-	registry.MustRegister(m.requests, m.duration, m.bare, m.panics, m.storeTime, m.storeResults, m.batch, m.tokenExpiry,
+	registry.MustRegister(m.requests, m.duration, m.unbound, m.panics, m.storeTime, m.storeResults, m.batch,
 		m.propertyChanges, m.refusedPeers, m.excessConnections, m.socket)
 	return m
 }
 
-// PeerRefused records a connection of somebody who may not connect.
+// PeerRefused records a connection of a uid that may not connect.
 func (m *Metrics) PeerRefused() { m.refusedPeers.Inc() }
 
-// SocketState records who answers at the path of the socket.
+// SocketState records which process answers at the path of the socket.
 func (m *Metrics) SocketState(now socket.State) {
 	for _, state := range socket.States() {
 		m.socket.WithLabelValues(string(state)).Set(number(state == now))
@@ -80,22 +76,16 @@ func (m *Metrics) SocketState(now socket.State) {
 
 // Observer records what happens between one source and its key store.
 type Observer struct {
+	*TokenState
 	metrics *Metrics
 	source  string
 	batches prometheus.Observer
-	token   atomic.Pointer[tokenLife]
-	blind   atomic.Bool // the token may not look itself up
 }
 
-// tokenLife is what is known of the present token.
-type tokenLife struct {
-	expires     time.Time // zero: never
-	prolongable bool
-}
-
-// Observer returns the observer of a source, by its name in the configuration.
-func (m *Metrics) Observer(source string) *Observer {
-	return &Observer{metrics: m, source: source, batches: m.batch.WithLabelValues(source)}
+// Observer returns the observer of a source, by its name in the configuration. What it
+// is told of the token goes to token.
+func (m *Metrics) Observer(source string, token *TokenState) *Observer {
+	return &Observer{TokenState: token, metrics: m, source: source, batches: m.batch.WithLabelValues(source)}
 }
 
 // Request records a request to Vault; class is 0 if it succeeded.
@@ -110,19 +100,6 @@ func (o *Observer) Request(operation string, class backend.Class, d time.Duratio
 
 // Batch records how many items one request to Vault carried.
 func (o *Observer) Batch(items int) { o.batches.Observe(float64(items)) }
-
-// Token records when the token expires; the zero time is never.
-func (o *Observer) Token(expires time.Time, prolongable bool) {
-	o.token.Store(&tokenLife{expires, prolongable})
-	unix := 0.0
-	if !expires.IsZero() {
-		unix = float64(expires.Unix())
-	}
-	o.metrics.tokenExpiry.WithLabelValues(o.source).Set(unix)
-}
-
-// SelfLookup records whether the token may look itself up.
-func (o *Observer) SelfLookup(allowed bool) { o.blind.Store(!allowed) }
 
 // hashKeyID is the form of a key_id in the API server's own metrics
 // (k8s.io/apiserver .../envelope/metrics/metrics.go).

@@ -8,11 +8,11 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// noCover returns the text of that hazard, if there is one.
+// noCover returns the text of that risk, if there is one.
 func (r *replica) noCover() string {
 	r.t.Helper()
 	for _, h := range r.info().GetKeys()[0].GetHazards() {
-		if h.GetName() == hazardNoCover {
+		if h.GetName() == "min_encryption_version_raised" {
 			return h.GetText()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 // maxRehearsal bounds how long a plugin can be cut off on purpose.
@@ -17,9 +18,8 @@ const maxRehearsal = time.Hour
 // maxReasons bounds how many different failures a rehearsal remembers by method.
 const maxReasons = 8
 
-// rehearsal cuts a plugin off from its key stores on purpose. Every request to
-// one asks it first, so that an end that nobody called for comes as surely as
-// one that somebody did.
+// rehearsal cuts a plugin off from its key stores on purpose. Every request to a key
+// store asks it first, so that it ends at its time even if nothing calls end.
 type rehearsal struct {
 	boot func() time.Duration
 
@@ -38,8 +38,6 @@ type tally struct {
 var (
 	errRehearsing    = errors.New("a rehearsal is under way already")
 	errRehearsalTime = fmt.Errorf("a rehearsal takes more than 0 and at most %v", maxRehearsal)
-	// errRehearsal is in the chain of what a rehearsal makes fail.
-	errRehearsal = errors.New("this is a rehearsal")
 )
 
 // begin starts a rehearsal, which stop ends; over is closed when it has been
@@ -57,23 +55,16 @@ func (r *rehearsal) begin(d time.Duration) (over <-chan struct{}, stop func(), e
 	ended := make(chan struct{})
 	r.ended = ended
 	r.counts = map[string]*tally{}
-	return ended, func() { r.endIf(ended) }, nil
+	return ended, func() { r.end(ended) }, nil
 }
 
-// end ends the rehearsal that is under way, if any.
-func (r *rehearsal) end() {
-	r.mu.Lock()
-	ended := r.ended
-	r.mu.Unlock()
-	r.endIf(ended)
-}
-
-// endIf ends one rehearsal, and none that has begun since.
-func (r *rehearsal) endIf(ended chan struct{}) {
+// end ends the rehearsal that which was made for, if it is still under way; nil stands
+// for any.
+func (r *rehearsal) end(which chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ended != nil && r.ended == ended {
-		close(ended)
+	if r.ended != nil && (which == nil || which == r.ended) {
+		close(r.ended)
 		r.ended, r.until = nil, 0
 	}
 }
@@ -118,44 +109,44 @@ func (r *rehearsal) tallies() map[string]tally {
 	return all
 }
 
-// gated is a key store that does not answer during a rehearsal.
-type gated struct {
+// rehearsalBackend is a key store that does not answer during a rehearsal.
+type rehearsalBackend struct {
 	backend.Backend
 	rehearsal *rehearsal
 }
 
-func (g gated) closed(op string) error {
-	if left := g.rehearsal.left(); left > 0 {
+func (b rehearsalBackend) closed(op string) error {
+	if left := b.rehearsal.left(); left > 0 {
 		return &backend.Error{Class: backend.Outage, Op: op,
-			Reason: fmt.Sprintf("cut off from Vault on purpose, a rehearsal goes on for %v", left.Round(time.Second)), Err: errRehearsal}
+			Reason: fmt.Sprintf("cut off from Vault on purpose, a rehearsal goes on for %v", left.Round(time.Second)), Err: keystate.ErrRehearsal}
 	}
 	return nil
 }
 
-func (g gated) ReadKey(ctx context.Context) (backend.Key, error) {
-	if err := g.closed("read the key"); err != nil {
+func (b rehearsalBackend) ReadKey(ctx context.Context) (backend.Key, error) {
+	if err := b.closed("read the key"); err != nil {
 		return backend.Key{}, err
 	}
-	return g.Backend.ReadKey(ctx)
+	return b.Backend.ReadKey(ctx)
 }
 
-func (g gated) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
-	if err := g.closed("derive"); err != nil {
+func (b rehearsalBackend) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
+	if err := b.closed("derive"); err != nil {
 		return nil, err
 	}
-	return g.Backend.HMAC(ctx, items)
+	return b.Backend.HMAC(ctx, items)
 }
 
-func (g gated) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
-	if err := g.closed("encrypt"); err != nil {
+func (b rehearsalBackend) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
+	if err := b.closed("encrypt"); err != nil {
 		return nil, err
 	}
-	return g.Backend.Encrypt(ctx, items)
+	return b.Backend.Encrypt(ctx, items)
 }
 
-func (g gated) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
-	if err := g.closed("decrypt"); err != nil {
+func (b rehearsalBackend) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
+	if err := b.closed("decrypt"); err != nil {
 		return nil, err
 	}
-	return g.Backend.Decrypt(ctx, items)
+	return b.Backend.Decrypt(ctx, items)
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	kmsapi "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -38,12 +39,12 @@ func TestARehearsalIsAnOutageThatEndsByItself(t *testing.T) {
 		if n := w.store.count() - calls; n != 0 {
 			t.Errorf("Vault was asked %d times", n)
 		}
-		if s := r.kms.writer().snapshot().standing.state(); s != "outage" {
+		if s := r.kms.writer().Snapshot().Health.State(); s != "outage" {
 			t.Errorf("the probes call it %q", s)
 		}
 		time.Sleep(2 * time.Minute) // nobody says that it is over
 		r.mustDecrypt(direct, "needs Vault")
-		if s := r.kms.writer().snapshot().standing.state(); s != stateOK {
+		if s := r.kms.writer().Snapshot().Health.State(); s != keystate.StateOK {
 			t.Errorf("afterwards: %q", s)
 		}
 		if _, _, err := r.kms.rehearsal.begin(time.Minute); err != nil {

@@ -25,10 +25,10 @@ const (
 	// connectionTimeout bounds how long a caller may take to say that it speaks
 	// HTTP/2.
 	connectionTimeout = 5 * time.Second
-	// streamWorkers are goroutines that serve one request after another. One made
-	// for each request begins with a small stack, which grows on the way through
-	// gRPC and ours: an eighth of the time of a call that asks nobody. When all of
-	// them wait for the key store, further requests get goroutines of their own.
+	// streamWorkers are goroutines that serve one request after another. A goroutine
+	// for each request would begin with a small stack and grow it, which takes an
+	// eighth of the time of a call that does not ask Vault. When all of them wait for
+	// the key store, further requests get goroutines of their own.
 	streamWorkers = 16
 )
 
@@ -67,9 +67,9 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	s.rehearsal.end() // its stream would be waited for
+	s.rehearsal.end(nil) // its stream would be waited for
 	cut := time.AfterFunc(grace, g.Stop)
-	// gRPC closes at once whatever it has accepted and not begun with.
+	// gRPC closes at once the connections that it has accepted and not begun with.
 	if d, ok := l.(drainer); ok {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace/2)
 		if err := d.Drain(limit); err != nil {
@@ -88,28 +88,29 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, grace time.Duration
 // recover turns a defect into one failed request: a plugin that dies takes the
 // API server's writes, and at its next start its reads, with it.
 func (s *Service) recover(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.logPanic(info.FullMethod, r)
-			resp, err = nil, errPanic
-		}
-	}()
+	defer s.logPanic(info.FullMethod, &err)
 	return next(ctx, req)
 }
 
 func (s *Service) recoverStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			s.logPanic(info.FullMethod, r)
-			err = public(errPanic)
+		if errors.Is(err, errPanic) {
+			err = public(err)
 		}
 	}()
+	defer s.logPanic(info.FullMethod, &err)
 	return next(server, stream)
 }
 
-func (s *Service) logPanic(method string, r any) {
+// logPanic, when it is deferred, logs a panic and makes it an error.
+func (s *Service) logPanic(method string, err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	*err = errPanic
 	s.metrics.panics.Inc()
-	// The panic's own text is not logged: it could quote what was handled.
+	// The panic's own text is not logged: it could quote secrets.
 	method, kind := path.Base(method), fmt.Sprintf("%T", r)
 	s.warnings.write(warning{method, codes.Internal, "panic of type " + kind}, entry{slog.LevelError, "defect: panic in a request",
 		[]slog.Attr{slog.String("method", method), slog.String("type", kind), slog.String("stack", string(debug.Stack()))}})
@@ -137,9 +138,7 @@ func (s *Service) observe(ctx context.Context, req any, info *grpc.UnaryServerIn
 
 // count counts a request by what its caller is told.
 func (s *Service) count(method string, result codes.Code, reported error) {
-	if s.rehearsal.left() > 0 {
-		s.rehearsal.note(method, reasonOf(reported))
-	}
+	s.rehearsal.note(method, reasonOf(reported))
 	s.metrics.requests.WithLabelValues(method, result.String()).Inc()
 }
 

@@ -25,7 +25,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	kmsapi "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -132,7 +133,7 @@ func TestTheSocketSpeaksKMSv2(t *testing.T) {
 
 func TestAnOversizedRequestIsRefused(t *testing.T) {
 	s := serveForTest(t, nil)
-	_, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: make([]byte, seal.MaxSeed+1)})
+	_, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: make([]byte, envelope.MaxSeed+1)})
 	if status.Code(err) != codes.InvalidArgument {
 		t.Errorf("a large plaintext: %v", err)
 	}
@@ -144,8 +145,8 @@ func TestAnOversizedRequestIsRefused(t *testing.T) {
 
 func TestADefectFailsOneRequestAndSaysNothingOfIt(t *testing.T) {
 	s := serveForTest(t, nil)
-	good := s.service.writer().current.Load()
-	s.service.writer().current.Store(nil) // what a defect would do
+	good := s.service.sources[0].monitor
+	s.service.sources[0].monitor = &keystate.Monitor{} // what a defect would do
 	_, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{})
 	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "nil pointer") {
 		t.Errorf("got %v", err)
@@ -160,7 +161,7 @@ func TestADefectFailsOneRequestAndSaysNothingOfIt(t *testing.T) {
 	if strings.Count(s.log.String(), "defect") != 2 {
 		t.Error("the log does not say so")
 	}
-	s.service.writer().current.Store(good)
+	s.service.sources[0].monitor = good
 	if _, err := s.kms.Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -217,7 +218,7 @@ func TestHealthNeverBlamesVaultOnTheProcess(t *testing.T) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
-	s.service.writer().current.Store(newKeeper(testConfig(), s.store, false, SinceBoot, slog.New(slog.DiscardHandler)).snapshot())
+	s.service.sources[0].monitor = keystate.New(testConfig().keySettings(false, false), keystate.Parts{Boot: SinceBoot, Unwrapped: s.service.sources[0]})
 	if code, _ := get("/livez"); code != 200 {
 		t.Errorf("livez without a key: %d", code)
 	}

@@ -1,20 +1,19 @@
 package kmsplugin
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/sealproof/sealproof/internal/transit"
 
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 const (
@@ -28,52 +27,61 @@ type Source struct {
 	// Name says where the configuration names it: "vault", "previous[0]".
 	Name string
 	// Path is mount and name of the key, Addresses are where its key store is
-	// reached. By both together what was kept is found again, see match.
+	// reached. By both together its saved state is found again, see checkpoint.Match.
 	Path      string
 	Addresses []string
 	Backend   backend.Backend
-	// Observer is told of requests to the key store; nil if nobody is.
-	Observer *Observer
+	// Token is what is known of the token for the key store; nil if nothing is.
+	Token *TokenState
 }
 
 // source is a Source at work.
 type source struct {
 	name     string
-	identity identity
+	identity checkpoint.Identity
 	backend  backend.Backend
-	keeper   *keeper
+	monitor  *keystate.Monitor
 	turns    turns
-	observer *Observer // nil if nobody observes
+	token    *TokenState
+	cache    *unwrapCache
 }
 
-// Service answers the API server. Status, and with local KEKs Encrypt and
-// Decrypt too, are answered from a snapshot without asking anybody.
+// Since implements keystate.Unwrapped.
+func (src *source) Since() map[string]time.Duration { return src.cache.since(src) }
+
+// Drop implements keystate.Unwrapped.
+func (src *source) Drop(gone func(keyID string, at time.Duration) bool) {
+	src.cache.drop(func(o origin) bool { return o.source == src && gone(o.keyID, o.at) })
+}
+
+// Service answers the API server. Status, and with local KEKs Encrypt and Decrypt too,
+// are answered from a snapshot without asking the key store.
 type Service struct {
 	config    Config
 	sources   []*source // the first writes
-	opened    *opened
+	cache     *unwrapCache
 	boot      func() time.Duration
 	started   time.Time
 	build     Build
 	metrics   *Metrics
-	observer  *Observer // of the key that writes
 	log       *slog.Logger
 	warnings  *warnings
-	preserver *preserver
 	rehearsal *rehearsal
+	machine   string
+	saver     *checkpoint.Saver // nil if nothing is saved
 }
 
 // Parts are what a Service is put together from.
 type Parts struct {
-	// Writes is the key that new seeds are sealed with, Previous those that are
-	// only opened with.
+	// Writes is the key that new seeds are wrapped with. Previous are those that are
+	// only used to unwrap.
 	Writes   Source
 	Previous []Source
-	// Boot is the clock that leases run on, SinceBoot but in tests.
+	// Boot is the clock that leases run on, SinceBoot except in tests.
 	Boot func() time.Duration
-	// Keep is where local KEKs outlive the process, on the Machine that it
-	// belongs to; nil keeps nothing.
-	Keep    Keep
+	// Store is where the state survives a restart; nil saves nothing. Machine
+	// identifies the boot of the machine that the state belongs to.
+	Store   checkpoint.Store
 	Machine string
 	Build   Build
 	Metrics *Metrics
@@ -87,267 +95,152 @@ type Build struct{ Version, Commit, Go string }
 func NewService(config Config, p Parts) *Service {
 	s := &Service{
 		config:    config,
-		opened:    newOpened(p.Keep != nil),
+		cache:     newUnwrapCache(p.Store != nil),
 		boot:      p.Boot,
 		started:   time.Now(),
 		build:     p.Build,
 		metrics:   p.Metrics,
-		observer:  p.Writes.Observer,
 		log:       p.Log,
 		warnings:  newWarnings(p.Log),
 		rehearsal: &rehearsal{boot: p.Boot},
+		machine:   p.Machine,
 	}
-	if p.Keep != nil {
-		s.preserver = newPreserver(p.Keep, p.Machine, p.Log)
-		s.opened.changed = s.preserver.changed
+	if p.Store != nil {
+		s.saver = checkpoint.NewSaver(p.Store, p.Log)
+		s.cache.changed = s.saver.Changed
 	}
 	s.add(p.Writes, false, maxWaiting)
 	for _, src := range p.Previous {
 		s.add(src, true, maxWaitingPrevious/len(p.Previous))
 	}
-	if s.preserver != nil {
-		if err := s.restore(s.preserver); err != nil {
-			// Starting empty-handed is what happens without a Keep too.
+	if p.Store != nil {
+		if err := s.restore(p.Store); err != nil {
+			// The plugin starts without, as it does where nothing is saved.
 			p.Log.Warn("local keys were not taken over", "cause", err.Error())
 		}
 	}
 	return s
 }
 
-func (s *Service) add(src Source, readOnly bool, waiting int) {
+func (s *Service) add(from Source, readOnly bool, waiting int) {
 	log := s.log
 	if readOnly {
-		log = log.With("source", src.Name)
+		log = log.With("source", from.Name)
 	}
-	b := gated{Backend: src.Backend, rehearsal: s.rehearsal}
-	k := newKeeper(s.config, b, readOnly, s.boot, log)
-	added := &source{name: src.Name, identity: identity{src.Path, src.Addresses}, backend: b, keeper: k, observer: src.Observer, turns: newTurns(waiting)}
-	k.keep, k.prober.keep = s.preserver.raw(), s.preserver != nil
-	k.dropped = func(gone func(string) bool) {
-		s.opened.drop(func(h held) bool { return h.source == added && gone(h.keyID) })
+	src := &source{
+		name: from.Name, identity: checkpoint.Identity{Path: from.Path, Addresses: from.Addresses},
+		backend: rehearsalBackend{Backend: from.Backend, rehearsal: s.rehearsal},
+		turns:   newTurns(waiting), token: cmp.Or(from.Token, &TokenState{}), cache: s.cache,
 	}
-	k.expired = func(ended func(string) bool) {
-		now := s.boot()
-		s.opened.drop(func(h held) bool {
-			return h.source == added && now >= h.at+s.config.LocalKEK.Lease && ended(h.keyID)
-		})
-	}
-	k.opens = func() map[string]time.Duration { return s.opened.keyIDs(added) }
-	k.propertyChanged = func(property string) { s.metrics.propertyChanges.WithLabelValues(src.Name, property).Inc() }
-	s.sources = append(s.sources, added)
+	src.monitor = keystate.New(s.config.keySettings(readOnly, s.saver != nil), keystate.Parts{
+		Backend: src.backend, Boot: s.boot, Log: log, Unwrapped: src, Changed: s.cache.changed,
+		PropertyChanged: func(property string) { s.metrics.propertyChanges.WithLabelValues(from.Name, property).Inc() },
+	})
+	s.sources = append(s.sources, src)
 }
 
 // Run probes the key stores until the context ends, and then drops every key.
 func (s *Service) Run(ctx context.Context) {
-	// What is kept is last written before the keepers forget.
-	keepers, stop := context.WithCancel(context.WithoutCancel(ctx))
+	// The last save comes before the monitors drop what it saves.
+	monitors, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
 	for _, src := range s.sources {
-		wg.Go(func() { src.keeper.run(keepers) })
+		wg.Go(func() { src.monitor.Run(monitors) })
 	}
-	if s.preserver != nil {
-		s.preserver.run(ctx, s)
+	if s.saver != nil {
+		s.saver.Run(ctx, s.subject())
 	}
 	<-ctx.Done()
 	stop()
 	wg.Wait()
 }
 
-// writer is the keeper of the key that writes.
-func (s *Service) writer() *keeper { return s.sources[0].keeper }
-
-// Status names the version that writes. It fails, with the reason, when this
-// plugin can or must not serve; it never waits for anything.
-func (s *Service) Status(context.Context) (*service.StatusResponse, error) {
-	now := s.boot()
-	snap := s.writer().snapshot()
-	v, err := snap.serving(now)
-	if err != nil {
-		return nil, err
-	}
-	return &service.StatusResponse{Version: apiVersion, Healthz: s.healthz(snap, now), KeyID: v.binding.KeyID}, nil
-}
-
-func (s *Service) healthz(snap *snapshot, now time.Duration) string {
-	st := snap.standing
-	if after := s.config.Outage.ReportAfter; after > 0 && st.class != 0 && now-st.since >= after {
-		return fmt.Sprintf("Vault has not served the key for %v: %s", (now - st.since).Round(time.Second), st.reason)
-	}
-	return healthy
-}
-
-// Encrypt seals a DEK seed under the version that Status names.
-func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*service.EncryptResponse, error) {
-	if err := seal.CheckSeed(seed); err != nil {
-		return nil, err
-	}
-	v, err := s.writer().snapshot().writable(s.boot())
-	if err != nil {
-		return nil, err
-	}
-	r := &service.EncryptResponse{
-		KeyID:       v.binding.KeyID,
-		Annotations: map[string][]byte{transit.AnnotationCluster: []byte(v.binding.Cluster)},
-	}
-	if v.kek != nil && s.config.Envelope == EnvelopeLocal {
-		r.Annotations[transit.AnnotationKEK] = v.wrapped
-		r.Ciphertext = v.kek.Seal(v.binding, v.wrapped, seed)
-		return r, nil
-	}
-	at := s.boot()
-	var result backend.Result
-	ctx = backend.WithCaller(ctx, uid)
-	err = s.ask(ctx, s.sources[0], func() error {
-		results, err := s.sources[0].backend.Encrypt(ctx, []backend.EncryptItem{{Version: v.number, Plaintext: seed, AssociatedData: v.binding.DirectData()}})
-		if err == nil {
-			result, err = results[0], results[0].Err
-		}
-		return err
-	})
-	if err != nil {
-		if backend.ClassOf(err) == backend.Item {
-			// Nothing is wrong with the seed, so the version is not what the last
-			// probe saw of it.
-			s.writer().kick()
-		}
-		return nil, fmt.Errorf("wrap seed: %w", err)
-	}
-	r.Ciphertext = result.Data
-	// What this replica wrote it must be able to read when Vault has gone.
-	if sealed, err := seal.Parse(r.KeyID, r.Ciphertext, r.Annotations); err == nil {
-		s.opened.addSeed(sealed, held{source: s.sources[0], keyID: r.KeyID, at: at}, seed)
-	}
-	return r, nil
-}
-
-// Decrypt opens what Encrypt, or another Transit plugin with the same key, has
-// sealed.
-func (s *Service) Decrypt(ctx context.Context, uid string, req *service.DecryptRequest) ([]byte, error) {
-	sealed, err := seal.Parse(req.KeyID, req.Ciphertext, req.Annotations)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.admit(sealed); err != nil {
-		return nil, err
-	}
-	routes, err := s.routes(sealed)
-	if err != nil {
-		return nil, naming(err, sealed)
-	}
-	ctx = backend.WithCaller(ctx, uid)
-	if sealed.Form == seal.FormLocal {
-		kek, err := s.kek(ctx, routes, sealed)
-		if err != nil {
-			return nil, naming(err, sealed)
-		}
-		return kek.Open(sealed)
-	}
-	plain, err := s.seed(ctx, routes, sealed)
-	return plain, naming(err, sealed)
-}
-
-// naming adds to a key store's failure which version sealed what could not be
-// opened: whoever has lost that key looks for this version in a backup.
-func naming(err error, sealed seal.Sealed) error {
-	e, ok := errors.AsType[*backend.Error](err)
-	if !ok {
+// SetOnRefusal changes Config.OnRefusal for what is held and what will be.
+func (s *Service) SetOnRefusal(onRefusal string) error {
+	c := s.config
+	c.OnRefusal = onRefusal
+	if err := c.Validate(); err != nil {
 		return err
 	}
-	reason := backend.Public(e)
-	if sealed.Form == seal.FormBare && errors.Is(err, backend.ErrAuthentication) {
-		reason += "; " + foreignData
-	}
-	return &backend.Error{Class: e.Class, Op: fmt.Sprintf("open what key version %d sealed", sealed.Version), Reason: reason, Err: e.Err}
-}
-
-// admit refuses what must not be opened here, whatever the keys say.
-func (s *Service) admit(sealed seal.Sealed) error {
-	if sealed.Form == seal.FormBare {
-		s.metrics.bare.Inc()
-		if s.config.Decrypt.RequireAssociatedData {
-			return errBareForbidden
-		}
-		return nil
-	}
-	if c := sealed.Binding.Cluster; c != s.config.Cluster && !slices.Contains(s.config.AcceptClusters, c) {
-		return fmt.Errorf("%w: it was sealed for %q, this is %q; if the cluster was renamed, list the old name in accept-clusters", errOtherCluster, clip(c), s.config.Cluster)
+	for _, src := range s.sources {
+		src.monitor.SetOnRefusal(onRefusal)
 	}
 	return nil
 }
 
-// kek returns the local KEK that sealed s: the derived one, one that was
-// unwrapped before, or the annotation unwrapped now.
-func (s *Service) kek(ctx context.Context, routes []route, sealed seal.Sealed) (*seal.LocalKEK, error) {
+// writer watches the key that writes.
+func (s *Service) writer() *keystate.Monitor { return s.sources[0].monitor }
+
+// Status names the version that writes. It fails, with the reason, when this
+// plugin can or must not serve. It never waits.
+func (s *Service) Status(context.Context) (*service.StatusResponse, error) {
 	now := s.boot()
-	for _, r := range routes {
-		if kek := r.snap.localKEK(sealed, now); kek != nil {
-			return kek, nil
-		}
-	}
-	if kek, ok := s.opened.kek(sealed, s.current(routes, now)); ok && kek.Fingerprint() == sealed.Fingerprint {
-		return kek, nil
-	}
-	key, r, err := s.unwrap(ctx, routes, sealed, sealed.Binding.WrapData())
+	snap := s.writer().Snapshot()
+	v, err := snap.Serving(now)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(key)
-	kek, err := seal.NewLocalKEK(key)
+	return &service.StatusResponse{Version: apiVersion, Healthz: s.healthz(snap.Health, now), KeyID: v.Binding.KeyID}, nil
+}
+
+func (s *Service) healthz(h keystate.Health, now time.Duration) string {
+	if after := s.config.Outage.ReportAfter; after > 0 && h.Class != 0 && now-h.Since >= after {
+		return fmt.Sprintf("Vault has not served the key for %v: %s", (now - h.Since).Round(time.Second), h.Reason)
+	}
+	return healthy
+}
+
+// Encrypt wraps a DEK seed under the version that Status names.
+func (s *Service) Encrypt(ctx context.Context, uid string, seed []byte) (*service.EncryptResponse, error) {
+	if err := envelope.CheckSeed(seed); err != nil {
+		return nil, err
+	}
+	at := s.boot()
+	v, err := s.writer().Snapshot().Writable(at)
 	if err != nil {
 		return nil, err
 	}
-	if kek.Fingerprint() != sealed.Fingerprint {
-		return nil, fmt.Errorf("%w (annotation %s holds another local key)", seal.ErrAuthentication, transit.AnnotationKEK)
+	if v.KEK != nil && s.config.Envelope == EnvelopeLocal {
+		return encrypted(v.KEK.Wrap(v.Binding, v.Wrapped, seed)), nil
 	}
-	s.opened.addKEK(sealed, held{source: r.source, keyID: r.keyID, at: now}, kek, key)
-	return kek, nil
-}
-
-// seed returns the seed that Vault itself wrapped.
-func (s *Service) seed(ctx context.Context, routes []route, sealed seal.Sealed) ([]byte, error) {
-	now := s.boot()
-	if seed, ok := s.opened.seed(sealed, s.current(routes, now)); ok {
-		return seed, nil
-	}
-	var aad []byte
-	if sealed.Form == seal.FormDirect {
-		aad = sealed.Binding.DirectData()
-	}
-	seed, r, err := s.unwrap(ctx, routes, sealed, aad)
+	ctx = backend.WithCaller(ctx, uid)
+	src := s.sources[0]
+	wrapped, err := src.ask(ctx, func() ([]backend.Result, error) {
+		return src.backend.Encrypt(ctx, []backend.EncryptItem{{Version: v.Number, Plaintext: seed, AssociatedData: v.Binding.DirectData()}})
+	})
 	if err != nil {
-		return nil, err
+		if backend.ClassOf(err) == backend.Item {
+			// Nothing is wrong with the seed, so the version is no longer what the
+			// last probe saw of it.
+			src.monitor.ProbeSoon()
+		}
+		return nil, fmt.Errorf("wrap seed: %w", err)
 	}
-	s.opened.addSeed(sealed, held{source: r.source, keyID: r.keyID, at: now}, seed)
-	return seed, nil
+	stored := envelope.Direct(v.Binding, wrapped)
+	// What this replica wrote it must be able to read when Vault has gone.
+	s.cache.addSeed(stored, origin{source: src, keyID: v.Binding.KeyID, at: at}, seed)
+	return encrypted(stored), nil
 }
 
-// current says whether something opened earlier may still be used: the key that
-// opened it must be one that may open it now, the version that opened it must not
-// be withheld, and it must be under lease, its own or a later one of that version.
-func (s *Service) current(routes []route, now time.Duration) func(held) bool {
-	return func(h held) bool {
-		i := slices.IndexFunc(routes, func(r route) bool { return r.source == h.source })
-		if i < 0 {
-			return false
-		}
-		if _, heldBack := routes[i].snap.heldBack(h.keyID); heldBack {
-			return false
-		}
-		return now < h.at+s.config.LocalKEK.Lease || !routes[i].snap.ended(h.keyID, now)
-	}
+func encrypted(s envelope.Stored) *service.EncryptResponse {
+	return &service.EncryptResponse{Ciphertext: s.Ciphertext, KeyID: s.Binding.KeyID, Annotations: s.Annotations()}
 }
 
-// ask runs a request to the key store, among a bounded number at a time. What it
-// meets may be news: then a probe follows soon.
-func (s *Service) ask(ctx context.Context, src *source, request func() error) error {
+// ask makes a request of one item to the key store, among a bounded number at a time.
+// A failure may be news: then a probe follows soon.
+func (src *source) ask(ctx context.Context, request func() ([]backend.Result, error)) ([]byte, error) {
 	if err := src.turns.take(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	defer src.turns.leave()
-	err := request()
-	if err != nil && ctx.Err() == nil && backend.ClassOf(err) != backend.Item {
-		src.keeper.kick()
+	var data []byte
+	results, err := request()
+	if err == nil {
+		data, err = results[0].Data, results[0].Err
 	}
-	return err
+	if err != nil && ctx.Err() == nil && backend.ClassOf(err) != backend.Item {
+		src.monitor.ProbeSoon()
+	}
+	return data, err
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/keystate"
 )
 
 func TestAForeignClustersNameIsClippedInErrors(t *testing.T) {
@@ -38,7 +39,7 @@ func TestAnEncryptThatFailsHasTheKeyLookedAtSoon(t *testing.T) {
 				if _, err := r.encrypt("x"); err == nil {
 					t.Fatal("it does not fail")
 				}
-				time.Sleep(2 * kickGap) // the next probe is due much later
+				time.Sleep(2 * keystate.ProbeGap) // the next probe is due much later
 				if w.store.count("read") == looks {
 					t.Error("the key was not looked at")
 				}

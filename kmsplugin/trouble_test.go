@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // Trouble that changes its kind, and refusals in quick succession.
@@ -58,20 +58,20 @@ func TestRefusalsInQuickSuccessionAreOneUntilTheGapIsOver(t *testing.T) {
 				r := w.replica(func(c *Config) { c.ProbeIntervalFault = tc.failing })
 				e := r.mustEncrypt("x")
 				w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
-				for r.kms.writer().snapshot().suspended == nil {
+				for !r.suspended() {
 					time.Sleep(10 * time.Millisecond)
 				}
 				first := time.Now()
 				for time.Since(first) < 4900*time.Millisecond {
 					if tc.kicked {
-						r.kms.writer().kick()
+						r.kms.writer().ProbeSoon()
 					}
 					time.Sleep(100 * time.Millisecond)
 					r.mustDecrypt(e, "x")
 				}
 				for time.Since(first) < 8*time.Second {
 					if tc.kicked {
-						r.kms.writer().kick()
+						r.kms.writer().ProbeSoon()
 					}
 					time.Sleep(100 * time.Millisecond)
 				}
@@ -84,7 +84,7 @@ func TestRefusalsInQuickSuccessionAreOneUntilTheGapIsOver(t *testing.T) {
 
 func TestASeedOfTheLargestSizeIsSealedAndOpened(t *testing.T) {
 	inWorld(t, func(_ *testing.T, w *world) {
-		largest := strings.Repeat("x", seal.MaxSeed)
+		largest := strings.Repeat("x", envelope.MaxSeed)
 		for _, envelope := range []string{EnvelopeLocal, EnvelopeVault} {
 			r := w.replica(func(c *Config) { c.Envelope = envelope })
 			for _, seed := range []string{largest, largest[1:], "x"} {

@@ -2,9 +2,9 @@ package kmsplugin
 
 import "context"
 
-// Bounds of the requests that wait for a key store. Each key has its own, so that
-// one that does not answer keeps no request from another; those that only decrypt
-// share theirs out in equal parts.
+// Bounds of the requests that wait for a key store. Each key has its own, so that a
+// key store that does not answer keeps no request from another; the keys that only
+// decrypt share theirs in equal parts.
 const (
 	maxWaiting         = 1536
 	maxWaitingPrevious = 1024
@@ -14,15 +14,17 @@ const (
 
 // turns are those of one key: a bounded number of requests asks its key store at
 // a time, and a bounded number waits for that within its deadline.
-type turns struct{ waiting, asking slots }
+type turns struct{ waiting, asking chan struct{} }
 
 func newTurns(waiting int) turns {
-	return turns{waiting: make(slots, waiting), asking: make(slots, maxAsking)}
+	return turns{waiting: make(chan struct{}, waiting), asking: make(chan struct{}, maxAsking)}
 }
 
 // take returns when the request may ask, which then has to leave.
 func (t turns) take(ctx context.Context) error {
-	if !t.waiting.take() {
+	select {
+	case t.waiting <- struct{}{}:
+	default:
 		return errBusy
 	}
 	select {
@@ -30,29 +32,14 @@ func (t turns) take(ctx context.Context) error {
 		if ctx.Err() == nil {
 			return nil
 		}
-		t.asking.leave()
+		<-t.asking
 	case <-ctx.Done():
 	}
-	t.waiting.leave()
+	<-t.waiting
 	return errBusy // its time went by in the queue, not in the key store
 }
 
 func (t turns) leave() {
-	t.asking.leave()
-	t.waiting.leave()
+	<-t.asking
+	<-t.waiting
 }
-
-// slots are places for requests.
-type slots chan struct{}
-
-// take returns false if there is no place; it never waits.
-func (s slots) take() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s slots) leave() { <-s }

@@ -2,15 +2,11 @@ package kmsplugin
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
-
-	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
 )
 
 // warningGap is how often the same warning is written at most. An API server asks
@@ -99,8 +95,8 @@ func (w *warnings) flush() {
 	clear(w.recent)
 }
 
-// emitLate writes the last line that was held back, with how many others there
-// were. It says when it came: the time of the line itself is that of its writing.
+// emitLate writes the last line that was held back, with the number of the others. The
+// attribute "at" is when it came: the time of the line is when it is written.
 func (w *warnings) emitLate(r *recent) {
 	e := r.last
 	e.attrs = append(e.attrs, slog.Time("at", r.at))
@@ -111,22 +107,5 @@ func (w *warnings) emitLate(r *recent) {
 }
 
 func (w *warnings) emit(e entry) {
-	w.log.LogAttrs(context.Background(), e.level, e.message, e.attrs...) //nolint:sloglint // the message of who warns
-}
-
-// classOf names the kind of an error: the key store's class, or which of our own
-// errors it is.
-func classOf(err error) string {
-	if _, ok := errors.AsType[*backend.Error](err); ok {
-		return backend.ClassOf(err).String()
-	}
-	for _, own := range []error{
-		seal.ErrMalformed, seal.ErrAuthentication, errOtherCluster, errBareForbidden, errLeaseEnded,
-		errBusy, errTooMany, errNotReady, errPanic, context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, own) {
-			return own.Error()
-		}
-	}
-	return ""
+	w.log.LogAttrs(context.Background(), e.level, e.message, e.attrs...) //nolint:sloglint // a constant of the caller
 }

@@ -2,6 +2,7 @@ package kmsplugin
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // What was opened before its version was listed is held under no key_id, and no
@@ -21,7 +24,7 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 		w.store.rotate()
 		bare := w.store.bareOf(t, 2, "of another plugin")
 		r.mustDecrypt(bare, "of another plugin")
-		if ids := r.kms.writer().opens(); len(ids) != 1 || ids[""] == 0 {
+		if ids := r.kms.sources[0].Since(); len(ids) != 1 || ids[""] == 0 {
 			t.Fatalf("it is held under %v: the test shows nothing", ids)
 		}
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
@@ -47,9 +50,10 @@ func TestWhatWasOnlyOpenedIsServedOnceTheKeyIsBack(t *testing.T) {
 		r, _ := w.faultyReplica(faulty{item: item("hmac", 1, unsuitable())})
 		time.Sleep(time.Hour)
 		r.mustDecrypt(bare, "of another plugin")
-		first := versionID(w.store.key, 1)
-		if v, opened := r.kms.writer().snapshot().versions[first], r.kms.writer().opens(); v != nil || opened[first] == 0 {
-			t.Fatalf("%v, %v: the test shows nothing", v, opened)
+		first := envelope.KeyID("transit", "k8s", 1, w.store.key.Created[1])
+		held := slices.ContainsFunc(r.kms.writer().Checkpoint().Versions, func(v checkpoint.Version) bool { return v.KeyID == first })
+		if unwrapped := r.kms.sources[0].Since(); held || unwrapped[first] == 0 {
+			t.Fatalf("%v, %v: the test shows nothing", held, unwrapped)
 		}
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
 		time.Sleep(time.Minute)
@@ -108,7 +112,7 @@ func TestWhatOpensNothingIsNotSaidToBeLost(t *testing.T) {
 		r.mustDecrypt(bare, "of another plugin")
 		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
 		time.Sleep(time.Minute)
-		if left, ok := r.kms.writer().snapshot().refusedLeft(r.kms.boot()); !ok || left < 23*time.Hour {
+		if left, ok := r.kms.writer().Snapshot().RefusedLeft(r.kms.boot()); !ok || left < 23*time.Hour {
 			t.Errorf("what was opened is said to be lost in %v, %v", left, ok)
 		}
 	})
@@ -118,7 +122,7 @@ func TestDropErasesAStateInWhichOnlyOpenedSeedsAreLeft(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
 		w.withholds(m)
-		state := keptState(t, m)
+		state := savedState(t, m)
 		for i := range state.Sources {
 			state.Sources[i].Versions = nil // their leases have ended
 		}
@@ -130,7 +134,7 @@ func TestDropErasesAStateInWhichOnlyOpenedSeedsAreLeft(t *testing.T) {
 		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
 		w.replicaWith(dropping, m.on("boot"))
 		time.Sleep(time.Minute)
-		if n := len(keptState(t, m).Seeds); n != 0 {
+		if n := len(savedState(t, m).Seeds); n != 0 {
 			t.Errorf("%d seeds are still kept", n)
 		}
 	})

@@ -161,17 +161,13 @@ func (c config) level() (level slog.Level, err error) {
 	return level, nil
 }
 
-// logger returns a logger that writes JSON lines, and the queue in which they
-// wait, to be flushed at the end.
-func (c config) logger(w io.Writer) (*slog.Logger, *lineQueue, error) {
+// logger returns a logger that writes JSON lines.
+func (c config) logger(w io.Writer) (*slog.Logger, error) {
 	level, err := c.level()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	handler, queue := newLogHandler(w, func(w io.Writer) slog.Handler {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration})
-	})
-	return slog.New(handler), queue, nil
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readableDuration})), nil
 }
 
 // readableDuration writes 2.5s where JSON would have 2500000000.

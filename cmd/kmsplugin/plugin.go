@@ -13,14 +13,15 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/kmsplugin/systemd"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
-// slotName is the name of the slot in systemd's store for local KEKs. It never
+// storeName is the name of the saved state in systemd's store for local KEKs. It never
 // changes: an upgrade would not find them.
-const slotName = "local-keys"
+const storeName = "local-keys"
 
 // plugin is everything that serve starts.
 type plugin struct {
@@ -85,7 +86,7 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 		Build: kmsplugin.Build{Version: p.build.Version, Commit: p.build.Commit, Go: p.build.Go},
 	}
 	if c.LocalKEK.Keep == kmsplugin.KeepSystemd {
-		if parts.Keep, parts.Machine, err = openStore(p.manager); err != nil {
+		if parts.Store, parts.Machine, err = openStore(p.manager); err != nil {
 			return err
 		}
 	} else if err := clearStore(p.manager); err != nil {
@@ -113,13 +114,13 @@ func (p *plugin) connect(metrics *kmsplugin.Metrics) ([]kmsplugin.Source, error)
 	var sources []kmsplugin.Source
 	for _, use := range uses {
 		name, c := use.Section, use.Config
-		observer := metrics.Observer(name)
-		v, err := vaultbackend.New(c, p.log.With("source", name), kmsplugin.SinceBoot, observer)
+		token := &kmsplugin.TokenState{}
+		v, err := vaultbackend.New(c, p.log.With("source", name), kmsplugin.SinceBoot, metrics.Observer(name, token))
 		if err != nil {
 			return nil, fmt.Errorf("set up Vault client of %s: %w", name, err)
 		}
 		p.vaults = append(p.vaults, v)
-		sources = append(sources, kmsplugin.Source{Name: name, Path: c.KeyPath(), Addresses: c.Addresses(), Backend: v, Observer: observer})
+		sources = append(sources, kmsplugin.Source{Name: name, Path: c.KeyPath(), Addresses: c.Addresses(), Backend: v, Token: token})
 	}
 	return sources, nil
 }
@@ -138,8 +139,8 @@ func (p *plugin) closeVaults() error {
 // openStore returns systemd's file descriptor store for local KEKs, and the boot id.
 // If the store is configured and does not work, the plugin must not start: otherwise
 // the operator would not notice.
-func openStore(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
-	slot, err := manager.Slot(slotName)
+func openStore(manager *systemd.Manager) (checkpoint.Store, string, error) {
+	slot, err := manager.Slot(storeName)
 	if err != nil {
 		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
 	}
@@ -152,7 +153,7 @@ func openStore(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
 
 // clearStore removes what an earlier configuration has saved.
 func clearStore(manager *systemd.Manager) error {
-	slot, err := manager.Slot(slotName)
+	slot, err := manager.Slot(storeName)
 	if err != nil {
 		return nil //nolint:nilerr // without a store nothing is saved
 	}

@@ -42,12 +42,11 @@ At SIGHUP it reads the configuration again and applies on-refusal, nothing else.
 		if err != nil {
 			return err
 		}
-		log, queue, err := c.logger(cmd.ErrOrStderr())
+		log, err := c.logger(cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		err = serve(cmd.Context(), c, load, log)
-		return errors.Join(err, queue.Flush())
+		return serve(cmd.Context(), c, load, log)
 	}
 	return cmd
 }

@@ -292,7 +292,7 @@ func TestKMSv1LengthIsWhatTheAPIServerReads(t *testing.T) {
 
 // The plugin's own test vectors, as docs/formats.md points to them.
 func TestThePluginsOwnVectorsAreRecognised(t *testing.T) {
-	raw, err := os.ReadFile("../../kmsplugin/seal/testdata/vectors.json")
+	raw, err := os.ReadFile("../../kmsplugin/envelope/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

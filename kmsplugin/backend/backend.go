@@ -1,5 +1,5 @@
-// Package backend is the vocabulary between the KMS plugin and whatever holds
-// its root key: what a key is, what may be asked of it, and what each kind of
+// Package backend is the vocabulary between the KMS plugin and the key store that
+// holds its root key: what a key is, what may be asked of it, and what each kind of
 // failure means. It is a leaf: it does no I/O and knows neither gRPC nor Vault.
 package backend
 

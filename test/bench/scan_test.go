@@ -23,7 +23,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/bench/record"
 	"github.com/sealproof/sealproof/test/cluster"
@@ -102,7 +102,7 @@ func fill(b *testing.B, client *clientv3.Client) {
 	body := make([]byte, valueSize)
 	rand.Read(body)
 	object, err := proto.Marshal(&kmstypes.EncryptedObject{
-		EncryptedData: body, KeyID: seal.KeyID("transit", keyName, 1, time.Unix(1_800_000_000, 0)),
+		EncryptedData: body, KeyID: envelope.KeyID("transit", keyName, 1, time.Unix(1_800_000_000, 0)),
 		EncryptedDEKSource:     append([]byte{1}, body[:68]...),
 		EncryptedDEKSourceType: kmstypes.EncryptedDEKSourceType_HKDF_SHA256_XNONCE_AES_GCM_SEED,
 		Annotations:            map[string][]byte{transit.AnnotationCluster: []byte(clusterName), transit.AnnotationKEK: []byte("vault:v1:" + strings.Repeat("A", 80))},

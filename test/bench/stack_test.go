@@ -15,11 +15,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	kms "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
@@ -203,20 +201,19 @@ func (s *stack) localSeeds(b *testing.B, n int) []stored {
 	b.Helper()
 	keys := make([][]byte, n)
 	aad := make([][]byte, n)
-	bindings := make([]seal.Binding, n)
+	bindings := make([]envelope.Binding, n)
 	for i := range keys {
-		keys[i] = randomBytes(seal.KEKSize)
-		bindings[i] = seal.Binding{Cluster: clusterName, KeyID: fmt.Sprintf("v1.bench-%d", i)}
+		keys[i] = randomBytes(envelope.KEKSize)
+		bindings[i] = envelope.Binding{Cluster: clusterName, KeyID: fmt.Sprintf("v1.bench-%d", i)}
 		aad[i] = bindings[i].WrapData()
 	}
 	seeds := make([]stored, n)
 	for i, wrapped := range s.wrap(b, keys, aad) {
-		kek, err := seal.NewLocalKEK(keys[i])
+		kek, err := envelope.NewLocalKEK(keys[i])
 		if err != nil {
 			b.Fatal(err)
 		}
-		seeds[i] = newStored(bindings[i].KeyID, kek.Seal(bindings[i], wrapped, make([]byte, 32)), wrapped, aad[i],
-			map[string][]byte{transit.AnnotationCluster: []byte(clusterName), transit.AnnotationKEK: wrapped})
+		seeds[i] = newStored(kek.Wrap(bindings[i], wrapped, make([]byte, 32)))
 	}
 	return seeds
 }
@@ -226,14 +223,15 @@ func (s *stack) directSeeds(b *testing.B, n int) []stored {
 	b.Helper()
 	keys := make([][]byte, n)
 	aad := make([][]byte, n)
-	keyID := func(i int) string { return fmt.Sprintf("v1.bench-%d", i) }
+	bindings := make([]envelope.Binding, n)
 	for i := range keys {
 		keys[i] = randomBytes(32)
-		aad[i] = seal.Binding{Cluster: clusterName, KeyID: keyID(i)}.DirectData()
+		bindings[i] = envelope.Binding{Cluster: clusterName, KeyID: fmt.Sprintf("v1.bench-%d", i)}
+		aad[i] = bindings[i].DirectData()
 	}
 	seeds := make([]stored, n)
 	for i, wrapped := range s.wrap(b, keys, aad) {
-		seeds[i] = newStored(keyID(i), wrapped, wrapped, aad[i], map[string][]byte{transit.AnnotationCluster: []byte(clusterName)})
+		seeds[i] = newStored(envelope.Direct(bindings[i], wrapped))
 	}
 	return seeds
 }
@@ -247,17 +245,17 @@ func (s *stack) bareSeeds(b *testing.B, n int) []stored {
 	}
 	seeds := make([]stored, n)
 	for i, wrapped := range s.wrap(b, keys, nil) {
-		seeds[i] = newStored("1", wrapped, wrapped, nil, nil)
+		seeds[i] = newStored(envelope.Stored{Form: envelope.FormUnbound, Binding: envelope.Binding{KeyID: "1"}, Ciphertext: wrapped, Wrapped: wrapped})
 	}
 	return seeds
 }
 
-func newStored(keyID string, ciphertext, wrapped, aad []byte, annotations map[string][]byte) stored {
-	unwrap := map[string]any{"ciphertext": string(wrapped)}
-	if aad != nil {
+func newStored(e envelope.Stored) stored {
+	unwrap := map[string]any{"ciphertext": string(e.Wrapped)}
+	if aad := e.AssociatedData(); aad != nil {
 		unwrap["associated_data"] = base64.StdEncoding.EncodeToString(aad)
 	}
-	return stored{unwrap: unwrap, request: &kms.DecryptRequest{Ciphertext: ciphertext, KeyId: keyID, Annotations: annotations, Uid: "bench"}}
+	return stored{unwrap: unwrap, request: &kms.DecryptRequest{Ciphertext: e.Ciphertext, KeyId: e.Binding.KeyID, Annotations: e.Annotations(), Uid: "bench"}}
 }
 
 // wrap has Vault encrypt plaintexts under its first key version, with associated

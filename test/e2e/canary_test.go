@@ -16,7 +16,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	kms "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -183,7 +183,7 @@ func (s *stack) addKeys(found canaries, p *cluster.Plugin) {
 		}
 		found[name] = d.Plaintext
 
-		binding := seal.Binding{Cluster: string(e.Object.Annotations[transit.AnnotationCluster]), KeyID: e.Object.KeyID}
+		binding := envelope.Binding{Cluster: string(e.Object.Annotations[transit.AnnotationCluster]), KeyID: e.Object.KeyID}
 		version, ok := transit.Version(e.Object.Annotations[transit.AnnotationKEK])
 		if !ok {
 			return fmt.Errorf("%s names no key version", kv.Key)
@@ -198,7 +198,7 @@ func (s *stack) addKeys(found canaries, p *cluster.Plugin) {
 		if err != nil {
 			return err
 		}
-		key, err := seal.DeriveKEK(mac, binding)
+		key, err := envelope.DeriveKEK(mac, binding)
 		if err != nil {
 			return err
 		}

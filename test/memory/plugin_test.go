@@ -12,7 +12,7 @@ import (
 
 	kms "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
@@ -69,7 +69,7 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 // localKEK makes the local KEK of a key_id's first version as docs/formats.md
 // says, with what only an administrator of Vault may ask for.
 func localKEK(ctx context.Context, vault *cluster.Vault, keyID string) ([]byte, error) {
-	b := seal.Binding{Cluster: "test", KeyID: keyID}
+	b := envelope.Binding{Cluster: "test", KeyID: keyID}
 	secret, err := vault.Client().Logical().WriteWithContext(ctx, cluster.TransitMount+"/hmac/"+keyName+"/sha2-256",
 		map[string]any{"input": base64.StdEncoding.EncodeToString(b.DeriveLabel()), "key_version": 1})
 	if err != nil {
@@ -80,7 +80,7 @@ func localKEK(ctx context.Context, vault *cluster.Vault, keyID string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return seal.DeriveKEK(mac, b)
+	return envelope.DeriveKEK(mac, b)
 }
 
 // collect makes the plugin allocate until its collector has run three more times.

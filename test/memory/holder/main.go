@@ -9,9 +9,7 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
-	"github.com/sealproof/sealproof/kmsplugin/seal"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 func main() {
@@ -38,7 +36,7 @@ func hold() error {
 	if err != nil {
 		return err
 	}
-	b := seal.Binding{Cluster: "test", KeyID: "v1.00000000000000000000000000000000"}
+	b := envelope.Binding{Cluster: "test", KeyID: "v1.00000000000000000000000000000000"}
 	for range 100 {
 		if err := use(k, b); err != nil {
 			return err
@@ -51,29 +49,24 @@ func hold() error {
 
 // receive makes the key on a goroutine of its own, whose stack goes with it, as
 // the plugin's probe does.
-func receive() (k *seal.LocalKEK, err error) {
+func receive() (k *envelope.LocalKEK, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		key := make([]byte, seal.KEKSize)
+		key := make([]byte, envelope.KEKSize)
 		defer clear(key)
 		if _, err = os.Stdin.Read(key); err == nil {
-			k, err = seal.NewLocalKEK(key)
+			k, err = envelope.NewLocalKEK(key)
 		}
 	}()
 	<-done
 	return k, err
 }
 
-// use seals and opens a seed as the API server has it done.
-func use(k *seal.LocalKEK, b seal.Binding) error {
+// use wraps and unwraps a seed as the API server has it done.
+func use(k *envelope.LocalKEK, b envelope.Binding) error {
 	const wrapped = "vault:v1:AAAA"
-	annotations := map[string][]byte{transit.AnnotationCluster: []byte(b.Cluster), transit.AnnotationKEK: []byte(wrapped)}
-	sealed, err := seal.Parse(b.KeyID, k.Seal(b, []byte(wrapped), make([]byte, 32)), annotations)
-	if err != nil {
-		return err
-	}
-	_, err = k.Open(sealed)
+	_, err := k.Unwrap(k.Wrap(b, []byte(wrapped), make([]byte, 32)))
 	return err
 }
 

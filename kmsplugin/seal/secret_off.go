@@ -1,7 +1,0 @@
-//go:build !goexperiment.runtimesecret
-
-package seal
-
-// secretly runs f. This build does not have what would overwrite its traces: see
-// docs/memory.md for what stays behind.
-func secretly(f func()) { f() }
