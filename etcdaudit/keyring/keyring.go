@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/crypto/nacl/secretbox"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
 // Keyring holds keys in memory until Clear. The zero value is an empty one. It
@@ -34,10 +34,10 @@ type key struct {
 
 // Opener keeps a key and returns what tries it. The secret's length has been
 // checked.
-func (r *Keyring) Opener(format storedvalue.Format, secret []byte) encryptionconfig.Opener {
+func (r *Keyring) Opener(kind string, secret []byte) encryptionconfig.Opener {
 	k := &key{ring: r}
 	r.keys = append(r.keys, k)
-	if format == storedvalue.Secretbox {
+	if kind == encryptionconfig.Secretbox {
 		k.secretbox = (*[32]byte)(append([]byte(nil), secret...))
 		return k.secretboxOpens
 	}
@@ -46,7 +46,7 @@ func (r *Keyring) Opener(format storedvalue.Format, secret []byte) encryptioncon
 		return k.none // no AES key: it opens nothing
 	}
 	k.block = block
-	if format == storedvalue.AESGCM {
+	if kind == encryptionconfig.AESGCM {
 		return k.gcmOpens
 	}
 	return k.cbcOpens
