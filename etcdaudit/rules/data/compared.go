@@ -13,16 +13,16 @@ import (
 	"github.com/sealproof/sealproof/internal/term"
 )
 
-// compared is the common part of the rules that compare the store with the
-// EncryptionConfiguration: finding is the result about values of the wanted drifts,
-// clean what is said if there are none.
-func compared(finding func(facts.Store, found) check.Result, clean func(facts.Store) string, wanted ...drift.Drift) func(facts.Store) []check.Result {
+// compared is the Run of the rules that compare the store with the
+// EncryptionConfiguration: it finds values of the wanted drifts. summary and do are about
+// such values, clean is what is said if there are none.
+func compared(status check.Status, summary string, do step, clean func(facts.Store) string, wanted ...drift.Drift) func(facts.Store) []check.Result {
 	return one(func(s facts.Store) check.Result {
 		f := find(s, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {
 			return shown(c), slices.Contains(wanted, c.Drift)
 		})
 		if f.values > 0 {
-			return finding(s, f)
+			return f.finding(s, status, summary+": "+strings.Join(f.per, ", "), do)
 		}
 		if reason := unjudged(s); reason != "" {
 			return check.Unevaluated("", reason, "")

@@ -10,7 +10,7 @@ import (
 )
 
 func plaintextSecrets() rule {
-	const todo = "encrypt Secrets (EncryptionConfiguration), rewrite every one of them (kubectl get secrets -A -o json | kubectl replace -f -), then clear what remains in history and backups, and change the credentials that were readable"
+	todo := step{text: "encrypt Secrets (EncryptionConfiguration), rewrite every one of them (kubectl get secrets -A -o json | kubectl replace -f -), then clear what remains in history and backups, and change the credentials that were readable", rewrites: true}
 	return rule{
 		ID: "EA-101", Title: "Secrets are not stored as plaintext", Severity: check.High,
 		Needs: needs{need.Keys, need.Secrets},
@@ -23,7 +23,7 @@ func plaintextSecrets() rule {
 				return "", r == secrets && c.Format.Plaintext()
 			})
 			if plain.values > 0 {
-				return plain.failed(fmt.Sprintf("%d of %s can be read by whoever reads etcd", plain.values, number(secrets.Values, "Secret")), rewriting(s, plain, todo))
+				return plain.finding(s, check.Fail, fmt.Sprintf("%d of %s can be read by whoever reads etcd", plain.values, number(secrets.Values, "Secret")), todo)
 			}
 			// Behind the prefix of encrypted data can stand anything.
 			if unclear := secrets.Malformed + secrets.Unknown; unclear > 0 {

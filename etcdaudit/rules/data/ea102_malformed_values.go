@@ -11,7 +11,7 @@ import (
 )
 
 func malformedValues() rule {
-	const todo = "the API server cannot read these values, and a LIST of their resource fails: restore them in etcd from a backup or delete them there (etcdctl del; kubectl delete is refused, because it reads first), and find out what wrote or damaged them"
+	todo := step{text: "the API server cannot read these values, and a LIST of their resource fails: restore them in etcd from a backup or delete them there (etcdctl del; kubectl delete is refused, because it reads first), and find out what wrote or damaged them"}
 	return rule{
 		ID: "EA-102", Title: "Encrypted values are well-formed", Severity: check.Medium,
 		Needs: needs{need.Keys},
@@ -21,7 +21,7 @@ func malformedValues() rule {
 			})
 			switch {
 			case f.values > 0:
-				return f.failed(fmt.Sprintf("%s malformed, and cannot be what an API server wrote", values(f.values)), remedy(s, f, todo))
+				return f.finding(s, check.Fail, fmt.Sprintf("%s malformed, and cannot be what an API server wrote", values(f.values)), todo)
 			case s.Inventory.Config != nil:
 				return check.Passed("", "no encrypted value is damaged in its form; whether it can be decrypted: see EA-114")
 			default:

@@ -11,7 +11,7 @@ import (
 )
 
 func unknownEncryption() rule {
-	const todo = "use a newer etcdaudit if the API server is newer; otherwise find out what wrote these values: nothing is known about their protection"
+	todo := step{text: "use a newer etcdaudit if the API server is newer; otherwise find out what wrote these values: nothing is known about their protection"}
 	return rule{
 		ID: "EA-103", Title: "Encrypted values are of a known provider", Severity: check.Medium,
 		Needs: needs{need.Keys},
@@ -22,7 +22,7 @@ func unknownEncryption() rule {
 			if f.values == 0 {
 				return check.Passed("", "every encrypted value is of a known provider")
 			}
-			return f.warned(fmt.Sprintf("%s with the prefix of encrypted data, but of a provider that is not known", values(f.values)), remedy(s, f, todo))
+			return f.finding(s, check.Warn, fmt.Sprintf("%s with the prefix of encrypted data, but of a provider that is not known", values(f.values)), todo)
 		}),
 	}
 }

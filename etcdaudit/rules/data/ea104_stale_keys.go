@@ -15,7 +15,7 @@ import (
 )
 
 func staleKeys() rule {
-	const todo = "rewrite the objects through the API server; keep the older keys until no value, no retained revision and no backup needs them"
+	todo := step{text: "rewrite the objects through the API server; keep the older keys until no value, no retained revision and no backup needs them", rewrites: true}
 	return rule{
 		ID: "EA-104", Title: "KMS v2 values are written with the newest key", Severity: check.Low,
 		Needs: needs{need.Keys},
@@ -41,7 +41,7 @@ func staleKeys() rule {
 			case stale.values == 0:
 				return check.Passed("", fmt.Sprintf("all %s: %s", values(total), against))
 			}
-			return stale.warned(fmt.Sprintf("%d of %s written with another key or version; %s", stale.values, values(total), against), rewriting(s, stale, todo))
+			return stale.finding(s, check.Warn, fmt.Sprintf("%d of %s written with another key or version; %s", stale.values, values(total), against), todo)
 		}),
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func kmsV1Values() rule {
-	const todo = "put a provider with apiVersion v2 before the one of v1, rewrite the objects through the API server, and remove v1 when no value, no retained revision and no backup needs it"
+	todo := step{text: "put a provider with apiVersion v2 before the one of v1, rewrite the objects through the API server, and remove v1 when no value, no retained revision and no backup needs it", rewrites: true}
 	return rule{
 		ID: "EA-106", Title: "No value is encrypted by KMS v1", Severity: check.Low,
 		Needs: needs{need.Keys},
@@ -25,7 +25,7 @@ func kmsV1Values() rule {
 			if f.values == 0 {
 				return check.Passed("", "no value is of a KMS v1 provider")
 			}
-			return f.warned(fmt.Sprintf("%s: %s. %s", values(f.values), strings.Join(f.per, ", "), encryptionconfig.KMSv1Drawbacks), rewriting(s, f, todo))
+			return f.finding(s, check.Warn, fmt.Sprintf("%s: %s. %s", values(f.values), strings.Join(f.per, ", "), encryptionconfig.KMSv1Drawbacks), todo)
 		}),
 	}
 }

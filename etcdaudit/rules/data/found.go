@@ -47,16 +47,7 @@ func find(s facts.Store, about func(*inventory.Resource, *inventory.Count) (deta
 	return f
 }
 
-// failed is a finding about these values that endangers them, warned one that should
-// be changed. remedy is what to do about it.
-func (f found) failed(summary, remedy string) check.Result {
-	r := check.Failed("", summary, remedy)
-	r.Count, r.Objects = f.values, f.objects
-	return r
-}
-
-func (f found) warned(summary, remedy string) check.Result {
-	r := f.failed(summary, remedy)
-	r.Status = check.Warn
-	return r
+// finding is the result about these values.
+func (f found) finding(s facts.Store, status check.Status, summary string, do step) check.Result {
+	return check.Result{Status: status, Summary: summary, Remedy: do.in(s.Inventory, f.resources), Count: f.values, Objects: f.objects}
 }

@@ -4,24 +4,24 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/drift"
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
-// remedy is what to do about a finding in these resources: step, and what has to come
-// before it or takes its place. It asks for nothing that the API server refuses: the
-// API server cannot rewrite what it cannot read, a LIST fails on one such value, and it
-// does not reach the objects of an API that is gone.
-func remedy(s facts.Store, f found, step string) string { return steps(s, f, step, false) }
+// step is what to do about a finding.
+type step struct {
+	text string
+	// rewrites is set where it rewrites objects through the API server.
+	rewrites bool
+}
 
-// rewriting is remedy where step rewrites objects through the API server.
-func rewriting(s facts.Store, f found, step string) string { return steps(s, f, step, true) }
-
-func steps(s facts.Store, f found, step string, rewrites bool) string {
-	inv := s.Inventory
+// in is the step for these resources, with what has to come before it or takes its
+// place. It asks for nothing that the API server refuses: the API server cannot rewrite
+// what it cannot read, a LIST fails on one such value, and it does not reach the objects
+// of an API that is gone.
+func (do step) in(inv *inventory.Inventory, resources []*inventory.Resource) string {
 	var withoutIdentity, blocked, unknown, undefined []string
-	for _, res := range f.resources {
+	for _, res := range resources {
 		name := res.String()
 		switch inv.ServedBy(res) {
 		case inventory.Unknown:
@@ -32,10 +32,10 @@ func steps(s facts.Store, f found, step string, rewrites bool) string {
 			continue
 		}
 		identity, other := unreadableIn(res)
-		if identity && rewrites {
+		if identity && do.rewrites {
 			withoutIdentity = append(withoutIdentity, name)
 		}
-		if other && rewrites {
+		if other && do.rewrites {
 			blocked = append(blocked, name)
 		}
 	}
@@ -46,8 +46,8 @@ func steps(s facts.Store, f found, step string, rewrites bool) string {
 	if len(blocked) > 0 {
 		all = append(all, "repair the values of "+strings.Join(blocked, ", ")+" that cannot be read (EA-102, EA-103, EA-114): a LIST fails on one of them, and so does its rewriting")
 	}
-	if len(unknown)+len(undefined) < len(f.resources) {
-		all = append(all, step)
+	if len(unknown)+len(undefined) < len(resources) {
+		all = append(all, do.text)
 	}
 	if len(undefined) > 0 {
 		elsewhere := ""
