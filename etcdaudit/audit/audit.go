@@ -28,7 +28,7 @@ type Options struct {
 	// FailOn is the least severity that makes the verdict a failure.
 	FailOn auditv1.Severity
 	Tool   *auditv1.Tool
-	// Progress is told how many more records were read; nil for nobody.
+	// Progress is told how many more records were read; it may be nil.
 	Progress func(records int)
 }
 

@@ -48,7 +48,7 @@ func TestAValueIsJudgedByTheOrderOfProvidersAndKeys(t *testing.T) {
 		{"plaintext with identity between others", []string{stored.KMS("v2", "p"), stored.Identity, stored.Keys("aescbc", "a")}, storedvalue.JSON, "", drift.Plaintext},
 		{"JSON under identity", []string{stored.Identity, stored.KMS("v2", "p")}, storedvalue.JSON, "", drift.AsConfigured},
 		{"encrypted while identity writes", []string{stored.Identity, stored.KMS("v2", "p")}, storedvalue.KMSv2, "p", drift.EncryptedUnconfigured},
-		{"encrypted by nobody while identity writes", []string{stored.Identity}, storedvalue.KMSv2, "p", drift.UnreadableName},
+		{"encrypted by a provider that is not listed while identity writes", []string{stored.Identity}, storedvalue.KMSv2, "p", drift.UnreadableName},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

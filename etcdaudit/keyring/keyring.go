@@ -2,8 +2,8 @@
 // values, as the API server's own transformers do (k8s.io/apiserver v0.37.1,
 // pkg/storage/value/encrypt/aes/aes.go and secretbox/secretbox.go).
 //
-// It must never give out a key or a byte of what it opened: all it says is
-// whether a key fits.
+// It must never give out a key or a byte of what it opened. It only says whether a
+// key fits.
 package keyring
 
 import (
@@ -19,13 +19,13 @@ import (
 // Keyring holds keys in memory until Clear. The zero value is an empty one. It
 // is not safe for concurrent use.
 type Keyring struct {
-	// Pointers, because fmt shows no more of them than an address.
+	// Pointers, because fmt shows only their addresses.
 	keys []*key
 	// opened is what the last trial made of a value, cleared at once.
 	opened []byte
 }
 
-// key is one of the two. Both are nil after Clear.
+// key is an AES key or a secretbox key; the other field is nil, and both after Clear.
 type key struct {
 	ring      *Keyring
 	block     cipher.Block

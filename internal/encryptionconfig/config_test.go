@@ -62,7 +62,7 @@ func TestAResourceGetsTheRuleThatTheAPIServerUses(t *testing.T) {
 	}
 }
 
-func TestAResourceThatNobodyNamesIsStoredAsPlaintext(t *testing.T) {
+func TestAResourceThatNoEntryNamesIsStoredAsPlaintext(t *testing.T) {
 	rule, ok := parse(t, stored.Head+stored.Entry("secrets", stored.KMS("v2", "p"))).For(resource("configmaps"))
 	if !ok || rule.Encrypts() || rule.Entry != "" {
 		t.Errorf("%+v, %v", rule, ok)

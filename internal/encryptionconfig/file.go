@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// These mirror k8s.io/apiserver/pkg/apis/apiserver/v1. They live no longer than
-// the parsing: see forget.
+// These mirror k8s.io/apiserver/pkg/apis/apiserver/v1. Their keys are
+// overwritten after parsing, see forget.
 type (
 	fileConfig struct {
 		Kind       string         `json:"kind,omitempty"`

@@ -90,7 +90,7 @@ func unjudged(s facts.Store) string {
 	return strings.Join(reasons, "; ")
 }
 
-// mixed says why nothing is known of the rule for what is counted together.
+// mixed says why no rule is known for resources that are counted together.
 func mixed(r *inventory.Resource) string {
 	if r.Name == inventory.Other {
 		return fmt.Sprintf("there are more resources than this program tells apart, and it does not know the rule for %s beyond them: %s", values(r.Values), r.Name)

@@ -25,7 +25,7 @@ func plaintextSecrets() rule {
 			if plain.values > 0 {
 				return plain.finding(s, check.Fail, fmt.Sprintf("%d of %s can be read by whoever reads etcd", plain.values, number(secrets.Values, "Secret")), todo)
 			}
-			// Behind the prefix of encrypted data can stand anything.
+			// Anything can follow the prefix of encrypted data.
 			if unclear := secrets.Malformed + secrets.Unknown; unclear > 0 {
 				return check.Unevaluated("", fmt.Sprintf("%d of %s only claim to be encrypted, and whether they can be read is not known: see EA-102 and EA-103", unclear, number(secrets.Values, "Secret")), "")
 			}

@@ -15,7 +15,7 @@ func TestStaleKeys(t *testing.T) {
 		stored.Case{Name: "one key is no older than another", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k1", 1)}, Status: check.Pass, Says: "all 1 value: compared with the newest key in the store itself: provider p: key_id k1 (Vault key version 1)"},
 		stored.Case{Name: "an older version is stale", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k1", 1), "secrets/default/b": stored.KMSv2("p", "k2", 2)}, Status: check.Warn, Count: 1, Says: "1 of 2 values"},
 		stored.Case{Name: "the key that is named decides", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k1", 1), "secrets/default/b": stored.KMSv2("p", "k2", 2)}, KeyID: "k1", Status: check.Warn, Count: 1, Says: "compared with key_id k1, as given"},
-		stored.Case{Name: "a named key that nobody uses makes all stale", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k1", 1)}, KeyID: "k9", Status: check.Warn, Count: 1, Says: "k9"},
+		stored.Case{Name: "a named key that no value uses makes all stale", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k1", 1)}, KeyID: "k9", Status: check.Warn, Count: 1, Says: "k9"},
 		stored.Case{Name: "a key of another provider with the same name is not compared", Values: stored.Values{"secrets/default/a": stored.Keyed("aescbc", "p", ""), "secrets/default/b": stored.KMSv2("p", "k1", 1)}, Status: check.Pass, Says: "all 1 value:"},
 		stored.Case{Name: "other providers have no key_id", Values: stored.Values{"secrets/default/a": stored.Keyed("aescbc", "k", "")}, Status: check.NotApplicable, Says: "KMS v2"},
 	)

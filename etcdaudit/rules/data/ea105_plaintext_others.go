@@ -14,7 +14,7 @@ func plaintextOthers() rule {
 		ID: "EA-105", Title: "Plaintext of other resources", Severity: check.Info,
 		Needs: needs{need.Keys},
 		Run: one(func(s facts.Store) check.Result {
-			// What a configuration is for is judged by it, see EA-111.
+			// EA-111 judges the resources that the configuration is for.
 			compared := s.Inventory.Config != nil
 			if compared && len(s.Inventory.Foreign()) == 0 {
 				return check.Inapplicable("the given EncryptionConfiguration decides: see EA-111")
