@@ -55,7 +55,7 @@ Exit status:
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
 
-  # every plaintext Secret, by name
+  # plaintext Secrets, by name
   etcdaudit scan --output json | jq -r '.checks[] | select(.id == "EA-101").results[].objects[] | .namespace + "/" + .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -5,6 +5,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
@@ -50,7 +51,7 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 func read(ctx context.Context, source record.Source, o Options) (stores []facts.Store, err error) {
 	inventories := map[record.Layer]*inventory.Inventory{}
 	for _, scope := range source.Scopes() {
-		inv := inventory.New(scope.Prefix[:len(scope.Prefix)-1], o.Encryption)
+		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		inventories[scope.Layer] = inv
 		stores = append(stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
 	}

@@ -93,9 +93,12 @@ func (s Scope) ID() string {
 // String says in one line what is read.
 func (s Scope) String() string {
 	sources := strings.Join(s.Sources, ", ")
-	of := fmt.Sprintf("etcd cluster %s (%s)", s.ClusterID, sources)
-	if s.StandIn != "" {
+	of := sources
+	switch {
+	case s.StandIn != "":
 		of = fmt.Sprintf("%s, which stands in for etcd (%s)", s.StandIn, sources)
+	case s.ClusterID != "":
+		of = fmt.Sprintf("etcd cluster %s (%s)", s.ClusterID, sources)
 	}
 	return fmt.Sprintf("%s at revision %d of %s, keys under %s", s.Layer.Name(), s.Revision, of, s.Prefix)
 }

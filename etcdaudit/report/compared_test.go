@@ -44,10 +44,13 @@ func compared(t *testing.T) (v values, config *encryptionconfig.Config) {
 		v.add(fmt.Sprintf("secrets/default/removed-key-%02d", i), stored.Keyed("secretbox", "box:0", "new"))
 	}
 	v.add("secrets/default/same-name", stored.Keyed("secretbox", "box:1", "old"))
+	v.add("secrets/default/torn", stored.Malformed)
+	v.add("secrets/default/unknown", stored.Unknown)
 	v.add("configmaps/default/encrypted", stored.Keyed("aesgcm", "gcm", "new"))
 	return v, config
 }
 
+// The JSON is compared for this report only: every field is in it.
 func TestAComparisonNamesWhatDoesNotAgree(t *testing.T) {
 	v, config := compared(t)
 	r := reported(t, v, func(_ *record.Scope, o *audit.Options) {
