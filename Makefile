@@ -58,6 +58,8 @@ release-check: ## Make a release twice, in two places, and compare them
 	go run ./test/run release-check
 
 .PHONY: clean
-clean: ## Remove bin, bench, dist and the components built for tests
+clean: ## Remove bin, with the components built for tests, bench and dist
 	rm -rf bin bench dist
-	go run ./test/components/build -clean
+	@# Earlier versions kept components in the user's cache directory, marked as theirs.
+	@dir="$${SEALPROOF_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/sealproof}"; \
+	! grep -qs Sealproof "$$dir/CACHEDIR.TAG" || rm -rf "$$dir"

@@ -10,10 +10,10 @@ path "transit/encrypt/kubernetes"       { capabilities = ["update"] }
 # Opens canaries, wrapped local KEKs, and seeds that Vault wrapped.
 path "transit/decrypt/kubernetes"       { capabilities = ["update"] }
 
-# Local KEKs are derived from it: whoever may call it can derive them. Plugins only.
+# Local KEKs are derived from it: every caller of it can derive them. Plugins only.
 path "transit/hmac/kubernetes/sha2-256" { capabilities = ["update"] }
 
-# Prolongs the plugin's own token. Without it the plugin logs in anew each time.
+# Renews the plugin's own token. Without it the plugin logs in anew each time.
 path "auth/token/renew-self"            { capabilities = ["update"] }
 
 # Tells a key that is refused from a token that is. Without it the plugin does not

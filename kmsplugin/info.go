@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/hostfacts"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -16,7 +18,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -66,7 +67,7 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 // processInfo says whose rights this process has, as far as that means something
 // to others.
 func processInfo() *pluginv1.Process {
-	rights, err := process.OwnRights()
+	rights, err := hostfacts.OwnRights()
 	if err != nil {
 		return nil
 	}

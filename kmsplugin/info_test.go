@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/hostfacts"
+
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
@@ -74,7 +75,7 @@ func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
 }
 
 func TestInfoSaysWhoseRightsThePluginHas(t *testing.T) {
-	want := process.CheckUserIDs() == nil
+	want := hostfacts.CheckUserIDs() == nil
 	if p := processInfo(); (p != nil) != want || want && int(p.GetUid()) != os.Geteuid() {
 		t.Errorf("got %v, as user %d; can be told: %v", p, os.Geteuid(), want)
 	}

@@ -1,15 +1,16 @@
 package vaultbackend
 
 import (
-	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // sealedItems returns n distinct ciphertexts.
-func sealedItems(b *testing.B, c *Client, n int) []backend.DecryptItem {
+func sealedItems(b *testing.B, c *Key, n int) []backend.DecryptItem {
 	plaintexts := make([]string, n)
 	for i := range plaintexts {
 		plaintexts[i] = fmt.Sprintf("a seed of thirty-two bytes: %04d", i)
@@ -25,18 +26,13 @@ func sealedItems(b *testing.B, c *Client, n int) []backend.DecryptItem {
 // the same connections and doing nothing with the answer.
 func BenchmarkDecrypt(b *testing.B) {
 	f := newFixture(b, nil)
-	c, _ := f.client()
+	c, _ := f.key()
 	item := sealedItems(b, c, 1)[0]
 	b.Run("direct", func(b *testing.B) {
-		body, err := json.Marshal(map[string]any{"ciphertext": string(item.Ciphertext), "associated_data": item.AssociatedData})
-		must(b, err)
-		s, err := c.tokens.get(b.Context())
-		must(b, err)
+		body := map[string]any{"ciphertext": string(item.Ciphertext), "associated_data": item.AssociatedData}
 		for b.Loop() {
-			a, err := c.vault.send(b.Context(), c.nodes.urls[0], query{op: opDecrypt, token: s.token, method: "PUT", path: c.keyPath("decrypt"), body: body})
-			if err != nil || a.status != 200 {
-				b.Fatalf("%v, %v", a.status, err)
-			}
+			_, err := c.vault.Do(b.Context(), client.Request{Op: "direct", What: "decrypt", Method: http.MethodPut, Path: c.cfg.keyPath("decrypt"), Body: body})
+			must(b, err)
 		}
 	})
 	b.Run("client", func(b *testing.B) {

@@ -3,7 +3,8 @@ package vaultbackend
 import (
 	"context"
 	"fmt"
-	"strings"
+	"net/http"
+	"regexp"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
@@ -13,12 +14,8 @@ import (
 // listed it at sys/config/auditing/request-headers.
 const uidHeader = "X-Sealproof-Uid"
 
-const (
-	// maxUIDs bounds the uids in one request; a batch may serve 256 callers.
-	maxUIDs = 16
-	// maxUID bounds one of them. The API server's are UUIDs, 36 characters.
-	maxUID = 64
-)
+// maxUIDs bounds the uids in one request; a batch may serve 256 callers.
+const maxUIDs = 16
 
 type uidsKey struct{}
 
@@ -27,7 +24,7 @@ func withUIDs(ctx context.Context, uids []string) context.Context {
 	return context.WithValue(ctx, uidsKey{}, uids)
 }
 
-// uidsOf returns the uids of those for whom a request is made; none for what
+// uidsOf returns the uids of the callers that a request is made for; none for what
 // the plugin asks by itself.
 func uidsOf(ctx context.Context) []string {
 	if uids, ok := ctx.Value(uidsKey{}).([]string); ok {
@@ -39,18 +36,21 @@ func uidsOf(ctx context.Context) []string {
 	return nil
 }
 
-// headerUIDs returns the values of the header. A uid comes from whoever may use
-// the socket: one that could be mistaken for something else in a log is left
-// out. What does not fit is counted in a last value such as "+48".
-func headerUIDs(uids []string) []string {
+// printableUID is a uid that cannot be mistaken for anything else in a log.
+var printableUID = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
+
+// uidHeaders returns the header with the uids of a request's callers. Every user of
+// the socket chooses its uids: one that is not printable or too long is left out.
+// What does not fit is counted in a last value such as "+48".
+func uidHeaders(ctx context.Context) http.Header {
 	var values []string
 	more := 0
 	seen := map[string]bool{}
-	for _, uid := range uids {
-		known := seen[uid] // who asks for several items comes several times
+	for _, uid := range uidsOf(ctx) {
+		known := seen[uid] // a caller who asks for several items comes several times
 		seen[uid] = true
 		switch {
-		case known, uid == "" || len(uid) > maxUID || strings.ContainsFunc(uid, isUnsafe):
+		case known, !printableUID.MatchString(uid):
 		case len(values) == maxUIDs:
 			more++
 		default:
@@ -60,9 +60,8 @@ func headerUIDs(uids []string) []string {
 	if more > 0 {
 		values = append(values, fmt.Sprintf("+%d", more))
 	}
-	return values
-}
-
-func isUnsafe(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	if values == nil {
+		return nil
+	}
+	return http.Header{uidHeader: values}
 }

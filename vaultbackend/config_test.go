@@ -1,11 +1,15 @@
 package vaultbackend
 
 import (
+	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
@@ -48,28 +52,30 @@ func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
 		{"two role-ids", func(c *Config) { c.Auth.RoleIDFile = "/f" }, "vault.auth.role-id: set either"},
 		{"no secret-id", func(c *Config) { c.Auth.SecretIDFile = "" }, "vault.auth.secret-id-file: name the file"},
 		{"a token file for AppRole", func(c *Config) { c.Auth.TokenFile = "/f" }, "vault.auth.token-file: has no meaning"},
-		{"a token file", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/f"} }, ""},
-		{"no token file", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken} }, "vault.auth.token-file: name the file"},
-		{"a role-id for a token", func(c *Config) { c.Auth.Method, c.Auth.TokenFile = MethodToken, "/f" }, "vault.auth.role-id: has no meaning"},
-		{"a secret-id for a token", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/f", SecretIDFile: "/s"} }, "vault.auth.secret-id-file: has no meaning"},
-		{"a mount for a token", func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/f", Mount: "m"} }, "vault.auth.mount: has no meaning"},
+		{"a token file", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/f"} }, ""},
+		{"no token file", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken} }, "vault.auth.token-file: name the file"},
+		{"a role-id for a token", func(c *Config) { c.Auth.Method, c.Auth.TokenFile = client.MethodToken, "/f" }, "vault.auth.role-id: has no meaning"},
+		{"a secret-id for a token", func(c *Config) {
+			c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/f", SecretIDFile: "/s"}
+		}, "vault.auth.secret-id-file: has no meaning"},
+		{"a mount for a token", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/f", Mount: "m"} }, "vault.auth.mount: has no meaning"},
 		{"a role that AppRole ignores", func(c *Config) { c.Auth.Role = "r" }, "vault.auth.role: has no meaning"},
 		{"a wrapped secret-id of an unknown role", func(c *Config) { c.Auth.UnwrappedSecretIDFile = "/u" }, "vault.auth.role: name the AppRole"},
 		{"a wrapped secret-id over its own token", func(c *Config) { c.Auth.Role, c.Auth.UnwrappedSecretIDFile = "r", "/etc/secret-id" }, "vault.auth.unwrapped-secret-id-file: must be another file"},
 		{"a wrapped secret-id", func(c *Config) { c.Auth.Role, c.Auth.UnwrappedSecretIDFile = "r", "/u" }, ""},
 		{"a role that leaves its place", func(c *Config) { c.Auth.Role, c.Auth.UnwrappedSecretIDFile = "../r", "/u" }, "vault.auth.role: \"../r\""},
-		{"Kubernetes", func(c *Config) { c.Auth = AuthConfig{Method: MethodKubernetes, Role: "r"} }, ""},
-		{"Kubernetes without a role", func(c *Config) { c.Auth = AuthConfig{Method: MethodKubernetes} }, "vault.auth.role: name the role"},
-		{"a JWT", func(c *Config) { c.Auth = AuthConfig{Method: MethodJWT, JWTFile: "/j"} }, ""},
-		{"no JWT", func(c *Config) { c.Auth = AuthConfig{Method: MethodJWT, Role: "r"} }, "vault.auth.jwt-file: name the file"},
+		{"Kubernetes", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodKubernetes, Role: "r"} }, ""},
+		{"Kubernetes without a role", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodKubernetes} }, "vault.auth.role: name the role"},
+		{"a JWT", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodJWT, JWTFile: "/j"} }, ""},
+		{"no JWT", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodJWT, Role: "r"} }, "vault.auth.jwt-file: name the file"},
 		{"a JWT for AppRole", func(c *Config) { c.Auth.JWTFile = "/j" }, "vault.auth.jwt-file: has no meaning"},
 		{"a certificate", func(c *Config) {
-			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", AuthConfig{Method: MethodCert}
+			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", client.AuthConfig{Method: client.MethodCert}
 		}, ""},
-		{"no certificate", func(c *Config) { c.Auth = AuthConfig{Method: MethodCert} }, "vault.client-cert-file: name the certificate"},
+		{"no certificate", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodCert} }, "vault.client-cert-file: name the certificate"},
 		{"a certificate over plain http", func(c *Config) {
 			c.Address = []string{"http://127.0.0.1:8100"}
-			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", AuthConfig{Method: MethodCert}
+			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", client.AuthConfig{Method: client.MethodCert}
 		}, "vault.auth.method: cert needs https"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -106,9 +112,9 @@ func TestOneMountHasOneName(t *testing.T) {
 		{"a", "transit", "/", "a/transit", ""},
 		{"root", "transit", "b", "transit", "b"},
 	} {
-		cfg := Config{Namespace: row.namespace, Mount: row.mount, Auth: AuthConfig{Namespace: row.authNamespace}}.canonical()
-		if cfg.keyMount() != row.want || cfg.loginNamespace() != row.wantAuth {
-			t.Errorf("%+v: mount %q, auth namespace %q", row, cfg.keyMount(), cfg.loginNamespace())
+		cfg := Config{Mount: row.mount, Config: client.Config{Namespace: row.namespace, Auth: client.AuthConfig{Namespace: row.authNamespace}}}.canonical()
+		if cfg.keyMount() != row.want || cfg.LoginNamespace() != row.wantAuth {
+			t.Errorf("%+v: mount %q, auth namespace %q", row, cfg.keyMount(), cfg.LoginNamespace())
 		}
 		// doctor starts from a configuration that is canonical already.
 		if again := cfg.canonical(); !reflect.DeepEqual(again, cfg) {
@@ -128,6 +134,34 @@ func TestNewRefusesAUselessCAFile(t *testing.T) {
 		_, err := New(cfg, nil, func() time.Duration { return 0 }, nil)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "vault.ca-file: ") {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// TestWhatIsSetInVainIsMeantForAnotherMethod tries every setting with every method.
+func TestWhatIsSetInVainIsMeantForAnotherMethod(t *testing.T) {
+	settings := map[string]struct {
+		set  func(*client.AuthConfig)
+		with []string
+	}{
+		"role-id":                  {func(a *client.AuthConfig) { a.RoleID = "x" }, []string{client.MethodAppRole}},
+		"role-id-file":             {func(a *client.AuthConfig) { a.RoleIDFile = "/x" }, []string{client.MethodAppRole}},
+		"secret-id-file":           {func(a *client.AuthConfig) { a.SecretIDFile = "/x" }, []string{client.MethodAppRole}},
+		"unwrapped-secret-id-file": {func(a *client.AuthConfig) { a.UnwrappedSecretIDFile = "/x" }, []string{client.MethodAppRole}},
+		"role":                     {func(a *client.AuthConfig) { a.Role = "x" }, []string{client.MethodAppRole, client.MethodCert, client.MethodJWT, client.MethodKubernetes}},
+		"jwt-file":                 {func(a *client.AuthConfig) { a.JWTFile = "/x" }, []string{client.MethodJWT, client.MethodKubernetes}},
+		"token-file":               {func(a *client.AuthConfig) { a.TokenFile = "/x" }, []string{client.MethodToken}},
+	}
+	for name, s := range settings {
+		for _, method := range client.Methods() {
+			c := DefaultConfig()
+			c.Address, c.Key, c.Auth = []string{"https://vault"}, "k", client.AuthConfig{Method: method}
+			s.set(&c.Auth)
+			refused := strings.Contains(fmt.Sprint(c.Validate()), "vault.auth."+name+": has no meaning for auth.method "+method+"\n") ||
+				strings.HasSuffix(fmt.Sprint(c.Validate()), "vault.auth."+name+": has no meaning for auth.method "+method)
+			if refused == slices.Contains(s.with, method) {
+				t.Errorf("%s with %s: refused %v", name, method, refused)
+			}
 		}
 	}
 }

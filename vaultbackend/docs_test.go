@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // TestTheExamplesOfEachLoginAreValid decodes them as strictly as the plugin does.
@@ -36,7 +38,7 @@ func TestTheExamplesOfEachLoginAreValid(t *testing.T) {
 		}
 		shown[cfg.Auth.Method] = true
 	}
-	for _, method := range methods() {
+	for _, method := range client.Methods() {
 		if !shown[method] {
 			t.Errorf("no example shows %s", method)
 		}

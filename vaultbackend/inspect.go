@@ -2,26 +2,21 @@ package vaultbackend
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/doctor"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // opInspect is a request that only Inspect makes.
-const opInspect operation = "inspect"
+const opInspect client.Operation = "inspect"
 
 // Inspection is what Inspect looks at.
 type Inspection struct {
@@ -37,96 +32,63 @@ type Inspection struct {
 // from this node's point of view. It logs in as the plugin does and revokes that
 // login where the plugin would. It changes nothing in Vault, with one exception:
 // a secret-id that may be used a few times only has been used once more.
-func Inspect(ctx context.Context, in Inspection) doctor.Vault {
+func Inspect(ctx context.Context, in Inspection) Facts {
 	cfg := in.Use.Config.canonical()
-	v := doctor.Vault{Section: in.Use.Section, KeyPath: cfg.keyMount() + "/" + cfg.Key, Login: doctor.Login{Method: cfg.Auth.Method}}
-	for _, address := range cfg.Address {
-		v.Addresses = append(v.Addresses, inspectAddress(ctx, cfg, address))
+	f := Facts{
+		Section: in.Use.Section, KeyPath: cfg.KeyPath(), Addresses: cfg.Inspect(ctx),
+		Login: Login{Method: cfg.Auth.Method, Issuer: cfg.JWTIssuer(), Skipped: cfg.NoTrialLogin()},
 	}
-	v.Login.Issuer = issuerOf(cfg.Auth.JWTFile)
-	in.asPlugin(ctx, cfg, &v)
-	in.asAdmin(ctx, cfg, &v)
-	return v
+	if f.Login.Skipped == "" {
+		in.asPlugin(ctx, cfg, &f)
+	}
+	in.asAdmin(ctx, cfg.Config, &f)
+	return f
 }
 
 // asPlugin looks at everything that takes the plugin's own login.
-func (in Inspection) asPlugin(ctx context.Context, cfg Config, v *doctor.Vault) {
-	if v.Login.Skipped = cfg.onceOnly(); v.Login.Skipped != "" {
+func (in Inspection) asPlugin(ctx context.Context, cfg Config, f *Facts) {
+	// It logs nothing: the facts are its result.
+	key, err := New(cfg, slog.New(slog.DiscardHandler), in.Boot, nil)
+	if err != nil {
+		f.Login.Err = err.Error()
 		return
 	}
-	client, err := in.client(cfg)
-	if err != nil {
-		v.Login.Err = err.Error()
+	defer key.Close()
+	if err := key.vault.LogIn(ctx); err != nil {
+		f.Login.Err = err.Error()
 		return
 	}
-	defer client.Close()
-	s, err := client.tokens.get(ctx)
-	if err != nil {
-		v.Login.Err = err.Error()
-		return
-	}
-	if err := client.lookUp(ctx, s.token); err != nil {
-		v.Login.SelfLookupErr = err.Error()
-	}
-	v.Needed, v.TooMuch, err = client.capabilities(ctx, in.Use)
-	if err != nil {
-		v.CapabilitiesErr = err.Error()
-	}
-	v.Key = client.describeKey(ctx)
-	if v.Key.Err == "" {
-		v.Trials = client.trials(ctx, in.Use, v.Key.Latest)
+	f.Login.SelfLookupErr = errText(key.vault.LookUpSelf(ctx))
+	f.Needed, f.TooMuch, err = key.capabilities(ctx, in.Use)
+	f.CapabilitiesErr = errText(err)
+	f.Key = key.facts(ctx)
+	if f.Key.Err == "" {
+		f.Trials = key.trials(ctx, in.Use, f.Key.Latest)
 	}
 }
 
-// onceOnly says why a login must be left to the plugin; "" if it need not. A
-// wrapping token is good for one use, and what it is exchanged for is kept in a
-// file that must be the plugin's own.
-func (c Config) onceOnly() string {
-	if c.Auth.UnwrappedSecretIDFile == "" {
+// errText is that of an error; empty for none.
+func errText(err error) string {
+	if err == nil {
 		return ""
 	}
-	w := wrappedSecretID{cfg: c.Auth}
-	kept, have, err := w.readKept()
-	if err != nil {
-		return err.Error()
-	}
-	token, err := readCredential(c.Auth.SecretIDFile)
-	switch {
-	case have && (errors.Is(err, os.ErrNotExist) || kept.Token == tokenHash(token)):
-		return ""
-	default:
-		return "the wrapped secret-id was not exchanged yet: that can be done once, and is left to the plugin"
-	}
-}
-
-func tokenHash(token string) string {
-	hash := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(hash[:])
-}
-
-// client returns one that logs nowhere: what it meets is its result.
-func (in Inspection) client(cfg Config) (*Client, error) {
-	return New(cfg, slog.New(slog.DiscardHandler), in.Boot, nil)
+	return err.Error()
 }
 
 // inspect makes one request and returns its data.
-func (c *Client) inspect(ctx context.Context, method, path string, body any) (json.RawMessage, error) {
-	a, err := c.requestKey(ctx, opInspect, method, path, body)
-	if backend.ClassOf(err) == backend.Refusal && err != nil {
-		return nil, errDenied
+func inspect(ctx context.Context, vault *client.Client, method, path string, body any) (json.RawMessage, error) {
+	what := method + " " + path
+	a, err := vault.Do(ctx, client.Request{Op: opInspect, What: what, Method: method, Path: path, Body: body})
+	if err != nil && backend.ClassOf(err) == backend.Refusal {
+		return nil, errors.New("permission denied")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	return a.data, nil
+	return a.Data, err
 }
-
-var errDenied = errors.New("permission denied")
 
 // capabilities asks what the plugin's token may do with the paths that it needs,
 // and with some that it should not have.
-func (c *Client) capabilities(ctx context.Context, use Use) (needed, tooMuch []doctor.Capability, err error) {
-	use.Config = c.cfg
+func (k *Key) capabilities(ctx context.Context, use Use) (needed, tooMuch []Capability, err error) {
+	use.Config = k.cfg
 	use.Config.Auth.Namespace = use.Config.Namespace // paths as seen from there
 	rules, err := use.rules()
 	if err != nil {
@@ -135,18 +97,18 @@ func (c *Client) capabilities(ctx context.Context, use Use) (needed, tooMuch []d
 	for _, r := range rules {
 		// Whether the token may look after itself is Vault's own default
 		// policy's business, in the namespace of the login.
-		if r.Path != pathRenewSelf && r.Path != pathLookupSelf && r.Path != pathRevokeSelf {
-			needed = append(needed, doctor.Capability{Path: r.Path, Want: r.Capabilities})
+		if r.Path != client.PathRenewSelf && r.Path != client.PathLookupSelf && r.Path != client.PathRevokeSelf {
+			needed = append(needed, Capability{Path: r.Path, Want: r.Capabilities})
 		}
 	}
-	tooMuch = c.tooMuch(use)
+	tooMuch = k.tooMuch(use)
 	var paths []string
-	for _, list := range [][]doctor.Capability{needed, tooMuch} {
+	for _, list := range [][]Capability{needed, tooMuch} {
 		for _, capability := range list {
 			paths = append(paths, capability.Path)
 		}
 	}
-	data, err := c.inspect(ctx, http.MethodPost, "sys/capabilities-self", map[string]any{"paths": paths})
+	data, err := inspect(ctx, k.vault, http.MethodPost, "sys/capabilities-self", map[string]any{"paths": paths})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +116,7 @@ func (c *Client) capabilities(ctx context.Context, use Use) (needed, tooMuch []d
 	if err := json.Unmarshal(data, &have); err != nil {
 		return nil, nil, errors.New("the answer is no list of capabilities")
 	}
-	for _, list := range [][]doctor.Capability{needed, tooMuch} {
+	for _, list := range [][]Capability{needed, tooMuch} {
 		for i := range list {
 			_ = json.Unmarshal(have[list[i].Path], &list[i].Have) // absent: none
 		}
@@ -162,10 +124,10 @@ func (c *Client) capabilities(ctx context.Context, use Use) (needed, tooMuch []d
 	return needed, tooMuch, nil
 }
 
-// tooMuch lists what nobody should be able to do with the plugin's credentials.
-func (c *Client) tooMuch(use Use) []doctor.Capability {
-	mount, key := c.cfg.Mount+"/", c.cfg.Key
-	list := []doctor.Capability{
+// tooMuch lists what the plugin's credentials should not allow.
+func (k *Key) tooMuch(use Use) []Capability {
+	mount, key := k.cfg.Mount+"/", k.cfg.Key
+	list := []Capability{
 		{Path: mount + "keys/" + key + "/config", Meaning: "deletion can be allowed and minimums raised"},
 		{Path: mount + "keys/" + key + "/rotate", Meaning: "versions can be added"},
 		{Path: mount + "keys/" + key + "/trim", Meaning: "versions can be destroyed"},
@@ -179,22 +141,22 @@ func (c *Client) tooMuch(use Use) []doctor.Capability {
 		{Path: "auth/token/create", Meaning: "tokens can be made that outlive the login"},
 		{Path: "sys/policies/acl/sealproof-doctor", Meaning: "policies can be written"},
 		{Path: "sys/audit/sealproof-doctor", Meaning: "the audit log can be turned off"},
-		{Path: "sys/mounts/" + c.cfg.Mount, Meaning: "the Transit engine can be removed with all its keys"},
+		{Path: "sys/mounts/" + k.cfg.Mount, Meaning: "the Transit engine can be removed with all its keys"},
 	}
 	if !use.Seals {
-		list = append(list, doctor.Capability{Path: mount + "encrypt/" + key, Meaning: "it only needs to decrypt"})
+		list = append(list, Capability{Path: mount + "encrypt/" + key, Meaning: "it only needs to decrypt"})
 	}
 	if !use.Derives {
-		list = append(list, doctor.Capability{Path: mount + "hmac/" + key + "/sha2-256", Meaning: "local KEKs can be derived, which this configuration does not need"})
+		list = append(list, Capability{Path: mount + "hmac/" + key + "/sha2-256", Meaning: "local KEKs can be derived, which this configuration does not need"})
 	}
 	return list
 }
 
-// describeKey reads the key, also one that cannot serve.
-func (c *Client) describeKey(ctx context.Context) doctor.Key {
-	a, err := c.requestKey(ctx, opReadKey, http.MethodGet, c.keyPath("keys"), nil)
+// facts reads the key, also one that cannot serve.
+func (k *Key) facts(ctx context.Context) KeyFacts {
+	a, err := k.readKey(ctx)
 	if err != nil {
-		return doctor.Key{Err: err.Error()}
+		return KeyFacts{Err: err.Error()}
 	}
 	var data struct {
 		keyData
@@ -202,10 +164,10 @@ func (c *Client) describeKey(ctx context.Context) doctor.Key {
 		Imported     bool `json:"imported_key"`
 		MinAvailable int  `json:"min_available_version"`
 	}
-	if err := json.Unmarshal(a.data, &data); err != nil {
-		return doctor.Key{Err: "Vault answered with something that is no description of a key"}
+	if err := json.Unmarshal(a.Data, &data); err != nil {
+		return KeyFacts{Err: "Vault answered with something that is no description of a key"}
 	}
-	return doctor.Key{
+	return KeyFacts{
 		Type: data.Type, Derived: data.Derived, Convergent: data.Convergent, ImportedKey: data.Imported,
 		Exportable: data.Exportable, DeletionAllowed: data.DeletionAllowed, AllowPlaintextBackup: data.AllowPlaintextBackup,
 		AutoRotate: time.Duration(data.AutoRotatePeriod) * time.Second,
@@ -215,20 +177,14 @@ func (c *Client) describeKey(ctx context.Context) doctor.Key {
 }
 
 // trials makes the requests that the plugin makes, with bytes that mean nothing.
-func (c *Client) trials(ctx context.Context, use Use, version int) (done []doctor.Trial) {
-	note := func(what string, err error) {
-		t := doctor.Trial{What: what}
-		if err != nil {
-			t.Err = err.Error()
-		}
-		done = append(done, t)
-	}
-	text, data := []byte("sealproof doctor"), []byte("sealproof doctor: not a key")
-	// In the form of a ciphertext. That it does not authenticate is the good
-	// answer: Vault gives it to those only who may decrypt.
+func (k *Key) trials(ctx context.Context, use Use, version int) (done []Trial) {
+	note := func(what string, err error) { done = append(done, Trial{What: what, Err: errText(err)}) }
+	input, data := []byte("sealproof doctor"), []byte("sealproof doctor: not a key")
+	// In the form of a ciphertext. "Does not authenticate" is the good answer:
+	// Vault gives it only to a token that may decrypt.
 	sealed := fmt.Appendf(nil, "vault:v%d:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", version)
 	if use.Derives {
-		results, err := c.HMAC(ctx, []backend.HMACItem{{Version: version, Input: text}})
+		results, err := k.HMAC(ctx, []backend.HMACItem{{Version: version, Input: input}})
 		note("hmac", firstError(results, err))
 	}
 	opens := func(err error) error {
@@ -238,7 +194,7 @@ func (c *Client) trials(ctx context.Context, use Use, version int) (done []docto
 		return err
 	}
 	if use.Seals {
-		results, err := c.Encrypt(ctx, []backend.EncryptItem{{Version: version, Plaintext: text, AssociatedData: data}})
+		results, err := k.Encrypt(ctx, []backend.EncryptItem{{Version: version, Plaintext: input, AssociatedData: data}})
 		err = firstError(results, err)
 		note("encrypt", err)
 		if err == nil {
@@ -246,7 +202,7 @@ func (c *Client) trials(ctx context.Context, use Use, version int) (done []docto
 			opens = func(err error) error { return err }
 		}
 	}
-	results, err := c.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: sealed, AssociatedData: data}})
+	results, err := k.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: sealed, AssociatedData: data}})
 	note("decrypt", opens(firstError(results, err)))
 	return done
 }
@@ -259,96 +215,47 @@ func firstError(results []backend.Result, err error) error {
 }
 
 // asAdmin looks at what the plugin's own rights should not suffice to see.
-func (in Inspection) asAdmin(ctx context.Context, cfg Config, v *doctor.Vault) {
+func (in Inspection) asAdmin(ctx context.Context, cfg client.Config, f *Facts) {
 	if in.AdminTokenFile == "" {
-		v.Audit.Err = "the plugin may not read sys/audit, as it should be"
+		f.Audit.Err = "the plugin may not read sys/audit, as it should be"
 		return
 	}
 	auth := cfg.Auth
-	cfg.Auth = AuthConfig{Method: MethodToken, TokenFile: in.AdminTokenFile, Namespace: "root"}
+	cfg.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: in.AdminTokenFile, Namespace: "root"}
 	system := cfg
 	system.Namespace = "" // audit devices belong to no other
-	if err := in.readAs(ctx, system, "sys/audit", func(data json.RawMessage) error {
-		var devices map[string]struct {
-			Type string `json:"type"`
-		}
-		if err := json.Unmarshal(data, &devices); err != nil {
-			return errors.New("the answer is no list of audit devices")
-		}
-		for _, path := range slices.Sorted(maps.Keys(devices)) {
-			v.Audit.Devices = append(v.Audit.Devices, path+" ("+devices[path].Type+")")
-		}
-		return nil
-	}); err != nil {
-		v.Audit.Err = err.Error()
+	var devices map[string]struct {
+		Type string `json:"type"`
 	}
-	if auth.Method == MethodKubernetes {
+	f.Audit.Err = errText(in.readAs(ctx, system, "sys/audit", &devices))
+	for _, path := range slices.Sorted(maps.Keys(devices)) {
+		f.Audit.Devices = append(f.Audit.Devices, path+" ("+devices[path].Type+")")
+	}
+	if auth.Method == client.MethodKubernetes {
 		login := cfg
 		login.Namespace = auth.Namespace
+		var config struct {
+			Host string `json:"kubernetes_host"`
+		}
 		// What cannot be read stays unknown; the check says so.
-		_ = in.readAs(ctx, login, "auth/"+auth.Mount+"/config", func(data json.RawMessage) error {
-			var config struct {
-				Host string `json:"kubernetes_host"`
-			}
-			err := json.Unmarshal(data, &config)
-			v.Login.Reviewer = config.Host
-			return err
-		})
+		_ = in.readAs(ctx, login, "auth/"+auth.Mount+"/config", &config)
+		f.Login.Reviewer = config.Host
 	}
 }
 
-// readAs reads one path as the admin.
-func (in Inspection) readAs(ctx context.Context, cfg Config, path string, read func(json.RawMessage) error) error {
-	client, err := in.client(cfg)
+// readAs reads the data of one path with the login of cfg.
+func (in Inspection) readAs(ctx context.Context, cfg client.Config, path string, into any) error {
+	vault, err := client.New(cfg, slog.New(slog.DiscardHandler), in.Boot, nil)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	data, err := client.inspect(ctx, http.MethodGet, path, nil)
+	defer vault.Close()
+	data, err := inspect(ctx, vault, http.MethodGet, path, nil)
 	if err != nil {
 		return fmt.Errorf("read %s with the admin token: %w", path, err)
 	}
-	return read(data)
-}
-
-// Files lists the files that the configuration names, by their key below the
-// section. Nothing is read.
-func (c Config) Files() []doctor.File {
-	c = c.canonical()
-	return []doctor.File{
-		{Key: "ca-file", Name: c.CAFile},
-		{Key: "client-cert-file", Name: c.ClientCertFile},
-		{Key: "client-key-file", Name: c.ClientKeyFile, Secret: true},
-		{Key: "auth.role-id-file", Name: c.Auth.RoleIDFile},
-		// A wrapping token may be taken away once it was used.
-		{Key: "auth.secret-id-file", Name: c.Auth.SecretIDFile, Secret: true, Later: c.Auth.UnwrappedSecretIDFile != ""},
-		{Key: "auth.unwrapped-secret-id-file", Name: c.Auth.UnwrappedSecretIDFile, Secret: true, Later: true},
-		{Key: "auth.jwt-file", Name: c.Auth.JWTFile, Secret: true},
-		{Key: "auth.token-file", Name: c.Auth.TokenFile, Secret: true},
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read %s with the admin token: the answer is not understood", path)
 	}
-}
-
-// issuerOf returns who issued the JWT in a file, unverified: only whether it
-// names a cluster is of interest. It is empty where there is none.
-func issuerOf(file string) string {
-	if file == "" {
-		return ""
-	}
-	jwt, err := readCredential(file)
-	if err != nil {
-		return "" // said about the file itself
-	}
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		return ""
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
-	var claims struct {
-		Issuer string `json:"iss"`
-	}
-	_ = json.Unmarshal(payload, &claims) // else it stays empty
-	return claims.Issuer
+	return nil
 }

@@ -1,6 +1,7 @@
 package vaultbackend
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,9 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/check"
+
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/vaulttest"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // diagnosis is what doctor says about Vault, all but what passed, as
@@ -20,13 +25,17 @@ func diagnose(t *testing.T, in Inspection) (results []doctor.Result, complaints 
 	in.Use.Section = "vault"
 	start := time.Now()
 	in.Boot = func() time.Duration { return time.Since(start) }
-	found := Inspect(t.Context(), in)
-	for _, r := range doctor.Examine(doctor.Facts{Now: time.Now(), Vaults: []doctor.Vault{found}}) {
+	// As the command does it: the fields of both have the same names.
+	found, err := json.Marshal(Inspect(t.Context(), in))
+	must(t, err)
+	facts := doctor.Facts{Now: time.Now(), Vaults: make([]doctor.Vault, 1)}
+	must(t, json.Unmarshal(found, &facts.Vaults[0]))
+	for _, r := range doctor.Examine(facts) {
 		if r.ID < "KD-400" || r.ID >= "KD-700" {
 			continue
 		}
 		results = append(results, r)
-		if text := r.ID + " " + string(r.Outcome); r.Outcome != doctor.Pass && !slices.Contains(complaints, text) {
+		if text := r.ID + " " + r.Outcome.String(); r.Outcome != check.Pass && !slices.Contains(complaints, text) {
 			complaints = append(complaints, text)
 		}
 	}
@@ -85,7 +94,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			must(f.t, f.vault.PutPolicy(f.t.Context(), use.Config.Key, strings.ReplaceAll(cluster.KeyPolicy(use.Config.Key), "lookup-self", "elsewhere")))
 		}, "may not look itself up", []string{"KD-501 not evaluated", "KD-502 not evaluated", "KD-505 fail"}},
 		{"the token is root", func(f *fixture, use *Use) {
-			use.Config.Auth = AuthConfig{Method: MethodToken, TokenFile: f.rootTokenFile()}
+			use.Config.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: f.rootTokenFile()}
 		}, "root token", []string{"KD-502 fail"}},
 
 		{"the secret-id is wrong", func(f *fixture, use *Use) {
@@ -138,7 +147,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			}
 			said := row.says == ""
 			for _, r := range results {
-				if r.Outcome == doctor.Pass {
+				if r.Outcome == check.Pass {
 					continue
 				}
 				said = said || strings.Contains(r.Found, row.says)
@@ -169,7 +178,7 @@ func TestWhatConcernsAllOfVaultIsFound(t *testing.T) {
 		t.Helper()
 		results, _ := diagnose(t, in)
 		for _, r := range results {
-			if r.ID == id && string(r.Outcome) == outcome && strings.Contains(r.Found, says) {
+			if r.ID == id && r.Outcome.String() == outcome && strings.Contains(r.Found, says) {
 				return
 			}
 		}
@@ -196,7 +205,7 @@ func TestAWrappedSecretIDIsLeftToThePlugin(t *testing.T) {
 	use.Config.Auth.Role = f.role.Name
 	use.Config.Auth.SecretIDFile, use.Config.Auth.UnwrappedSecretIDFile = filepath.Join(dir, "wrapped"), filepath.Join(dir, "secret-id")
 	deliver := func() {
-		must(t, os.WriteFile(use.Config.Auth.SecretIDFile, []byte(f.wrap("auth/approle/role/"+f.role.Name+"/secret-id")), 0o600))
+		must(t, os.WriteFile(use.Config.Auth.SecretIDFile, []byte(vaulttest.Wrap(t, f.vault, "auth/approle/role/"+f.role.Name+"/secret-id")), 0o600))
 	}
 	leftAlone := func(when string) {
 		t.Helper()
@@ -213,7 +222,7 @@ func TestAWrappedSecretIDIsLeftToThePlugin(t *testing.T) {
 	leftAlone("nothing was delivered")
 	deliver()
 	leftAlone("the token was not exchanged")
-	c, _ := newClient(t, use.Config)
+	c, _ := newKey(t, use.Config)
 	must(t, reads(t, c)) // which it could not, had its token been used
 	works("the plugin has exchanged it")
 	must(t, os.Remove(use.Config.Auth.SecretIDFile))
@@ -224,40 +233,40 @@ func TestAWrappedSecretIDIsLeftToThePlugin(t *testing.T) {
 
 func TestALoginThatLeadsToAClusterIsFound(t *testing.T) {
 	f := newFixture(t, nil)
-	key, public := newJWTKey(t)
+	key, public := vaulttest.NewJWTKey(t)
 	jwt := func(issuer string) string {
 		file := filepath.Join(t.TempDir(), "jwt")
-		must(t, os.WriteFile(file, []byte(signJWT(t, key, map[string]any{"iss": issuer, "sub": "node-1", "aud": "vault", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})), 0o600))
+		must(t, os.WriteFile(file, []byte(vaulttest.SignJWT(t, key, map[string]any{"iss": issuer, "sub": "node-1", "aud": "vault", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})), 0o600))
 		return file
 	}
 	loginWith := func(mount, method, issuer string) Inspection {
 		use := f.use()
-		use.Config.Auth = AuthConfig{Method: method, Mount: mount, Role: "plugin", JWTFile: jwt(issuer)}
+		use.Config.Auth = client.AuthConfig{Method: method, Mount: mount, Role: "plugin", JWTFile: jwt(issuer)}
 		return Inspection{Use: use}
 	}
-	mount := f.enable("jwt")
+	mount := vaulttest.EnableAuth(t, f.vault, "jwt", f.cfg.Key)
 	f.write("auth/"+mount+"/config", map[string]any{"jwt_validation_pubkeys": public})
 	f.write("auth/"+mount+"/role/plugin", map[string]any{"role_type": "jwt", "user_claim": "sub", "bound_audiences": "vault", "token_policies": f.role.Name})
-	reviewed := f.enable("kubernetes")
+	reviewed := vaulttest.EnableAuth(t, f.vault, "kubernetes", f.cfg.Key)
 	f.write("auth/"+reviewed+"/config", map[string]any{"kubernetes_host": "https://10.96.0.1:443", "disable_local_ca_jwt": true})
-	withAdmin := loginWith(reviewed, MethodKubernetes, "https://issuer.test")
+	withAdmin := loginWith(reviewed, client.MethodKubernetes, "https://issuer.test")
 	withAdmin.AdminTokenFile = f.rootTokenFile()
 
 	for _, row := range []struct {
 		name, want, says string
 		in               Inspection
 	}{
-		{"a JWT of somebody else", "pass", "the login asks no API server", loginWith(mount, MethodJWT, "https://issuer.test")},
-		{"a JWT of a cluster", "warn", "kubernetes.default.svc", loginWith(mount, MethodJWT, "https://kubernetes.default.svc.cluster.local")},
-		{"an API server that reviews", "warn", "which one could not be read", loginWith(reviewed, MethodKubernetes, "https://issuer.test")},
+		{"a JWT of somebody else", "pass", "the login asks no API server", loginWith(mount, client.MethodJWT, "https://issuer.test")},
+		{"a JWT of a cluster", "warn", "kubernetes.default.svc", loginWith(mount, client.MethodJWT, "https://kubernetes.default.svc.cluster.local")},
+		{"an API server that reviews", "warn", "which one could not be read", loginWith(reviewed, client.MethodKubernetes, "https://issuer.test")},
 		{"an API server that an admin sees", "warn", "https://10.96.0.1:443", withAdmin},
 	} {
 		results, _ := diagnose(t, row.in)
 		for _, r := range results {
-			if r.ID == "KD-404" && (string(r.Outcome) != row.want || !strings.Contains(r.Found, row.says)) {
+			if r.ID == "KD-404" && (r.Outcome.String() != row.want || !strings.Contains(r.Found, row.says)) {
 				t.Errorf("%s: %s, %s", row.name, r.Outcome, r.Found)
 			}
-			if r.ID == "KD-405" && row.in.Use.Config.Auth.Method == MethodJWT && r.Outcome != doctor.Pass {
+			if r.ID == "KD-405" && row.in.Use.Config.Auth.Method == client.MethodJWT && r.Outcome != check.Pass {
 				t.Errorf("%s: %s, %s", row.name, r.Outcome, r.Found)
 			}
 		}

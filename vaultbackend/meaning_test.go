@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/vaulttest"
 )
 
 // The fakes of this file say what Vault 1.21.0 does not: older ones, OpenBao,
@@ -19,7 +20,7 @@ import (
 
 // itemsFail answers a batch with one error for every item.
 func itemsFail(status int, text string) http.HandlerFunc {
-	return letIn(func(w http.ResponseWriter, r *http.Request) {
+	return vaulttest.LetIn(func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
 			Input []json.RawMessage `json:"batch_input"`
 		}
@@ -35,7 +36,7 @@ func itemsFail(status int, text string) http.HandlerFunc {
 
 // wholeFails answers every batch with one error for all of it.
 func wholeFails(status int, text string) http.HandlerFunc {
-	return letIn(func(w http.ResponseWriter, _ *http.Request) {
+	return vaulttest.LetIn(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []string{text}})
 	})
@@ -77,111 +78,20 @@ func TestWhatAnItemsErrorProves(t *testing.T) {
 	}
 }
 
-// TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit has one bad item of eight.
-func TestABatchThatFailsOverWordsThatNobodyKnowsIsSplit(t *testing.T) {
-	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
-		var body struct {
-			Input []struct {
-				Ciphertext string `json:"ciphertext"`
-			} `json:"batch_input"`
-		}
-		_ = json.NewDecoder(r.Body).Decode(&body)
-		var results []map[string]string
-		for _, item := range body.Input {
-			if strings.Contains(item.Ciphertext, "bad") {
-				w.WriteHeader(http.StatusBadRequest)
-				fmt.Fprint(w, `{"errors":["something new"]}`)
-				return
-			}
-			results = append(results, map[string]string{"plaintext": "cA=="})
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"batch_results": results}})
-	})
-	items := make([]backend.DecryptItem, 8)
-	for i := range items {
-		items[i].Ciphertext = fmt.Appendf(nil, "vault:v1:good%d", i)
-	}
-	items[5].Ciphertext = []byte("vault:v1:bad")
-	results, err := c.Decrypt(t.Context(), items)
-	must(t, err)
-	for i, r := range results {
-		if i == 5 {
-			failed(t, r.Err, backend.Outage, "Vault gave an answer that is not understood, HTTP status 400")
-		} else if r.Err != nil || string(r.Data) != "p" {
-			t.Errorf("item %d: %q, %v", i, r.Data, r.Err)
-		}
-	}
-}
-
-// TestTheNodeThatDeniesIsAskedForTheToken has nodes of clusters that do not know
-// each other's tokens, as no node of a real cluster is.
-func TestTheNodeThatDeniesIsAskedForTheToken(t *testing.T) {
-	denies := func(w http.ResponseWriter) {
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
-	}
-	for _, row := range []struct {
-		name   string
-		lookup http.HandlerFunc // at the node that denies
-		class  backend.Class
-		reason string
-	}{
-		{"it accepts the token", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, isLookedUp) }, backend.Refusal, deniedReason},
-		{"it does not know the token", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprint(w, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`)
-		}, backend.Credentials, goneReason},
-		{"it denies that too", func(w http.ResponseWriter, _ *http.Request) { denies(w) }, backend.Credentials, blindReason},
-		{"it is sealed meanwhile", sealedNode, backend.Outage, "Vault denies this, and does not say whether it accepts the token"},
-		{"something else answers", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, backend.Outage, "Vault denies this, and does not say whether it accepts the token"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			noLeaks(t)
-			first := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
-				switch {
-				case strings.HasSuffix(r.URL.Path, "/login"):
-					fmt.Fprint(w, isLoggedIn)
-				case strings.HasSuffix(r.URL.Path, "/lookup-self"):
-					row.lookup(w, r)
-				default:
-					denies(w)
-				}
-			})
-			var elsewhere atomic.Int32
-			second := fakeNode(t, func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "/lookup-self") {
-					elsewhere.Add(1)
-				}
-				sealedNode(w, r)
-			})
-			c, _ := newClient(t, fakeConfig(t, first, second))
-			_, err := c.tokens.get(t.Context())
-			must(t, err)
-			c.tokens.wg.Wait() // the look-up after the login
-			elsewhere.Store(0)
-			c.nodes.served[0] = true
-			_, err = c.ReadKey(t.Context())
-			failed(t, err, row.class, row.reason)
-			if n := elsewhere.Load(); n != 0 {
-				t.Errorf("another node was asked %d times", n)
-			}
-		})
-	}
-}
-
 // TestANewConnectionIsMadeWhereOneIsWanted counts them at the server.
 func TestANewConnectionIsMadeWhereOneIsWanted(t *testing.T) {
+	noLeaks(t)
 	var seen atomic.Pointer[string]
-	c := fakeVault(t, func(w http.ResponseWriter, r *http.Request) {
+	c, obs := newKey(t, fakeConfig(t, vaulttest.FakeNode(t, vaulttest.LetIn(func(w http.ResponseWriter, r *http.Request) {
 		seen.Store(&r.RemoteAddr)
 		if strings.Contains(r.URL.Path, "/decrypt/") {
 			fmt.Fprint(w, `{"data":{"batch_results":[{"plaintext":"cA=="}]}}`)
 			return
 		}
-		fmt.Fprint(w, isKey)
-	})
+		fmt.Fprint(w, vaulttest.IsKey)
+	}))))
 	must(t, reads(t, c))
-	c.tokens.wg.Wait() // the look-up has a connection of its own
+	until(t, "the token has looked itself up", func() bool { return obs.count("lookup") > 0 }, func() {}) // over a connection of its own
 	anew := backend.WithNewConnection(t.Context())
 	for name, request := range map[string]func(context.Context) error{
 		"read": func(ctx context.Context) error { _, err := c.ReadKey(ctx); return err },

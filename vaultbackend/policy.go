@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // Use says what a plugin does with one key of its configuration.
@@ -38,20 +40,13 @@ type Rule struct {
 	Why string
 }
 
-// What a token may ask about itself.
-const (
-	pathRenewSelf  = "auth/token/renew-self"
-	pathLookupSelf = "auth/token/lookup-self"
-	pathRevokeSelf = "auth/token/revoke-self"
-)
-
 // Policies returns the least that a plugin's logins need, one policy for each
 // login, in the order of the sections. It is a pure function of the
 // configuration: it can be run where Vault cannot be reached.
 func Policies(uses ...Use) ([]Policy, error) {
 	type login struct {
 		addresses, certificate string
-		auth                   AuthConfig
+		auth                   client.AuthConfig
 	}
 	var policies []Policy
 	index := map[login]int{}
@@ -62,14 +57,14 @@ func Policies(uses ...Use) ([]Policy, error) {
 			return nil, err
 		}
 		l := login{addresses: strings.Join(use.Config.Address, ","), auth: use.Config.Auth}
-		if use.Config.Auth.Method == MethodCert {
+		if use.Config.Auth.Method == client.MethodCert {
 			l.certificate = use.Config.ClientCertFile
 		}
 		i, known := index[l]
 		if !known {
 			i = len(policies)
 			index[l] = i
-			policies = append(policies, Policy{Namespace: use.Config.loginNamespace()})
+			policies = append(policies, Policy{Namespace: use.Config.LoginNamespace()})
 		}
 		policies[i].Sections = append(policies[i].Sections, use.Section)
 		for _, r := range rules {
@@ -109,24 +104,24 @@ func (u Use) rules() ([]Rule, error) {
 	rules = append(rules, Rule{key("decrypt", ""), []string{"update"}, "Opens canaries, wrapped local KEKs, and seeds that Vault wrapped."})
 	if u.Derives {
 		rules = append(rules, Rule{key("hmac", "/sha2-256"), []string{"update"},
-			"Local KEKs are derived from it: whoever may call it can derive them. Plugins only."})
+			"Local KEKs are derived from it: every caller of it can derive them. Plugins only."})
 	}
-	rules = append(rules, Rule{pathRenewSelf, []string{"update"},
-		"Prolongs the plugin's own token. Without it the plugin logs in anew each time."})
-	lookup := Rule{pathLookupSelf, []string{"read"},
+	rules = append(rules, Rule{client.PathRenewSelf, []string{"update"},
+		"Renews the plugin's own token. Without it the plugin logs in anew each time."})
+	lookup := Rule{client.PathLookupSelf, []string{"read"},
 		"Tells a key that is refused from a token that is. Without it the plugin does not\nrecognise that its rights to the key were taken away."}
-	if u.Config.Auth.Method == MethodToken {
+	if u.Config.Auth.Method == client.MethodToken {
 		lookup.Why = "Tells how long the token in the file lives, and a key that is refused from a token\nthat is. Without it no such token is used."
 		return append(rules, lookup), nil
 	}
-	return append(rules, lookup, Rule{pathRevokeSelf, []string{"update"},
+	return append(rules, lookup, Rule{client.PathRevokeSelf, []string{"update"},
 		"Ends the plugin's own token when it stops or has another. Without it the token lives\nuntil its time is over."}), nil
 }
 
 // policyPrefix is the path from the namespace that the token belongs to, and in
 // which its policies are therefore looked up, down to that of the key.
 func (c Config) policyPrefix() (string, error) {
-	login := c.loginNamespace()
+	login := c.LoginNamespace()
 	switch {
 	case login == c.Namespace:
 		return "", nil

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
@@ -41,7 +43,7 @@ func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
 		},
 		{
 			"a token from a file looks itself up",
-			[]Use{{Section: "vault", Config: section(func(c *Config) { c.Auth = AuthConfig{Method: MethodToken, TokenFile: "/token"} })}},
+			[]Use{{Section: "vault", Config: section(func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/token"} })}},
 			[][]string{{keys, decrypt, renew, lookup}},
 		},
 		{
@@ -64,8 +66,8 @@ func TestPoliciesNameWhatEachLoginNeeds(t *testing.T) {
 		{
 			"another certificate is another role",
 			[]Use{
-				{Section: "vault", Config: section(func(c *Config) { c.Auth, c.ClientCertFile = AuthConfig{Method: MethodCert}, "/a.crt" })},
-				{Section: "previous[0]", Config: section(func(c *Config) { c.Auth, c.ClientCertFile = AuthConfig{Method: MethodCert}, "/b.crt" })},
+				{Section: "vault", Config: section(func(c *Config) { c.Auth, c.ClientCertFile = client.AuthConfig{Method: client.MethodCert}, "/a.crt" })},
+				{Section: "previous[0]", Config: section(func(c *Config) { c.Auth, c.ClientCertFile = client.AuthConfig{Method: client.MethodCert}, "/b.crt" })},
 			},
 			[][]string{{keys, decrypt, renew, lookup, revoke}, {keys, decrypt, renew, lookup, revoke}},
 		},
@@ -130,5 +132,16 @@ func TestAPolicySaysWhereItIsWritten(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+func TestAnotherVaultHasAPolicyOfItsOwn(t *testing.T) {
+	one, other := DefaultConfig(), DefaultConfig()
+	one.Address, one.Key, one.Auth.RoleID = []string{"https://one", "https://two"}, "k", "r"
+	other.Address, other.Key, other.Auth.RoleID = []string{"https://other"}, "k", "r"
+	policies, err := Policies(Use{Section: "vault", Config: one, Seals: true}, Use{Section: "previous[0]", Config: other})
+	must(t, err)
+	if len(policies) != 2 || !slices.Equal(policies[1].Sections, []string{"previous[0]"}) {
+		t.Errorf("got %+v", policies)
 	}
 }

@@ -3,25 +3,20 @@ package vaultbackend
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
+	"log/slog"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/vaulttest"
 )
 
 func TestReadKeyTellsAllThatVaultKnows(t *testing.T) {
-	vault, err := startShared(t.Context())
-	must(t, err)
+	vault := vaulttest.Shared(t)
 	noLeaks(t)
 	f := newFixtureIn(t, vault, map[string]any{"type": "aes128-gcm96", "auto_rotate_period": "24h"}, nil)
 	for range 3 {
@@ -31,7 +26,7 @@ func TestReadKeyTellsAllThatVaultKnows(t *testing.T) {
 		"min_decryption_version": 2, "min_encryption_version": 3,
 		"deletion_allowed": true, "exportable": true, "allow_plaintext_backup": true,
 	})
-	c, _ := f.client(func(cfg *Config) { cfg.Mount = "/transit/" })
+	c, _ := f.key(func(cfg *Config) { cfg.Mount = "/transit/" })
 	before := time.Now()
 	key, err := c.ReadKey(t.Context())
 	must(t, err)
@@ -65,7 +60,7 @@ func TestANamespaceIsPartOfTheMount(t *testing.T) {
 	// Vault Community ignores the namespace header, so this shows only that
 	// requests with one are well formed and that the path is canonical.
 	f := newFixture(t, nil)
-	c, _ := f.client(func(cfg *Config) { cfg.Namespace = "/team-a/prod/"; cfg.Auth.Namespace = "root" })
+	c, _ := f.key(func(cfg *Config) { cfg.Namespace = "/team-a/prod/"; cfg.Auth.Namespace = "root" })
 	key, err := c.ReadKey(t.Context())
 	must(t, err)
 	if key.Mount != "team-a/prod/transit" {
@@ -76,12 +71,11 @@ func TestANamespaceIsPartOfTheMount(t *testing.T) {
 func TestWhatIsEncryptedUnderAVersionOpensWithTheSameAssociatedData(t *testing.T) {
 	for _, keyType := range []string{"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305"} {
 		t.Run(keyType, func(t *testing.T) {
-			vault, err := startShared(t.Context())
-			must(t, err)
+			vault := vaulttest.Shared(t)
 			noLeaks(t)
 			f := newFixtureIn(t, vault, map[string]any{"type": keyType}, nil)
 			f.write("transit/keys/"+f.cfg.Key+"/rotate", nil)
-			c, _ := f.client()
+			c, _ := f.key()
 			for version := 1; version <= 2; version++ {
 				for _, ad := range []string{"", "associated"} {
 					sealed := encrypt(t, c, version, ad, "secret")[0]
@@ -105,10 +99,10 @@ func TestHMACIsTheSameForEverybodyAndAnotherForEachVersionAndInput(t *testing.T)
 		{Version: 2, Input: []byte("a")}, {Version: 1, Input: []byte("a")},
 		{Version: 2, Input: []byte("b")}, {Version: 1, Input: []byte("b")},
 	}
-	one, obs := f.client()
+	one, obs := f.key()
 	first, err := one.HMAC(t.Context(), items)
 	must(t, err)
-	other, _ := f.client()
+	other, _ := f.key()
 	second, err := other.HMAC(t.Context(), items)
 	must(t, err)
 
@@ -132,7 +126,7 @@ func TestOneRefusedVersionDoesNotFailTheHMACsOfOthers(t *testing.T) {
 	f := newFixture(t, nil)
 	f.write("transit/keys/"+f.cfg.Key+"/rotate", nil)
 	f.write("transit/keys/"+f.cfg.Key+"/config", map[string]any{"min_encryption_version": 2})
-	c, _ := f.client()
+	c, _ := f.key()
 	results, err := c.HMAC(t.Context(), []backend.HMACItem{
 		{Version: 1, Input: []byte("a")}, {Version: 2, Input: []byte("a")}, {Version: 3, Input: []byte("a")},
 		{Version: 0, Input: []byte("a")}, {Version: 2},
@@ -149,7 +143,7 @@ func TestOneRefusedVersionDoesNotFailTheHMACsOfOthers(t *testing.T) {
 
 func TestOneBadItemAmongManyFailsOnlyItself(t *testing.T) {
 	f := newFixture(t, nil)
-	c, obs := f.client()
+	c, obs := f.key()
 	var plaintexts []string
 	for i := range 40 {
 		plaintexts = append(plaintexts, fmt.Sprintf("plaintext %d", i))
@@ -185,7 +179,7 @@ func TestOneBadItemAmongManyFailsOnlyItself(t *testing.T) {
 
 func TestWhereAllItemsAreBadEachSaysWhy(t *testing.T) {
 	f := newFixture(t, nil)
-	c, obs := f.client()
+	c, obs := f.key()
 	sealed := encrypt(t, c, 1, "ad", "p")[0]
 	results, err := c.Decrypt(t.Context(), []backend.DecryptItem{
 		{Ciphertext: []byte("vault:v1:AAAA")}, {Ciphertext: []byte("vault:v2:AAAA")}, {Ciphertext: sealed},
@@ -201,7 +195,7 @@ func TestWhereAllItemsAreBadEachSaysWhy(t *testing.T) {
 
 func TestEncryptRefusesWhatVaultWouldMisunderstand(t *testing.T) {
 	f := newFixture(t, nil)
-	c, obs := f.client()
+	c, obs := f.key()
 	results, err := c.Encrypt(t.Context(), []backend.EncryptItem{
 		{Version: 0, Plaintext: []byte("p")}, {Version: 1}, {Version: 1, Plaintext: make([]byte, maxItem)},
 	})
@@ -214,123 +208,9 @@ func TestEncryptRefusesWhatVaultWouldMisunderstand(t *testing.T) {
 	}
 }
 
-func TestManyItemsGoOutInBoundedRequests(t *testing.T) {
-	f := newFixture(t, nil)
-	c, obs := f.client()
-	plaintexts := make([]string, 2*maxItems+10)
-	for i := range plaintexts {
-		plaintexts[i] = fmt.Sprintf("%s %d", rand.Text(), i)
-	}
-	sealed := encrypt(t, c, 1, "ad", plaintexts...)
-	if n := obs.count(opEncrypt); n != 3 {
-		t.Errorf("%d encrypt requests, want 3", n)
-	}
-	items := make([]backend.DecryptItem, len(sealed))
-	for i := range sealed {
-		items[i] = backend.DecryptItem{Ciphertext: sealed[i], AssociatedData: []byte("ad")}
-	}
-	results, err := c.Decrypt(t.Context(), items)
-	must(t, err)
-	for i, r := range results {
-		if string(r.Data) != plaintexts[i] {
-			t.Fatalf("item %d: %q, %v", i, r.Data, r.Err)
-		}
-	}
-	if !slices.Equal(obs.batches, []int{maxItems, maxItems, 10}) {
-		t.Errorf("batches %v", obs.batches)
-	}
-}
-
-func TestManyConcurrentDecryptsUseFewRequests(t *testing.T) {
-	f := newFixture(t, nil)
-	c, obs := f.client()
-	const callers = 64
-	plaintexts := make([]string, callers)
-	for i := range plaintexts {
-		plaintexts[i] = fmt.Sprint("plaintext ", i)
-	}
-	sealed := encrypt(t, c, 1, "ad", plaintexts...)
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range callers {
-		wg.Go(func() {
-			<-start
-			got, err := decrypt(t.Context(), c, sealed[i], "ad")
-			if err != nil || string(got) != plaintexts[i] {
-				t.Errorf("caller %d: %q, %v", i, got, err)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	if n := obs.count(opDecrypt); n > 12 {
-		t.Errorf("%d requests for %d concurrent decrypts, in batches of %v", n, callers, obs.batches)
-	}
-}
-
-// TestABatchThatFailsAsAWholeIsSplit needs a fake: Vault 1.21 always answers
-// each item, but that is not promised, and older versions did not.
-func TestABatchThatFailsAsAWholeIsSplit(t *testing.T) {
-	c := fakeVault(t, failWhole)
-	var items []backend.DecryptItem
-	for i := range 21 {
-		text := fmt.Sprintf("vault:v1:good%d", i)
-		if i == 5 || i == 20 {
-			text = fmt.Sprintf("vault:v1:bad%d", i)
-		}
-		items = append(items, backend.DecryptItem{Ciphertext: []byte(text)})
-	}
-	results, err := c.Decrypt(t.Context(), items)
-	must(t, err)
-	for i, r := range results {
-		if i == 5 || i == 20 {
-			failed(t, r.Err, backend.Item, "malformed ciphertext")
-		} else if string(r.Data) != "opened" {
-			t.Errorf("item %d: %q, %v", i, r.Data, r.Err)
-		}
-	}
-}
-
-// TestAnAnswerThatDoesNotFitTheQuestionIsNotUsed needs a fake: a working Vault
-// never answers so, but a node behind the others, or a proxy that mixes up two
-// requests, could.
-func TestAnAnswerThatDoesNotFitTheQuestionIsNotUsed(t *testing.T) {
-	sum := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	for _, row := range []struct{ name, op, answer, reason string }{
-		{"a ciphertext of another version", "encrypt", `{"ciphertext":"vault:v2:AAAA","key_version":1}`, "Vault answered with a ciphertext of another key version"},
-		{"no ciphertext", "encrypt", `{}`, "Vault answered with a ciphertext of another key version"},
-		{"an HMAC of another version", "hmac", `{"hmac":"vault:v2:` + sum + `"}`, "Vault answered with an HMAC of another key version"},
-		{"an HMAC of another length", "hmac", `{"hmac":"vault:v1:AAAA"}`, "Vault answered with an HMAC that is not 32 bytes"},
-		{"an HMAC that is not base64", "hmac", `{"hmac":"vault:v1:????"}`, "Vault answered with an HMAC that is not 32 bytes"},
-		{"no plaintext", "decrypt", `{}`, "Vault answered with neither a plaintext nor an error"},
-		{"too many results", "decrypt", `{"plaintext":"cA=="},{"plaintext":"cA=="}`, "Vault answered with 2 results for 1 items"},
-		{"no list of results", "decrypt", `7`, "Vault answered with something that is no list of results"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := fakeVault(t, func(w http.ResponseWriter, _ *http.Request) {
-				fmt.Fprintf(w, `{"data":{"batch_results":[%s]}}`, row.answer)
-			})
-			var results []backend.Result
-			var err error
-			switch row.op {
-			case "encrypt":
-				results, err = c.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("p")}})
-			case "hmac":
-				results, err = c.HMAC(t.Context(), []backend.HMACItem{{Version: 1, Input: []byte("x")}})
-			default:
-				results, err = c.Decrypt(t.Context(), []backend.DecryptItem{{Ciphertext: []byte("vault:v1:AAAA")}})
-			}
-			if err == nil {
-				err = results[0].Err
-			}
-			failed(t, err, backend.Outage, row.reason)
-		})
-	}
-}
-
 func TestACallersDeadlineIsKeptAndClassified(t *testing.T) {
 	f := newFixture(t, nil)
-	c, _ := f.client()
+	c, _ := f.key()
 	sealed := encrypt(t, c, 1, "ad", "p")[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -349,107 +229,40 @@ func TestACallersDeadlineIsKeptAndClassified(t *testing.T) {
 	}
 }
 
-// FuzzAnswers throws whatever a server could send at all that reads answers:
-// nothing may panic, and no failure may be taken for a refusal of the key
-// unless Vault's own words are in it.
-func FuzzAnswers(f *testing.F) {
-	f.Add(200, []byte(`{"data":{"batch_results":[{"plaintext":"cA=="}]}}`))
-	f.Add(200, []byte(`{"data":{"type":"aes256-gcm96","latest_version":1,"keys":{"1":1700000000}}}`))
-	f.Add(200, []byte(`{"data":{"type":"rsa-2048","latest_version":1,"keys":{"1":{"creation_time":"2026-01-01T00:00:00Z"}}}}`))
-	f.Add(400, []byte(`{"errors":["encryption key not found"]}`))
-	f.Add(403, []byte(`{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`))
-	f.Add(404, []byte(`{"errors":[]}`))
-	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		a := parseAnswer(status, nil, body)
-		for _, op := range []operation{opReadKey, opHMAC, opEncrypt, opDecrypt, opLogin, opLookup, opRenew, opUnwrap, opRevoke} {
-			m := classify(op, a)
-			if m.class != 0 && m.reason == "" {
-				t.Errorf("%s: class %v without a reason", op, m.class)
-			}
-			if m.class == backend.Refusal && op.isAuth() {
-				t.Errorf("%s is taken for a refusal of the key", op)
-			}
-			if m.class == backend.Refusal && status == 403 && !errors.Is(m.mark, errUnproven) {
-				t.Errorf("%s: a 403 alone is taken for a refusal", op)
-			}
-			if destroys(m.class) && status >= 500 {
-				t.Errorf("%s: status %d is taken for a refusal", op, status)
-			}
-			if item := classifyItem(op, status, string(body)); destroys(item.class) && status >= 500 {
-				t.Errorf("%s: an item with status %d is taken for a refusal", op, status)
-			}
-			if m := proven(a, nil); m.class == backend.Refusal && (status < 200 || status > 299) {
-				t.Errorf("a look-up with status %d proves a token", status)
-			}
-		}
-		_ = a.cause(nil).Error()
-		if key, err := parseKey(a.data); err == nil && key.Created[key.Latest].IsZero() {
-			t.Error("a key without a time for its latest version")
-		}
-		_, _ = parseAuth(a, "log in")
-		_, _ = parseBatch(a.data, 1)
-	})
-}
-
-func destroys(class backend.Class) bool {
-	return class == backend.Refusal || class == backend.VersionRefusal || class == backend.Unsuitable
-}
-
-func TestAThousandSourcesAskedForAtOnceTakeFewRequests(t *testing.T) {
+// TestNoPlaintextIsEverShown plants recognisable secrets and looks for them in
+// everything that this package writes or returns.
+func TestNoPlaintextIsEverShown(t *testing.T) {
 	f := newFixture(t, nil)
-	c, obs := f.client()
-	const sources = 1000
-	plaintexts := make([]string, sources)
-	for i := range plaintexts {
-		plaintexts[i] = fmt.Sprint("seed ", i)
-	}
-	sealed := encrypt(t, c, 1, "", plaintexts...)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range sources {
-		wg.Go(func() {
-			<-start
-			opened, err := decrypt(t.Context(), c, sealed[i], "")
-			if err != nil || string(opened) != plaintexts[i] {
-				t.Errorf("source %d: %q, %v", i, opened, err)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	if n := obs.count(opDecrypt); n > 8 {
-		t.Errorf("%d requests for %d sources, want at most 8", n, sources)
-	}
-}
-
-func TestAnHMACUnderTwentyVersionsNeedsFewConnections(t *testing.T) {
-	f := newFixture(t, nil)
-	const versions = 20
-	items := []backend.HMACItem{{Version: 1, Input: []byte("label")}}
-	for version := 2; version <= versions; version++ {
-		f.write("transit/keys/"+f.cfg.Key+"/rotate", nil)
-		items = append(items, backend.HMACItem{Version: version, Input: []byte("label")})
-	}
-	c, _ := f.client()
-	var dialled atomic.Int32
-	dial := c.transports[0].DialTLSContext
-	c.transports[0].DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialled.Add(1)
-		return dial(ctx, network, address)
-	}
-	results, err := c.HMAC(t.Context(), items)
+	var shown strings.Builder
+	log := slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	k, err := New(f.cfg, log, func() time.Duration { return 0 }, &recorder{})
 	must(t, err)
-	seen := map[string]bool{}
-	for i, r := range results {
-		must(t, r.Err)
-		if seen[string(r.Data)] {
-			t.Errorf("version %d has another one's HMAC", i+1)
-		}
-		seen[string(r.Data)] = true
+	var notes []any
+	note := func(err error) { notes = append(notes, err) }
+
+	plaintext := []byte("a canary that must not sing")
+	sealed := encrypt(t, k, 1, "ad", string(plaintext))[0]
+	sums, err := k.HMAC(t.Context(), []backend.HMACItem{{Version: 1, Input: []byte("x")}})
+	must(t, err)
+	_, err = decrypt(t.Context(), k, sealed, "other")
+	note(err)
+	f.revokeTokens()
+	opened, err := decrypt(t.Context(), k, sealed, "ad")
+	must(t, err)
+	if !bytes.Equal(opened, plaintext) {
+		t.Errorf("opened %q", opened)
 	}
-	// Four and the login's, were it not that a request which waits for a
-	// connection takes one that becomes free, and leaves the other to be made.
-	if n := dialled.Load(); n >= versions {
-		t.Errorf("%d connections for %d versions: none is used again", n, versions)
+	results, err := k.Encrypt(t.Context(), []backend.EncryptItem{{Version: 9, Plaintext: plaintext}, {Version: 1, Plaintext: bytes.Repeat(plaintext, 10000)}})
+	note(err)
+	for _, r := range results {
+		note(r.Err)
 	}
+	must(t, f.vault.PutPolicy(t.Context(), f.role.Name, `path "x" { capabilities = ["read"] }`))
+	_, err = k.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: plaintext}})
+	note(err)
+	k.Close() // nothing is logged after it
+	for _, n := range append(notes, f.cfg) {
+		fmt.Fprintf(&shown, "%v %+v %#v\n", n, n, n)
+	}
+	vaulttest.NotShown(t, shown.String(), map[string][]byte{"plaintext": plaintext, "HMAC": sums[0].Data})
 }

@@ -2,62 +2,22 @@ package vaultbackend
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"sync"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/vault/api"
-	"go.uber.org/goleak"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/cluster"
-	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/vaulttest"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
-// sharedCluster holds one Vault for all tests that do not stop or seal it.
-// It starts with the first test that asks.
-var sharedCluster struct {
-	sync.Mutex
-	cluster *cluster.Cluster
-	vault   *cluster.Vault
-}
+func TestMain(m *testing.M) { vaulttest.Main(m) }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if c := sharedCluster.cluster; c != nil {
-		if code != 0 {
-			c.KeepLogs()
-		}
-		if err := c.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "close the shared Vault:", err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-func startShared(ctx context.Context) (*cluster.Vault, error) {
-	sharedCluster.Lock()
-	defer sharedCluster.Unlock()
-	if sharedCluster.vault != nil {
-		return sharedCluster.vault, nil
-	}
-	binaries, err := components.Build(ctx, os.Stderr, components.Vault)
-	if err != nil {
-		return nil, err
-	}
-	c, err := cluster.New(cluster.Options{Binaries: binaries})
-	if err != nil {
-		return nil, err
-	}
-	sharedCluster.cluster = c
-	sharedCluster.vault, err = c.StartVault(ctx, 1)
-	return sharedCluster.vault, err
-}
+var must, until, failed, noLeaks = vaulttest.Must, vaulttest.Until, vaulttest.Failed, vaulttest.NoLeaks
 
 // fixture is one Transit key, a role that may use it, and a Vault they are in.
 type fixture struct {
@@ -67,23 +27,19 @@ type fixture struct {
 	cfg   Config
 }
 
-// newFixture makes a key and a role named after the test, in the shared Vault.
+// newFixture makes a key and a role in the shared Vault.
 func newFixture(t testing.TB, roleSettings map[string]any) *fixture {
 	t.Helper()
-	vault, err := startShared(t.Context())
-	must(t, err)
+	vault := vaulttest.Shared(t)
 	noLeaks(t)
 	return newFixtureIn(t, vault, nil, roleSettings)
 }
 
 func newFixtureIn(t testing.TB, vault *cluster.Vault, keySettings, roleSettings map[string]any) *fixture {
 	t.Helper()
-	name := fmt.Sprintf("k%d", time.Now().UnixNano())
-	must(t, vault.CreateKey(t.Context(), name, keySettings))
-	role, err := vault.AppRole(t.Context(), name, cluster.KeyPolicy(name), roleSettings)
-	must(t, err)
+	role := vaulttest.NewRole(t, vault, keySettings, roleSettings)
 	cfg := DefaultConfig()
-	cfg.Address, cfg.CAFile, cfg.Key = []string{vault.Address(0)}, vault.CAFile(), name
+	cfg.Address, cfg.CAFile, cfg.Key = []string{vault.Address(0)}, vault.CAFile(), role.Name
 	cfg.Auth.RoleID, cfg.Auth.SecretIDFile = role.RoleID, role.SecretIDFile
 	return &fixture{t: t, vault: vault, role: role, cfg: cfg}
 }
@@ -93,131 +49,73 @@ func (f *fixture) root() *api.Logical { return f.vault.Client().Logical() }
 
 func (f *fixture) write(path string, data map[string]any) {
 	f.t.Helper()
-	_, err := f.root().WriteWithContext(f.t.Context(), path, data)
-	must(f.t, err)
+	vaulttest.Write(f.t, f.vault, path, data)
 }
 
-// client returns a client of the key that ends with the test.
-func (f *fixture) client(change ...func(*Config)) (*Client, *recorder) {
+// revokeTokens revokes the tokens of all AppRoles of the Vault.
+func (f *fixture) revokeTokens() {
+	f.t.Helper()
+	f.write("sys/leases/revoke-prefix/auth/approle/login", nil)
+}
+
+// key returns the key, which is closed when the test ends.
+func (f *fixture) key(change ...func(*Config)) (*Key, *recorder) {
 	f.t.Helper()
 	cfg := f.cfg
 	for _, c := range change {
 		c(&cfg)
 	}
-	return newClient(f.t, cfg)
+	return newKey(f.t, cfg)
 }
 
-func newClient(t testing.TB, cfg Config) (*Client, *recorder) {
+func newKey(t testing.TB, cfg Config) (*Key, *recorder) {
 	t.Helper()
 	obs := &recorder{}
 	start := time.Now()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	client, err := New(cfg, log, func() time.Duration { return time.Since(start) }, obs)
+	k, err := New(cfg, log, func() time.Duration { return time.Since(start) }, obs)
 	must(t, err)
-	t.Cleanup(client.Close)
-	return client, obs
+	t.Cleanup(k.Close)
+	return k, obs
 }
 
-// noLeaks checks that every goroutine started after it has ended with the test.
-// Call it before newClient, whose own cleanup has to come first.
-func noLeaks(t testing.TB) {
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() {
-		// The cluster's own clients speak HTTP/2; the one under test does not.
-		goleak.VerifyNone(t, before,
-			goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"),
-			goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait")) // of a Vault that was restarted
-	})
-}
+const opLogin client.Operation = "login"
 
-// recorder is an Observer that remembers.
-type recorder struct {
-	mu       sync.Mutex
-	requests map[string]int
-	refused  map[string]int // requests that failed with backend.Credentials
-	tokens   []time.Time
-	batches  []int
-	lookups  []bool // whether tokens may look themselves up
-}
+type recorder struct{ vaulttest.Recorder }
 
-func (r *recorder) Request(op string, class backend.Class, _ time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.requests == nil {
-		r.requests, r.refused = map[string]int{}, map[string]int{}
-	}
-	r.requests[op]++
-	if class == backend.Credentials {
-		r.refused[op]++
-	}
-}
+func (r *recorder) count(op client.Operation) int { return r.Count(string(op)) }
 
-func (r *recorder) Token(expires time.Time, _ bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tokens = append(r.tokens, expires)
-}
-
-func (r *recorder) SelfLookup(allowed bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lookups = append(r.lookups, allowed)
-}
-
-func (r *recorder) Batch(items int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.batches = append(r.batches, items)
-}
-
-func (r *recorder) count(op operation) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.requests[string(op)]
-}
-
-func must(t testing.TB, err error) {
+// fakeVault returns a key in a server that lets everybody log in and leaves
+// everything else to answer.
+func fakeVault(t testing.TB, answer http.HandlerFunc) *Key {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noLeaks(t)
+	k, _ := newKey(t, fakeConfig(t, vaulttest.FakeNode(t, vaulttest.LetIn(answer))))
+	return k
 }
 
-// until repeats step until done, and fails the test where that takes a minute.
-func until(t testing.TB, what string, done func() bool, step func()) {
+// fakeConfig logs in to nodes with a secret-id.
+func fakeConfig(t testing.TB, addresses ...string) Config {
 	t.Helper()
-	for start := time.Now(); !done(); step() {
-		if time.Since(start) > time.Minute {
-			t.Fatalf("a minute has passed without this: %s", what)
-		}
-	}
+	cfg := DefaultConfig()
+	cfg.Address, cfg.Key, cfg.Auth.RoleID, cfg.Auth.SecretIDFile = addresses, "k", "id", vaulttest.SecretIDFile(t)
+	return cfg
 }
 
-// failed checks that err is of a class and has a reason.
-func failed(t testing.TB, err error, class backend.Class, reason string) {
+func reads(t *testing.T, k *Key) error {
 	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want %v: %s", class, reason)
-	}
-	if _, ok := errors.AsType[*backend.Error](err); !ok {
-		t.Errorf("error is not classified: %v", err)
-	}
-	if got := backend.ClassOf(err); got != class {
-		t.Errorf("class %v, want %v, of: %v", got, class, err)
-	}
-	if got := backend.ReasonOf(err); got != reason {
-		t.Errorf("reason %q, want %q, of: %v", got, reason, err)
-	}
+	_, err := k.ReadKey(t.Context())
+	return err
 }
 
 // encrypt wraps plaintexts under a version and fails the test where that fails.
-func encrypt(t testing.TB, c *Client, version int, ad string, plaintexts ...string) [][]byte {
+func encrypt(t testing.TB, k *Key, version int, ad string, plaintexts ...string) [][]byte {
 	t.Helper()
 	items := make([]backend.EncryptItem, len(plaintexts))
 	for i, p := range plaintexts {
 		items[i] = backend.EncryptItem{Version: version, Plaintext: []byte(p), AssociatedData: []byte(ad)}
 	}
-	results, err := c.Encrypt(t.Context(), items)
+	results, err := k.Encrypt(t.Context(), items)
 	must(t, err)
 	ciphertexts := make([][]byte, len(results))
 	for i, r := range results {
@@ -228,8 +126,8 @@ func encrypt(t testing.TB, c *Client, version int, ad string, plaintexts ...stri
 }
 
 // decrypt opens one ciphertext.
-func decrypt(ctx context.Context, c *Client, ciphertext []byte, ad string) ([]byte, error) {
-	results, err := c.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: ciphertext, AssociatedData: []byte(ad)}})
+func decrypt(ctx context.Context, k *Key, ciphertext []byte, ad string) ([]byte, error) {
+	results, err := k.Decrypt(ctx, []backend.DecryptItem{{Ciphertext: ciphertext, AssociatedData: []byte(ad)}})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/vaultbackend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // envPrefix begins the environment variables that set configuration keys.
@@ -94,7 +95,7 @@ func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 func (c config) previous(i int) (vaultbackend.Config, error) {
 	previous := c.Vault
 	if auth, ok := c.Previous[i]["auth"].(map[string]any); ok && auth["method"] != nil {
-		previous.Auth = vaultbackend.AuthConfig{}
+		previous.Auth = client.AuthConfig{}
 	}
 	err := cli.Overlay(&previous, previousName(i), c.Previous[i])
 	return previous, err

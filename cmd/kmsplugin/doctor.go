@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/check"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
@@ -72,9 +74,9 @@ and files that were not named do not count.`,
 		var gathering sync.WaitGroup
 		for i, use := range uses {
 			gathering.Go(func() {
-				facts.Vaults[i] = vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
+				facts.Vaults[i] = vaultFacts(vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
 					Use: use, AdminTokenFile: opts.adminTokenFile, Boot: kmsplugin.SinceBoot,
-				})
+				}))
 			})
 		}
 		gathering.Wait()
@@ -101,11 +103,11 @@ func printResults(w io.Writer, results []doctor.Result, output string) error {
 }
 
 func outcomePaint(c term.Colours) doctor.Paint {
-	return func(o doctor.Outcome, word string) string {
+	return func(o check.Status, word string) string {
 		switch o {
-		case doctor.Pass:
+		case check.Pass:
 			return c.Good(word)
-		case doctor.Fail:
+		case check.Fail:
 			return c.Bad(word)
 		default:
 			return c.Warn(word)

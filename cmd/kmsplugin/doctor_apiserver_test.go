@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/test/cluster"
 )
@@ -72,7 +72,7 @@ func apiServer(t *testing.T, dir string, mount ...string) (pid int) {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	if err := cluster.Until(t.Context(), func(context.Context) error {
-		if status := statusOfAPIServer(fmt.Sprintf("/proc/%d", cmd.Process.Pid)); status == "" {
+		if all, _ := gatherAPIServers(hostfacts.Proc, dir); !slices.ContainsFunc(all, func(a doctor.APIServer) bool { return a.PID == cmd.Process.Pid }) {
 			select {
 			case err := <-ended:
 				ended <- err
@@ -93,12 +93,12 @@ func TestWhatAnAPIServerFindsIsSeenThroughItsOwnRoot(t *testing.T) {
 	dir := filepath.Dir(socket)
 	for name, tc := range map[string]struct {
 		mount []string
-		want  doctor.Finds
+		want  hostfacts.Seen
 	}{
-		"the same directory":       {nil, doctor.Finds{Exists: true, Same: true}},
-		"it is mounted":            {[]string{"--bind", dir}, doctor.Finds{Exists: true, Same: true}},
-		"it is not mounted":        {[]string{"-t", "tmpfs", "none"}, doctor.Finds{}},
-		"an older one of its name": {[]string{"--bind", filepath.Dir(older)}, doctor.Finds{Exists: true}},
+		"the same directory":       {nil, hostfacts.Seen{Exists: true, Same: true}},
+		"it is mounted":            {[]string{"--bind", dir}, hostfacts.Seen{Exists: true, Same: true}},
+		"it is not mounted":        {[]string{"-t", "tmpfs", "none"}, hostfacts.Seen{}},
+		"an older one of its name": {[]string{"--bind", filepath.Dir(older)}, hostfacts.Seen{Exists: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pid := apiServer(t, dir, tc.mount...)
@@ -124,7 +124,7 @@ func TestARootThatCannotBeReadIsSaidToBe(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "status"), []byte("Name:\tkube-apiserver\nUid:\t0\t0\t0\t0\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "status"), []byte("Name:\tkube-apiserver\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if root != "" {
@@ -134,34 +134,7 @@ func TestARootThatCannotBeReadIsSaidToBe(t *testing.T) {
 		}
 	}
 	found, problem := gatherAPIServers(proc, socket)
-	if problem != "" || len(found) != 2 || !strings.Contains(found[0].Finds.Err, "7/root") || found[1].Finds != (doctor.Finds{}) {
+	if problem != "" || len(found) != 2 || !strings.Contains(found[0].Finds.Err, "7/root") || found[1].Finds != (hostfacts.Seen{}) {
 		t.Errorf("%s, %+v", problem, found)
-	}
-	// The configured socket may be gone, or a directory have lost its own.
-	if finds := gatherFinds("/", filepath.Join(proc, "8", "status", "s")); finds != (doctor.Finds{}) {
-		t.Errorf("below a file: %+v", finds)
-	}
-}
-
-func TestLinksLeadWhereTheyLeadForTheOtherProcess(t *testing.T) {
-	root := t.TempDir()
-	socket := listening(t)
-	linked := filepath.Join(root, "there", "kms.sock")
-	for _, err := range []error{
-		os.Mkdir(filepath.Dir(linked), 0o700), os.Symlink(socket, linked),
-		os.MkdirAll(filepath.Join(root, filepath.Dir(socket)), 0o700),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := statIn(root, "/there/kms.sock"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a link out of the container leads to this node's own socket: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(root, socket), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := statIn(root, "/there/kms.sock"); err != nil {
-		t.Errorf("a link inside the container: %v", err)
 	}
 }

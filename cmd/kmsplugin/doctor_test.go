@@ -14,8 +14,9 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
-	"github.com/sealproof/sealproof/kmsplugin/process"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 	"github.com/sealproof/sealproof/test/cluster"
 )
@@ -32,7 +33,7 @@ func (l *lab) ask(p *cluster.Plugin, args ...string) (status int, results []doct
 }
 
 // outcome is the first outcome of a check about what subject names.
-func outcome(t *testing.T, results []doctor.Result, id, subject string) (doctor.Outcome, string) {
+func outcome(t *testing.T, results []doctor.Result, id, subject string) (check.Status, string) {
 	t.Helper()
 	for _, r := range results {
 		if r.ID == id && strings.Contains(r.Subject, subject) {
@@ -40,7 +41,7 @@ func outcome(t *testing.T, results []doctor.Result, id, subject string) (doctor.
 		}
 	}
 	t.Errorf("%s says nothing about %q", id, subject)
-	return "", ""
+	return 0, ""
 }
 
 func TestDoctorOnANodeWithARealPlugin(t *testing.T) {
@@ -62,12 +63,12 @@ resources:
 		t.Errorf("a sound node: exit status %d", status)
 	}
 	for _, r := range results {
-		if r.Outcome == doctor.Fail || r.Outcome == doctor.NotEvaluated && !r.Beyond {
+		if r.Outcome == check.Fail || r.Outcome == check.NotEvaluated && !r.Beyond {
 			t.Errorf("a sound node: %+v", r)
 		}
 	}
 	// What the plugin does about core files is seen in its process, not assumed.
-	if o, found := outcome(t, results, "KD-111", "process"); o != doctor.Pass {
+	if o, found := outcome(t, results, "KD-111", "process"); o != check.Pass {
 		t.Errorf("core dumps: %s, %s", o, found)
 	}
 
@@ -77,41 +78,41 @@ resources:
 		args       []string
 		id         string
 		subject    string
-		outcome    doctor.Outcome
+		outcome    check.Status
 		found      string
 		exitStatus int
 	}{
 		{"the secret-id may be read by others", func() func() {
 			l.check(os.Chmod(role.SecretIDFile, 0o644))
 			return func() { l.check(os.Chmod(role.SecretIDFile, 0o600)) }
-		}, nil, "KD-301", "vault.auth.secret-id-file", doctor.Fail, "mode 0644", 1},
+		}, nil, "KD-301", "vault.auth.secret-id-file", check.Fail, "mode 0644", 1},
 		{"everybody may connect", func() func() {
 			l.check(os.Chmod(p.Socket(), 0o666))
 			return func() { l.check(os.Chmod(p.Socket(), 0o660)) }
-		}, nil, "KD-203", "", doctor.Fail, "everybody", 1},
+		}, nil, "KD-203", "", check.Fail, "everybody", 1},
 		{"everybody may write to the socket's directory", func() func() {
 			l.check(os.Chmod(filepath.Dir(p.Socket()), 0o777))
 			return func() { l.check(os.Chmod(filepath.Dir(p.Socket()), 0o700)) }
-		}, nil, "KD-201", "", doctor.Fail, "everybody may write", 1},
+		}, nil, "KD-201", "", check.Fail, "everybody may write", 1},
 		{"the EncryptionConfiguration means another socket", func() func() { return func() {} },
-			[]string{"--encryption-provider-config", "../../deploy/encryption-configuration.yaml"}, "KD-701", "", doctor.Fail, "no provider of Secrets", 1},
+			[]string{"--encryption-provider-config", "../../deploy/encryption-configuration.yaml"}, "KD-701", "", check.Fail, "no provider of Secrets", 1},
 		{"the EncryptionConfiguration is something else", func() func() { return func() {} },
-			[]string{"--encryption-provider-config", "../../deploy/kmsplugin.yaml"}, "KD-701", "", doctor.Fail, "EncryptionConfiguration", 1},
+			[]string{"--encryption-provider-config", "../../deploy/kmsplugin.yaml"}, "KD-701", "", check.Fail, "EncryptionConfiguration", 1},
 		{"the plugin was killed", func() func() {
 			l.check(p.Kill())
 			return func() { l.check(p.Restart(l.ctx)) }
-		}, nil, "KD-202", "", doctor.Fail, "nobody listens", 1},
+		}, nil, "KD-202", "", check.Fail, "nobody listens", 1},
 		{"the plugin is dead, and systemd holds its socket", func() func() {
 			l.check(p.Stop(l.ctx))
 			held, err := net.Listen("unix", p.Socket())
 			l.check(err)
 			return func() { l.check(held.Close()); l.check(p.Restart(l.ctx)) }
-		}, nil, "KD-202", "", doctor.Fail, "no plugin answers", 1},
+		}, nil, "KD-202", "", check.Fail, "no plugin answers", 1},
 		{"a file lies in the socket's place", func() func() {
 			l.check(p.Stop(l.ctx))
 			l.check(os.WriteFile(p.Socket(), nil, 0o600))
 			return func() { l.check(os.Remove(p.Socket())) }
-		}, nil, "KD-202", "", doctor.Fail, "regular file", 1},
+		}, nil, "KD-202", "", check.Fail, "regular file", 1},
 	} {
 		repair := row.breaks()
 		status, results := l.ask(p, row.args...)
@@ -136,14 +137,14 @@ func TestTheDoctorTakesThePluginAtItsWord(t *testing.T) {
 	for name, tc := range map[string]struct {
 		info   *pluginv1.GetInfoResponse
 		answer doctor.Answer
-		rights *process.Rights
+		rights *hostfacts.Rights
 	}{
 		"it serves": {
 			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Ok: true}, Process: &pluginv1.Process{Uid: 990, Gids: []uint32{990, 100}}},
-			doctor.Answer{Serving: true}, &process.Rights{UID: 990, GIDs: []int{990, 100}}},
+			doctor.Answer{Serving: true}, &hostfacts.Rights{UID: 990, GIDs: []int{990, 100}}},
 		"it does not": {
 			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Reason: "no key"}, Process: &pluginv1.Process{Unbound: true}},
-			doctor.Answer{Reason: "no key"}, &process.Rights{Unbound: true}},
+			doctor.Answer{Reason: "no key"}, &hostfacts.Rights{Unbound: true}},
 		"it does not say whose rights it has": {
 			&pluginv1.GetInfoResponse{Serving: &pluginv1.Serving{Ok: true}},
 			doctor.Answer{Serving: true}, nil},
@@ -174,27 +175,6 @@ func TestTheDoctorTakesThePluginAtItsWord(t *testing.T) {
 	}
 }
 
-func TestAFileIsReachedThroughEveryDirectoryOfItsTarget(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := filepath.Join(dir, "closed", "open")
-	for _, err := range []error{
-		os.MkdirAll(closed, 0o755), os.Chmod(filepath.Dir(closed), 0o700),
-		os.WriteFile(filepath.Join(closed, "secret"), []byte("s"), 0o600),
-		os.Symlink(filepath.Join(closed, "secret"), filepath.Join(dir, "link")),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	way := gatherWay(filepath.Join(dir, "link"))
-	if n := len(way); n != strings.Count(closed, "/")+1 || way[n-1].Mode.Perm() != 0o755 || way[n-2].Mode.Perm() != 0o700 {
-		t.Errorf("%+v", way)
-	}
-}
-
 func TestDoctorNeedsAConfiguration(t *testing.T) {
 	for _, args := range [][]string{{"doctor"}, {"doctor", "--config", "/nonexistent"}, {"doctor", "-o", "xml"}} {
 		if status, _, errs := run(t, args...); status != 3 || errs == "" {
@@ -215,21 +195,6 @@ func TestGatheredFactsAreThoseOfTheFiles(t *testing.T) {
 	authority, err := cluster.NewAuthority(filepath.Join(dir, "pki"), "some-ca")
 	if err != nil {
 		t.Fatal(err)
-	}
-
-	devices, problem := gatherSwap(file("swaps", "Filename\tType\tSize\n/dev/sda2 partition 8\n/swap.img file 4\n", 0o600))
-	if problem != "" || !slices.Equal(devices, []string{"/dev/sda2", "/swap.img"}) {
-		t.Errorf("swap: %v, %s", devices, problem)
-	}
-	if devices, _ := gatherSwap(file("none", "Filename\tType\n", 0o600)); len(devices) > 0 {
-		t.Errorf("no swap: %v", devices)
-	}
-	if _, problem := gatherSwap(filepath.Join(dir, "absent")); problem == "" {
-		t.Error("swap that cannot be seen is called none")
-	}
-	name, members := gatherGroup(file("group", "root:x:0:\nkms:x:990:alice,bob\nbroken\n", 0o600), 990)
-	if name != "kms" || !slices.Equal(members, []string{"alice", "bob"}) {
-		t.Errorf("group %s: %v", name, members)
 	}
 
 	files := gatherFiles([]doctor.File{

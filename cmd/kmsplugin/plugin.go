@@ -33,7 +33,7 @@ type plugin struct {
 	web      *web
 	entrance entrance
 	listener *socket.Listener // nil until the entrance is open
-	vaults   []*vaultbackend.Client
+	vaults   []*vaultbackend.Key
 	service  *kmsplugin.Service
 
 	closers []func() error

@@ -5,6 +5,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -49,6 +50,19 @@ func (s Status) String() string {
 	default:
 		return "unknown"
 	}
+}
+
+// MarshalText returns String: so a status stands in JSON.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (s *Status) UnmarshalText(text []byte) error {
+	for *s = NotApplicable; *s <= Fail; *s++ {
+		if s.String() == string(text) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no status of a check", text)
 }
 
 // Finding reports whether there is something to be done.

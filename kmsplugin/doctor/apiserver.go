@@ -4,48 +4,50 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sealproof/sealproof/internal/check"
 )
 
-func apiServerChecks() []check {
-	return []check{
-		{"KD-701", "EncryptionConfiguration", "what it says decides what etcd holds, not the plugin", checkEncryption},
+func apiServerRules() []check.Rule[Facts] {
+	return []check.Rule[Facts]{
+		{ID: "KD-701", Title: "EncryptionConfiguration", Why: "what it says decides what etcd holds, not the plugin", Run: checkEncryption},
 	}
 }
 
-func checkEncryption(f Facts) []finding {
+func checkEncryption(f Facts) []check.Result {
 	e := f.Encryption
 	switch {
 	case e == nil:
-		found := notEvaluated("", "no file was named", "name it with --encryption-provider-config")
-		found.beyond = true
-		return []finding{found}
+		found := check.Unevaluated("", "no file was named", "name it with --encryption-provider-config")
+		found.Expected = true
+		return []check.Result{found}
 	case e.Err != "":
-		return []finding{fail(e.File, e.Err, "correct it: an API server does not start with it")}
+		return []check.Result{check.Failed(e.File, e.Err, "correct it: an API server does not start with it")}
 	}
 	ours := slices.IndexFunc(e.Secrets, func(p Provider) bool { return p.Endpoint != "" && socketOf(p.Endpoint) == f.Socket.Path })
 	if ours < 0 {
-		return []finding{fail(e.File, "no provider of Secrets has the endpoint unix://"+f.Socket.Path, "add a kms provider with that endpoint, or correct socket.path")}
+		return []check.Result{check.Failed(e.File, "no provider of Secrets has the endpoint unix://"+f.Socket.Path, "add a kms provider with that endpoint, or correct socket.path")}
 	}
-	var all []finding
+	var all []check.Result
 	p := e.Secrets[ours]
 	if p.Kind != "kms v2" {
-		all = append(all, fail(e.File, "the provider with our endpoint is "+p.Kind, "set apiVersion: v2"))
+		all = append(all, check.Failed(e.File, "the provider with our endpoint is "+p.Kind, "set apiVersion: v2"))
 	}
 	if p.Timeout < f.Config.RequestTimeout {
-		all = append(all, fail(e.File, fmt.Sprintf("its timeout is %v, less than request-timeout (%v): the API server gives up before it hears the reason", p.Timeout, f.Config.RequestTimeout), "raise timeout, or lower request-timeout"))
+		all = append(all, check.Failed(e.File, fmt.Sprintf("its timeout is %v, less than request-timeout (%v): the API server gives up before it hears the reason", p.Timeout, f.Config.RequestTimeout), "raise timeout, or lower request-timeout"))
 	}
 	switch first := e.Secrets[0]; {
 	case ours == 0:
 	case first.Kind == "identity":
-		all = append(all, fail(e.File, "identity comes first: new Secrets are written in plaintext", "put the kms provider first, and rewrite all Secrets"))
+		all = append(all, check.Failed(e.File, "identity comes first: new Secrets are written in plaintext", "put the kms provider first, and rewrite all Secrets"))
 	default:
-		all = append(all, warn(e.File, fmt.Sprintf("%s %s comes first: new Secrets are not sealed by this plugin", first.Kind, first.Name), "put the kms provider first once every API server has it"))
+		all = append(all, check.Warned(e.File, fmt.Sprintf("%s %s comes first: new Secrets are not sealed by this plugin", first.Kind, first.Name), "put the kms provider first once every API server has it"))
 	}
 	if i := slices.IndexFunc(e.Secrets, func(p Provider) bool { return p.Kind == "identity" }); i > ours && ours == 0 {
-		all = append(all, warn(e.File, "identity is still among the providers: plaintext that somebody writes to etcd is taken for a Secret", "once etcdaudit scan finds no plaintext, remove it"))
+		all = append(all, check.Warned(e.File, "identity is still among the providers: plaintext that somebody writes to etcd is taken for a Secret", "once etcdaudit scan finds no plaintext, remove it"))
 	}
 	if len(all) == 0 {
-		all = append(all, pass(e.File, "Secrets are written with "+p.Kind+" "+p.Name+" and this socket"))
+		all = append(all, check.Passed(e.File, "Secrets are written with "+p.Kind+" "+p.Name+" and this socket"))
 	}
 	return all
 }

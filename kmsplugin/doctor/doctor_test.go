@@ -3,12 +3,14 @@ package doctor
 import (
 	"flag"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/sealproof/sealproof/kmsplugin/process"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/test/golden"
 )
 
@@ -19,24 +21,24 @@ func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 // sound is a node with nothing wrong on it. Every call returns facts of its own.
 func sound() Facts {
 	cert := Certificate{Subject: "CN=vault", NotBefore: noon().Add(-time.Hour), NotAfter: noon().AddDate(1, 0, 0)}
-	private := Path{Exists: true, Mode: 0o600, UID: 998, GID: 990, Owner: "kmsplugin"}
-	way := []Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
+	private := hostfacts.Path{Exists: true, Mode: 0o600, UID: 998, GID: 990, Owner: "kmsplugin"}
+	way := []hostfacts.Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
 	return Facts{
 		Now:    noon(),
 		Config: Config{Envelope: "local", OnRefusal: "withhold", RequestTimeout: 2500 * time.Millisecond, Lease: 24 * time.Hour},
 		Node: Node{
-			Plugin:     &Process{PID: 4711, CoreSoft: "0"},
-			Rights:     &process.Rights{UID: 998, GIDs: []int{990}},
-			APIServers: []APIServer{{PID: 815, Rights: process.Rights{UID: 997, GIDs: []int{997, 990}}, Finds: Finds{Exists: true, Same: true}}},
+			Plugin:     &hostfacts.Process{PID: 4711},
+			Rights:     &hostfacts.Rights{UID: 998, GIDs: []int{990}},
+			APIServers: []APIServer{{Process: hostfacts.Process{PID: 815, Rights: hostfacts.Rights{UID: 997, GIDs: []int{997, 990}}}, Finds: hostfacts.Seen{Exists: true, Same: true}}},
 		},
-		Socket: Socket{
-			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Answer: Answer{Serving: true, OnRefusal: "withhold"}, Group: "kms",
-			Dir:  Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, GID: 990, Owner: "kmsplugin"},
-			File: Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, GID: 990, Owner: "kmsplugin"},
-		},
+		Socket: Socket{Answer: Answer{Serving: true, OnRefusal: "withhold"}, Socket: hostfacts.Socket{
+			Path: "/run/kmsplugin/sealproof.sock", Listens: true, Group: "kms",
+			Dir:  hostfacts.Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 998, GID: 990, Owner: "kmsplugin"},
+			File: hostfacts.Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, GID: 990, Owner: "kmsplugin"},
+		}},
 		Files: []File{
-			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []Certificate{cert}},
-			{Key: "vault.auth.secret-id-file", Name: "/etc/kmsplugin/secret-id", Secret: true, Path: private, Parent: Path{Exists: true, Mode: fs.ModeDir | 0o755}, Way: way},
+			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: hostfacts.Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []Certificate{cert}},
+			{Key: "vault.auth.secret-id-file", Name: "/etc/kmsplugin/secret-id", Secret: true, Path: private, Parent: hostfacts.Path{Exists: true, Mode: fs.ModeDir | 0o755}, Way: way},
 		},
 		Vaults: []Vault{{
 			Section: "vault", KeyPath: "transit/k",
@@ -60,7 +62,7 @@ func sound() Facts {
 func TestASoundNodePassesEverything(t *testing.T) {
 	results := Examine(sound())
 	for _, r := range results {
-		if r.Outcome != Pass || r.Why != "" || r.Do != "" {
+		if r.Outcome != check.Pass || r.Why != "" || r.Do != "" {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -68,9 +70,9 @@ func TestASoundNodePassesEverything(t *testing.T) {
 		t.Errorf("exit status %d", status)
 	}
 	// One that says nothing was forgotten, or passes silently.
-	for _, c := range checks() {
-		if !slices.ContainsFunc(results, func(r Result) bool { return r.ID == c.id }) {
-			t.Errorf("%s says nothing", c.id)
+	for _, c := range rules() {
+		if !slices.ContainsFunc(results, func(r Result) bool { return r.ID == c.ID }) {
+			t.Errorf("%s says nothing", c.ID)
 		}
 	}
 }
@@ -87,144 +89,144 @@ func TestEachFaultIsFound(t *testing.T) {
 		name    string
 		breaks  func(facts)
 		id      string
-		outcome Outcome
+		outcome check.Status
 		says    string
 	}{
 		{"refusals are treated as outages", func(f facts) {
 			f.Config.OnRefusal, f.Socket.Answer.OnRefusal = "lease", "lease"
-		}, "KD-101", Warn, "used for up to 24h0m0s"},
+		}, "KD-101", check.Warn, "used for up to 24h0m0s"},
 		{"a deleted key is lost at once", func(f facts) {
 			f.Config.OnRefusal, f.Socket.Answer.OnRefusal = "drop", "drop"
-		}, "KD-101", Warn, "lost for good within a minute"},
-		{"the file was changed and not read", func(f facts) { f.Socket.Answer.OnRefusal = "lease" }, "KD-101", Warn, "says withhold, the plugin that runs has lease"},
-		{"a refused key is served", func(f facts) { f.Socket.Answer.ServesRefused = true }, "KD-202", Fail, "a key that Vault refuses"},
-		{"an outage is reported in healthz", func(f facts) { f.Config.ReportAfter = time.Hour }, "KD-101", Warn, "takes itself out of service"},
+		}, "KD-101", check.Warn, "lost for good within a minute"},
+		{"the file was changed and not read", func(f facts) { f.Socket.Answer.OnRefusal = "lease" }, "KD-101", check.Warn, "says withhold, the plugin that runs has lease"},
+		{"a refused key is served", func(f facts) { f.Socket.Answer.ServesRefused = true }, "KD-202", check.Fail, "a key that Vault refuses"},
+		{"an outage is reported in healthz", func(f facts) { f.Config.ReportAfter = time.Hour }, "KD-101", check.Warn, "takes itself out of service"},
 		{"requests outlast the API server", func(f facts) {
 			f.Config.RequestTimeout = 3 * time.Second
-		}, "KD-101", Warn, "request-timeout"},
+		}, "KD-101", check.Warn, "request-timeout"},
 
-		{"swap is on", func(f facts) { f.Node.Swap = []string{"/dev/sda2"} }, "KD-110", Warn, "/dev/sda2"},
-		{"memory was to be locked and is not", func(f facts) { f.Node.Swap, f.Config.LockMemory = []string{"/dev/sda2"}, true }, "KD-110", Warn, "not locked"},
-		{"swap cannot be seen", func(f facts) { f.Node.SwapErr = "no /proc" }, "KD-110", NotEvaluated, "no /proc"},
-		{"core files are written", func(f facts) { f.Node.Plugin.CoreSoft = "unlimited" }, "KD-111", Fail, "unlimited"},
-		{"the process cannot be seen", func(f facts) { f.Node.Plugin, f.Node.PluginErr = nil, "another namespace" }, "KD-111", NotEvaluated, "another namespace"},
-		{"nobody runs", func(f facts) { f.Node.Plugin = nil }, "KD-111", NotEvaluated, "no plugin listens"},
+		{"swap is on", func(f facts) { f.Node.Swap = []string{"/dev/sda2"} }, "KD-110", check.Warn, "/dev/sda2"},
+		{"memory was to be locked and is not", func(f facts) { f.Node.Swap, f.Config.LockMemory = []string{"/dev/sda2"}, true }, "KD-110", check.Warn, "not locked"},
+		{"swap cannot be seen", func(f facts) { f.Node.SwapErr = "no /proc" }, "KD-110", check.NotEvaluated, "no /proc"},
+		{"core files are written", func(f facts) { f.Node.Plugin.CoreLimit = math.MaxUint64 }, "KD-111", check.Fail, "unlimited"},
+		{"the process cannot be seen", func(f facts) { f.Node.Plugin, f.Node.PluginErr = nil, "another namespace" }, "KD-111", check.NotEvaluated, "another namespace"},
+		{"nobody runs", func(f facts) { f.Node.Plugin = nil }, "KD-111", check.NotEvaluated, "no plugin listens"},
 
-		{"the socket's directory is missing", func(f facts) { f.Socket.Dir = Path{} }, "KD-201", Fail, "does not exist"},
-		{"everybody may write there", func(f facts) { f.Socket.Dir.Mode |= 0o002 }, "KD-201", Fail, "everybody may write"},
-		{"the directory is a file", func(f facts) { f.Socket.Dir.Mode = 0o644 }, "KD-201", Fail, "regular file"},
-		{"the directory is somebody else's", func(f facts) { f.Socket.Dir.UID, f.Socket.Dir.Owner = 1000, "bob" }, "KD-201", Warn, "bob"},
-		{"the directory cannot be looked at", func(f facts) { f.Socket.Dir = Path{Err: "permission denied"} }, "KD-201", NotEvaluated, "permission denied"},
-		{"the socket is stale", func(f facts) { f.Socket.Listens, f.Socket.Stale = false, true }, "KD-202", Fail, "nobody listens"},
-		{"systemd holds the socket of a plugin that does not run", func(f facts) { f.Socket.Answer = Answer{Err: "no answer within 5s"} }, "KD-202", Fail, "no plugin answers: no answer within 5s"},
-		{"the plugin does not serve", func(f facts) { f.Socket.Answer = Answer{Reason: "the lease has ended"} }, "KD-202", Fail, "does not serve: the lease has ended"},
-		{"the plugin only reads", func(f facts) { f.Socket.Answer.Reason = "Vault refuses the key" }, "KD-202", Warn, "seals nothing new: Vault refuses the key"},
+		{"the socket's directory is missing", func(f facts) { f.Socket.Dir = hostfacts.Path{} }, "KD-201", check.Fail, "does not exist"},
+		{"everybody may write there", func(f facts) { f.Socket.Dir.Mode |= 0o002 }, "KD-201", check.Fail, "everybody may write"},
+		{"the directory is a file", func(f facts) { f.Socket.Dir.Mode = 0o644 }, "KD-201", check.Fail, "regular file"},
+		{"the directory is somebody else's", func(f facts) { f.Socket.Dir.UID, f.Socket.Dir.Owner = 1000, "bob" }, "KD-201", check.Warn, "bob"},
+		{"the directory cannot be looked at", func(f facts) { f.Socket.Dir = hostfacts.Path{Err: "permission denied"} }, "KD-201", check.NotEvaluated, "permission denied"},
+		{"the socket is stale", func(f facts) { f.Socket.Listens, f.Socket.Stale = false, true }, "KD-202", check.Fail, "nobody listens"},
+		{"systemd holds the socket of a plugin that does not run", func(f facts) { f.Socket.Answer = Answer{Err: "no answer within 5s"} }, "KD-202", check.Fail, "no plugin answers: no answer within 5s"},
+		{"the plugin does not serve", func(f facts) { f.Socket.Answer = Answer{Reason: "the lease has ended"} }, "KD-202", check.Fail, "does not serve: the lease has ended"},
+		{"the plugin only reads", func(f facts) { f.Socket.Answer.Reason = "Vault refuses the key" }, "KD-202", check.Warn, "seals nothing new: Vault refuses the key"},
 		{"one may not ask", func(f facts) {
 			f.Socket.Answer, f.Config.AllowUIDs = Answer{Err: "closed"}, []int{997}
-		}, "KD-202", NotEvaluated, "does not list this user (uid 0)"},
+		}, "KD-202", check.NotEvaluated, "does not list this user (uid 0)"},
 		{"one may ask and hears nothing", func(f facts) {
 			f.Socket.Answer, f.Config.AllowUIDs = Answer{Err: "closed"}, []int{0, 997}
-		}, "KD-202", Fail, "closed"},
-		{"one may not connect", func(f facts) { f.Socket.Listens, f.Socket.ConnectErr = false, "permission denied" }, "KD-202", NotEvaluated, "permission denied"},
-		{"everybody may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", Fail, "everybody"},
-		{"people may connect", func(f facts) { f.Socket.Members = []string{"alice"} }, "KD-203", Warn, "group kms (alice)"},
-		{"the API server may not enter the directory", func(f facts) { f.Socket.Dir.GID = 998 }, "KD-204", Fail, "may not enter the socket's directory"},
-		{"the API server is not in the socket's group", func(f facts) { f.Socket.File.GID = 998 }, "KD-204", Fail, "may not connect (mode 0660, kmsplugin, group kms)"},
+		}, "KD-202", check.Fail, "closed"},
+		{"one may not connect", func(f facts) { f.Socket.Listens, f.Socket.ConnectErr = false, "permission denied" }, "KD-202", check.NotEvaluated, "permission denied"},
+		{"everybody may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", check.Fail, "everybody"},
+		{"people may connect", func(f facts) { f.Socket.Members = []string{"alice"} }, "KD-203", check.Warn, "group kms (alice)"},
+		{"the API server may not enter the directory", func(f facts) { f.Socket.Dir.GID = 998 }, "KD-204", check.Fail, "may not enter the socket's directory"},
+		{"the API server is not in the socket's group", func(f facts) { f.Socket.File.GID = 998 }, "KD-204", check.Fail, "may not connect (mode 0660, kmsplugin, group kms)"},
 		{"the API server's own class grants less", func(f facts) {
 			f.Socket.File.UID, f.Socket.File.Mode = 997, fs.ModeSocket|0o460
-		}, "KD-204", Fail, "may not connect"},
+		}, "KD-204", check.Fail, "may not connect"},
 		{"the API server is root without its capability", func(f facts) {
-			f.Node.APIServers[0].Rights = process.Rights{GIDs: []int{0}}
-		}, "KD-204", Fail, "may not enter"},
+			f.Node.APIServers[0].Rights = hostfacts.Rights{GIDs: []int{0}}
+		}, "KD-204", check.Fail, "may not enter"},
 		{"one of two API servers may not connect", func(f facts) {
-			f.Node.APIServers = append(f.Node.APIServers, APIServer{PID: 816, Rights: process.Rights{UID: 1000}, Finds: Finds{Exists: true, Same: true}})
-		}, "KD-204", Fail, "process 816, uid 1000"},
-		{"the socket's directory is not mounted", func(f facts) { f.Node.APIServers[0].Finds = Finds{} }, "KD-204", Fail, "finds no socket"},
-		{"an older directory is mounted", func(f facts) { f.Node.APIServers[0].Finds.Same = false }, "KD-204", Fail, "finds another file"},
-		{"what the API server finds is not seen", func(f facts) { f.Node.APIServers[0].Finds = Finds{Err: "permission denied"} }, "KD-204", NotEvaluated, "permission denied"},
-		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", Fail, "does not list its user"},
-		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", Fail, "unknown user kube"},
-		{"no API server is seen", func(f facts) { f.Node.APIServers = nil }, "KD-204", NotEvaluated, "no kube-apiserver runs here"},
-		{"no process is seen", func(f facts) { f.Node.APIServersErr = "no /proc" }, "KD-204", NotEvaluated, "no /proc"},
+			f.Node.APIServers = append(f.Node.APIServers, APIServer{Process: hostfacts.Process{PID: 816, Rights: hostfacts.Rights{UID: 1000}}, Finds: hostfacts.Seen{Exists: true, Same: true}})
+		}, "KD-204", check.Fail, "process 816, uid 1000"},
+		{"the socket's directory is not mounted", func(f facts) { f.Node.APIServers[0].Finds = hostfacts.Seen{} }, "KD-204", check.Fail, "finds no socket"},
+		{"an older directory is mounted", func(f facts) { f.Node.APIServers[0].Finds.Same = false }, "KD-204", check.Fail, "finds another file"},
+		{"what the API server finds is not seen", func(f facts) { f.Node.APIServers[0].Finds = hostfacts.Seen{Err: "permission denied"} }, "KD-204", check.NotEvaluated, "permission denied"},
+		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", check.Fail, "does not list its user"},
+		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", check.Fail, "unknown user kube"},
+		{"no API server is seen", func(f facts) { f.Node.APIServers = nil }, "KD-204", check.NotEvaluated, "no kube-apiserver runs here"},
+		{"no process is seen", func(f facts) { f.Node.APIServersErr = "no /proc" }, "KD-204", check.NotEvaluated, "no /proc"},
 
-		{"a file is missing", func(f facts) { f.Files[1].Path = Path{} }, "KD-301", Fail, "secret-id-file /etc/kmsplugin/secret-id"},
-		{"others read a secret", func(f facts) { f.Files[1].Path.Mode = 0o640 }, "KD-301", Fail, "mode 0640"},
-		{"others write to a file", func(f facts) { f.Files[0].Path.Mode = 0o664 }, "KD-301", Fail, "write to it"},
-		{"others replace a file", func(f facts) { f.Files[1].Parent.Mode |= 0o002 }, "KD-301", Fail, "its directory has mode"},
-		{"a file is a directory", func(f facts) { f.Files[1].Path.Mode = fs.ModeDir | 0o700 }, "KD-301", Fail, "directory"},
-		{"a file is empty", func(f facts) { f.Files[1].Empty = true }, "KD-301", Fail, "empty"},
-		{"a file cannot be read", func(f facts) { f.Files[1].OpenErr = "permission denied" }, "KD-301", NotEvaluated, "permission denied"},
-		{"a file cannot be looked at", func(f facts) { f.Files[1].Path.Err = "permission denied" }, "KD-301", NotEvaluated, "permission denied"},
+		{"a file is missing", func(f facts) { f.Files[1].Path = hostfacts.Path{} }, "KD-301", check.Fail, "secret-id-file /etc/kmsplugin/secret-id"},
+		{"others read a secret", func(f facts) { f.Files[1].Path.Mode = 0o640 }, "KD-301", check.Fail, "mode 0640"},
+		{"others write to a file", func(f facts) { f.Files[0].Path.Mode = 0o664 }, "KD-301", check.Fail, "write to it"},
+		{"others replace a file", func(f facts) { f.Files[1].Parent.Mode |= 0o002 }, "KD-301", check.Fail, "its directory has mode"},
+		{"a file is a directory", func(f facts) { f.Files[1].Path.Mode = fs.ModeDir | 0o700 }, "KD-301", check.Fail, "directory"},
+		{"a file is empty", func(f facts) { f.Files[1].Empty = true }, "KD-301", check.Fail, "empty"},
+		{"a file cannot be read", func(f facts) { f.Files[1].OpenErr = "permission denied" }, "KD-301", check.NotEvaluated, "permission denied"},
+		{"a file cannot be looked at", func(f facts) { f.Files[1].Path.Err = "permission denied" }, "KD-301", check.NotEvaluated, "permission denied"},
 		{"a secret is somebody else's", func(f facts) {
 			f.Node.Rights.Unbound, f.Files[1].Path.UID, f.Files[1].Path.Owner = true, 1000, "bob"
-		}, "KD-301", Warn, "bob"},
-		{"a secret is root's alone", func(f facts) { f.Files[1].Path.UID, f.Files[1].Path.Owner = 0, "root" }, "KD-301", Fail, "the plugin (uid 998) may not read it (mode 0600, root)"},
-		{"the plugin may not read a file", func(f facts) { f.Files[0].Path.Mode = 0o600 }, "KD-301", Fail, "may not read it"},
-		{"the plugin may not reach a file", func(f facts) { f.Files[1].Way[0].Mode = fs.ModeDir | 0o700 }, "KD-301", Fail, "may not enter a directory on the way to it (mode 0700, root)"},
-		{"the plugin's group may not reach a file", func(f facts) { f.Node.Rights.GIDs = nil }, "KD-301", Fail, "may not enter a directory on the way to it (mode 0750, root)"},
-		{"it is not known whose rights the plugin has", func(f facts) { f.Node.Rights = nil }, "KD-301", NotEvaluated, "does not say whose rights it has"},
-		{"a CA has expired", func(f facts) { f.Files[0].Certificates[0].NotAfter = noon() }, "KD-302", Fail, "expired on"},
+		}, "KD-301", check.Warn, "bob"},
+		{"a secret is root's alone", func(f facts) { f.Files[1].Path.UID, f.Files[1].Path.Owner = 0, "root" }, "KD-301", check.Fail, "the plugin (uid 998) may not read it (mode 0600, root)"},
+		{"the plugin may not read a file", func(f facts) { f.Files[0].Path.Mode = 0o600 }, "KD-301", check.Fail, "may not read it"},
+		{"the plugin may not reach a file", func(f facts) { f.Files[1].Way[0].Mode = fs.ModeDir | 0o700 }, "KD-301", check.Fail, "may not enter a directory on the way to it (mode 0700, root)"},
+		{"the plugin's group may not reach a file", func(f facts) { f.Node.Rights.GIDs = nil }, "KD-301", check.Fail, "may not enter a directory on the way to it (mode 0750, root)"},
+		{"it is not known whose rights the plugin has", func(f facts) { f.Node.Rights = nil }, "KD-301", check.NotEvaluated, "does not say whose rights it has"},
+		{"a CA has expired", func(f facts) { f.Files[0].Certificates[0].NotAfter = noon() }, "KD-302", check.Fail, "expired on"},
 		{"a CA expires soon", func(f facts) {
 			f.Files[0].Certificates[0] = Certificate{NotBefore: noon().AddDate(-1, 0, 0), NotAfter: noon().Add(50 * time.Hour)}
-		}, "KD-302", Warn, "in 50h"},
+		}, "KD-302", check.Warn, "in 50h"},
 
-		{"the name is unknown", func(f facts) { address(f).ResolveErr = "no such host" }, "KD-401", Fail, "not resolved: no such host"},
-		{"nobody answers", func(f facts) { address(f).ConnectErr = "connection refused" }, "KD-401", Fail, "connection refused"},
-		{"TLS fails", func(f facts) { address(f).TLSErr = "unknown authority" }, "KD-401", Fail, "unknown authority"},
-		{"something else answers", func(f facts) { address(f).HealthErr = "HTTP status 200 and no health in it" }, "KD-401", Fail, "as Vault does"},
-		{"Vault is sealed", func(f facts) { address(f).Sealed = true }, "KD-401", Fail, "sealed"},
-		{"Vault is empty", func(f facts) { address(f).Initialised = false }, "KD-401", Fail, "not initialised"},
+		{"the name is unknown", func(f facts) { address(f).ResolveErr = "no such host" }, "KD-401", check.Fail, "not resolved: no such host"},
+		{"nobody answers", func(f facts) { address(f).ConnectErr = "connection refused" }, "KD-401", check.Fail, "connection refused"},
+		{"TLS fails", func(f facts) { address(f).TLSErr = "unknown authority" }, "KD-401", check.Fail, "unknown authority"},
+		{"something else answers", func(f facts) { address(f).HealthErr = "HTTP status 200 and no health in it" }, "KD-401", check.Fail, "as Vault does"},
+		{"Vault is sealed", func(f facts) { address(f).Sealed = true }, "KD-401", check.Fail, "sealed"},
+		{"Vault is empty", func(f facts) { address(f).Initialised = false }, "KD-401", check.Fail, "not initialised"},
 		{"one node of two is sealed", func(f facts) {
 			other := *address(f)
 			other.URL, other.Sealed = "https://b:8200", true
 			vault(f).Addresses = append(vault(f).Addresses, other)
-		}, "KD-401", Warn, "https://b:8200"},
-		{"Vault's certificate has expired", func(f facts) { address(f).Chain[0].NotAfter = noon().Add(-time.Hour) }, "KD-402", Fail, "expired on"},
-		{"Vault's certificate is not valid yet", func(f facts) { address(f).Chain[0].NotBefore = noon().Add(time.Hour) }, "KD-402", Fail, "valid only from"},
-		{"the clocks differ", func(f facts) { address(f).Ahead = -10 * time.Minute }, "KD-403", Warn, "-10m0s"},
-		{"Vault is a Service of a cluster", func(f facts) { address(f).Host = "vault.vault.svc" }, "KD-404", Fail, "vault.vault.svc"},
-		{"its name leads to one", func(f facts) { address(f).Canonical = "vault.vault.svc.cluster.local." }, "KD-404", Fail, "cluster.local"},
-		{"an API server reviews the login", func(f facts) { vault(f).Login.Method, vault(f).Login.Reviewer = "kubernetes", "https://10.0.0.1:6443" }, "KD-404", Warn, "https://10.0.0.1:6443"},
-		{"an unknown one does", func(f facts) { vault(f).Login.Method = "kubernetes" }, "KD-404", Warn, "could not be read"},
-		{"the JWT is a cluster's", func(f facts) { vault(f).Login.Issuer = "https://kubernetes.default.svc.cluster.local" }, "KD-404", Warn, "issued by a cluster"},
+		}, "KD-401", check.Warn, "https://b:8200"},
+		{"Vault's certificate has expired", func(f facts) { address(f).Chain[0].NotAfter = noon().Add(-time.Hour) }, "KD-402", check.Fail, "expired on"},
+		{"Vault's certificate is not valid yet", func(f facts) { address(f).Chain[0].NotBefore = noon().Add(time.Hour) }, "KD-402", check.Fail, "valid only from"},
+		{"the clocks differ", func(f facts) { address(f).Ahead = -10 * time.Minute }, "KD-403", check.Warn, "-10m0s"},
+		{"Vault is a Service of a cluster", func(f facts) { address(f).Host = "vault.vault.svc" }, "KD-404", check.Fail, "vault.vault.svc"},
+		{"its name leads to one", func(f facts) { address(f).Canonical = "vault.vault.svc.cluster.local." }, "KD-404", check.Fail, "cluster.local"},
+		{"an API server reviews the login", func(f facts) { vault(f).Login.Method, vault(f).Login.Reviewer = "kubernetes", "https://10.0.0.1:6443" }, "KD-404", check.Warn, "https://10.0.0.1:6443"},
+		{"an unknown one does", func(f facts) { vault(f).Login.Method = "kubernetes" }, "KD-404", check.Warn, "could not be read"},
+		{"the JWT is a cluster's", func(f facts) { vault(f).Login.Issuer = "https://kubernetes.default.svc.cluster.local" }, "KD-404", check.Warn, "issued by a cluster"},
 
-		{"a right is missing", func(f facts) { vault(f).Needed[1].Have = []string{"deny"} }, "KD-501", Fail, "update is missing"},
-		{"create is allowed", func(f facts) { vault(f).Needed[1].Have = []string{"create", "update"} }, "KD-502", Fail, "made anew silently"},
-		{"too much is allowed", func(f facts) { vault(f).TooMuch[0].Have = []string{"sudo", "update"} }, "KD-502", Fail, "sudo, update is allowed: deletion can be allowed"},
-		{"the token is root", func(f facts) { vault(f).Needed[0].Have, vault(f).Needed[1].Have = []string{"root"}, []string{"root"} }, "KD-502", Fail, "root token"},
-		{"a request fails", func(f facts) { vault(f).Trials[1].Err = "permission denied" }, "KD-503", Fail, "decrypt: permission denied"},
-		{"nothing is audited", func(f facts) { vault(f).Audit.Devices = nil }, "KD-504", Fail, "no audit device"},
-		{"the token may not look itself up", func(f facts) { vault(f).Login.SelfLookupErr = "permission denied" }, "KD-505", Fail, "may not look itself up: permission denied"},
-		{"auditing cannot be seen", func(f facts) { vault(f).Audit.Err = "permission denied" }, "KD-504", NotEvaluated, "permission denied"},
+		{"a right is missing", func(f facts) { vault(f).Needed[1].Have = []string{"deny"} }, "KD-501", check.Fail, "update is missing"},
+		{"create is allowed", func(f facts) { vault(f).Needed[1].Have = []string{"create", "update"} }, "KD-502", check.Fail, "made anew silently"},
+		{"too much is allowed", func(f facts) { vault(f).TooMuch[0].Have = []string{"sudo", "update"} }, "KD-502", check.Fail, "sudo, update is allowed: deletion can be allowed"},
+		{"the token is root", func(f facts) { vault(f).Needed[0].Have, vault(f).Needed[1].Have = []string{"root"}, []string{"root"} }, "KD-502", check.Fail, "root token"},
+		{"a request fails", func(f facts) { vault(f).Trials[1].Err = "permission denied" }, "KD-503", check.Fail, "decrypt: permission denied"},
+		{"nothing is audited", func(f facts) { vault(f).Audit.Devices = nil }, "KD-504", check.Fail, "no audit device"},
+		{"the token may not look itself up", func(f facts) { vault(f).Login.SelfLookupErr = "permission denied" }, "KD-505", check.Fail, "may not look itself up: permission denied"},
+		{"auditing cannot be seen", func(f facts) { vault(f).Audit.Err = "permission denied" }, "KD-504", check.NotEvaluated, "permission denied"},
 
-		{"the key has a wrong type", func(f facts) { key(f).Type = "rsa-2048" }, "KD-601", Fail, "rsa-2048"},
-		{"the key is derived", func(f facts) { key(f).Derived = true }, "KD-601", Fail, "derived"},
-		{"the key is convergent", func(f facts) { key(f).Convergent = true }, "KD-601", Fail, "convergent"},
-		{"the key was imported", func(f facts) { key(f).ImportedKey = true }, "KD-601", Warn, "imported"},
-		{"the key can be deleted", func(f facts) { key(f).DeletionAllowed = true }, "KD-602", Fail, "deletion_allowed"},
-		{"the key can be exported", func(f facts) { key(f).Exportable = true }, "KD-603", Fail, "exportable is on"},
-		{"the key can be backed up in the clear", func(f facts) { key(f).AllowPlaintextBackup = true }, "KD-603", Fail, "allow_plaintext_backup is on"},
-		{"old versions do not decrypt", func(f facts) { key(f).MinDecryption = 2 }, "KD-604", Warn, "min_decryption_version is 2 of 2"},
-		{"versions were trimmed", func(f facts) { key(f).MinAvailable = 2 }, "KD-604", Fail, "trimmed"},
-		{"an old version has no local KEK", func(f facts) { key(f).MinEncryption = 2 }, "KD-604", Warn, "derives no local KEK for version 1,"},
-		{"old versions have no local KEK", func(f facts) { key(f).Latest, key(f).MinEncryption = 4, 4 }, "KD-604", Warn, "derives no local KEK for versions 1 to 3,"},
-		{"some decrypt, fewer are derived", func(f facts) { key(f).Latest, key(f).MinDecryption, key(f).MinEncryption = 4, 2, 3 }, "KD-604", Warn, "derives no local KEK for version 2,"},
-		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", Fail, "nothing new can be sealed"},
-		{"the key rotates daily", func(f facts) { key(f).AutoRotate = 24 * time.Hour }, "KD-605", Warn, "every 24h"},
+		{"the key has a wrong type", func(f facts) { key(f).Type = "rsa-2048" }, "KD-601", check.Fail, "rsa-2048"},
+		{"the key is derived", func(f facts) { key(f).Derived = true }, "KD-601", check.Fail, "derived"},
+		{"the key is convergent", func(f facts) { key(f).Convergent = true }, "KD-601", check.Fail, "convergent"},
+		{"the key was imported", func(f facts) { key(f).ImportedKey = true }, "KD-601", check.Warn, "imported"},
+		{"the key can be deleted", func(f facts) { key(f).DeletionAllowed = true }, "KD-602", check.Fail, "deletion_allowed"},
+		{"the key can be exported", func(f facts) { key(f).Exportable = true }, "KD-603", check.Fail, "exportable is on"},
+		{"the key can be backed up in the clear", func(f facts) { key(f).AllowPlaintextBackup = true }, "KD-603", check.Fail, "allow_plaintext_backup is on"},
+		{"old versions do not decrypt", func(f facts) { key(f).MinDecryption = 2 }, "KD-604", check.Warn, "min_decryption_version is 2 of 2"},
+		{"versions were trimmed", func(f facts) { key(f).MinAvailable = 2 }, "KD-604", check.Fail, "trimmed"},
+		{"an old version has no local KEK", func(f facts) { key(f).MinEncryption = 2 }, "KD-604", check.Warn, "derives no local KEK for version 1,"},
+		{"old versions have no local KEK", func(f facts) { key(f).Latest, key(f).MinEncryption = 4, 4 }, "KD-604", check.Warn, "derives no local KEK for versions 1 to 3,"},
+		{"some decrypt, fewer are derived", func(f facts) { key(f).Latest, key(f).MinDecryption, key(f).MinEncryption = 4, 2, 3 }, "KD-604", check.Warn, "derives no local KEK for version 2,"},
+		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", check.Fail, "nothing new can be sealed"},
+		{"the key rotates daily", func(f facts) { key(f).AutoRotate = 24 * time.Hour }, "KD-605", check.Warn, "every 24h"},
 
-		{"the EncryptionConfiguration was not named", func(f facts) { f.Encryption = nil }, "KD-701", NotEvaluated, "no file was named"},
-		{"it is no EncryptionConfiguration", func(f facts) { f.Encryption.Err = "want kind EncryptionConfiguration" }, "KD-701", Fail, "want kind"},
-		{"it has another endpoint", func(f facts) { f.Encryption.Secrets[0].Endpoint = "unix:///run/other.sock" }, "KD-701", Fail, "no provider of Secrets has the endpoint"},
-		{"it does not name Secrets", func(f facts) { f.Encryption.Secrets = nil }, "KD-701", Fail, "no provider of Secrets"},
-		{"it speaks KMS v1", func(f facts) { f.Encryption.Secrets[0].Kind = "kms v1" }, "KD-701", Fail, "apiVersion: v2"},
-		{"it gives up too early", func(f facts) { f.Encryption.Secrets[0].Timeout = time.Second }, "KD-701", Fail, "less than request-timeout"},
+		{"the EncryptionConfiguration was not named", func(f facts) { f.Encryption = nil }, "KD-701", check.NotEvaluated, "no file was named"},
+		{"it is no EncryptionConfiguration", func(f facts) { f.Encryption.Err = "want kind EncryptionConfiguration" }, "KD-701", check.Fail, "want kind"},
+		{"it has another endpoint", func(f facts) { f.Encryption.Secrets[0].Endpoint = "unix:///run/other.sock" }, "KD-701", check.Fail, "no provider of Secrets has the endpoint"},
+		{"it does not name Secrets", func(f facts) { f.Encryption.Secrets = nil }, "KD-701", check.Fail, "no provider of Secrets"},
+		{"it speaks KMS v1", func(f facts) { f.Encryption.Secrets[0].Kind = "kms v1" }, "KD-701", check.Fail, "apiVersion: v2"},
+		{"it gives up too early", func(f facts) { f.Encryption.Secrets[0].Timeout = time.Second }, "KD-701", check.Fail, "less than request-timeout"},
 		{"identity writes", func(f facts) {
 			f.Encryption.Secrets = slices.Insert(f.Encryption.Secrets, 0, Provider{Kind: "identity"})
-		}, "KD-701", Fail, "plaintext"},
+		}, "KD-701", check.Fail, "plaintext"},
 		{"another provider writes", func(f facts) {
 			f.Encryption.Secrets = slices.Insert(f.Encryption.Secrets, 0, Provider{Kind: "aescbc", Name: "k1"})
-		}, "KD-701", Warn, "aescbc k1 comes first"},
-		{"identity still reads", func(f facts) { f.Encryption.Secrets = append(f.Encryption.Secrets, Provider{Kind: "identity"}) }, "KD-701", Warn, "still among"},
+		}, "KD-701", check.Warn, "aescbc k1 comes first"},
+		{"identity still reads", func(f facts) { f.Encryption.Secrets = append(f.Encryption.Secrets, Provider{Kind: "identity"}) }, "KD-701", check.Warn, "still among"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := sound()
@@ -233,7 +235,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			for _, r := range Examine(f) {
 				text := strings.Join([]string{r.Title, r.Subject + ": " + r.Found, r.Why, r.Do}, " ")
 				switch {
-				case r.Outcome == Pass:
+				case r.Outcome == check.Pass:
 				case r.ID != row.id || r.Outcome != row.outcome:
 					t.Errorf("%s, %s: %s", r.Outcome, r.ID, text)
 				case r.Why == "" || r.Do == "":
@@ -250,9 +252,9 @@ func TestEachFaultIsFound(t *testing.T) {
 	}
 	// What takes other checks with it has tests of its own below.
 	met["KD-405"] = true
-	for _, c := range checks() {
-		if !met[c.id] {
-			t.Errorf("%s was never broken", c.id)
+	for _, c := range rules() {
+		if !met[c.ID] {
+			t.Errorf("%s was never broken", c.ID)
 		}
 	}
 }
@@ -296,7 +298,7 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 			f.Socket.Answer = Answer{Err: "no answer within 5s"}
 		}, "KD-202", []string{"KD-111", "KD-301", "KD-301"}, 1},
 		{"the process may not be looked at", func(f *Facts) { f.Node.Plugin, f.Node.PluginErr = nil, "permission denied" }, "", []string{"KD-111"}, 2},
-		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = Path{}, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
+		{"no socket", func(f *Facts) { f.Socket.File, f.Socket.Listens = hostfacts.Path{}, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
 		{"another file in its place", func(f *Facts) { f.Socket.File.Mode, f.Socket.Listens = 0o644, false }, "KD-202", []string{"KD-203", "KD-204"}, 1},
 		{"what the plugin may do is not told", func(f *Facts) { f.Vaults[0].CapabilitiesErr = "permission denied" }, "", []string{"KD-501", "KD-502"}, 0},
 	} {
@@ -306,10 +308,10 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 			results := Examine(f)
 			var open []string
 			for _, r := range results {
-				if r.Outcome == NotEvaluated {
+				if r.Outcome == check.NotEvaluated {
 					open = append(open, r.ID)
 				}
-				if (r.Outcome == Fail) != (r.ID == row.fails) {
+				if (r.Outcome == check.Fail) != (r.ID == row.fails) {
 					t.Errorf("%s: %s", r.ID, r.Outcome)
 				}
 			}
@@ -337,14 +339,14 @@ func TestARefusedRoleMayBeLockedOut(t *testing.T) {
 
 func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
 	for name, admit := range map[string]func(*Facts){
-		"root with its capability": func(f *Facts) { f.Node.APIServers[0].Rights = process.Rights{Unbound: true} },
-		"the socket's own user":    func(f *Facts) { f.Node.APIServers[0].Rights = process.Rights{UID: 998} },
+		"root with its capability": func(f *Facts) { f.Node.APIServers[0].Rights = hostfacts.Rights{Unbound: true} },
+		"the socket's own user":    func(f *Facts) { f.Node.APIServers[0].Rights = hostfacts.Rights{UID: 998} },
 		"a user that is listed":    func(f *Facts) { f.Config.AllowUIDs = []int{0, 997} },
 	} {
 		f := sound()
 		admit(&f)
 		for _, r := range Examine(f) {
-			if r.ID == "KD-204" && r.Outcome != Pass {
+			if r.ID == "KD-204" && r.Outcome != check.Pass {
 				t.Errorf("%s: %+v", name, r)
 			}
 		}
@@ -353,9 +355,9 @@ func TestWhoIsNotBoundByPermissionsMayConnect(t *testing.T) {
 
 func TestAFileThatThePluginDoesNotReadNeedNotLetItIn(t *testing.T) {
 	f := sound()
-	f.Files = []File{{Key: "--encryption-provider-config", Name: "/x", Secret: true, Foreign: true, Path: Path{Exists: true, Mode: 0o600, Owner: "root"}}}
+	f.Files = []File{{Key: "--encryption-provider-config", Name: "/x", Secret: true, Foreign: true, Path: hostfacts.Path{Exists: true, Mode: 0o600, Owner: "root"}}}
 	for _, r := range Examine(f) {
-		if r.ID == "KD-301" && r.Outcome != Pass {
+		if r.ID == "KD-301" && r.Outcome != check.Pass {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -384,10 +386,10 @@ func TestOnlyNamesThatAClusterServesAreTakenForIts(t *testing.T) {
 
 func TestIDsAreUniqueAndInOrder(t *testing.T) {
 	var ids []string
-	for _, c := range checks() {
-		ids = append(ids, c.id)
-		if c.title == "" || c.why == "" {
-			t.Errorf("%s has no title or no reason", c.id)
+	for _, c := range rules() {
+		ids = append(ids, c.ID)
+		if c.Title == "" || c.Why == "" {
+			t.Errorf("%s has no title or no reason", c.ID)
 		}
 	}
 	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
@@ -403,10 +405,10 @@ func TestReportsReadAsExpected(t *testing.T) {
 	f.Vaults[0].Trials[0].Err = "a\x1b[2Jb\nc"
 	results := Examine(f)
 	var table, colourful, asJSON strings.Builder
-	plain := func(_ Outcome, word string) string { return word }
+	plain := func(_ check.Status, word string) string { return word }
 	for _, err := range []error{
 		Table(&table, results, plain),
-		Table(&colourful, results, func(_ Outcome, word string) string { return "\x1b[31m" + word + "\x1b[0m" }),
+		Table(&colourful, results, func(_ check.Status, word string) string { return "\x1b[31m" + word + "\x1b[0m" }),
 		JSON(&asJSON, results),
 	} {
 		if err != nil {

@@ -1,11 +1,11 @@
 package doctor
 
 import (
-	"io/fs"
+	"crypto/x509"
 	"slices"
 	"time"
 
-	"github.com/sealproof/sealproof/kmsplugin/process"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // Facts is everything that checks look at. An Err says why a fact is missing;
@@ -45,61 +45,30 @@ type Node struct {
 	Swap    []string
 	SwapErr string
 	// Plugin is the process that listens on the socket; nil if none does.
-	Plugin *Process
+	Plugin *hostfacts.Process
 	// PluginErr is why nothing is known of it although it listens; Hidden is set
 	// where that is how things are meant to be.
 	PluginErr string
 	Hidden    bool
 	// Rights are the plugin's, wherever they were learnt; nil if they were not.
-	Rights *process.Rights
+	Rights *hostfacts.Rights
 	// APIServers are the kube-apiservers that run here, as far as they are seen;
 	// APIServersErr is why none can be.
 	APIServers    []APIServer
 	APIServersErr string
 }
 
-// APIServer is a kube-apiserver, as /proc shows it.
+// APIServer is a kube-apiserver, and what it finds at the socket's path.
 type APIServer struct {
-	PID int
-	process.Rights
-	Finds Finds
-}
-
-// Finds is what lies at the socket's path for a process that may have a root of its
-// own, as in a container.
-type Finds struct {
-	// Err is why that could not be seen.
-	Err    string
-	Exists bool
-	// Same is whether it is the file that lies there on this node.
-	Same bool
-}
-
-// Process is a running plugin, as /proc shows it.
-type Process struct {
-	PID      int
-	CoreSoft string // limit on core files: "0", "unlimited"
-	LockedKB int    // memory locked against swapping
+	hostfacts.Process
+	Finds hostfacts.Seen
 }
 
 // Socket is the path that the plugin serves.
 type Socket struct {
-	Path string
-	// Dir is the directory that holds it.
-	Dir Path
-	// File is what lies at the path.
-	File Path
-	// Listens is whether somebody listens; ConnectErr says why no connection was
-	// made, and Stale that a socket lies there which nobody serves.
-	Listens    bool
-	Stale      bool
-	ConnectErr string
+	hostfacts.Socket
 	// Answer is what the plugin said when it was asked, if it listens.
 	Answer Answer
-	// Group is the name of the socket's group, and Members those that
-	// /etc/group lists.
-	Group   string
-	Members []string
 }
 
 // Answer is what a plugin says of itself.
@@ -115,16 +84,6 @@ type Answer struct {
 	ServesRefused bool
 }
 
-// Path is a file or directory.
-type Path struct {
-	Exists bool
-	Err    string // why it could not be looked at
-	Mode   fs.FileMode
-	UID    int
-	GID    int
-	Owner  string
-}
-
 // File is one that the configuration names.
 type File struct {
 	Key    string // the configuration key: "vault.auth.secret-id-file"
@@ -135,15 +94,15 @@ type File struct {
 	Later bool
 	// Foreign is set for a file that others read, not the plugin.
 	Foreign bool
-	Path    Path
+	Path    hostfacts.Path
 	// OpenErr is why this process cannot read it.
 	OpenErr string
 	// Empty is whether it holds nothing.
 	Empty bool
 	// Parent is the directory that holds it, and Way all directories on the way
 	// to where it lies in the end, from the root on.
-	Parent Path
-	Way    []Path
+	Parent hostfacts.Path
+	Way    []hostfacts.Path
 	// Certificates are those in a PEM file.
 	Certificates []Certificate
 }
@@ -153,6 +112,15 @@ type Certificate struct {
 	Subject   string
 	NotBefore time.Time
 	NotAfter  time.Time
+}
+
+// DescribeAll returns what doctor looks at of certificates.
+func DescribeAll(certificates []*x509.Certificate) []Certificate {
+	described := make([]Certificate, len(certificates))
+	for i, c := range certificates {
+		described[i] = Certificate{Subject: c.Subject.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter}
+	}
+	return described
 }
 
 // Vault is what was found of one section of the configuration.

@@ -4,27 +4,29 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/sealproof/sealproof/internal/check"
 )
 
-func keyChecks() []check {
-	return []check{
-		{"KD-601", "the key can serve", "the plugin refuses a key that cannot seal safely", checkKeyType},
-		{"KD-602", "the key cannot be lost", "with the key, every Secret of the cluster is lost for good", checkKeyLoss},
-		{"KD-603", "the key cannot leave Vault", "whoever has the key and a copy of etcd reads every Secret, and no audit log shows it", checkKeyExport},
-		{"KD-604", "the key's versions", "what was sealed with a version that Vault no longer opens cannot be read", checkKeyVersions},
-		{"KD-605", "automatic rotation", "each rotation wants a rewrite of all Secrets; one that nobody expects is one that nobody finishes", checkAutoRotate},
+func keyRules() []check.Rule[Facts] {
+	return []check.Rule[Facts]{
+		{ID: "KD-601", Title: "the key can serve", Why: "the plugin refuses a key that cannot seal safely", Run: checkKeyType},
+		{ID: "KD-602", Title: "the key cannot be lost", Why: "with the key, every Secret of the cluster is lost for good", Run: checkKeyLoss},
+		{ID: "KD-603", Title: "the key cannot leave Vault", Why: "whoever has the key and a copy of etcd reads every Secret, and no audit log shows it", Run: checkKeyExport},
+		{ID: "KD-604", Title: "the key's versions", Why: "what was sealed with a version that Vault no longer opens cannot be read", Run: checkKeyVersions},
+		{ID: "KD-605", Title: "automatic rotation", Why: "each rotation wants a rewrite of all Secrets; one that nobody expects is one that nobody finishes", Run: checkAutoRotate},
 	}
 }
 
 // eachKey runs a check on every key that could be read.
-func eachKey(f Facts, run func(subject string, v Vault, k Key) []finding) (all []finding) {
+func eachKey(f Facts, run func(subject string, v Vault, k Key) []check.Result) (all []check.Result) {
 	for _, v := range f.Vaults {
 		subject := v.Section + " " + v.KeyPath
 		switch {
 		case v.Login.Skipped != "" || v.Login.Err != "":
-			all = append(all, notEvaluated(subject, "nobody is logged in", "see KD-405"))
+			all = append(all, check.Unevaluated(subject, "nobody is logged in", "see KD-405"))
 		case v.Key.Err != "":
-			all = append(all, notEvaluated(subject, v.Key.Err, "see KD-601"))
+			all = append(all, check.Unevaluated(subject, v.Key.Err, "see KD-601"))
 		default:
 			all = append(all, run(subject, v, v.Key)...)
 		}
@@ -32,63 +34,63 @@ func eachKey(f Facts, run func(subject string, v Vault, k Key) []finding) (all [
 	return all
 }
 
-func checkKeyType(f Facts) (all []finding) {
+func checkKeyType(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		subject, k := v.Section+" "+v.KeyPath, v.Key
 		switch {
 		case v.Login.Skipped != "" || v.Login.Err != "":
-			all = append(all, notEvaluated(subject, "nobody is logged in", "see KD-405"))
+			all = append(all, check.Unevaluated(subject, "nobody is logged in", "see KD-405"))
 		case k.Err != "":
-			all = append(all, fail(subject, "the key cannot be read: "+k.Err, "create the key, or correct mount, key and policy. If it was deleted, restore it from Vault's backup and do not create it anew"))
+			all = append(all, check.Failed(subject, "the key cannot be read: "+k.Err, "create the key, or correct mount, key and policy. If it was deleted, restore it from Vault's backup and do not create it anew"))
 		case !slices.Contains([]string{"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305"}, k.Type):
-			all = append(all, fail(subject, "its type is "+k.Type, "create a key of type aes256-gcm96"))
+			all = append(all, check.Failed(subject, "its type is "+k.Type, "create a key of type aes256-gcm96"))
 		case k.Derived || k.Convergent:
-			all = append(all, fail(subject, "it is derived or convergent: it needs a context for each request", "create a key without derived=true"))
+			all = append(all, check.Failed(subject, "it is derived or convergent: it needs a context for each request", "create a key without derived=true"))
 		case k.ImportedKey:
-			all = append(all, warn(subject, "it was imported: a copy of it exists outside Vault, and it may have no HMAC key, which envelope: local needs", "create a key in Vault"))
+			all = append(all, check.Warned(subject, "it was imported: a copy of it exists outside Vault, and it may have no HMAC key, which envelope: local needs", "create a key in Vault"))
 		default:
-			all = append(all, pass(subject, "type "+k.Type))
+			all = append(all, check.Passed(subject, "type "+k.Type))
 		}
 	}
 	return all
 }
 
-func checkKeyLoss(f Facts) []finding {
-	return eachKey(f, func(subject string, _ Vault, k Key) []finding {
+func checkKeyLoss(f Facts) []check.Result {
+	return eachKey(f, func(subject string, _ Vault, k Key) []check.Result {
 		if k.DeletionAllowed {
-			return []finding{fail(subject, "deletion_allowed is on: whoever may delete the key destroys all Secrets with one request", "vault write MOUNT/keys/KEY/config deletion_allowed=false")}
+			return []check.Result{check.Failed(subject, "deletion_allowed is on: whoever may delete the key destroys all Secrets with one request", "vault write MOUNT/keys/KEY/config deletion_allowed=false")}
 		}
-		return []finding{pass(subject, "deletion_allowed is off")}
+		return []check.Result{check.Passed(subject, "deletion_allowed is off")}
 	})
 }
 
-func checkKeyExport(f Facts) []finding {
-	return eachKey(f, func(subject string, _ Vault, k Key) (all []finding) {
+func checkKeyExport(f Facts) []check.Result {
+	return eachKey(f, func(subject string, _ Vault, k Key) (all []check.Result) {
 		const anew = "this cannot be undone: create a new key without it, move to it (previous), and rewrite all Secrets"
 		if k.Exportable {
-			all = append(all, fail(subject, "exportable is on", anew))
+			all = append(all, check.Failed(subject, "exportable is on", anew))
 		}
 		if k.AllowPlaintextBackup {
-			all = append(all, fail(subject, "allow_plaintext_backup is on", anew))
+			all = append(all, check.Failed(subject, "allow_plaintext_backup is on", anew))
 		}
 		if len(all) == 0 {
-			all = append(all, pass(subject, "exportable and allow_plaintext_backup are off"))
+			all = append(all, check.Passed(subject, "exportable and allow_plaintext_backup are off"))
 		}
 		return all
 	})
 }
 
-func checkKeyVersions(f Facts) []finding {
-	return eachKey(f, func(subject string, v Vault, k Key) (all []finding) {
+func checkKeyVersions(f Facts) []check.Result {
+	return eachKey(f, func(subject string, v Vault, k Key) (all []check.Result) {
 		oldest := max(k.MinDecryption, 1)
 		switch {
 		case k.MinAvailable > 1:
-			return []finding{fail(subject, fmt.Sprintf("versions below %d were trimmed: what they sealed is lost", k.MinAvailable), "restore the key from a backup of Vault unless you know that nothing needs them")}
+			return []check.Result{check.Failed(subject, fmt.Sprintf("versions below %d were trimmed: what they sealed is lost", k.MinAvailable), "restore the key from a backup of Vault unless you know that nothing needs them")}
 		case k.MinEncryption > k.Latest:
-			return []finding{fail(subject, fmt.Sprintf("min_encryption_version is %d, the latest version %d: nothing new can be sealed", k.MinEncryption, k.Latest), "lower min_encryption_version")}
+			return []check.Result{check.Failed(subject, fmt.Sprintf("min_encryption_version is %d, the latest version %d: nothing new can be sealed", k.MinEncryption, k.Latest), "lower min_encryption_version")}
 		}
 		if oldest > 1 {
-			all = append(all, warn(subject, fmt.Sprintf("min_decryption_version is %d of %d: Vault does not open what older ones sealed", k.MinDecryption, k.Latest), "make sure that nothing needs them: etcdaudit scan for live values, and think of backups of etcd. Lower it again if in doubt"))
+			all = append(all, check.Warned(subject, fmt.Sprintf("min_decryption_version is %d of %d: Vault does not open what older ones sealed", k.MinDecryption, k.Latest), "make sure that nothing needs them: etcdaudit scan for live values, and think of backups of etcd. Lower it again if in doubt"))
 		}
 		// Only the key that writes has local KEKs derived from it.
 		if v.Section == "vault" && f.Config.Envelope == "local" && k.MinEncryption > oldest {
@@ -96,25 +98,25 @@ func checkKeyVersions(f Facts) []finding {
 			if last := k.MinEncryption - 1; last > oldest {
 				versions = fmt.Sprintf("versions %d to %d", oldest, last)
 			}
-			all = append(all, warn(subject, fmt.Sprintf("min_encryption_version is %d: Vault derives no local KEK for %s, so a plugin that was restarted since opens in an outage only what it has opened before", k.MinEncryption, versions), "rewrite all Secrets that are under them; lower it until that is done"))
+			all = append(all, check.Warned(subject, fmt.Sprintf("min_encryption_version is %d: Vault derives no local KEK for %s, so a plugin that was restarted since opens in an outage only what it has opened before", k.MinEncryption, versions), "rewrite all Secrets that are under them; lower it until that is done"))
 		}
 		if len(all) == 0 {
-			all = append(all, pass(subject, fmt.Sprintf("%d, all of which decrypt", k.Versions)))
+			all = append(all, check.Passed(subject, fmt.Sprintf("%d, all of which decrypt", k.Versions)))
 		}
 		return all
 	})
 }
 
-func checkAutoRotate(f Facts) []finding {
-	return eachKey(f, func(subject string, _ Vault, k Key) []finding {
+func checkAutoRotate(f Facts) []check.Result {
+	return eachKey(f, func(subject string, _ Vault, k Key) []check.Result {
 		const day = 24 * time.Hour
 		switch {
 		case k.AutoRotate == 0:
-			return []finding{pass(subject, "off")}
+			return []check.Result{check.Passed(subject, "off")}
 		case k.AutoRotate < 7*day:
-			return []finding{warn(subject, fmt.Sprintf("every %v", k.AutoRotate), "rotate no faster than all Secrets are rewritten; a month or more is usual")}
+			return []check.Result{check.Warned(subject, fmt.Sprintf("every %v", k.AutoRotate), "rotate no faster than all Secrets are rewritten; a month or more is usual")}
 		default:
-			return []finding{pass(subject, fmt.Sprintf("every %d days", int(k.AutoRotate/day)))}
+			return []check.Result{check.Passed(subject, fmt.Sprintf("every %d days", int(k.AutoRotate/day)))}
 		}
 	})
 }

@@ -7,12 +7,13 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Paint puts an outcome's word into a colour; it returns it as it is where
 // there is none.
-type Paint func(o Outcome, word string) string
+type Paint func(o check.Status, word string) string
 
 // Table writes results for people: a line for each, and below it, unless it
 // passed, why it matters and what to do.
@@ -29,9 +30,9 @@ func Table(w io.Writer, results []Result, paint Paint) error {
 	i := 0
 	for line := range strings.Lines(lines.String()) {
 		r := results[i]
-		word := strings.ToUpper(string(r.Outcome))
-		fmt.Fprintf(&b, "%s%*s  %s", paint(r.Outcome, word), len(NotEvaluated)-len(word), "", line)
-		if r.Outcome != Pass {
+		word := strings.ToUpper(r.Outcome.String())
+		fmt.Fprintf(&b, "%s%*s  %s", paint(r.Outcome, word), widest-len(word), "", line)
+		if r.Outcome != check.Pass {
 			fmt.Fprintf(&b, "%*swhy: %s\n%*sdo:  %s\n", indent, "", term.Printable(r.Why), indent, "", term.Printable(r.Do))
 		}
 		i++
@@ -41,8 +42,11 @@ func Table(w io.Writer, results []Result, paint Paint) error {
 	return err
 }
 
+// widest is the length of the longest outcome.
+const widest = len("not evaluated")
+
 // indent is where the words of a line begin, after outcome and id.
-const indent = len(NotEvaluated) + 2 + len("KD-101") + 2
+const indent = widest + 2 + len("KD-101") + 2
 
 func oneLine(title, subject, found string) string {
 	if subject != "" {
@@ -52,12 +56,12 @@ func oneLine(title, subject, found string) string {
 }
 
 func summary(results []Result) string {
-	count := map[Outcome]int{}
+	count := map[check.Status]int{}
 	for _, r := range results {
 		count[r.Outcome]++
 	}
 	return fmt.Sprintf("%d checked: %d pass, %d warn, %d fail, %d not evaluated",
-		len(results), count[Pass], count[Warn], count[Fail], count[NotEvaluated])
+		len(results), count[check.Pass], count[check.Warn], count[check.Fail], count[check.NotEvaluated])
 }
 
 // JSON writes results for programs.

@@ -1,17 +1,9 @@
 package doctor
 
-// Outcome is how a check ended.
-type Outcome string
+import (
+	"slices"
 
-// Outcomes, from good to bad.
-const (
-	Pass Outcome = "pass"
-	// NotEvaluated says why a check could not be made.
-	NotEvaluated Outcome = "not evaluated"
-	// Warn is for what works today, and should be changed.
-	Warn Outcome = "warn"
-	// Fail is for what does not work, or endangers data or the key.
-	Fail Outcome = "fail"
+	"github.com/sealproof/sealproof/internal/check"
 )
 
 // Result is one check of one thing.
@@ -20,10 +12,10 @@ type Result struct {
 	// about the configuration and the node, 2xx the socket, 3xx credential
 	// files, 4xx reaching Vault, 5xx what Vault allows, 6xx the key, 7xx the API
 	// server.
-	ID      string  `json:"id"`
-	Title   string  `json:"title"`
-	Subject string  `json:"subject,omitempty"`
-	Outcome Outcome `json:"outcome"`
+	ID      string       `json:"id"`
+	Title   string       `json:"title"`
+	Subject string       `json:"subject,omitempty"`
+	Outcome check.Status `json:"outcome"`
 	// Found is what was found; for NotEvaluated the reason.
 	Found string `json:"found"`
 	// Why says what follows from a bad outcome, Do what to do; both are empty
@@ -35,44 +27,26 @@ type Result struct {
 	Beyond bool `json:"beyond,omitempty"`
 }
 
-// finding is what a check says about one thing.
-type finding struct {
-	subject string
-	outcome Outcome
-	found   string
-	do      string
-	beyond  bool
-}
-
-// check is one question that may be asked of several things.
-type check struct {
-	id    string
-	title string
-	why   string
-	run   func(Facts) []finding
-}
-
-// Examine runs every check, in the order of the ids.
+// Examine evaluates every rule, in the order of the ids.
 func Examine(f Facts) []Result {
 	var results []Result
-	for _, c := range checks() {
-		for _, found := range c.run(f) {
-			r := Result{ID: c.id, Title: c.title, Subject: found.subject, Outcome: found.outcome, Found: found.found, Beyond: found.beyond}
-			if found.outcome != Pass {
-				r.Why, r.Do = c.why, found.do
+	for _, c := range check.Evaluate(rules(), f) {
+		for _, r := range c.Results {
+			row := Result{ID: c.ID, Title: c.Title, Subject: r.Target, Outcome: r.Status, Found: r.Summary, Beyond: r.Expected}
+			if r.Status == check.NotEvaluated {
+				row.Found = r.Reason
 			}
-			results = append(results, r)
+			if r.Status != check.Pass {
+				row.Why, row.Do = c.Why, r.Remedy
+			}
+			results = append(results, row)
 		}
 	}
 	return results
 }
 
-func checks() []check {
-	var all []check
-	for _, group := range [][]check{nodeChecks(), socketChecks(), fileChecks(), vaultChecks(), rightsChecks(), keyChecks(), apiServerChecks()} {
-		all = append(all, group...)
-	}
-	return all
+func rules() []check.Rule[Facts] {
+	return slices.Concat(nodeRules(), socketRules(), fileRules(), vaultRules(), rightsRules(), keyRules(), apiServerRules())
 }
 
 // ExitStatus is that of a command that shows results: 1 if anything failed, else
@@ -81,27 +55,11 @@ func ExitStatus(results []Result) int {
 	status := 0
 	for _, r := range results {
 		switch {
-		case r.Outcome == Fail:
+		case r.Outcome == check.Fail:
 			return 1
-		case r.Outcome == NotEvaluated && !r.Beyond:
+		case r.Outcome == check.NotEvaluated && !r.Beyond:
 			status = 2
 		}
 	}
 	return status
-}
-
-func pass(subject, found string) finding {
-	return finding{subject: subject, outcome: Pass, found: found}
-}
-
-func warn(subject, found, do string) finding {
-	return finding{subject: subject, outcome: Warn, found: found, do: do}
-}
-
-func fail(subject, found, do string) finding {
-	return finding{subject: subject, outcome: Fail, found: found, do: do}
-}
-
-func notEvaluated(subject, reason, do string) finding {
-	return finding{subject: subject, outcome: NotEvaluated, found: reason, do: do}
 }

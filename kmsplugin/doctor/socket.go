@@ -7,81 +7,79 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sealproof/sealproof/kmsplugin/process"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
-// search is the permission to reach what is in a directory.
-const search = 0o1
-
-func socketChecks() []check {
-	return []check{
-		{"KD-201", "socket directory", "whoever may write there can put a socket of their own in the plugin's place", checkSocketDir},
-		{"KD-202", "socket", "without it the API server can neither write nor, once restarted, read Secrets", checkSocket},
-		{"KD-203", "who may connect", "whoever may connect can have every stored seed decrypted", checkSocketAccess},
-		{"KD-204", "the API server may connect", "it can neither write nor, once restarted, read Secrets", checkAPIServerAccess},
+func socketRules() []check.Rule[Facts] {
+	return []check.Rule[Facts]{
+		{ID: "KD-201", Title: "socket directory", Why: "whoever may write there can put a socket of their own in the plugin's place", Run: checkSocketDir},
+		{ID: "KD-202", Title: "socket", Why: "without it the API server can neither write nor, once restarted, read Secrets", Run: checkSocket},
+		{ID: "KD-203", Title: "who may connect", Why: "whoever may connect can have every stored seed decrypted", Run: checkSocketAccess},
+		{ID: "KD-204", Title: "the API server may connect", Why: "it can neither write nor, once restarted, read Secrets", Run: checkAPIServerAccess},
 	}
 }
 
-func checkSocketDir(f Facts) []finding {
+func checkSocketDir(f Facts) []check.Result {
 	d := f.Socket.Dir
 	switch {
 	case d.Err != "":
-		return []finding{notEvaluated(f.Socket.Path, d.Err, "run it as root")}
+		return []check.Result{check.Unevaluated(f.Socket.Path, d.Err, "run it as root")}
 	case !d.Exists:
-		return []finding{fail(f.Socket.Path, "its directory does not exist", "have it made at every boot: with systemd by the socket unit (deploy/systemd/kmsplugin.socket), with a static pod by tmpfiles.d (deploy/static-pod/tmpfiles.conf)")}
+		return []check.Result{check.Failed(f.Socket.Path, "its directory does not exist", "have it made at every boot: with systemd by the socket unit (deploy/systemd/kmsplugin.socket), with a static pod by tmpfiles.d (deploy/static-pod/tmpfiles.conf)")}
 	case !d.Mode.IsDir():
-		return []finding{fail(f.Socket.Path, "what should be its directory is a "+kind(d.Mode), "choose another socket.path")}
+		return []check.Result{check.Failed(f.Socket.Path, "what should be its directory is a "+d.Kind(), "choose another socket.path")}
 	case d.Mode.Perm()&0o002 != 0:
-		return []finding{fail(f.Socket.Path, fmt.Sprintf("everybody may write to its directory (mode %04o)", d.Mode.Perm()), "chmod o-w, and use a directory of its own")}
+		return []check.Result{check.Failed(f.Socket.Path, fmt.Sprintf("everybody may write to its directory (mode %04o)", d.Mode.Perm()), "chmod o-w, and use a directory of its own")}
 	case f.Node.Rights != nil && d.UID != 0 && d.UID != f.Node.Rights.UID:
-		return []finding{warn(f.Socket.Path, fmt.Sprintf("its directory belongs to %s, neither root nor the plugin's user (uid %d)", d.Owner, f.Node.Rights.UID), "chown it to the plugin's user")}
+		return []check.Result{check.Warned(f.Socket.Path, fmt.Sprintf("its directory belongs to %s, neither root nor the plugin's user (uid %d)", d.Owner, f.Node.Rights.UID), "chown it to the plugin's user")}
 	default:
-		return []finding{pass(f.Socket.Path, fmt.Sprintf("its directory has mode %04o and belongs to %s", d.Mode.Perm(), d.Owner))}
+		return []check.Result{check.Passed(f.Socket.Path, fmt.Sprintf("its directory has mode %04o and belongs to %s", d.Mode.Perm(), d.Owner))}
 	}
 }
 
-func checkSocket(f Facts) []finding {
+func checkSocket(f Facts) []check.Result {
 	s := f.Socket
 	switch {
 	case s.Listens:
-		return []finding{checkAnswer(f)}
+		return []check.Result{checkAnswer(f)}
 	case s.File.Err != "":
-		return []finding{notEvaluated(s.Path, s.File.Err, "run it as root")}
+		return []check.Result{check.Unevaluated(s.Path, s.File.Err, "run it as root")}
 	case !s.File.Exists:
-		return []finding{fail(s.Path, "there is none", "start the plugin, or correct socket.path")}
+		return []check.Result{check.Failed(s.Path, "there is none", "start the plugin, or correct socket.path")}
 	case s.File.Mode.Type() != fs.ModeSocket:
-		return []finding{fail(s.Path, "a "+kind(s.File.Mode)+" lies there; the plugin leaves it alone and does not start", "find out whose it is, and remove it")}
+		return []check.Result{check.Failed(s.Path, "a "+s.File.Kind()+" lies there; the plugin leaves it alone and does not start", "find out whose it is, and remove it")}
 	case s.Stale:
-		return []finding{fail(s.Path, "nobody listens on it: the plugin that made it has ended", "start the plugin; it replaces a stale socket itself")}
+		return []check.Result{check.Failed(s.Path, "nobody listens on it: the plugin that made it has ended", "start the plugin; it replaces a stale socket itself")}
 	default:
-		return []finding{notEvaluated(s.Path, s.ConnectErr, "run it as root or as a member of the socket's group")}
+		return []check.Result{check.Unevaluated(s.Path, s.ConnectErr, "run it as root or as a member of the socket's group")}
 	}
 }
 
 // checkAnswer judges what came of asking: that somebody listens says little, where
 // systemd holds the socket of a plugin that ends again and again.
-func checkAnswer(f Facts) finding {
+func checkAnswer(f Facts) check.Result {
 	s := f.Socket
 	switch a := s.Answer; {
 	case a.Err != "" && f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, f.Node.UID):
-		return notEvaluated(s.Path, fmt.Sprintf("the plugin was not asked: socket.allow-uids does not list this user (uid %d)", f.Node.UID), "run it as a user that is listed, or list root")
+		return check.Unevaluated(s.Path, fmt.Sprintf("the plugin was not asked: socket.allow-uids does not list this user (uid %d)", f.Node.UID), "run it as a user that is listed, or list root")
 	case a.Err != "":
-		return fail(s.Path, "somebody listens on it, but no plugin answers: "+a.Err, "see whether the plugin runs, and look at the end of its log")
+		return check.Failed(s.Path, "somebody listens on it, but no plugin answers: "+a.Err, "see whether the plugin runs, and look at the end of its log")
 	case !a.Serving:
-		return fail(s.Path, "the plugin does not serve: "+a.Reason, "remove the reason; kmsplugin status says more")
+		return check.Failed(s.Path, "the plugin does not serve: "+a.Reason, "remove the reason; kmsplugin status says more")
 	case a.ServesRefused:
-		return fail(s.Path, "the plugin serves a key that Vault refuses, until its lease ends", "seal everything with another key before; kmsplugin status says until when")
+		return check.Failed(s.Path, "the plugin serves a key that Vault refuses, until its lease ends", "seal everything with another key before; kmsplugin status says until when")
 	case a.Reason != "":
-		return warn(s.Path, "the plugin seals nothing new: "+a.Reason, "remove the reason; kmsplugin status says more")
+		return check.Warned(s.Path, "the plugin seals nothing new: "+a.Reason, "remove the reason; kmsplugin status says more")
 	default:
-		return pass(s.Path, "the plugin serves")
+		return check.Passed(s.Path, "the plugin serves")
 	}
 }
 
-func checkSocketAccess(f Facts) []finding {
+func checkSocketAccess(f Facts) []check.Result {
 	s := f.Socket
 	if !s.File.Exists || s.File.Mode.Type() != fs.ModeSocket {
-		return []finding{notEvaluated(s.Path, "there is no socket", "start the plugin, then ask again")}
+		return []check.Result{check.Unevaluated(s.Path, "there is no socket", "start the plugin, then ask again")}
 	}
 	who := s.File.Owner
 	mode := s.File.Mode.Perm()
@@ -92,27 +90,27 @@ func checkSocketAccess(f Facts) []finding {
 		}
 	}
 	if mode&0o002 != 0 {
-		return []finding{fail(s.Path, fmt.Sprintf("everybody (mode %04o)", mode), "set socket.mode: \"0660\"")}
+		return []check.Result{check.Failed(s.Path, fmt.Sprintf("everybody (mode %04o)", mode), "set socket.mode: \"0660\"")}
 	}
 	if len(s.Members) > 0 && mode&0o020 != 0 {
-		return []finding{warn(s.Path, fmt.Sprintf("root, %s (mode %04o)", who, mode), "keep the group to the API server's user; people do not belong into it")}
+		return []check.Result{check.Warned(s.Path, fmt.Sprintf("root, %s (mode %04o)", who, mode), "keep the group to the API server's user; people do not belong into it")}
 	}
-	return []finding{pass(s.Path, fmt.Sprintf("root, %s (mode %04o)", who, mode))}
+	return []check.Result{check.Passed(s.Path, fmt.Sprintf("root, %s (mode %04o)", who, mode))}
 }
 
-func checkAPIServerAccess(f Facts) (all []finding) {
+func checkAPIServerAccess(f Facts) (all []check.Result) {
 	s := f.Socket
 	switch {
 	case !s.File.Exists || s.File.Mode.Type() != fs.ModeSocket:
-		return []finding{notEvaluated(s.Path, "there is no socket", "start the plugin, then ask again")}
+		return []check.Result{check.Unevaluated(s.Path, "there is no socket", "start the plugin, then ask again")}
 	case f.Config.AllowUIDsErr != "":
-		return []finding{fail("socket.allow-uids", f.Config.AllowUIDsErr, "correct it: the plugin does not start with it")}
+		return []check.Result{check.Failed("socket.allow-uids", f.Config.AllowUIDsErr, "correct it: the plugin does not start with it")}
 	case f.Node.APIServersErr != "":
-		return []finding{notEvaluated(s.Path, f.Node.APIServersErr, "run it as root on the node")}
+		return []check.Result{check.Unevaluated(s.Path, f.Node.APIServersErr, "run it as root on the node")}
 	case len(f.Node.APIServers) == 0:
-		found := notEvaluated(s.Path, "no kube-apiserver runs here, or none that can be seen from here", "ask again on the node, outside any container, once it runs")
-		found.beyond = true
-		return []finding{found}
+		found := check.Unevaluated(s.Path, "no kube-apiserver runs here, or none that can be seen from here", "ask again on the node, outside any container, once it runs")
+		found.Expected = true
+		return []check.Result{found}
 	}
 	for _, a := range f.Node.APIServers {
 		all = append(all, checkOneAPIServer(f, a))
@@ -120,45 +118,24 @@ func checkAPIServerAccess(f Facts) (all []finding) {
 	return all
 }
 
-func checkOneAPIServer(f Facts, a APIServer) finding {
+func checkOneAPIServer(f Facts, a APIServer) check.Result {
 	s := f.Socket
 	subject := fmt.Sprintf("process %d, uid %d", a.PID, a.UID)
-	const connect = 0o2 // unix(7): it takes write permission
 	mount := "mount the directory " + path.Dir(s.Path) + " of the node at the same path into the API server's container (hostPath, type Directory; never the socket itself), and restart that"
 	switch {
 	case f.Config.AllowUIDs != nil && !slices.Contains(f.Config.AllowUIDs, a.UID):
-		return fail(subject, "socket.allow-uids does not list its user: its connections are closed", "add the user to socket.allow-uids")
+		return check.Failed(subject, "socket.allow-uids does not list its user: its connections are closed", "add the user to socket.allow-uids")
 	case a.Finds.Err == "" && !a.Finds.Exists:
-		return fail(subject, "it finds no socket at this path: the socket's directory is not mounted into its container", mount)
+		return check.Failed(subject, "it finds no socket at this path: the socket's directory is not mounted into its container", mount)
 	case a.Finds.Err == "" && !a.Finds.Same:
-		return fail(subject, "it finds another file at this path than the plugin's socket: an older directory of this name, or the socket of a plugin that was replaced, is mounted into its container", mount)
-	case s.Dir.Mode.IsDir() && !may(a.Rights, search, s.Dir):
-		return fail(subject, fmt.Sprintf("it may not enter the socket's directory (mode %04o, %s)", s.Dir.Mode.Perm(), s.Dir.Owner), "give the directory the API server's group, and mode 0750")
-	case !may(a.Rights, connect, s.File):
-		return fail(subject, fmt.Sprintf("it may not connect (mode %04o, %s, group %s)", s.File.Mode.Perm(), s.File.Owner, s.Group), "set socket.group to a group of the API server's user, and socket.mode: \"0660\"")
+		return check.Failed(subject, "it finds another file at this path than the plugin's socket: an older directory of this name, or the socket of a plugin that was replaced, is mounted into its container", mount)
+	case s.Dir.Mode.IsDir() && !a.May(hostfacts.MaySearch, s.Dir):
+		return check.Failed(subject, fmt.Sprintf("it may not enter the socket's directory (mode %04o, %s)", s.Dir.Mode.Perm(), s.Dir.Owner), "give the directory the API server's group, and mode 0750")
+	case !a.May(hostfacts.MayConnect, s.File):
+		return check.Failed(subject, fmt.Sprintf("it may not connect (mode %04o, %s, group %s)", s.File.Mode.Perm(), s.File.Owner, s.Group), "set socket.group to a group of the API server's user, and socket.mode: \"0660\"")
 	case a.Finds.Err != "":
-		return notEvaluated(subject, "its rights let it connect; whether it finds the socket in its container could not be seen: "+a.Finds.Err, "run it as root on the node")
+		return check.Unevaluated(subject, "its rights let it connect; whether it finds the socket in its container could not be seen: "+a.Finds.Err, "run it as root on the node")
 	default:
-		return pass(subject, "it finds the socket and may connect")
-	}
-}
-
-// may reports whether somebody with these rights may do what want asks for.
-func may(r process.Rights, want fs.FileMode, p Path) bool {
-	return r.May(want, p.Mode.Perm(), p.UID, p.GID)
-}
-
-func kind(mode fs.FileMode) string {
-	switch mode.Type() {
-	case 0:
-		return "regular file"
-	case fs.ModeDir:
-		return "directory"
-	case fs.ModeSymlink:
-		return "symbolic link"
-	case fs.ModeSocket:
-		return "socket"
-	default:
-		return "file of another type"
+		return check.Passed(subject, "it finds the socket and may connect")
 	}
 }

@@ -5,24 +5,26 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sealproof/sealproof/internal/check"
 )
 
-func vaultChecks() []check {
-	return []check{
-		{"KD-401", "Vault's addresses", "an address that does not work is missed when the others fail", checkAddresses},
-		{"KD-402", "Vault's certificates", "once it has expired Vault cannot be reached, and the lease runs", checkVaultCertificates},
-		{"KD-403", "clocks", "certificates and tokens are judged by this node's clock; the switch to a new key version is not, it follows Vault's", checkClocks},
-		{"KD-404", "Vault outside the cluster it unlocks", "after the whole cluster was down, the API server waits for Vault, and Vault for the API server", checkCircle},
-		{"KD-405", "login", "without one the plugin cannot start, and what runs ends with the lease", checkLogin},
+func vaultRules() []check.Rule[Facts] {
+	return []check.Rule[Facts]{
+		{ID: "KD-401", Title: "Vault's addresses", Why: "an address that does not work is missed when the others fail", Run: checkAddresses},
+		{ID: "KD-402", Title: "Vault's certificates", Why: "once it has expired Vault cannot be reached, and the lease runs", Run: checkVaultCertificates},
+		{ID: "KD-403", Title: "clocks", Why: "certificates and tokens are judged by this node's clock; the switch to a new key version is not, it follows Vault's", Run: checkClocks},
+		{ID: "KD-404", Title: "Vault outside the cluster it unlocks", Why: "after the whole cluster was down, the API server waits for Vault, and Vault for the API server", Run: checkCircle},
+		{ID: "KD-405", Title: "login", Why: "without one the plugin cannot start, and what runs ends with the lease", Run: checkLogin},
 	}
 }
 
-func checkAddresses(f Facts) (all []finding) {
+func checkAddresses(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		serves := 0
 		for _, a := range v.Addresses {
 			found := checkAddress(v.Section+" "+a.URL, a)
-			if found.outcome == Pass {
+			if found.Status == check.Pass {
 				serves++
 			}
 			all = append(all, found)
@@ -30,8 +32,8 @@ func checkAddresses(f Facts) (all []finding) {
 		// With a node that serves, one that does not is a loss of redundancy.
 		if serves > 0 {
 			for i := range all {
-				if all[i].outcome == Fail && strings.HasPrefix(all[i].subject, v.Section+" ") {
-					all[i].outcome = Warn
+				if all[i].Status == check.Fail && strings.HasPrefix(all[i].Target, v.Section+" ") {
+					all[i].Status = check.Warn
 				}
 			}
 		}
@@ -39,20 +41,20 @@ func checkAddresses(f Facts) (all []finding) {
 	return all
 }
 
-func checkAddress(subject string, a Address) finding {
+func checkAddress(subject string, a Address) check.Result {
 	switch {
 	case a.ResolveErr != "":
-		return fail(subject, "its name is not resolved: "+a.ResolveErr, "correct the name or DNS, or put it into /etc/hosts: Vault must be found while the cluster is down")
+		return check.Failed(subject, "its name is not resolved: "+a.ResolveErr, "correct the name or DNS, or put it into /etc/hosts: Vault must be found while the cluster is down")
 	case a.ConnectErr != "":
-		return fail(subject, "no connection: "+a.ConnectErr, "look at Vault, the route and the firewall")
+		return check.Failed(subject, "no connection: "+a.ConnectErr, "look at Vault, the route and the firewall")
 	case a.TLSErr != "":
-		return fail(subject, "no trusted TLS: "+a.TLSErr, "look at ca-file, server-name and Vault's certificate")
+		return check.Failed(subject, "no trusted TLS: "+a.TLSErr, "look at ca-file, server-name and Vault's certificate")
 	case a.HealthErr != "":
-		return fail(subject, "it does not answer as Vault does: "+a.HealthErr, "find out what listens there")
+		return check.Failed(subject, "it does not answer as Vault does: "+a.HealthErr, "find out what listens there")
 	case !a.Initialised:
-		return fail(subject, "Vault is not initialised", "is it the right one?")
+		return check.Failed(subject, "Vault is not initialised", "is it the right one?")
 	case a.Sealed:
-		return fail(subject, "Vault is sealed", "unseal it; until then the lease runs")
+		return check.Failed(subject, "Vault is sealed", "unseal it; until then the lease runs")
 	}
 	role := "active"
 	if a.Standby {
@@ -62,10 +64,10 @@ func checkAddress(subject string, a Address) finding {
 	if a.Plain {
 		over = "plain http on loopback"
 	}
-	return pass(subject, fmt.Sprintf("Vault %s, %s, unsealed, over %s", a.Version, role, over))
+	return check.Passed(subject, fmt.Sprintf("Vault %s, %s, unsealed, over %s", a.Version, role, over))
 }
 
-func checkVaultCertificates(f Facts) (all []finding) {
+func checkVaultCertificates(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		for _, a := range v.Addresses {
 			for _, c := range a.Chain {
@@ -79,7 +81,7 @@ func checkVaultCertificates(f Facts) (all []finding) {
 // maxSkew is a difference of clocks that nothing depends on.
 const maxSkew = time.Minute
 
-func checkClocks(f Facts) (all []finding) {
+func checkClocks(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		for _, a := range v.Addresses {
 			if !a.ClockKnown {
@@ -88,40 +90,40 @@ func checkClocks(f Facts) (all []finding) {
 			subject := v.Section + " " + a.URL
 			ahead := a.Ahead.Round(time.Second)
 			if ahead.Abs() > maxSkew {
-				all = append(all, warn(subject, fmt.Sprintf("Vault's clock is %v ahead of this node's (negative: behind)", ahead), "look at NTP on both"))
+				all = append(all, check.Warned(subject, fmt.Sprintf("Vault's clock is %v ahead of this node's (negative: behind)", ahead), "look at NTP on both"))
 			} else {
-				all = append(all, pass(subject, fmt.Sprintf("less than %v apart", maxSkew)))
+				all = append(all, check.Passed(subject, fmt.Sprintf("less than %v apart", maxSkew)))
 			}
 		}
 	}
 	return all
 }
 
-func checkCircle(f Facts) (all []finding) {
+func checkCircle(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		bad := false
 		for _, a := range v.Addresses {
 			if name := clusterName(a.Host, a.Canonical); name != "" {
 				bad = true
-				all = append(all, fail(v.Section+" "+a.URL, name+" is the name of a Service in a cluster", "run Vault elsewhere, or under an address that works while this cluster is down"))
+				all = append(all, check.Failed(v.Section+" "+a.URL, name+" is the name of a Service in a cluster", "run Vault elsewhere, or under an address that works while this cluster is down"))
 			}
 		}
 		switch {
 		case v.Login.Method == "kubernetes" && v.Login.Reviewer != "":
 			bad = true
-			all = append(all, warn(v.Section+".auth", "Vault has the login's token reviewed by the API server at "+v.Login.Reviewer,
+			all = append(all, check.Warned(v.Section+".auth", "Vault has the login's token reviewed by the API server at "+v.Login.Reviewer,
 				"if that is this cluster's, nobody can log in while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"))
 		case v.Login.Method == "kubernetes":
 			bad = true
-			all = append(all, warn(v.Section+".auth", "Vault has the login's token reviewed by an API server; which one could not be read",
+			all = append(all, check.Warned(v.Section+".auth", "Vault has the login's token reviewed by an API server; which one could not be read",
 				"if that is this cluster's, nobody can log in while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"))
 		case clusterIssuer(v.Login.Issuer):
 			bad = true
-			all = append(all, warn(v.Section+".auth", "the JWT was issued by a cluster ("+v.Login.Issuer+")",
+			all = append(all, check.Warned(v.Section+".auth", "the JWT was issued by a cluster ("+v.Login.Issuer+")",
 				"if it is this one, a new JWT cannot be had while it is down, and Vault must have a copy of its public keys (jwt_validation_pubkeys) instead of asking for them"))
 		}
 		if !bad {
-			all = append(all, pass(v.Section, "no address is the name of a Service ("+strings.Join(hosts(v), ", ")+"), and the login asks no API server; whether a load balancer, a node port or a Service's address of this cluster leads to Vault cannot be seen from here"))
+			all = append(all, check.Passed(v.Section, "no address is the name of a Service ("+strings.Join(hosts(v), ", ")+"), and the login asks no API server; whether a load balancer, a node port or a Service's address of this cluster leads to Vault cannot be seen from here"))
 		}
 	}
 	return all
@@ -155,20 +157,20 @@ func clusterIssuer(issuer string) bool {
 	return strings.Contains(issuer, "kubernetes.default.svc")
 }
 
-func checkLogin(f Facts) (all []finding) {
+func checkLogin(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		subject := v.Section + ".auth"
 		switch {
 		case v.Login.Skipped != "":
-			all = append(all, notEvaluated(subject, v.Login.Skipped, "look at sealproof_vault_state, or at kmsplugin status"))
+			all = append(all, check.Unevaluated(subject, v.Login.Skipped, "look at sealproof_vault_state, or at kmsplugin status"))
 		case v.Login.Err != "":
 			do := "look at the role, its bound addresses, and the credential file"
 			if v.Login.Method == "approle" {
 				do += "; where there have been five refusals in a quarter of an hour, Vault may have locked the role out"
 			}
-			all = append(all, fail(subject, v.Login.Err, do))
+			all = append(all, check.Failed(subject, v.Login.Err, do))
 		default:
-			all = append(all, pass(subject, "logged in with "+v.Login.Method))
+			all = append(all, check.Passed(subject, "logged in with "+v.Login.Method))
 		}
 	}
 	return all

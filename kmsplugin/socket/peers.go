@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 
-	"github.com/sealproof/sealproof/kmsplugin/process"
+	"golang.org/x/sys/unix"
 )
 
 // refusalGap is the least time between two log lines about refused peers: who
@@ -47,7 +47,7 @@ func newPeers(users []string, h Host) (*peers, error) {
 	if len(users) == 0 {
 		return nil, nil //nolint:nilnil // documented: nil admits everybody
 	}
-	if err := process.CheckUserIDs(); err != nil {
+	if err := hostfacts.CheckUserIDs(); err != nil {
 		return nil, fmt.Errorf("socket.allow-uids: %w: leave the list empty, and restrict the socket by its group and mode", err)
 	}
 	p := &peers{

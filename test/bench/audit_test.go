@@ -14,8 +14,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
-// auditLog counts requests where nobody can dispute them: in Vault's own audit
-// log, which names each before it is answered.
+// auditLog counts requests in Vault's own audit log, which names each before it is answered.
 type auditLog struct{ file string }
 
 func (s *stack) auditLog(b *testing.B) auditLog {

@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkScenarioIdle counts, in Vault's audit log, what a plugin with its
-// defaults asks of Vault while nobody asks it anything, for as long as IDLE says.
+// defaults asks of Vault while it has no callers, for as long as IDLE says.
 func BenchmarkScenarioIdle(b *testing.B) {
 	idle := duration(b, "IDLE", 2*time.Minute)
 	s := newStack(b)

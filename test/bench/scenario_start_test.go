@@ -13,7 +13,7 @@ import (
 )
 
 // BenchmarkScenarioStart measures from exec to the first answer of Status while
-// nobody listens at Vault's address, and to the first good one with Vault up.
+// no process listens at Vault's address, and to the first good one with Vault up.
 func BenchmarkScenarioStart(b *testing.B) {
 	const starts = 50
 	s := newStack(b)
@@ -58,7 +58,7 @@ func BenchmarkScenarioStart(b *testing.B) {
 	}
 }
 
-// dial connects as soon as somebody accepts. gRPC's own attempts would be seconds
+// dial connects as soon as the plugin accepts. gRPC's own attempts would be seconds
 // apart.
 func dial(ctx context.Context, socket string, pause time.Duration) (*grpc.ClientConn, error) {
 	var d net.Dialer

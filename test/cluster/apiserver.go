@@ -288,7 +288,7 @@ func (a *APIServer) SetEncryptionConfig(ctx context.Context, text string) error 
 }
 
 // WaitKeyID waits until this server writes Secrets under the given key_id. The
-// server asks its plugin once a minute, and when somebody asks for its health
+// server asks its plugin once a minute, and when its health is asked for
 // while the last answer is older than 20 seconds, as kubelets and load
 // balancers do all the time and as this does. What decides is a Secret that is
 // written for this purpose, looked at in etcd, and deleted again.

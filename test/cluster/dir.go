@@ -85,7 +85,7 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // removeStale removes this user's cluster directories below parent whose lock
-// nobody holds.
+// is free.
 func removeStale(parent string) error {
 	dirs, err := filepath.Glob(filepath.Join(parent, dirPrefix+"*"))
 	if err != nil {
@@ -93,7 +93,7 @@ func removeStale(parent string) error {
 	}
 	for _, dir := range dirs {
 		// Anyone may create names in the temporary directory: follow no
-		// symbolic link and touch nobody else's directory.
+		// symbolic link and touch no other user's directory.
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() {
 			continue

@@ -11,7 +11,7 @@
 //     SIGKILL), the kernel kills its processes (on Linux) and a small shell
 //     beside it, which notices its end, removes the directory.
 //   - If that shell was killed as well, the next New removes the directory: it
-//     knows it by a lock that nobody holds any more.
+//     knows it by a lock that no process holds any more.
 //
 // It must never import the product, nor know what a plugin or an auditor
 // should answer: what it starts and reads back is judged from outside. It does

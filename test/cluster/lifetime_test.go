@@ -99,7 +99,7 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// A directory that nobody else cleans up while this looks at it.
+			// A directory of its own: other programs remove stale clusters from a shared one.
 			tmp := t.TempDir()
 			child := startChild(t, etcd, tmp)
 			// Another program must not take this directory for a stale one.

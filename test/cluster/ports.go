@@ -26,7 +26,7 @@ type ports struct {
 	held []net.PacketConn
 }
 
-// next returns an address on loopback that nobody listens on.
+// next returns an address on loopback on which no process listens.
 func (p *ports) next() (string, error) {
 	for range 200 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1))) //nolint:gosec // chance, not secrecy

@@ -111,7 +111,7 @@ type run struct {
 	cmd      *exec.Cmd
 	logStart int64
 	// expected is set before the end is brought about, or once it was noticed:
-	// an end that nobody asked for or saw is a failure of its own.
+	// an end that was neither asked for nor seen is a failure of its own.
 	expected atomic.Bool
 	done     chan struct{}
 	err      error // of Wait; to be read after done
@@ -239,8 +239,8 @@ func (p *Process) wait(ctx context.Context, goal string, cond func(context.Conte
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	// Once the process has ended there is nothing to wait for, not even for an
-	// answer that somebody else on its port owes.
+	// Once the process has ended there is nothing to wait for, not even an
+	// answer of another process that has taken its port.
 	go func() {
 		select {
 		case <-r.done:
@@ -370,7 +370,7 @@ func (p *Process) exitError(r *run) *ExitError {
 	}
 }
 
-// unseenExit is the error of a process that ended although nobody wanted it.
+// unseenExit is the error of a process that ended without being stopped.
 func (p *Process) unseenExit() error {
 	r := p.lastRun()
 	if r == nil || r.alive() || r.expected.Load() {

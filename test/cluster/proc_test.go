@@ -95,7 +95,7 @@ func TestAProcessThatEndsEarlyIsReportedWithItsLog(t *testing.T) {
 	closeCluster(t, c)
 }
 
-func TestAnEndThatNobodyAskedForFailsCloseAndKeepsTheLogs(t *testing.T) {
+func TestAProcessThatEndsByItselfFailsCloseAndKeepsTheLogs(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, build(t, components.Etcd))
 	e, err := c.StartEtcd(t.Context(), 1)

@@ -4,45 +4,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sealproof/sealproof/test/components"
 )
-
-func TestChangesAreMergedOverAConfiguration(t *testing.T) {
-	t.Parallel()
-	base := func() map[string]any {
-		return map[string]any{"a": 1, "m": map[string]any{"x": 1, "y": 2}}
-	}
-	for name, test := range map[string]struct{ changes, want map[string]any }{
-		"no change": {nil, base()},
-		"a value is replaced": {
-			map[string]any{"a": 2},
-			map[string]any{"a": 2, "m": map[string]any{"x": 1, "y": 2}},
-		},
-		"a nil removes, also inside a map": {
-			map[string]any{"a": nil, "m": map[string]any{"x": nil}},
-			map[string]any{"m": map[string]any{"y": 2}},
-		},
-		"maps are merged": {
-			map[string]any{"m": map[string]any{"z": 3}},
-			map[string]any{"a": 1, "m": map[string]any{"x": 1, "y": 2, "z": 3}},
-		},
-		"a map gives way to a value": {
-			map[string]any{"m": "none"},
-			map[string]any{"a": 1, "m": "none"},
-		},
-	} {
-		given := base()
-		if diff := cmp.Diff(test.want, merge(given, test.changes)); diff != "" {
-			t.Errorf("%s: (-want +got)\n%s", name, diff)
-		}
-		if diff := cmp.Diff(base(), given); diff != "" {
-			t.Errorf("%s: the configuration itself was changed (-want +got)\n%s", name, diff)
-		}
-	}
-}
 
 func TestMetricsAreAddedUpAndComparedByLabel(t *testing.T) {
 	t.Parallel()

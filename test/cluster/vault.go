@@ -382,7 +382,7 @@ func (v *Vault) allFollow(ctx context.Context, leader *VaultNode) error {
 		}
 		seen, err := n.client.Sys().LeaderWithContext(ctx)
 		if err != nil {
-			continue // it is sealed, and leads nobody anywhere
+			continue // it is sealed, and knows no leader
 		}
 		if seen.LeaderAddress != leader.Address {
 			return fmt.Errorf("%s follows %q, not %s", n.name, seen.LeaderAddress, leader.name)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -17,11 +18,7 @@ type Version struct {
 func (c *Cluster) Versions() []Version {
 	var list []Version
 	for _, name := range slices.Sorted(maps.Keys(c.opts.Binaries)) {
-		v := c.opts.Binaries.Version(name)
-		if v == "" {
-			v = "this checkout"
-		}
-		list = append(list, Version{Name: name, Version: v})
+		list = append(list, Version{Name: name, Version: cmp.Or(c.opts.Binaries[name].Version, "this checkout")})
 	}
 	return list
 }

@@ -1,7 +1,6 @@
 package components
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,48 +14,40 @@ import (
 // time.ParseDuration reads it, "-10m".
 const ClockOffsetVariable = "SEALPROOF_CLOCK_OFFSET"
 
-// nowSource is the beginning of time.Now as the Go releases that this was
-// written for have it, and nowMoved the same with the clock moved. Only the
-// wall clock moves: the monotonic one, timers and CLOCK_BOOTTIME stay, as on a
-// machine whose clock is wrong.
-const (
-	nowSource = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
-	nowMoved  = nowSource + "\tsec += clockOffset\n"
-)
+// nowSource is the beginning of time.Now as the Go releases that this was written
+// for have it. Only the wall clock moves: the monotonic one, timers and
+// CLOCK_BOOTTIME stay, as on a machine whose clock is wrong.
+const nowSource = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
 
-// importSource is where package time begins to import.
-const importSource = "import (\n\t\"errors\"\n\t\"math/bits\"\n"
+// offsetSource is added to package time.
+const offsetSource = `package time
 
-// moveClock returns the source of the standard library's time.go with a clock
-// that ClockOffsetVariable moves. It fails rather than guess when the source is
-// not the one that it knows: a program whose clock did not move would let every
-// test of wrong clocks pass.
-func moveClock(source []byte) ([]byte, error) {
-	for _, change := range []struct{ from, to string }{
-		{importSource, importSource + "\t\"syscall\"\n"},
-		{nowSource, nowMoved},
-	} {
-		if n := bytes.Count(source, []byte(change.from)); n != 1 {
-			return nil, fmt.Errorf("it contains %d times, not once, what is to be replaced; adapt test/components/clock.go to this Go release:\n%s", n, change.from)
-		}
-		source = bytes.Replace(source, []byte(change.from), []byte(change.to), 1)
-	}
-	return append(source, `
+import "syscall"
+
 // clockOffset is in seconds.
 var clockOffset = readClockOffset()
 
 func readClockOffset() int64 {
-	text, found := syscall.Getenv("`+ClockOffsetVariable+`")
+	text, found := syscall.Getenv("` + ClockOffsetVariable + `")
 	if !found {
 		return 0
 	}
 	offset, err := ParseDuration(text)
 	if err != nil {
-		panic("`+ClockOffsetVariable+`: " + err.Error())
+		panic("` + ClockOffsetVariable + `: " + err.Error())
 	}
 	return int64(offset / Second)
 }
-`...), nil
+`
+
+// moveClock returns the source of the standard library's time.go with a clock
+// that ClockOffsetVariable moves. It fails rather than guess when the source is
+// not the one that it knows.
+func moveClock(source string) (string, error) {
+	if n := strings.Count(source, nowSource); n != 1 {
+		return "", fmt.Errorf("it contains %d times, not once, what is to be replaced; adapt test/components/clock.go to this Go release:\n%s", n, nowSource)
+	}
+	return strings.Replace(source, nowSource, nowSource+"\tsec += clockOffset\n", 1), nil
 }
 
 // overlay writes what `go build -overlay` needs to move a program's clock into
@@ -66,26 +57,27 @@ func overlay(ctx context.Context, module, dir string) (flag string, err error) {
 	if err != nil {
 		return "", err
 	}
-	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
-	source, err := os.ReadFile(original) //nolint:gosec // the compiler's own sources
+	timeDir := filepath.Join(root, "src", "time")
+	source, err := os.ReadFile(filepath.Join(timeDir, "time.go")) //nolint:gosec // the compiler's own sources
 	if err != nil {
 		return "", fmt.Errorf("read Go's clock: %w", err)
 	}
-	moved, err := moveClock(source)
+	moved, err := moveClock(string(source))
 	if err != nil {
-		return "", fmt.Errorf("move the clock in %s: %w", original, err)
+		return "", fmt.Errorf("move the clock in %s: %w", timeDir, err)
 	}
-	replacement := filepath.Join(dir, "time.go")
-	if err := os.WriteFile(replacement, moved, 0o600); err != nil { //nolint:gosec // below the cache's own directory
-		return "", fmt.Errorf("write Go's clock: %w", err)
+	replace := map[string]string{}
+	for name, text := range map[string]string{"time.go": moved, "clockoffset.go": offsetSource} {
+		file := filepath.Join(dir, name+".txt") // not *.go: gofmt looks at every file of that name
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return "", fmt.Errorf("write Go's clock: %w", err)
+		}
+		replace[filepath.Join(timeDir, name)] = file
 	}
-	list, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
+	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", fmt.Errorf("write the overlay: %w", err)
 	}
 	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, list, 0o600); err != nil {
-		return "", fmt.Errorf("write the overlay: %w", err)
-	}
-	return "-overlay=" + file, nil
+	return "-overlay=" + file, os.WriteFile(file, list, 0o600)
 }

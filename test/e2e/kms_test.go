@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/internal/rig"
 )
 
 func TestSecretsAreSealedAfterAReloadAndARewrite(t *testing.T) {
@@ -21,7 +22,7 @@ func TestSecretsAreSealedAfterAReloadAndARewrite(t *testing.T) {
 	}
 
 	p := s.plugin("a")
-	encryption := strings.Replace(deployed(t, "encryption-configuration.yaml"), "/run/kmsplugin/sealproof.sock", p.Socket(), 1)
+	encryption := strings.Replace(rig.Deployed(t, "encryption-configuration.yaml"), "/run/kmsplugin/sealproof.sock", p.Socket(), 1)
 	s.check(a.SetEncryptionConfig(s.ctx, encryption))
 	must(a.RewriteAll(s.ctx, nil))(t)
 	stored := must(s.etcd.SealedSecrets(s.ctx))(t)

@@ -60,20 +60,12 @@ func newVaultStack(t *testing.T) *stack {
 	t.Cleanup(cancel)
 	s := &stack{t: t, ctx: ctx, c: c, secrets: cluster.NewSecretWriter(),
 		pluginBinary: opts.Binaries.Path(components.KMSPluginRace), auditor: opts.Binaries.Path(components.ETCDAudit)}
-	s.vault = must(c.StartVault(ctx, 1))(t)
-	s.check(s.vault.CreateKey(ctx, keyName, nil))
-	s.role = must(s.vault.AppRole(ctx, "kmsplugin", policy(t), nil))(t)
+	s.vault, s.role = rig.StartVault(ctx, t, c, 1, keyName)
 	return s
 }
 
 // policy is the one that operators are given.
-func policy(t testing.TB) string { return deployed(t, "vault-policy.hcl") }
-
-// deployed returns a file of deploy/, as it is shipped.
-func deployed(t testing.TB, name string) string {
-	t.Helper()
-	return rig.Deployed(t, name)
-}
+func policy(t testing.TB) string { return rig.Deployed(t, "vault-policy.hcl") }
 
 // must turns a result with an error into one without: must(f())(t).
 func must[T any](v T, err error) func(testing.TB) T { return rig.Must(v, err) }

@@ -246,7 +246,7 @@ func (p *plane) keyFaults(t *testing.T) {
 			restore(t)
 		},
 		want: carriesOn(codes.Unavailable),
-		says: []string{"no Transit engine at this path"},
+		says: []string{"no secrets engine at this path"},
 		end:  "every Secret read once the key's backup was restored",
 	})
 	p.run(t, &fault{

@@ -54,9 +54,7 @@ func newVault(t *testing.T, results *results, nodes int) *plane {
 	c, _ := rig.Start(t, programs)
 	p := &plane{ctx: groupContext(t), c: c, secrets: cluster.NewSecretWriter(), results: results,
 		pool: make(chan *kms.DecryptRequest, 4096)}
-	p.vault = must(c.StartVault(p.ctx, nodes))(t)
-	check(t, p.vault.CreateKey(p.ctx, keyName, nil))
-	p.role = must(p.vault.AppRole(p.ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
+	p.vault, p.role = rig.StartVault(p.ctx, t, c, nodes, keyName)
 	p.proxy = must(c.StartProxy(p.vault.Address(0)))(t)
 	return p
 }

@@ -26,11 +26,7 @@ const keyName = "kubernetes"
 func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 	ctx := t.Context()
 	c := clustertest.New(t, components.Vault, components.KMSPlugin)
-	vault := rig.Must(c.StartVault(ctx, 1))(t)
-	if err := vault.CreateKey(ctx, keyName, nil); err != nil {
-		t.Fatal(err)
-	}
-	role := rig.Must(vault.AppRole(ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
+	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
 	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName,
 		Config: map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s", "on-refusal": "drop"}}))(t)
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
@@ -30,11 +29,7 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 	ctx := t.Context()
 	limit, environment := shipped(t)
 	c := clustertest.New(t, components.Vault, components.KMSPlugin)
-	vault := rig.Must(c.StartVault(ctx, 1))(t)
-	if err := vault.CreateKey(ctx, keyName, nil); err != nil {
-		t.Fatal(err)
-	}
-	role := rig.Must(vault.AppRole(ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
+	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
 	proxy := rig.Must(c.StartProxy(vault.Address(0)))(t)
 	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName, Addresses: []string{proxy.URL}, Env: environment}))(t)
 	if err := proxy.Hang(); err != nil {
@@ -109,7 +104,7 @@ func resetPeak(pid int) {
 // and what both tell Go about it.
 func shipped(t *testing.T) (limit int64, environment []string) {
 	t.Helper()
-	unit, pod := read(t, "systemd/kmsplugin.service"), read(t, "static-pod/kmsplugin.yaml")
+	unit, pod := rig.Deployed(t, "systemd/kmsplugin.service"), rig.Deployed(t, "static-pod/kmsplugin.yaml")
 	first := find(t, unit, `(?m)^MemoryMax=(\d+)M$`)
 	second := find(t, pod, `(?m)^ +limits:\n +memory: (\d+)Mi$`)
 	goal := find(t, unit, `(?m)^Environment=GOMEMLIMIT=(\d+)MiB$`)
@@ -117,11 +112,6 @@ func shipped(t *testing.T) (limit int64, environment []string) {
 		t.Errorf("GOMEMLIMIT is %d in one manifest and %d in the other", goal, other)
 	}
 	return min(first, second) << 20, []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", goal)}
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	return string(rig.Must(os.ReadFile(filepath.Join("..", "..", "deploy", name)))(t))
 }
 
 // find returns the number that a pattern captures.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,45 +11,33 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/sealproof/sealproof/test/components"
 )
 
 // benchDir holds one file of benchmark results per commit, in the format that
 // benchstat reads. It is not in git.
 const benchDir = "bench"
 
-// benchSteps are those of `make bench`.
-func benchSteps() []step {
-	return []step{
-		buildStep(components.Default()...),
-		{name: "benchmarks", run: bench},
-	}
-}
-
 // bench runs the benchmarks, keeps the figures, and compares them with the
 // last ones kept of another commit. With DOC=1 in the environment it writes
 // them into docs/performance.md as well.
-func bench(ctx context.Context, out io.Writer) (err error) {
-	file := filepath.Join(benchDir, commitName(ctx)+".txt")
-	if err := os.MkdirAll(benchDir, 0o750); err != nil {
-		return fmt.Errorf("create the directory of benchmark results: %w", err)
+func bench(ctx context.Context, out io.Writer) error {
+	// The sources that are measured: a short commit, with "-dirty" if files differ from it.
+	commit, err := command{args: []string{"git", "describe", "--always", "--exclude=*", "--dirty", "--abbrev=12"}}.quiet(ctx)
+	if err != nil {
+		commit = "no-commit" // not a git checkout
 	}
-	// Only complete results get the final name.
-	temp, err := os.CreateTemp(benchDir, ".running-")
+	file := filepath.Join(benchDir, strings.TrimSpace(commit)+".txt")
+	// The benchmarks append to it, in a directory of their own.
+	record, err := filepath.Abs(strings.TrimSuffix(file, ".txt") + ".jsonl")
 	if err != nil {
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
-	defer os.Remove(temp.Name())
-	defer temp.Close()
-
-	record, err := newRecord(strings.TrimSuffix(file, ".txt") + ".jsonl")
-	if err != nil {
-		return err
+	if err := errors.Join(os.MkdirAll(benchDir, 0o750), os.WriteFile(record, nil, 0o600)); err != nil {
+		return fmt.Errorf("keep benchmark results: %w", err)
 	}
-	both := &syncWriter{w: out}
+	var all bytes.Buffer
 	for _, args := range [][]string{
-		{"-bench=.", "-skip=^BenchmarkScenario", "-benchtime=2s", "-count=" + setting("COUNT", "3")},
+		{"-bench=.", "-skip=^BenchmarkScenario", "-benchtime=2s", "-count=" + cmp.Or(os.Getenv("COUNT"), "3")},
 		{"-bench=^BenchmarkScenario", "-benchtime=1x", "-v"}, // minutes each, so once
 	} {
 		var text strings.Builder
@@ -55,118 +45,50 @@ func bench(ctx context.Context, out io.Writer) (err error) {
 			env:  []string{"SEALPROOF_BENCH_RECORD=" + record},
 			args: append([]string{"go", "test", "-run=^$", "-timeout=60m", "./test/bench"}, args...),
 		}
-		if err := c.stream(ctx, io.MultiWriter(both, temp, &text), &dropDownloads{w: both}); err != nil {
+		if err := c.stream(ctx, io.MultiWriter(out, &all, &text)); err != nil {
 			return err
 		}
-		if !hasResults(text.String()) {
+		if !strings.Contains(text.String(), "\nBenchmark") {
 			return errors.New("no benchmark was run")
 		}
 	}
-	if err := os.Rename(temp.Name(), file); err != nil {
+	if err := os.WriteFile(file, all.Bytes(), 0o600); err != nil { // only complete results
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
 	printf(out, "\nkept in %s\n", file)
 	if os.Getenv("DOC") != "" {
-		document := command{args: []string{"go", "run", "./test/bench/document", "-record", record}}
-		if err := document.stream(ctx, both, &dropDownloads{w: both}); err != nil {
+		if err := (command{args: []string{"go", "run", "./test/bench/document", "-record", record}}).stream(ctx, out); err != nil {
 			return err
 		}
 		printf(out, "written into docs/performance.md\n")
 	}
-
-	files, err := benchFiles(benchDir)
+	previous, err := newestExcept(benchDir, filepath.Base(file))
 	if err != nil {
 		return err
 	}
-	previous, ok := newestExcept(files, file)
-	if !ok {
+	if previous == "" {
 		printf(out, "no earlier results to compare with\n")
 		return nil
 	}
-	comparison, err := tool("benchstat", previous, file).quiet(ctx)
-	if err != nil {
-		return err
-	}
-	printf(out, "%s", comparison)
-	return nil
+	return tool("benchstat", previous, file).stream(ctx, out)
 }
 
-// newRecord makes sure that a file of figures begins empty, and returns its
-// absolute path: tests run in their own directory.
-func newRecord(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("keep figures: %w", err)
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return "", fmt.Errorf("keep figures: %w", err)
-	}
-	return path, nil
-}
-
-// hasResults says whether the output of `go test -bench` has any figures: a
-// line with a name, a number of rounds, and a value with its unit.
-func hasResults(text string) bool {
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "Benchmark") && len(strings.Fields(line)) >= 4 {
-			return true
-		}
-	}
-	return false
-}
-
-// commitName names the sources that are measured: a short commit, with
-// "-dirty" if files differ from it.
-func commitName(ctx context.Context) string {
-	commit, err := command{args: []string{"git", "rev-parse", "--short=12", "HEAD"}}.quiet(ctx)
-	if err != nil {
-		return "no-commit" // not a git checkout
-	}
-	name := strings.TrimSpace(commit)
-	changes, err := command{args: []string{"git", "status", "--porcelain"}}.quiet(ctx)
-	if err != nil || changes != "" {
-		name += "-dirty"
-	}
-	return name
-}
-
-// benchFile is one file of results.
-type benchFile struct {
-	path     string
-	modified time.Time
-}
-
-func benchFiles(dir string) ([]benchFile, error) {
+// newestExcept returns the path of the latest results in a directory but one, and
+// "" if there are none.
+func newestExcept(dir, except string) (newest string, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var files []benchFile
+	var modified time.Time
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("look for earlier benchmark results: %w", err)
+			return "", fmt.Errorf("look for earlier benchmark results: %w", err)
 		}
-		files = append(files, benchFile{path: path, modified: info.ModTime()})
-	}
-	return files, nil
-}
-
-// newestExcept returns the file with the latest results but one.
-func newestExcept(files []benchFile, except string) (string, bool) {
-	var newest benchFile
-	for _, f := range files {
-		if f.path != except && f.modified.After(newest.modified) {
-			newest = f
+		if info.Name() != except && info.ModTime().After(modified) {
+			newest, modified = path, info.ModTime()
 		}
 	}
-	return newest.path, newest.path != ""
-}
-
-// setting returns an environment variable, or what is used without it.
-func setting(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
-	}
-	return otherwise
+	return newest, nil
 }

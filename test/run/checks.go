@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -16,61 +14,31 @@ import (
 // lintSteps are the checks that need no running component.
 func lintSteps() []step {
 	return []step{
-		{name: "gofmt", run: checkFormat},
+		{name: "gofmt", run: saysNothing("not formatted (gofmt -w FILE)", "gofmt", "-l", ".")},
 		{name: "go mod tidy", run: checkTidy},
 		command{args: []string{"go", "vet", "./..."}}.step("go vet"),
 		tool("golangci-lint", "run", "--allow-parallel-runners", "./...").step("golangci-lint"),
 	}
 }
 
-// checkFormat fails if a Go file is not as gofmt writes it.
-func checkFormat(ctx context.Context, _ io.Writer) error {
-	out, err := command{args: []string{"gofmt", "-l", "."}}.quiet(ctx)
-	if err != nil {
-		return err
-	}
-	if out != "" {
-		return fmt.Errorf("not formatted (gofmt -w FILE):\n%s", out)
-	}
-	return nil
-}
-
 // checkTidy fails if go.mod or go.sum of any module is not as `go mod tidy`
 // writes it.
 func checkTidy(ctx context.Context, _ io.Writer) error {
-	modules, err := findModules(os.DirFS("."))
+	list, err := command{args: []string{"git", "ls-files", "--cached", "--others", "--exclude-standard", "go.mod", "*/go.mod"}}.quiet(ctx)
 	if err != nil {
 		return err
 	}
+	if list == "" {
+		return errors.New("git ls-files names no go.mod")
+	}
 	var untidy []error
-	for _, dir := range modules {
+	for file := range strings.FieldsSeq(list) {
+		dir := filepath.Dir(file)
 		if _, err := (command{dir: dir, args: []string{"go", "mod", "tidy", "-diff"}}).quiet(ctx); err != nil {
 			untidy = append(untidy, fmt.Errorf("in %s: %w", dir, err))
 		}
 	}
 	return errors.Join(untidy...)
-}
-
-// findModules returns the directories of all Go modules in the repository.
-func findModules(root fs.FS) ([]string, error) {
-	var dirs []string
-	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name := d.Name()
-		if d.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
-			return fs.SkipDir
-		}
-		if name == "go.mod" {
-			dirs = append(dirs, filepath.Dir(path))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for Go modules: %w", err)
-	}
-	return dirs, nil
 }
 
 // buildStep compiles components; without them no later step can work.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/group"
 )
 
@@ -30,24 +31,25 @@ func tool(args ...string) command {
 }
 
 // stream runs the command with its output going to out.
-func (c command) stream(ctx context.Context, stdout, stderr io.Writer) error {
+func (c command) stream(ctx context.Context, out io.Writer) error { return c.run(ctx, out, out) }
+
+func (c command) run(ctx context.Context, stdout, stderr io.Writer) error {
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...) //nolint:gosec // the commands are this program's own
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), c.env...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout, cmd.Stderr = stdout, stderr // os/exec writes to one at a time if they are the same
 	if err := group.Run(ctx, cmd, grace); err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(c.args, " "), err)
 	}
 	return nil
 }
 
-// quiet runs the command; its output is in the error, if there is one, and
-// returned otherwise.
+// quiet runs the command and returns its standard output. If it fails, all of its
+// output is in the error.
 func (c command) quiet(ctx context.Context) (string, error) {
-	var stdout, all bytes.Buffer
-	both := &syncWriter{w: &all}
-	if err := c.stream(ctx, io.MultiWriter(both, &stdout), both); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, withoutDownloads(all.String()))
+	var stdout, stderr bytes.Buffer
+	if err := c.run(ctx, &stdout, &stderr); err != nil {
+		return "", fmt.Errorf("%w\n%s%s", err, stdout.String(), components.WithoutDownloads(stderr.String()))
 	}
 	return stdout.String(), nil
 }
@@ -60,14 +62,14 @@ func (c command) step(name string) step {
 	}}
 }
 
-// withoutDownloads removes the hundreds of lines that the go command writes
-// on a fresh machine.
-func withoutDownloads(text string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "go: downloading ") {
-			kept.WriteString(line)
+// saysNothing returns the run function of a step that fails if a command has any
+// output, which the error then holds after the text.
+func saysNothing(text string, args ...string) func(context.Context, io.Writer) error {
+	return func(ctx context.Context, _ io.Writer) error {
+		out, err := command{args: args}.quiet(ctx)
+		if err == nil && out != "" {
+			err = fmt.Errorf("%s:\n%s", text, out)
 		}
+		return err
 	}
-	return kept.String()
 }

@@ -1,39 +1,31 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 )
 
-// fuzzTarget is one fuzz test.
-type fuzzTarget struct{ pkg, name string }
-
-// fuzzSteps are those of `make fuzz`: one for every fuzz test there is, each
-// for the time in FUZZTIME.
-func fuzzSteps(ctx context.Context) ([]step, error) {
+// fuzz runs every fuzz test there is, each for the time in FUZZTIME.
+func fuzz(ctx context.Context, out io.Writer) error {
 	list, err := command{args: []string{"go", "test", "-list=^Fuzz", "./..."}}.quiet(ctx)
-	if err != nil {
-		return nil, err
-	}
 	targets := parseFuzzList(list)
-	if len(targets) == 0 {
-		return nil, errors.New("there are no fuzz tests")
+	if err == nil && len(targets) == 0 {
+		err = errors.New("there are no fuzz tests")
 	}
-	var steps []step
-	for _, t := range targets {
-		c := command{args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + setting("FUZZTIME", "1m"), t.pkg}}
-		steps = append(steps, step{
-			name: strings.TrimPrefix(t.pkg, "github.com/sealproof/sealproof/") + " " + t.name,
-			run: func(ctx context.Context, out io.Writer) error {
-				both := &syncWriter{w: out}
-				return c.stream(ctx, both, both)
-			},
-		})
+	failed := []error{err}
+	for _, t := range targets { // after an interrupt each ends at once
+		printf(out, "%s %s\n", t.pkg, t.name)
+		c := command{args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + cmp.Or(os.Getenv("FUZZTIME"), "1m"), t.pkg}}
+		failed = append(failed, c.stream(ctx, out))
 	}
-	return steps, nil
+	return errors.Join(failed...)
 }
+
+type fuzzTarget struct{ pkg, name string }
 
 // parseFuzzList reads the output of `go test -list`: the names of a package's
 // tests come before the line that names the package.

@@ -19,33 +19,24 @@ type step struct {
 	gate bool
 }
 
-// result is what became of a step.
-type result struct {
-	name string
-	took time.Duration
-	text string
-}
-
 // runSteps runs every step, those after a failed one as well, so that one run
 // shows all that is wrong. It ends with a table and returns an error if any
 // step failed or was not run.
-func runSteps(ctx context.Context, out io.Writer, steps []step, now func() time.Time) error {
-	began := now()
-	var results []result
-	failed := 0
-	stopped := ""
+func runSteps(ctx context.Context, out io.Writer, steps []step) error {
+	began, failed, stopped := time.Now(), 0, ""
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0) // it holds everything back until Flush
+	printf(table, "STEP\tTIME\tRESULT\n")
 	for i, s := range steps {
 		if stopped != "" {
-			results = append(results, result{name: s.name, text: "not run: " + stopped})
+			printf(table, "%s\t-\tnot run: %s\n", s.name, stopped)
 			continue
 		}
 		printf(out, "==> [%d/%d] %s\n", i+1, len(steps), s.name)
-		start := now()
+		start, text := time.Now(), "ok"
 		err := s.run(ctx, out)
-		r := result{name: s.name, took: now().Sub(start), text: "ok"}
 		if err != nil {
 			failed++
-			r.text = "FAILED"
+			text = "FAILED"
 			printf(out, "%v\n", err)
 		}
 		switch {
@@ -54,10 +45,12 @@ func runSteps(ctx context.Context, out io.Writer, steps []step, now func() time.
 		case err != nil && s.gate:
 			stopped = s.name + " failed"
 		}
-		results = append(results, r)
-		printf(out, "<== [%d/%d] %s: %s, %s\n\n", i+1, len(steps), s.name, r.text, clock(r.took))
+		took := clock(time.Since(start))
+		printf(table, "%s\t%s\t%s\n", s.name, took, text)
+		printf(out, "<== [%d/%d] %s: %s, %s\n\n", i+1, len(steps), s.name, text, took)
 	}
-	if err := table(out, results, now().Sub(began)); err != nil {
+	printf(table, "all\t%s\t\n", clock(time.Since(began)))
+	if err := table.Flush(); err != nil {
 		return err
 	}
 	switch {
@@ -65,25 +58,8 @@ func runSteps(ctx context.Context, out io.Writer, steps []step, now func() time.
 		return errors.New("interrupted")
 	case failed > 0:
 		return fmt.Errorf("%d of %d steps failed", failed, len(steps))
-	case len(steps) == 0:
-		return errors.New("there was nothing to run")
 	}
 	return nil
-}
-
-// table writes one line per step.
-func table(out io.Writer, results []result, total time.Duration) error {
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	printf(w, "STEP\tTIME\tRESULT\n")
-	for _, r := range results {
-		took := "-"
-		if r.took > 0 {
-			took = clock(r.took)
-		}
-		printf(w, "%s\t%s\t%s\n", r.name, took, r.text)
-	}
-	printf(w, "all\t%s\t\n", clock(total))
-	return w.Flush()
 }
 
 // clock writes a duration as minutes and seconds.

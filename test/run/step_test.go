@@ -6,119 +6,77 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// ticking returns a clock that advances by a minute at each look.
-func ticking() func() time.Time {
-	now := time.Unix(0, 0)
-	return func() time.Time {
-		now = now.Add(time.Minute)
-		return now
-	}
-}
-
-func passing(name string) step {
-	return step{name: name, run: func(_ context.Context, out io.Writer) error {
-		printf(out, "output of %s\n", name)
-		return nil
+// lasting returns a step that takes a minute and ends with an error, or without.
+func lasting(name string, err error) step {
+	return step{name: name, run: func(context.Context, io.Writer) error {
+		time.Sleep(time.Minute)
+		return err
 	}}
-}
-
-func failing(name string) step {
-	return step{name: name, run: func(context.Context, io.Writer) error { return errors.New(name + " is broken") }}
 }
 
 func TestRunStepsEndsWithATableAndTheRightResult(t *testing.T) {
-	gate := failing("gate")
+	broken := errors.New("it is broken")
+	gate := lasting("gate", broken)
 	gate.gate = true
 	for name, tc := range map[string]struct {
-		steps   []step
-		wantErr string
-		table   string
+		steps     []step
+		interrupt time.Duration // 0 for none
+		wantErr   string
+		table     string
 	}{
 		"all pass": {
-			steps: []step{passing("one"), passing("two")},
-			table: "STEP   TIME    RESULT\none    1m00s   ok\ntwo    1m00s   ok\nall    5m00s   \n",
+			steps: []step{lasting("one", nil), lasting("two", nil)},
+			table: "STEP   TIME    RESULT\none    1m00s   ok\ntwo    1m00s   ok\nall    2m00s   \n",
 		},
 		"what follows a failed step is run as well": {
-			steps:   []step{failing("one"), passing("two")},
+			steps:   []step{lasting("one", broken), lasting("two", nil)},
 			wantErr: "1 of 2 steps failed",
-			table:   "STEP   TIME    RESULT\none    1m00s   FAILED\ntwo    1m00s   ok\nall    5m00s   \n",
+			table:   "STEP   TIME    RESULT\none    1m00s   FAILED\ntwo    1m00s   ok\nall    2m00s   \n",
 		},
 		"what follows a failed gate is not": {
-			steps:   []step{gate, passing("two")},
+			steps:   []step{gate, lasting("two", nil)},
 			wantErr: "1 of 2 steps failed",
-			table:   "STEP   TIME    RESULT\ngate   1m00s   FAILED\ntwo    -       not run: gate failed\nall    3m00s   \n",
+			table:   "STEP   TIME    RESULT\ngate   1m00s   FAILED\ntwo    -       not run: gate failed\nall    1m00s   \n",
 		},
-		"nothing to run is no success": {
-			wantErr: "nothing to run",
-			table:   "STEP   TIME    RESULT\nall    1m00s   \n",
+		"an interrupt is no success": {
+			steps:     []step{lasting("one", nil), lasting("two", nil)},
+			interrupt: time.Second,
+			wantErr:   "interrupted",
+			table:     "STEP   TIME    RESULT\none    1m00s   ok\ntwo    -       not run: interrupted\nall    1m00s   \n",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tc.interrupt > 0 {
+				time.AfterFunc(tc.interrupt, cancel)
+			}
 			var out strings.Builder
-
-			err := runSteps(t.Context(), &out, tc.steps, ticking())
-
-			if (err != nil) != (tc.wantErr != "") || err != nil && !strings.Contains(err.Error(), tc.wantErr) {
-				t.Errorf("error is %v, want %q", err, tc.wantErr)
+			err := runSteps(ctx, &out, tc.steps)
+			if (err != nil) != (tc.wantErr != "") || err != nil && err.Error() != tc.wantErr {
+				t.Errorf("%s: error is %v, want %q", name, err, tc.wantErr)
 			}
 			if !strings.HasSuffix(out.String(), tc.table) {
-				t.Errorf("the output does not end with\n%s\nbut is\n%s", tc.table, out.String())
+				t.Errorf("%s: the output does not end with\n%s\nbut is\n%s", name, tc.table, out.String())
 			}
-			if tc.wantErr != "" && len(tc.steps) > 0 && !strings.Contains(out.String(), "is broken") {
-				t.Errorf("the error is not shown:\n%s", out.String())
+			if strings.Contains(tc.table, "FAILED") != strings.Contains(out.String(), broken.Error()) {
+				t.Errorf("%s: the error is missing, or shown without need:\n%s", name, out.String())
 			}
 		})
 	}
 }
 
-func TestRunStepsStopsWhenInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	interrupt := step{name: "one", run: func(context.Context, io.Writer) error {
-		cancel()
-		return nil
-	}}
+func TestAQuietCommandShowsItsOutputOnlyOnFailure(t *testing.T) {
 	var out strings.Builder
-
-	err := runSteps(ctx, &out, []step{interrupt, passing("two")}, ticking())
-
-	if err == nil || !strings.Contains(err.Error(), "interrupted") {
-		t.Errorf("error is %v", err)
-	}
-	if !strings.Contains(out.String(), "not run: interrupted") || strings.Contains(out.String(), "output of two") {
-		t.Errorf("the second step was run:\n%s", out.String())
-	}
-}
-
-func TestAQuietStepShowsItsOutputOnlyOnFailure(t *testing.T) {
-	for name, tc := range map[string]struct {
-		script  string
-		wantErr []string
-	}{
-		"success": {script: "echo noise"},
-		"failure": {
-			script:  "echo 'go: downloading example.com/a v1.0.0' >&2; echo to stdout; echo to stderr >&2; exit 3",
-			wantErr: []string{"exit status 3", "to stdout", "to stderr"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var out strings.Builder
-
-			err := command{args: []string{"sh", "-c", tc.script}}.step("quiet").run(t.Context(), &out)
-
-			if out.Len() > 0 {
-				t.Errorf("it wrote %q", out.String())
-			}
-			if (err != nil) != (len(tc.wantErr) > 0) {
-				t.Fatalf("error is %v", err)
-			}
-			for _, want := range tc.wantErr {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is missing in: %v", want, err)
-				}
-			}
-		})
+	script := "echo 'go: downloading example.com/a v1.0.0' >&2; echo to stdout; echo to stderr >&2; exit "
+	for status, want := range map[string]string{"0": "", "3": "exit status 3\nto stdout\nto stderr\n"} {
+		err := command{args: []string{"sh", "-c", script + status}}.step("quiet").run(t.Context(), &out)
+		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) || out.Len() > 0 {
+			t.Errorf("it wrote %q, error %v", out.String(), err)
+		}
 	}
 }

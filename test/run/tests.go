@@ -9,12 +9,6 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 )
 
-const (
-	endToEnd = "./test/e2e/..."
-	faults   = "./test/faults"
-	chaos    = "./test/chaos"
-)
-
 // testSteps are those of `make test`. The checks that find most mistakes in
 // the shortest time come first; the components before the first test, since
 // the packages' own tests run against the real ones as well.
@@ -24,22 +18,12 @@ func testSteps() []step {
 		step{name: "tests", run: unitTests},
 		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
 		// Together: the faults wait most of the time.
-		step{name: "end-to-end tests and faults", run: endToEndTests(nil, endToEnd, faults)},
+		step{name: "end-to-end tests and faults", run: endToEndTests(nil, "./test/e2e/...", "./test/faults")},
 		// One fixed sequence; others are for `make chaos`.
-		step{name: "chaos", run: endToEndTests(nil, chaos)},
-		step{name: "demo", run: func(ctx context.Context, out io.Writer) error {
-			both := &syncWriter{w: out}
-			return command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream(ctx, both, both)
-		}},
+		step{name: "chaos", run: endToEndTests(nil, "./test/chaos")},
+		step{name: "demo", run: command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream},
 	)
 }
-
-// The limits only bound a hang: a busy machine takes several times as long as a
-// quiet one.
-const (
-	unitLimit     = "-timeout=30m"
-	endToEndLimit = "-timeout=60m"
-)
 
 // unitTests runs the tests of all packages but the end-to-end tests, the faults,
 // chaos and the benchmarks, with the race detector.
@@ -48,7 +32,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-race", unitLimit}
+	args := []string{"-race", "-timeout=30m"} // only bounds a hang
 	for _, pkg := range strings.Fields(list) {
 		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/bench") ||
 			strings.HasSuffix(pkg, "/test/chaos") { // test/chaos/plan takes seconds
@@ -63,7 +47,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 // some packages, which never come out of Go's test cache: what they test is other
 // programs.
 func endToEndTests(env []string, packages ...string) func(context.Context, io.Writer) error {
-	return goTest{env: env, each: true, args: append([]string{"-race", "-count=1", endToEndLimit, "-parallel=4"}, packages...)}.run
+	return goTest{env: env, each: true, args: append([]string{"-race", "-count=1", "-timeout=60m", "-parallel=4"}, packages...)}.run
 }
 
 // matrixSteps are those of `make test-matrix`: the end-to-end tests with other
@@ -81,7 +65,7 @@ func matrixSteps() []step {
 	for _, p := range pairs {
 		steps = append(steps, step{
 			name: fmt.Sprintf("%s with %s", p.apiserver, p.etcd),
-			run:  endToEndTests([]string{"SEALPROOF_APISERVER=" + string(p.apiserver), "SEALPROOF_ETCD=" + string(p.etcd)}, endToEnd),
+			run:  endToEndTests([]string{"SEALPROOF_APISERVER=" + string(p.apiserver), "SEALPROOF_ETCD=" + string(p.etcd)}, "./test/e2e/..."),
 		})
 	}
 	return steps

@@ -53,9 +53,7 @@ func newStack(t *testing.T) *stack {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	s := &stack{t: t, ctx: ctx, c: c, program: opts.Binaries.Path(components.KMSPluginRace), secrets: cluster.NewSecretWriter()}
-	s.vault = rig.Must(c.StartVault(ctx, 1))(t)
-	s.check(s.vault.CreateKey(ctx, keyName, nil))
-	s.role = rig.Must(s.vault.AppRole(ctx, "kmsplugin", rig.Deployed(t, "vault-policy.hcl"), nil))(t)
+	s.vault, s.role = rig.StartVault(ctx, t, c, 1, keyName)
 	s.etcd = rig.Must(c.StartEtcd(ctx, 1))(t)
 	s.socket = filepath.Join(s.dir("plugin"), "kms.sock")
 	return s

@@ -15,8 +15,8 @@ func (d Drawing) bars() page {
 		p.width = max(p.width, room(b.Name)+room(b.Label)+3*margin)
 	}
 	p.width = math.Ceil(p.width)
-	across := p.width - 2*margin - 40 // half of the last tick's label
-	place := func(value float64) float64 { return margin + across*min(max(value, 0), d.BarMax)/d.BarMax }
+	x := scale{high: d.X.Ticks[len(d.X.Ticks)-1].At, from: margin, to: p.width - margin - 40} // half of the last tick's label
+	place := func(value float64) float64 { return x.place(min(max(value, 0), x.high)) }
 
 	p.text(p.width/2, margin+lineHeight/2, middle, d.Title)
 	top := float64(margin + 2*lineHeight)

@@ -17,11 +17,9 @@ import (
 type Drawing struct {
 	Name  string // of the file, without its extension
 	Title string
-	X, Y  Axis // of lines
+	X, Y  Axis // bars have X only, which ends at its last tick
 	Lines []Line
 	Bars  []Bar
-	// BarMax is the value at which the axis of the bars ends.
-	BarMax float64
 }
 
 // Axis is one axis of a drawing with lines.
@@ -57,12 +55,12 @@ func (d Drawing) SVG() ([]byte, error) {
 	var p page
 	var err error
 	switch {
-	case len(d.Bars) > 0 && len(d.Lines) == 0 && d.BarMax > 0:
+	case len(d.Bars) > 0 && len(d.Lines) == 0 && len(d.X.Ticks) > 0:
 		p = d.bars()
 	case len(d.Lines) > 0 && len(d.Bars) == 0:
 		p, err = d.lines()
 	default:
-		err = errors.New("neither lines nor bars with an end of their axis")
+		err = errors.New("neither lines nor bars with ticks on their axis")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("draw %s: %w", d.Name, err)

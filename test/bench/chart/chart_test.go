@@ -20,7 +20,7 @@ import (
 // examples are drawings as the benchmarks make them, and some with longer texts.
 func examples() map[string]Drawing {
 	long := "Status, 64 callers: Vault answers after 5 s, p99.9 against an empty call, 64 callers, and some more words"
-	bars := Drawing{Title: "How much of its limit each figure uses (left of the line: reached)", BarMax: 1.5,
+	bars := Drawing{Title: "How much of its limit each figure uses (left of the line: reached)",
 		X: Axis{Ticks: []Tick{{0, "0"}, {.5, "50 %"}, {1, "100 %"}, {1.5, "150 %"}}}}
 	for i, value := range []float64{0, .4, .99, 1, 1.2, 1.5, 7} {
 		bars.Bars = append(bars.Bars, Bar{Name: long[:40+10*i], Value: value, Label: fmt.Sprintf("%.1f MiB (≤ 40 MiB)", value)})
@@ -149,8 +149,8 @@ func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 		"no points":                   {Lines: []Line{{Name: "a"}}},
 		"no number":                   {Lines: []Line{{Points: [][2]float64{{0, math.NaN()}}}}},
 		"zero on a logarithmic axis":  {Y: Axis{Log: true}, Lines: []Line{{Points: [][2]float64{{0, 0}, {1, 1}}}}},
-		"bars without end":            {Bars: []Bar{{Name: "a", Value: 1}}},
-		"both lines and bars at once": {BarMax: 1, Bars: []Bar{{}}, Lines: []Line{{Points: [][2]float64{{0, 1}}}}},
+		"bars without ticks":          {Bars: []Bar{{Name: "a", Value: 1}}},
+		"both lines and bars at once": {X: Axis{Ticks: []Tick{{1, "1"}}}, Bars: []Bar{{}}, Lines: []Line{{Points: [][2]float64{{0, 1}}}}},
 	} {
 		if svg, err := d.SVG(); err == nil {
 			t.Errorf("%s: no error but %d bytes", name, len(svg))
@@ -159,7 +159,7 @@ func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 }
 
 func TestMarkupInTextsIsEscaped(t *testing.T) {
-	svg, err := Drawing{Title: "a < b & c", BarMax: 1, Bars: []Bar{{Name: "</text><script>", Value: .5}}}.SVG()
+	svg, err := Drawing{Title: "a < b & c", X: Axis{Ticks: []Tick{{1, "1"}}}, Bars: []Bar{{Name: "</text><script>", Value: .5}}}.SVG()
 	if err != nil {
 		t.Fatal(err)
 	}

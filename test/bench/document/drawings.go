@@ -33,7 +33,7 @@ func drawings(entries []record.Entry) []chart.Drawing {
 
 // summary shows how much each figure uses of what it is allowed.
 func summary(all []verdict) chart.Drawing {
-	d := chart.Drawing{Name: "targets", Title: "How much of its limit each figure uses (left of the line: reached)", BarMax: 1.5,
+	d := chart.Drawing{Name: "targets", Title: "How much of its limit each figure uses (left of the line: reached)",
 		X: chart.Axis{Ticks: []chart.Tick{{At: 0, Label: "0"}, {At: .5, Label: "50 %"}, {At: 1, Label: "100 %"}, {At: 1.5, Label: "150 %"}}}}
 	for _, v := range all {
 		if v.demanded() {

@@ -1,68 +1,46 @@
 // Command build compiles the programs that tests, demo and benchmarks run, and
 // prints where they are:
 //
-//	go run ./test/components/build [-clean] [all | NAME...]
+//	go run ./test/components/build [all | NAME...]
 //
 // Without a name it builds what `make test` and `make demo` need.
 package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/sealproof/sealproof/test/components"
 )
 
 func main() {
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: build [-clean] [all | NAME...]\nnames: %v\n", components.Names())
-		flag.PrintDefaults()
-	}
-	clean := flag.Bool("clean", false, "remove everything that was built, then stop")
-	flag.Parse()
-	if *clean {
-		dir, err := components.Clean()
-		if err == nil {
-			fmt.Println("removed the built components in", dir)
-		}
-		return err
-	}
-
-	binaries, err := components.Build(ctx, os.Stderr, names(flag.Args())...)
-	if err != nil {
-		return err
-	}
-	for _, name := range components.Names() {
-		if binary, ok := binaries[name]; ok {
-			fmt.Printf("%s\t%s\n", name, binary.Path)
+func run(ctx context.Context, args []string) error {
+	names := components.Default()
+	if slices.Equal(args, []string{"all"}) {
+		names = components.Names()
+	} else if len(args) > 0 {
+		names = nil
+		for _, arg := range args {
+			names = append(names, components.Name(arg))
 		}
 	}
-	return nil
-}
-
-func names(args []string) []components.Name {
-	switch {
-	case len(args) == 0:
-		return components.Default()
-	case len(args) == 1 && args[0] == "all":
-		return components.Names()
+	binaries, err := components.Build(ctx, os.Stderr, names...)
+	for _, name := range slices.Sorted(maps.Keys(binaries)) {
+		fmt.Printf("%s\t%s\n", name, binaries.Path(name))
 	}
-	var list []components.Name
-	for _, arg := range args {
-		list = append(list, components.Name(arg))
-	}
-	return list
+	return err
 }

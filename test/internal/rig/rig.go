@@ -43,6 +43,16 @@ func Start(t testing.TB, programs func() (cluster.Options, error)) (*cluster.Clu
 	return clustertest.Start(t, opts), opts
 }
 
+// StartVault starts Vault with a key, and a role that has the policy of deploy/.
+func StartVault(ctx context.Context, t testing.TB, c *cluster.Cluster, nodes int, key string) (*cluster.Vault, cluster.AppRole) {
+	t.Helper()
+	v := Must(c.StartVault(ctx, nodes))(t)
+	if err := v.CreateKey(ctx, key, nil); err != nil {
+		t.Fatal(err)
+	}
+	return v, Must(v.AppRole(ctx, "kmsplugin", Deployed(t, "vault-policy.hcl"), nil))(t)
+}
+
 // Deployed returns a file of deploy/ as it is shipped, to a test in a directory
 // of test/.
 func Deployed(t testing.TB, name string) string {

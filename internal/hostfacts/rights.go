@@ -1,0 +1,79 @@
+package hostfacts
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Rights decide what a process may do with files.
+type Rights struct {
+	UID int
+	// GIDs are its group and its supplementary groups.
+	GIDs []int
+	// Unbound is whether it has CAP_DAC_OVERRIDE, so that the permissions of
+	// files do not bind it.
+	Unbound bool
+}
+
+// The permissions that May is asked for, as bits of the kind that "others" have.
+const (
+	MayRead    fs.FileMode = 0o4
+	MayConnect fs.FileMode = 0o2 // unix(7): to connect to a socket takes write permission
+	MaySearch  fs.FileMode = 0o1 // to reach what is in a directory
+)
+
+// May reports whether the permissions of p grant what want asks for
+// (path_resolution(7)): those of the first class that the process belongs to
+// decide, even where a later class has more.
+func (r Rights) May(want fs.FileMode, p Path) bool {
+	switch mode := p.Mode.Perm(); {
+	case r.Unbound:
+		return true
+	case r.UID == p.UID:
+		return mode&(want<<6) != 0
+	case slices.Contains(r.GIDs, p.GID):
+		return mode&(want<<3) != 0
+	default:
+		return mode&want != 0
+	}
+}
+
+// OwnRights returns those of this process. It fails where user ids are not what
+// they are elsewhere on this machine.
+func OwnRights() (Rights, error) {
+	if err := CheckUserIDs(); err != nil {
+		return Rights{}, err
+	}
+	p, err := ReadProcess(Proc, os.Getpid())
+	if err != nil {
+		return Rights{}, fmt.Errorf("find out whose rights this process has: %w", err)
+	}
+	return p.Rights, nil
+}
+
+// CheckUserIDs returns an error if this process runs in a user namespace: there
+// the kernel translates the ids of other namespaces, and all those that it does not
+// know to the same one.
+func CheckUserIDs() error {
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return fmt.Errorf("find out what user ids mean here: %w", err)
+	}
+	if !identityMap(string(uidMap)) {
+		return errors.New("this process runs in a user namespace (/proc/self/uid_map), where the user ids of others are not what they seem")
+	}
+	return nil
+}
+
+// identityMap reports whether the text of a uid_map (user_namespaces(7)) maps
+// every user id to itself: a first id inside, the same outside, and how many.
+func identityMap(text string) bool {
+	fields := strings.Fields(text)
+	return len(fields) == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == strconv.FormatUint(math.MaxUint32, 10)
+}
