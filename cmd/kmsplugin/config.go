@@ -22,32 +22,32 @@ import (
 // envPrefix begins the environment variables that set configuration keys.
 const envPrefix = "KMSPLUGIN"
 
-// config is everything an operator can write. It holds no secret, only paths of
-// files that do.
+// config is everything that an operator can configure. It contains no secret, only
+// paths of files that do.
 type config struct {
 	kmsplugin.Config `mapstructure:",squash"`
 	Socket           socket.Config       `mapstructure:"socket"`
 	Vault            vaultbackend.Config `mapstructure:"vault"`
-	// Previous are keys that only decrypt. Each says what differs from Vault,
-	// in the configuration file alone.
+	// Previous are keys that only decrypt. Each sets what differs from Vault. They can
+	// be set in the configuration file only.
 	Previous  []map[string]any `mapstructure:"previous"`
 	Listen    string           `mapstructure:"listen" help:"address of /livez, /readyz and /metrics, loopback unless listen-tls is set; empty serves none"`
 	ListenTLS listenTLS        `mapstructure:"listen-tls"`
 	LogLevel  string           `mapstructure:"log-level" help:"debug, info, warn or error"`
 }
 
-// listenTLS has whoever looks at health and metrics show a certificate.
+// listenTLS makes callers of health and metrics authenticate with a certificate.
 type listenTLS struct {
-	CertFile     string `mapstructure:"cert-file" help:"certificate of the health and metrics listener (PEM), read again at every connection"`
+	CertFile     string `mapstructure:"cert-file" help:"certificate of the health and metrics listener (PEM), read at every connection"`
 	KeyFile      string `mapstructure:"key-file" help:"its private key (PEM)"`
-	ClientCAFile string `mapstructure:"client-ca-file" help:"bundle that the certificates of callers must chain to (PEM)"`
+	ClientCAFile string `mapstructure:"client-ca-file" help:"CA certificates for the certificates of callers (PEM)"`
 }
 
 func (l listenTLS) enabled() bool { return l != listenTLS{} }
 
 func (l listenTLS) validate() error {
 	if l.enabled() && (l.CertFile == "" || l.KeyFile == "" || l.ClientCAFile == "") {
-		return errors.New("listen-tls: cert-file, key-file and client-ca-file belong together")
+		return errors.New("listen-tls: set cert-file, key-file and client-ca-file together, or none of them")
 	}
 	return nil
 }
@@ -62,8 +62,8 @@ func defaultConfig() config {
 	}
 }
 
-// addConfigFlags gives a command --config and a flag for every key, and returns
-// what loads and checks the configuration once they are parsed, each time anew.
+// addConfigFlags gives a command --config and a flag for every key. It returns a
+// function that loads and checks the configuration, and can be called again.
 func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 	defaults := defaultConfig()
 	flags := cmd.Flags()
@@ -74,7 +74,7 @@ func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
 			return config{}, err
 		}
-		// From here on each names everything, as the command config prints it.
+		// From here on each is complete, as the command config prints it.
 		for i := range c.Previous {
 			previous, err := c.previous(i)
 			if err != nil {
@@ -89,9 +89,8 @@ func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 	}
 }
 
-// previous returns where the i-th key that only decrypts is: where the key that
-// writes is, but for what the configuration says. Another way of logging in has
-// nothing in common with that key's.
+// previous returns the i-th key that only decrypts. What its section does not set is
+// taken from the key that writes, except auth where the method differs.
 func (c config) previous(i int) (vaultbackend.Config, error) {
 	previous := c.Vault
 	if auth, ok := c.Previous[i]["auth"].(map[string]any); ok && auth["method"] != nil {
@@ -110,7 +109,7 @@ func describe(file string) string {
 	return "configuration in " + file
 }
 
-// validate returns every impossible value with its key.
+// validate returns every invalid value with its key.
 func (c config) validate() error {
 	errs := []error{c.Config.Validate()}
 	if err := c.Socket.Validate(); err != nil {
@@ -136,8 +135,8 @@ func (c config) validate() error {
 	return errors.Join(errs...)
 }
 
-// checkListen refuses addresses that other machines can reach, unless callers
-// have to show a certificate.
+// checkListen refuses addresses that other machines can reach, unless callers must
+// show a certificate.
 func checkListen(address string, authenticated bool) error {
 	if address == "" {
 		return nil
@@ -150,7 +149,7 @@ func checkListen(address string, authenticated bool) error {
 		return nil
 	}
 	if ip, err := netip.ParseAddr(host); (err != nil || !ip.IsLoopback()) && host != "localhost" {
-		return fmt.Errorf("%q: want a loopback address such as 127.0.0.1:8085, or listen-tls, since callers are not authenticated otherwise", address)
+		return fmt.Errorf("%q: want a loopback address such as 127.0.0.1:8085; to listen elsewhere set listen-tls, which authenticates callers", address)
 	}
 	return nil
 }
@@ -188,8 +187,8 @@ func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print the effective configuration: defaults, file, environment and flags together",
-		Long: `Print the configuration that serve would run with, and check it. It holds no
-secret: those are in the files that it names, which are not read.`,
+		Long: `Print the configuration that serve would use, and check it. It contains no secret:
+secrets are in the files that it names, which are not read.`,
 		Example: `  kmsplugin config --config /etc/kmsplugin/config.yaml
   KMSPLUGIN_CLUSTER=prod-eu-1 kmsplugin config --vault-address https://vault:8200 --output json`,
 		Args: cobra.NoArgs,

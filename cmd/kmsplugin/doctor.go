@@ -18,7 +18,7 @@ import (
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
-// doctorOptions are what doctor is told beside the plugin's configuration.
+// doctorOptions are doctor's own settings, in addition to the plugin's configuration.
 type doctorOptions struct {
 	configFile       string
 	encryptionConfig string
@@ -30,23 +30,22 @@ func newDoctor() *cobra.Command {
 	var opts doctorOptions
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what is wrong with this node, its configuration and Vault, and say what to do",
-		Long: `Look at the configuration, the socket, the credential files, every address of
-Vault, the login, what Vault allows and what it should not, the key's properties,
-the clocks, whether Vault depends on the cluster that it unlocks, and the API
-server's EncryptionConfiguration. Each check says what was found; one that did
-not pass also why that matters and what to do.
+		Short: "Find out what is wrong with this node, its configuration and Vault, and say what to do",
+		Long: `Check the configuration, the socket, the credential files, every address of Vault,
+the login, the rights that Vault grants and those that it should not, the key's
+properties, the clocks, whether Vault depends on this cluster, and the API server's
+EncryptionConfiguration. Each check says what was found. A check that did not pass
+also says why that matters and what to do.
 
 Run it on the node, as root or as the plugin's user, with the plugin's
-configuration, before the plugin starts or while it runs. Nothing is changed. It
-logs in to Vault as the plugin does: a secret-id that may be used a few times only
-is used once more.
+configuration, before the plugin starts or while it runs. It changes nothing. It
+logs in to Vault as the plugin does, which uses a secret-id with a limited number of
+uses once.
 
-Exit status: 0 if nothing failed, 1 if something did, 2 if nothing failed but
-something could not be looked at, 3 if the command was called or configured
-wrongly. What the plugin's own rights do not suffice to see, by design (Vault's
-audit devices, and what its token may do where sys/capabilities-self is denied),
-and files that were not named do not count.`,
+Exit status: 0 if no check failed, 1 if one did, 2 if none failed but one could not
+be made, 3 if the command was called or configured wrongly. Checks that the plugin's
+rights do not allow by design (Vault's audit devices, and the token's capabilities
+where sys/capabilities-self is denied) and files that were not named do not count.`,
 		Example: `  kmsplugin doctor --config /etc/kmsplugin/config.yaml
   kmsplugin doctor --config /etc/kmsplugin/config.yaml -o json \
     --encryption-provider-config /etc/kubernetes/encryption.yaml --admin-token-file ~/.vault-token`,
@@ -54,8 +53,8 @@ and files that were not named do not count.`,
 	}
 	load := addConfigFlags(cmd)
 	addOutput(cmd, &output)
-	cmd.Flags().StringVar(&opts.encryptionConfig, "encryption-provider-config", "", "the API server's EncryptionConfiguration, to look at as well")
-	cmd.Flags().StringVar(&opts.adminTokenFile, "admin-token-file", "", "file with a Vault token for what the plugin may not see: audit devices, the auth method's configuration")
+	cmd.Flags().StringVar(&opts.encryptionConfig, "encryption-provider-config", "", "the API server's EncryptionConfiguration, to check it as well")
+	cmd.Flags().StringVar(&opts.adminTokenFile, "admin-token-file", "", "file with a Vault token that may read the audit devices and the auth method's configuration, which the plugin may not")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkOutput(output); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
-// gatherNode looks at everything but Vault.
+// gatherNode gathers all facts except Vault's.
 func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doctorOptions) doctor.Facts {
 	f := doctor.Facts{
 		Config: doctor.Config{
@@ -26,9 +26,9 @@ func gatherNode(ctx context.Context, c config, uses []vaultbackend.Use, opts doc
 	switch s := f.Socket; {
 	case !s.Listens:
 	case s.ConnectErr != "":
-		f.Node.PluginErr = "it accepts no connection: " + s.ConnectErr
+		f.Node.PluginErr = "the socket accepts no connection: " + s.ConnectErr
 	case s.ListenerPID == 0:
-		f.Node.PluginErr = "the process that listens is not to be seen from here (another PID namespace)"
+		f.Node.PluginErr = "the process that listens is not visible from here (it is in another PID namespace)"
 	case s.ListenerPID == 1:
 		f.Node.PluginErr, f.Node.Hidden = "systemd holds the socket, which hides the plugin's process", true
 	default:
@@ -74,7 +74,7 @@ func gatherSocket(ctx context.Context, path string) doctor.Socket {
 }
 
 // gatherAPIServers finds every kube-apiserver under proc, and what each of them
-// finds at the socket's path. One that ends meanwhile is left out.
+// sees at the socket's path. It skips one that ends meanwhile.
 func gatherAPIServers(proc, socket string) (found []doctor.APIServer, problem string) {
 	all, err := hostfacts.ProcessesNamed(proc, "kube-apiserver")
 	for _, p := range all {
@@ -87,8 +87,8 @@ func gatherAPIServers(proc, socket string) (found []doctor.APIServer, problem st
 	return found, textOf(err)
 }
 
-// gatherAnswer asks the plugin, also whose rights it has: systemd may hold its
-// socket, and a container hide its process.
+// gatherAnswer asks the plugin for its state and its rights. Its process may not be
+// visible: systemd may hold its socket, and it may run in a container.
 func gatherAnswer(ctx context.Context, path string) (doctor.Answer, *hostfacts.Rights) {
 	plugin, conn, err := dialPlugin(ctx, path)
 	if err != nil {
@@ -101,12 +101,12 @@ func gatherAnswer(ctx context.Context, path string) (doctor.Answer, *hostfacts.R
 	}
 	answer := doctor.Answer{Serving: info.GetServing().GetOk(), Reason: info.GetServing().GetReason(),
 		OnRefusal: info.GetOnRefusal(), ServesRefused: servesRefused(info)}
-	told := info.GetProcess()
-	if told == nil {
+	process := info.GetProcess()
+	if process == nil {
 		return answer, nil
 	}
-	rights := &hostfacts.Rights{UID: int(told.GetUid()), Unbound: told.GetUnbound()}
-	for _, gid := range told.GetGids() {
+	rights := &hostfacts.Rights{UID: int(process.GetUid()), Unbound: process.GetUnbound()}
+	for _, gid := range process.GetGids() {
 		rights.GIDs = append(rights.GIDs, int(gid))
 	}
 	return answer, rights
@@ -137,7 +137,7 @@ func filesOf(c config, uses []vaultbackend.Use, opts doctorOptions) []doctor.Fil
 	)
 }
 
-// gatherFiles looks at each file once, and leaves out keys that name none.
+// gatherFiles inspects each file once, and skips keys without a file.
 func gatherFiles(named []doctor.File) (files []doctor.File) {
 	seen := map[string]bool{"": true}
 	for _, f := range named {

@@ -86,14 +86,14 @@ resources:
 			l.check(os.Chmod(role.SecretIDFile, 0o644))
 			return func() { l.check(os.Chmod(role.SecretIDFile, 0o600)) }
 		}, nil, "KD-301", "vault.auth.secret-id-file", check.Fail, "mode 0644", 1},
-		{"everybody may connect", func() func() {
+		{"every user may connect", func() func() {
 			l.check(os.Chmod(p.Socket(), 0o666))
 			return func() { l.check(os.Chmod(p.Socket(), 0o660)) }
-		}, nil, "KD-203", "", check.Fail, "everybody", 1},
-		{"everybody may write to the socket's directory", func() func() {
+		}, nil, "KD-203", "", check.Fail, "every user", 1},
+		{"every user may write to the socket's directory", func() func() {
 			l.check(os.Chmod(filepath.Dir(p.Socket()), 0o777))
 			return func() { l.check(os.Chmod(filepath.Dir(p.Socket()), 0o700)) }
-		}, nil, "KD-201", "", check.Fail, "everybody may write", 1},
+		}, nil, "KD-201", "", check.Fail, "every user may write", 1},
 		{"the EncryptionConfiguration means another socket", func() func() { return func() {} },
 			[]string{"--encryption-provider-config", "../../deploy/encryption-configuration.yaml"}, "KD-701", "", check.Fail, "no provider of Secrets", 1},
 		{"the EncryptionConfiguration is something else", func() func() { return func() {} },
@@ -101,7 +101,7 @@ resources:
 		{"the plugin was killed", func() func() {
 			l.check(p.Kill())
 			return func() { l.check(p.Restart(l.ctx)) }
-		}, nil, "KD-202", "", check.Fail, "nobody listens", 1},
+		}, nil, "KD-202", "", check.Fail, "no process listens", 1},
 		{"the plugin is dead, and systemd holds its socket", func() func() {
 			l.check(p.Stop(l.ctx))
 			held, err := net.Listen("unix", p.Socket())

@@ -15,26 +15,26 @@ const (
 	// socketName is what FileDescriptorName= calls the socket, where a unit hands
 	// over several.
 	socketName = "kms"
-	// queuePatience is how long callers are left in the queue of an inherited
-	// socket while this plugin cannot serve yet: less than the API server waits,
-	// so that it still hears our reason.
-	queuePatience = 2 * time.Second
-	// serveLook is how often to see whether this plugin can serve by now, and
-	// inUseLook whether the one that it is to replace still does.
-	serveLook = 10 * time.Millisecond
-	inUseLook = time.Second
-	// keepLook is how often to see whether callers still find the socket: sooner
-	// than an API server that does not tries again.
-	keepLook = 250 * time.Millisecond
+	// queueTimeout is how long callers wait in the queue of an inherited socket while
+	// this plugin cannot serve yet. It is less than the API server's timeout, so that
+	// the API server gets the reason.
+	queueTimeout = 2 * time.Second
+	// serveInterval is how often to check whether this plugin can serve yet, and
+	// inUseInterval whether the plugin that it is to replace still does.
+	serveInterval = 10 * time.Millisecond
+	inUseInterval = time.Second
+	// watchInterval is how often to check that callers still find the socket. It is
+	// shorter than the time after which an API server connects again.
+	watchInterval = 250 * time.Millisecond
 )
 
 // entrance is the socket, and when to open it.
 type entrance struct {
 	config socket.Config
 	host   socket.Host
-	// replaces is set if there are callers already: of another plugin, or in the
-	// queue of an inherited socket. They must not meet one that has to say "not
-	// ready" because it has only just started.
+	// replaces is set if there are callers already: of another plugin, or in the queue
+	// of an inherited socket. They must not get "not ready" only because this plugin
+	// has just started.
 	replaces bool
 	log      *slog.Logger
 }
@@ -52,16 +52,16 @@ func newEntrance(ctx context.Context, c socket.Config, manager *systemd.Manager,
 	}, nil
 }
 
-// wait returns when the entrance may be opened. For callers in a queue that is
-// soon in any case. A plugin that serves is replaced only by one that can, however
-// long that takes.
+// wait returns when the entrance may be opened: after queueTimeout at most if callers
+// queue in an inherited socket. Otherwise a plugin that serves is replaced only once
+// this one can serve, however long that takes.
 func (e entrance) wait(ctx context.Context, ready func(context.Context) error) {
-	look := time.NewTicker(serveLook)
+	look := time.NewTicker(serveInterval)
 	defer look.Stop()
-	check := time.NewTicker(inUseLook)
+	check := time.NewTicker(inUseInterval)
 	defer check.Stop()
-	patience := time.NewTimer(queuePatience)
-	defer patience.Stop()
+	timeout := time.NewTimer(queueTimeout)
+	defer timeout.Stop()
 	for {
 		err := ready(ctx)
 		if err == nil {
@@ -71,11 +71,11 @@ func (e entrance) wait(ctx context.Context, ready func(context.Context) error) {
 		case <-look.C:
 		case <-ctx.Done():
 			return
-		case <-patience.C:
+		case <-timeout.C:
 			if e.host.Inherited != nil {
 				return
 			}
-			e.log.Warn("the other plugin is not replaced before this one can serve", "cause", err.Error())
+			e.log.Warn("the running plugin is not replaced before this one can serve", "cause", err.Error())
 		case <-check.C:
 			if e.host.Inherited == nil && !e.config.InUse(ctx) {
 				return
@@ -88,9 +88,9 @@ func (e entrance) open(ctx context.Context) (*socket.Listener, error) {
 	return socket.Listen(ctx, e.config, e.host)
 }
 
-// keep has callers find the listener until the context ends.
-func keep(ctx context.Context, l *socket.Listener) {
-	look := time.NewTicker(keepLook)
+// watchSocket checks that callers find the listener until the context ends.
+func watchSocket(ctx context.Context, l *socket.Listener) {
+	look := time.NewTicker(watchInterval)
 	defer look.Stop()
-	l.Keep(ctx, look.C)
+	l.Watch(ctx, look.C)
 }

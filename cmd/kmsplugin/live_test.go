@@ -29,7 +29,7 @@ func TestStatusAndRehearsalOfARealPlugin(t *testing.T) {
 
 	// Under a local KEK everything goes on.
 	report, err := l.rehearse(p, stored)
-	if err != nil || !strings.Contains(report, "served, 0 failed") || !strings.Contains(report, "could have gone on for another 2") {
+	if err != nil || !strings.Contains(report, "served, 0 failed") || !strings.Contains(report, "could have served for another 2") {
 		t.Errorf("%v: %s", err, report)
 	}
 
@@ -53,7 +53,7 @@ func TestStatusAndRehearsalOfARealPlugin(t *testing.T) {
 	l.check(l.vault.Kill())
 	l.check(wraps.Restart(l.ctx))
 	status, out, errs = run(t, "status", "--config", wraps.ConfigFile())
-	if status != 1 || !strings.Contains(out, "NO: ") || !strings.Contains(out, "could open nothing") {
+	if status != 1 || !strings.Contains(out, "NO: ") || !strings.Contains(out, "could decrypt nothing") {
 		t.Errorf("a plugin that waits for Vault: status %d: %s%s", status, out, errs)
 	}
 }
@@ -93,7 +93,7 @@ func TestADeletedKeyIsWithheldAndServedOnceTheGlassIsBroken(t *testing.T) {
 	l.check(p.Configure(map[string]any{"on-refusal": "lease", "request-timeout": "1s"}))
 	l.check(p.Reload())
 	l.check(p.WaitServing(l.ctx))
-	says(1, "other changes of the configuration wait for the next start")
+	says(1, "other changes of the configuration need a restart")
 	l.open(p, stored)
 	l.open(p, l.seal(p))
 	status, out, errs = run(t, "status", "--config", p.ConfigFile())

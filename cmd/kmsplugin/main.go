@@ -17,13 +17,13 @@ func main() {
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kmsplugin",
-		Short: "Seal Kubernetes Secrets with a key that lives in HashiCorp Vault",
+		Short: "Encrypt Kubernetes Secrets with a key in HashiCorp Vault",
 		Long: `kmsplugin runs beside a kube-apiserver and wraps its DEK seeds (KMS v2) with a
-key in Vault Transit. It goes on through outages of Vault, and all replicas of
-a control plane switch to a new key version at the same instant.
+key in Vault Transit. It serves through outages of Vault, and all replicas of a
+control plane switch to a new key version at the same time.
 
-Exit status: 0 after an orderly end, 1 if it could not go on, 3 if it was called
-or configured wrongly. An outage of Vault never ends it.`,
+Exit status: 0 after an orderly stop, 1 after an error, 3 if it was called or
+configured wrongly. An outage of Vault never ends it.`,
 	}
 	root.AddCommand(newServe(), newConfig(), newPolicy(), newStatus(), newDoctor(), newRehearse(), cli.VersionCommand("kmsplugin"))
 	return root

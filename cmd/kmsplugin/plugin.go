@@ -18,11 +18,11 @@ import (
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
-// keepName is the name of the place in systemd's store for local keys. It never
-// changes, or an upgrade would not find them.
-const keepName = "local-keys"
+// slotName is the name of the slot in systemd's store for local KEKs. It never
+// changes: an upgrade would not find them.
+const slotName = "local-keys"
 
-// plugin is everything that serve puts together.
+// plugin is everything that serve starts.
 type plugin struct {
 	config config
 	build  cli.Build
@@ -39,10 +39,10 @@ type plugin struct {
 	closers []func() error
 }
 
-// onClose has close call f, before what was opened earlier is closed.
+// onClose registers f for close, which runs the last registered first.
 func (p *plugin) onClose(f func() error) { p.closers = append(p.closers, f) }
 
-// close closes whatever was opened.
+// close closes everything that was opened.
 func (p *plugin) close() error {
 	var errs []error
 	for _, f := range slices.Backward(p.closers) {
@@ -51,8 +51,8 @@ func (p *plugin) close() error {
 	return errors.Join(errs...)
 }
 
-// assemble opens and connects the parts. It asks nobody anything, Vault least of
-// all. What it has opened when it fails, close closes.
+// assemble opens and connects the parts. It sends no request to Vault. After an error,
+// close closes what was opened.
 func (p *plugin) assemble(ctx context.Context) (err error) {
 	c := p.config
 	p.build = cli.BuildOf("kmsplugin")
@@ -60,7 +60,7 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	p.onClose(p.manager.Close)
-	// Bound before the socket: whoever finds the plugin serving finds its health.
+	// Bound before the socket, so that a serving plugin always has its health endpoint.
 	p.web = bindWeb(ctx, c.Listen, c.ListenTLS, p.log)
 	p.onClose(p.web.close)
 	p.registry = prometheus.NewRegistry()
@@ -85,11 +85,11 @@ func (p *plugin) assemble(ctx context.Context) (err error) {
 		Build: kmsplugin.Build{Version: p.build.Version, Commit: p.build.Commit, Go: p.build.Go},
 	}
 	if c.LocalKEK.Keep == kmsplugin.KeepSystemd {
-		if parts.Keep, parts.Machine, err = keepWith(p.manager); err != nil {
+		if parts.Keep, parts.Machine, err = openStore(p.manager); err != nil {
 			return err
 		}
-	} else if err := discardKept(p.manager); err != nil {
-		p.log.Error("local keys kept by an earlier configuration are still in systemd's store", "cause", err.Error())
+	} else if err := clearStore(p.manager); err != nil {
+		p.log.Error("the local KEKs of an earlier configuration could not be removed from systemd's store; systemctl stop removes them", "cause", err.Error())
 	}
 	p.service = kmsplugin.NewService(c.Config, parts)
 	return nil
@@ -135,10 +135,11 @@ func (p *plugin) closeVaults() error {
 	return nil
 }
 
-// keepWith returns systemd's file descriptor store for local keys. Where it was
-// asked for and does not work, not starting is the answer that is noticed.
-func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
-	slot, err := manager.Slot(keepName)
+// openStore returns systemd's file descriptor store for local KEKs, and the boot id.
+// If the store is configured and does not work, the plugin must not start: otherwise
+// the operator would not notice.
+func openStore(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
+	slot, err := manager.Slot(slotName)
 	if err != nil {
 		return nil, "", fmt.Errorf("local-kek.keep: %w", err)
 	}
@@ -149,11 +150,11 @@ func keepWith(manager *systemd.Manager) (kmsplugin.Keep, string, error) {
 	return slot, machine, nil
 }
 
-// discardKept empties the store, if there is one, where it is no longer wanted.
-func discardKept(manager *systemd.Manager) error {
-	slot, err := manager.Slot(keepName)
+// clearStore removes what an earlier configuration has saved.
+func clearStore(manager *systemd.Manager) error {
+	slot, err := manager.Slot(slotName)
 	if err != nil {
-		return nil //nolint:nilerr // no store, so nothing in it
+		return nil //nolint:nilerr // without a store nothing is saved
 	}
 	return slot.Clear()
 }

@@ -16,12 +16,13 @@ func newPolicy() *cobra.Command {
 		Use:   "policy",
 		Short: "Print the least Vault policy that this configuration needs",
 		Long: `Print the Vault policy (HCL) that the plugin needs with this configuration, and
-nothing beyond it: each line says what fails without it. Nothing is asked of
-Vault, and no file but the configuration is read.
+nothing more. Each line says what fails without it. The command does not contact
+Vault, and reads no file but the configuration.
 
 Give the role this policy and no other (for AppRole token_policies, and
 token_no_default_policy=true where Vault's own "default" policy is not wanted).
-With sections that log in elsewhere, one policy is printed for each login.`,
+If sections of the configuration log in differently, one policy is printed for each
+login.`,
 		Example: `  kmsplugin policy --config /etc/kmsplugin/config.yaml | vault policy write kmsplugin -
   kmsplugin policy --config /etc/kmsplugin/config.yaml --envelope vault`,
 		Args: cobra.NoArgs,

@@ -233,7 +233,7 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 			l.check(p.WaitServing(l.ctx))
 			l.check(cluster.Until(l.ctx, func(context.Context) error {
 				_, out, _ := run(t, "status", "--config", p.ConfigFile())
-				if !strings.Contains(out, "HAZARD revocation_not_recognised") {
+				if !strings.Contains(out, "RISK revocation_not_recognised") {
 					return fmt.Errorf("no hazard is named: %s", out)
 				}
 				return nil

@@ -27,17 +27,17 @@ func newRehearse() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "rehearse",
-		Short: "Cut this node's plugin off from Vault for a while, and say what that costs",
+		Short: "Rehearse an outage: cut this node's plugin off from Vault for a while and report what fails",
 		Long: `Cut the plugin on this node off from Vault, as an outage would, while the API
-server goes on using it; then say what failed, what would have failed had it been
-asked for, and how long the node could have gone on.
+server uses it. Then report which requests failed, which others would have failed,
+and how much longer the node could have served.
 
-Nothing is changed in Vault, on disk or on another node. The plugin uses Vault
-again when the time is over, when this command is interrupted, and when it dies:
-the rehearsal lasts as long as its connection.
+Nothing is changed in Vault, on disk or on another node. The plugin uses Vault again
+when the time is over, and when this command is interrupted or killed: the rehearsal
+lasts as long as its connection.
 
-Exit status: 0 if no request failed, 1 if one did, or the rehearsal ended early,
-3 if the command was called wrongly.`,
+Exit status: 0 if no request failed, 1 if one did or the rehearsal ended early, 3 if
+the command was called wrongly.`,
 		Example: `  kmsplugin rehearse --for 10m
   kmsplugin rehearse --for 1h --yes --config /etc/kmsplugin/config.yaml`,
 		Args: cobra.NoArgs,
@@ -63,12 +63,12 @@ Exit status: 0 if no request failed, 1 if one did, or the rehearsal ended early,
 	return cmd
 }
 
-// confirm asks whoever sits at the terminal.
+// confirm asks for confirmation at the terminal.
 func confirm(cmd *cobra.Command, path string, length time.Duration) error {
 	if !term.IsTerminal(cmd.InOrStdin()) {
-		return cli.Usage(errors.New("nobody is there to be asked whether the plugin may be cut off from Vault: say so with --yes"))
+		return cli.Usage(errors.New("standard input is no terminal, so the rehearsal cannot be confirmed: confirm it with --yes"))
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "This cuts the plugin at %s off from Vault for %s. Requests that need Vault will fail.\nGo on? [y/N] ", path, rounded(length))
+	fmt.Fprintf(cmd.ErrOrStderr(), "This cuts the plugin at %s off from Vault for %s. Requests that need Vault will fail.\nContinue? [y/N] ", path, rounded(length))
 	answer := make(chan string, 1)
 	go func() { // reading a terminal cannot be interrupted; the process ends instead
 		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
@@ -79,9 +79,9 @@ func confirm(cmd *cobra.Command, path string, length time.Duration) error {
 		if a == "y" || a == "yes" {
 			return nil
 		}
-		return errors.New("not confirmed: nothing was done")
+		return errors.New("not confirmed: no rehearsal was started")
 	case <-cmd.Context().Done():
-		return fmt.Errorf("nothing was done: %w", errStopped)
+		return fmt.Errorf("no rehearsal was started: %w", errStopped)
 	}
 }
 
@@ -96,7 +96,7 @@ func rehearse(ctx context.Context, w io.Writer, path string, length time.Duratio
 	if err != nil {
 		return err
 	}
-	// Ends the rehearsal on every way out of here.
+	// Ends the rehearsal on every return.
 	running, end := context.WithCancel(ctx)
 	defer end()
 	stream, err := plugin.Rehearse(running, &pluginv1.RehearseRequest{Duration: durationpb.New(length)})
@@ -116,20 +116,20 @@ func rehearse(ctx context.Context, w io.Writer, path string, length time.Duratio
 	progress.done()
 	switch {
 	case r.last == nil && ctx.Err() == nil && !errors.Is(err, io.EOF):
-		return explain(path, err) // refused: nothing was cut off
+		return explain(path, err) // refused: no rehearsal was started
 	case r.last != nil:
 		r.write(w)
 	}
 	return r.verdict(ctx, plugin, path, err)
 }
 
-// rehearsal is what a rehearsal showed.
+// rehearsal is the result of a rehearsal.
 type rehearsal struct {
 	before *pluginv1.GetInfoResponse
 	last   *pluginv1.RehearseResponse
 }
 
-// verdict turns the way the rehearsal ended into the command's own.
+// verdict returns the command's result.
 func (r rehearsal) verdict(ctx context.Context, plugin pluginv1.PluginServiceClient, path string, ended error) error {
 	if r.last.GetOver() && errors.Is(ended, io.EOF) {
 		if r.failed() > 0 {
@@ -141,20 +141,20 @@ func (r rehearsal) verdict(ctx context.Context, plugin pluginv1.PluginServiceCli
 	if ctx.Err() != nil || status.Code(ended) == codes.Canceled {
 		why = errStopped.Error()
 	}
-	// Whoever cut a plugin off wants to know that it is back.
+	// The operator must know whether the plugin uses Vault again.
 	left, err := waitRestored(context.WithoutCancel(ctx), plugin, path)
 	switch {
 	case err != nil:
-		return fmt.Errorf("rehearsal ended early (%s), and the plugin cannot be asked whether it uses Vault again: %w", why, err)
+		return fmt.Errorf("the rehearsal ended early (%s), and the plugin does not answer whether it uses Vault again: %w", why, err)
 	case left > 0:
-		return fmt.Errorf("rehearsal ended early (%s), but one is still under way for %s: look again with kmsplugin status", why, rounded(left))
+		return fmt.Errorf("the rehearsal ended early (%s), but the plugin is cut off for another %s: check it with kmsplugin status", why, rounded(left))
 	default:
-		return fmt.Errorf("rehearsal ended early (%s); the plugin uses Vault again", why)
+		return fmt.Errorf("the rehearsal ended early (%s); the plugin uses Vault again", why)
 	}
 }
 
-// waitRestored waits until the plugin has noticed that the connection is gone,
-// and returns how long it will still be cut off: 0 as a rule.
+// waitRestored waits until the plugin has noticed that the connection is closed. It
+// returns how long the plugin will still be cut off, normally 0.
 func waitRestored(ctx context.Context, plugin pluginv1.PluginServiceClient, path string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -180,11 +180,11 @@ func (r rehearsal) failed() (n int64) {
 	return n
 }
 
-// write says what the rehearsal showed.
+// write prints the result.
 func (r rehearsal) write(w io.Writer) {
 	fmt.Fprintf(w, "%s without Vault:\n", span(r.last.GetElapsed()))
 	if len(r.last.GetRequests()) == 0 {
-		fmt.Fprintln(w, "  the API server asked for nothing")
+		fmt.Fprintln(w, "  no request of the API server")
 	}
 	for _, q := range r.last.GetRequests() {
 		fmt.Fprintf(w, "  %-8s %d served, %d failed\n", term.Printable(q.GetMethod()), q.GetServed(), q.GetFailed())
@@ -193,36 +193,37 @@ func (r rehearsal) write(w io.Writer) {
 		}
 	}
 	if s := r.last.GetServing(); !s.GetOk() {
-		fmt.Fprintf(w, "  at the end the plugin did not serve: %s\n", term.Printable(s.GetReason()))
+		fmt.Fprintf(w, "  at the end the plugin was not serving: %s\n", term.Printable(s.GetReason()))
 	}
 	if r.last.GetCouldLast() != nil {
-		fmt.Fprintf(w, "It could have gone on for another %s.\n", span(r.last.GetCouldLast()))
+		fmt.Fprintf(w, "The plugin could have served for another %s.\n", span(r.last.GetCouldLast()))
 	}
 	would := r.wouldFail()
 	if len(would) == 0 {
-		fmt.Fprintln(w, "Nothing else would have failed, had it been asked for.")
+		fmt.Fprintln(w, "No other request would have failed.")
 		return
 	}
-	fmt.Fprintln(w, "What would have failed, had it been asked for:")
+	fmt.Fprintln(w, "These requests would have failed:")
 	for _, line := range would {
 		fmt.Fprintln(w, "  "+line)
 	}
 }
 
-// wouldFail is what the plugin could not have opened or sealed when it began.
+// wouldFail lists the requests that the plugin could not have served without Vault
+// when the rehearsal began.
 func (r rehearsal) wouldFail() (lines []string) {
 	if r.before.GetEnvelope() == "vault" {
-		lines = append(lines, "every Encrypt, and so the start of an API server, and every seed not opened before (envelope: vault)")
+		lines = append(lines, "every Encrypt, which an API server needs at its start, and every Decrypt of a seed not decrypted before (envelope: vault)")
 	}
 	for _, key := range r.before.GetKeys() {
 		for _, v := range key.GetVersions() {
 			if !v.GetOpensWithoutVault() {
-				lines = append(lines, fmt.Sprintf("what version %d of %s sealed (key_id %s)", v.GetNumber(), keyPath(key), v.GetKeyId()))
+				lines = append(lines, fmt.Sprintf("Decrypt under version %d of %s (key_id %s)", v.GetNumber(), keyPath(key), v.GetKeyId()))
 			}
 		}
 	}
 	if r.before.GetKeep() != "systemd" {
-		lines = append(lines, "everything, after a restart of the plugin: it keeps no local KEK across one (local-kek.keep)")
+		lines = append(lines, "all requests after a restart of the plugin: it saves no local KEKs (local-kek.keep: none)")
 	}
 	return lines
 }
@@ -230,7 +231,7 @@ func (r rehearsal) wouldFail() (lines []string) {
 // progress shows how a rehearsal goes.
 type progress struct {
 	w    io.Writer
-	live bool // one line that is written over; else a line for each change
+	live bool // one line that is overwritten; else a line for each change
 	last string
 }
 
@@ -241,7 +242,7 @@ func (p *progress) show(m *pluginv1.RehearseResponse) {
 		fmt.Fprintf(p.w, "\r\x1b[K%s, %s left", progressLine(m, true), span(m.GetLeft()))
 		return
 	}
-	// What grows all the time is left out: a log gets a line for what matters.
+	// Counters are left out, so that a log gets a line only for other changes.
 	if line := progressLine(m, false); line != p.last {
 		fmt.Fprintf(p.w, "%s %s\n", span(m.GetElapsed()), line)
 		p.last = line
@@ -254,11 +255,11 @@ func (p *progress) done() {
 	}
 }
 
-// progressLine is the state of a rehearsal in a few words.
+// progressLine describes the state of a rehearsal.
 func progressLine(m *pluginv1.RehearseResponse, counts bool) string {
 	text := "cut off from Vault"
 	if m.GetOver() {
-		text = "Vault is in use again"
+		text = "uses Vault again"
 	}
 	if s := m.GetServing(); s.GetOk() {
 		text += ", serving"

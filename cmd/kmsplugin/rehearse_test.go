@@ -26,7 +26,7 @@ func TestARehearsalIsBoundedAndConfirmed(t *testing.T) {
 	}{
 		"too long":                {[]string{"--for", "61m", "--yes"}, "at most 1h"},
 		"no time at all":          {[]string{"--for", "0s", "--yes"}, "more than 0"},
-		"nobody is there to ask":  {[]string{"--for", "1m"}, "--yes"},
+		"no terminal to ask at":   {[]string{"--for", "1m"}, "--yes"},
 		"a number without a unit": {[]string{"--for", "10", "--yes"}, "invalid argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestARehearsalSaysWhatItCost(t *testing.T) {
 		"decrypts-failed":  {troubled(), 3, 1},
 		"one-failed":       {healthy(), 1, 1},
 		"vault-wraps-all":  {func() *pluginv1.GetInfoResponse { i := healthy(); i.Envelope = "vault"; return i }(), 0, 0},
-		"kept-by-systemd":  {func() *pluginv1.GetInfoResponse { i := healthy(); i.Keep = "systemd"; return i }(), 0, 0},
-		"nobody-asked-yet": {healthy(), -1, 0},
+		"saved-by-systemd": {func() *pluginv1.GetInfoResponse { i := healthy(); i.Keep = "systemd"; return i }(), 0, 0},
+		"no-requests":      {healthy(), -1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := make(chan time.Duration, 1)
@@ -119,7 +119,7 @@ func TestARehearsalThatThePluginRefusesIsAnError(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends the stream, by which the plugin knows that it is over.
+// Ctrl-C ends the stream, which ends the rehearsal in the plugin.
 func TestAnInterruptedRehearsalEndsAtOnce(t *testing.T) {
 	began, ended := make(chan struct{}), make(chan struct{})
 	path := serveFake(t, func(s *grpc.Server) {

@@ -48,19 +48,19 @@ func TestAReloadAppliesOneSettingAndNamesTheOthers(t *testing.T) {
 		}
 	}
 	change(minimal + "on-refusal: lease\n")
-	says("on-refusal is changed", "before=withhold", "on_refusal=lease")
-	if strings.Contains(log.String(), "next start") {
+	says("on-refusal has changed", "before=withhold", "on_refusal=lease")
+	if strings.Contains(log.String(), "need a restart") {
 		t.Errorf("other changes are named although there are none: %s", log)
 	}
 	change(strings.Replace(minimal, "key: k8s", "key: other", 1) + "on-refusal: drop\nrequest-timeout: 1s\n")
-	says("before=lease", "on_refusal=drop", "wait for the next start", "request-timeout", "vault.key")
+	says("before=lease", "on_refusal=drop", "need a restart", "request-timeout", "vault.key")
 	if strings.Contains(log.String(), "on-refusal]") {
 		t.Errorf("what was applied is said to wait: %s", log)
 	}
 	change(minimal) // a line that is gone is the default again
 	says("before=drop", "on_refusal=withhold")
 	change(minimal)
-	says("on-refusal is what it was")
+	says("on-refusal is unchanged")
 	if want := []string{"lease", "drop", "withhold", "withhold"}; !slices.Equal(*applied, want) {
 		t.Errorf("applied %q, want %q", *applied, want)
 	}
@@ -90,7 +90,7 @@ func TestAReloadOfABadFileChangesNothingAndSaysSo(t *testing.T) {
 func TestAFlagGoesBeforeTheFileAtAReloadToo(t *testing.T) {
 	_, applied, log, change := reloads(t, minimal, "--on-refusal", "drop")
 	change(minimal + "on-refusal: lease\n")
-	if !slices.Equal(*applied, []string{"drop"}) || !strings.Contains(log.String(), "a flag or KMSPLUGIN_ON_REFUSAL goes before the file") {
+	if !slices.Equal(*applied, []string{"drop"}) || !strings.Contains(log.String(), "a flag or KMSPLUGIN_ON_REFUSAL overrides the file") {
 		t.Errorf("applied %q: %s", *applied, log)
 	}
 }

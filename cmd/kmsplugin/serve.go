@@ -17,8 +17,8 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/process"
 )
 
-// grace is how long requests under way may take to finish once the plugin is
-// asked to stop: longer than the API server waits for any of them.
+// grace is how long running requests may take to finish once the plugin is told to
+// stop: longer than the API server waits for any of them.
 const grace = 5 * time.Second
 
 func newServe() *cobra.Command {
@@ -27,11 +27,11 @@ func newServe() *cobra.Command {
 		Short: "Serve the KMS v2 API on a unix socket until interrupted",
 		Long: `Serve the KMS v2 API on a unix socket until interrupted.
 
-The socket is bound before Vault is asked anything. While Vault cannot be
-reached the plugin waits, and says why in its log, in /readyz and in the error of
-Status; it never exits because of an outage.
+The socket is bound before the first request to Vault. While Vault is unreachable
+the plugin waits, and reports the reason in its log, in /readyz and in the error of
+Status. It never exits because of an outage.
 
-SIGHUP has it read the configuration again and apply on-refusal, and nothing else.`,
+At SIGHUP it reads the configuration again and applies on-refusal, nothing else.`,
 		Example: `  kmsplugin serve --config /etc/kmsplugin/config.yaml
   KMSPLUGIN_LOG_LEVEL=debug kmsplugin serve --config config.yaml --socket-path /tmp/kms.sock`,
 		Args: cobra.NoArgs,
@@ -56,7 +56,7 @@ SIGHUP has it read the configuration again and apply on-refusal, and nothing els
 // the configuration again.
 func serve(ctx context.Context, c config, load func() (config, error), log *slog.Logger) (err error) {
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // first of all: it would end the process
+	signal.Notify(hangups, syscall.SIGHUP) // first: until then the signal ends the process
 	defer signal.Stop(hangups)
 	if err := harden(c); err != nil {
 		return err
@@ -71,11 +71,11 @@ func serve(ctx context.Context, c config, load func() (config, error), log *slog
 		"version", p.build.Version, "commit", p.build.Commit, "pid", os.Getpid())
 	reload := &reloader{running: c, load: load, apply: p.service.SetOnRefusal, log: log}
 	err = p.run(ctx, func(ctx context.Context) { reload.run(ctx, hangups) })
-	log.Info("stopped", "error", errorText(err))
+	log.Info("stopped", "error", textOf(err))
 	return err
 }
 
-// harden keeps keys out of core files, and out of swap if wanted.
+// harden keeps keys out of core files, and out of swap if configured.
 func harden(c config) error {
 	if err := process.ForbidDumps(); err != nil {
 		return err
@@ -89,19 +89,18 @@ func harden(c config) error {
 	return nil
 }
 
-// run serves until the context ends or a server fails, and has attend run all the
-// while.
+// run serves until the context ends or a server fails. attend runs during that time.
 func (p *plugin) run(ctx context.Context, attend func(context.Context)) (err error) {
-	// The Service and the Vault clients outlive the servers, so that requests
-	// under way can finish.
+	// The Service and the Vault clients outlive the servers, so that running requests
+	// can finish.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var kept errgroup.Group
-	kept.Go(func() error { p.service.Run(background); return nil })
-	kept.Go(func() error { attend(background); return nil })
+	var workers errgroup.Group
+	workers.Go(func() error { p.service.Run(background); return nil })
+	workers.Go(func() error { attend(background); return nil })
 	for _, v := range p.vaults {
-		kept.Go(func() error { return v.Run(background) })
+		workers.Go(func() error { return v.Run(background) })
 	}
-	defer func() { stop(); err = errors.Join(err, kept.Wait()) }()
+	defer func() { stop(); err = errors.Join(err, workers.Wait()) }()
 
 	if p.listener == nil {
 		p.entrance.wait(ctx, func(ctx context.Context) error { _, err := p.service.Status(ctx); return err })
@@ -114,19 +113,12 @@ func (p *plugin) run(ctx context.Context, attend func(context.Context)) (err err
 	}
 	servers, ctx := errgroup.WithContext(ctx)
 	servers.Go(func() error { return p.service.Serve(ctx, p.listener, grace) })
-	servers.Go(func() error { keep(ctx, p.listener); return nil })
+	servers.Go(func() error { watchSocket(ctx, p.listener); return nil })
 	servers.Go(func() error { p.web.serve(ctx, kmsplugin.NewHandler(p.service, p.registry)); return nil })
 	if err := p.manager.Ready("serving on " + p.config.Socket.Path); err != nil {
-		p.log.Error("systemd does not hear that this service is ready", "cause", err.Error())
+		p.log.Error("systemd cannot be notified that this service is ready; it may stop the service after TimeoutStartSec=", "cause", err.Error())
 	}
-	stopping := context.AfterFunc(ctx, func() { _ = p.manager.Stopping() }) // a courtesy
+	stopping := context.AfterFunc(ctx, func() { _ = p.manager.Stopping() }) // informative only
 	defer stopping()
 	return servers.Wait()
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

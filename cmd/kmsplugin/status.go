@@ -23,13 +23,13 @@ func newStatus() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say whether the plugin on this node serves, and what it could open without Vault",
+		Short: "Show whether the plugin on this node serves, and what it could decrypt without Vault",
 		Long: `Ask the plugin on this node, over its socket, whether it serves and with which
-key version, what it knows of Vault, and what it could still open if Vault died
-now. The plugin answers from memory; Vault is not asked.
+key version, what it knows of Vault, and what it could still decrypt if Vault failed
+now. The plugin answers from memory and does not contact Vault.
 
-Exit status: 0 if it serves, 1 if it does not or cannot be asked, 3 if the
-command was called wrongly.`,
+Exit status: 0 if it serves, 1 if it does not or does not answer, 3 if the command
+was called wrongly.`,
 		Example: `  kmsplugin status
   kmsplugin status --config /etc/kmsplugin/config.yaml
   kmsplugin status --socket-path /run/kmsplugin/sealproof.sock -o json`,
@@ -68,7 +68,7 @@ command was called wrongly.`,
 // addOutput gives a command the choice between a table and JSON.
 func addOutput(cmd *cobra.Command, output *string) {
 	cmd.Flags().StringVarP(output, "output", "o", "table", "output format: table or json")
-	// Only a flag that does not exist can make this fail.
+	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -96,7 +96,7 @@ func printStatus(w io.Writer, info *pluginv1.GetInfoResponse, output string) err
 	return err
 }
 
-// statusView renders what a plugin told about itself.
+// statusView renders a plugin's information about itself.
 type statusView struct {
 	info    *pluginv1.GetInfoResponse
 	now     time.Time // this node's clock
@@ -114,7 +114,7 @@ func (v statusView) write(w io.Writer) {
 		v.key(row, key)
 	}
 	row("token", "%s", v.token())
-	row("kept across restarts", "%s", v.kept())
+	row("saved state", "%s", v.savedState())
 	if r := v.info.GetRehearsal(); r.GetActive() {
 		row("rehearsal", "%s", v.colours.Warn("cut off from Vault on purpose, for another "+span(r.GetLeft())))
 	}
@@ -129,7 +129,7 @@ func (v statusView) write(w io.Writer) {
 	}
 	for _, key := range v.info.GetKeys() {
 		for _, h := range key.GetHazards() {
-			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.Warn("HAZARD"), term.Printable(h.GetName()), keyPath(key), term.Printable(h.GetText()))
+			fmt.Fprintf(w, "\n%s %s (%s): %s\n", v.colours.Warn("RISK"), term.Printable(h.GetName()), keyPath(key), term.Printable(h.GetText()))
 		}
 	}
 	v.without(w)
@@ -168,7 +168,7 @@ func (v statusView) key(row func(name, format string, args ...any), key *pluginv
 	case key.GetWriteVersion() != 0:
 		row("  writes with", "version %d", key.GetWriteVersion())
 	case key.GetSource() != "vault":
-		row("  writes with", "nothing: it only decrypts")
+		row("  writes with", "nothing: this key only decrypts")
 	default:
 		row("  writes with", "%s", v.colours.Bad("nothing"))
 	}
@@ -177,26 +177,26 @@ func (v statusView) key(row func(name, format string, args ...any), key *pluginv
 			key.GetPromotes().AsTime().Format(time.RFC3339), v.until(key))
 	}
 	if low := key.GetMinDecryption(); low > 1 {
-		row("  minimum", "Vault opens nothing older than version %d", low)
+		row("  minimum", "Vault decrypts nothing older than version %d", low)
 	}
 }
 
-// until says when the promotion comes on this node's clock.
+// until says when the promotion is due by this node's clock.
 func (v statusView) until(key *pluginv1.Key) string {
 	promotes, announced := key.GetPromotes().AsTime(), key.GetAnnounced()
 	left := promotes.Sub(v.now.Add(key.GetClockAhead().AsDuration()))
 	switch {
 	case left <= 0:
-		return v.colours.Warn("overdue") + ": put off until a promotion-delay after Vault is seen again"
+		return v.colours.Warn("overdue") + ": postponed until a promotion-delay after Vault is reachable again"
 	case announced != nil && announced.AsTime().Before(promotes):
-		return "in " + rounded(left) + "; put off from " + announced.AsTime().Format(time.RFC3339) + " because Vault was not seen for a while"
+		return "in " + rounded(left) + "; postponed from " + announced.AsTime().Format(time.RFC3339) + " because Vault was unreachable for a while"
 	default:
 		return "in " + rounded(left)
 	}
 }
 
 func (v statusView) probe(p *pluginv1.Probe) string {
-	good := "never seen to serve the key since the start"
+	good := "no good probe since the start"
 	if p.GetLastGood() != nil {
 		good = "last good probe " + span(p.GetLastGood()) + " ago"
 	}
@@ -229,22 +229,22 @@ func (v statusView) token() string {
 		text += ", " + v.colours.Warn("which has passed")
 	}
 	if t.GetProlongable() {
-		return text + "; it will be renewed before"
+		return text + "; it is renewed before that"
 	}
-	return text + "; the plugin logs in anew before"
+	return text + "; the plugin logs in again before that"
 }
 
-func (v statusView) kept() string {
+func (v statusView) savedState() string {
 	if v.info.GetKeep() == "systemd" {
-		return "local KEKs, by systemd"
+		return "local KEKs, held by systemd"
 	}
-	return "nothing: a restart needs Vault"
+	return "none: after a restart the plugin needs Vault"
 }
 
-// without is what the node could open if Vault died now.
+// without lists what the node could decrypt if Vault failed now.
 func (v statusView) without(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	header := "\nIf Vault died now, this node could still open:\n  KEY\tVERSION\tCREATED\tKEY_ID\tOPENS"
+	header := "\nIf Vault failed now, this node could still decrypt:\n  KEY\tVERSION\tCREATED\tKEY_ID\tDECRYPTS"
 	for _, key := range v.info.GetKeys() {
 		for _, version := range key.GetVersions() {
 			if header != "" {
@@ -252,15 +252,15 @@ func (v statusView) without(w io.Writer) {
 				header = ""
 			}
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", key.GetSource(), number(version),
-				created(version), version.GetKeyId(), v.opens(version))
+				created(version), version.GetKeyId(), v.decrypts(version))
 		}
 	}
 	if header != "" {
-		fmt.Fprintln(t, "\nIf Vault died now, this node could open "+v.colours.Bad("nothing")+".")
+		fmt.Fprintln(t, "\nIf Vault failed now, this node could decrypt "+v.colours.Bad("nothing")+".")
 	}
 	_ = t.Flush() // into memory
 	if seeds := v.info.GetHeld().GetOpenedSeeds(); seeds > 0 {
-		fmt.Fprintf(w, "and %d seeds that Vault wrapped itself and that were opened before.\n", seeds)
+		fmt.Fprintf(w, "and %d seeds that Vault wrapped and that were unwrapped before.\n", seeds)
 	}
 }
 
@@ -274,23 +274,23 @@ func number(v *pluginv1.Version) string {
 
 func created(v *pluginv1.Version) string {
 	if v.GetCreated() == nil {
-		return "unlisted" // below the minimum, or of a key that was replaced
+		return "unlisted" // below the minimum, or of a replaced key
 	}
 	return v.GetCreated().AsTime().Format(time.DateOnly)
 }
 
-func (v statusView) opens(version *pluginv1.Version) string {
+func (v statusView) decrypts(version *pluginv1.Version) string {
 	switch {
 	case version.GetWithheld():
-		return v.colours.Bad("no") + ": withheld; it can be saved for another " + span(version.GetWithheldLeft())
+		return v.colours.Bad("no") + ": withheld; recoverable for another " + span(version.GetWithheldLeft())
 	case version.GetRefused() && version.GetOpensWithoutVault():
 		return v.colours.Warn("yes") + ", although Vault refuses it, for " + span(version.GetLeaseLeft())
 	case version.GetRefused():
 		return v.colours.Bad("no") + ": Vault refuses this version"
 	case !version.GetOpensWithoutVault():
-		return v.colours.Warn("no") + ": no local KEK is held"
+		return v.colours.Warn("no") + ": no local KEK in memory"
 	case version.GetUnconfirmed() != "":
-		return v.colours.Warn("yes") + ", for " + span(version.GetLeaseLeft()) + ", which Vault does not prolong: " + term.Printable(version.GetUnconfirmed())
+		return v.colours.Warn("yes") + ", for " + span(version.GetLeaseLeft()) + "; Vault does not renew its lease: " + term.Printable(version.GetUnconfirmed())
 	default:
 		return v.colours.Good("yes") + ", for " + span(version.GetLeaseLeft())
 	}
@@ -307,7 +307,7 @@ func orUnknown(text string) string {
 
 func span(d *durationpb.Duration) string { return rounded(d.AsDuration()) }
 
-// rounded leaves out what nobody acts on: 23h59m instead of 23h59m12.345s.
+// rounded leaves out irrelevant digits: 23h59m instead of 23h59m12.345s.
 func rounded(d time.Duration) string {
 	unit := time.Second
 	if d >= time.Hour {
@@ -320,5 +320,5 @@ func rounded(d time.Duration) string {
 	return text
 }
 
-// errStopped is why a command ends that somebody interrupted.
+// errStopped is the error of an interrupted command.
 var errStopped = errors.New("interrupted")

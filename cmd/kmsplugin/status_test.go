@@ -50,7 +50,7 @@ func healthy() *pluginv1.GetInfoResponse {
 	}
 }
 
-// troubled is one that an outage has outlasted, and whose key is badly kept.
+// troubled is a plugin whose lease has ended in an outage, and whose key has a risk.
 func troubled() *pluginv1.GetInfoResponse {
 	info := healthy()
 	info.Serving = &pluginv1.Serving{Reason: "the lease has ended: Vault cannot be reached\x1b[2J"}
@@ -61,7 +61,7 @@ func troubled() *pluginv1.GetInfoResponse {
 	key.Versions[0].Created = nil
 	key.Versions[0].OpensWithoutVault, key.Versions[0].Refused = false, true
 	key.Versions[1].OpensWithoutVault, key.Versions[1].Writes = false, false
-	key.Hazards = []*pluginv1.Hazard{{Name: "deletion_allowed", Text: "whoever may delete the key can destroy all Secrets; set deletion_allowed=false"}}
+	key.Hazards = []*pluginv1.Hazard{{Name: "deletion_allowed", Text: "one request that deletes the key destroys all Secrets; set deletion_allowed=false"}}
 	info.Keys = append(info.Keys, &pluginv1.Key{
 		Source: "previous[0]", Mount: "old/transit", Name: "k8s", Probe: &pluginv1.Probe{State: "not yet"},
 	})
@@ -73,7 +73,7 @@ func troubled() *pluginv1.GetInfoResponse {
 	return info
 }
 
-// refused is one whose key was deleted in Vault twenty minutes ago.
+// refused is a plugin whose key was deleted in Vault twenty minutes ago.
 func refused() *pluginv1.GetInfoResponse {
 	info := healthy()
 	info.OnRefusal = "withhold"
@@ -90,7 +90,7 @@ func refused() *pluginv1.GetInfoResponse {
 	return info
 }
 
-// served is the same one with the glass broken.
+// served is the same plugin with on-refusal: lease.
 func served() *pluginv1.GetInfoResponse {
 	info := refused()
 	info.OnRefusal, info.Keep = "lease", "systemd"
@@ -131,7 +131,7 @@ func TestStatusReadsAsExpected(t *testing.T) {
 			statusView{info: info, now: renderedAt()}.write(&b)
 			golden.Compare(t, "status-"+name+".txt", b.String(), *update)
 			if strings.Contains(b.String(), "\x1b") {
-				t.Error("the plugin's words reach the terminal unfiltered")
+				t.Error("text from the plugin reaches the terminal unfiltered")
 			}
 		})
 	}
@@ -232,7 +232,7 @@ func TestStatusEndsAsThePluginServes(t *testing.T) {
 	}
 }
 
-func TestStatusSaysWhyNobodyAnswers(t *testing.T) {
+func TestStatusSaysWhyThereIsNoAnswer(t *testing.T) {
 	dir := shortDir(t)
 	stale := filepath.Join(dir, "stale.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
@@ -250,8 +250,8 @@ func TestStatusSaysWhyNobodyAnswers(t *testing.T) {
 		want   string
 	}{
 		"there is no socket":              {[]string{"--socket-path", filepath.Join(dir, "none.sock")}, 1, "no socket at"},
-		"the plugin was killed":           {[]string{"--socket-path", stale}, 1, "nobody listens on"},
-		"another plugin serves it":        {[]string{"--socket-path", other}, 1, "does not tell about itself"},
+		"the plugin was killed":           {[]string{"--socket-path", stale}, 1, "no process listens on"},
+		"another plugin serves it":        {[]string{"--socket-path", other}, 1, "has no info API"},
 		"the path is relative":            {[]string{"--socket-path", "kms.sock"}, 3, "socket.path"},
 		"an unknown output":               {[]string{"-o", "xml"}, 3, "want table or json"},
 		"a configuration with a mistake":  {[]string{"--config", write(t, "sockt: {path: /kms.sock}\n")}, 3, "unknown key"},
@@ -266,7 +266,7 @@ func TestStatusSaysWhyNobodyAnswers(t *testing.T) {
 	}
 }
 
-func TestDurationsAreRoundedToWhatSomebodyActsOn(t *testing.T) {
+func TestDurationsAreRounded(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		1400 * time.Millisecond:                 "1s",
 		90 * time.Second:                        "1m30s",

@@ -22,13 +22,13 @@ import (
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
-// askTimeout bounds a question that the plugin answers from memory.
+// askTimeout limits requests that the plugin answers from memory.
 const askTimeout = 5 * time.Second
 
 // addSocketFlags gives a command that talks to a running plugin --config and
-// --socket-path, and returns what finds the socket once they are parsed. The
-// rest of the configuration may be anything: a plugin that runs answers, and
-// somebody who looks into an outage must not be sent to repair a file first.
+// --socket-path. It returns a function that finds the socket. Invalid values in the
+// rest of the configuration do not matter: in an outage an operator must not have to
+// repair a file first.
 func addSocketFlags(cmd *cobra.Command) (find func() (string, error)) {
 	c := defaultConfig()
 	flags := cmd.Flags()
@@ -45,8 +45,7 @@ func addSocketFlags(cmd *cobra.Command) (find func() (string, error)) {
 	}
 }
 
-// dialPlugin returns a client of the plugin behind a socket, once that accepts
-// connections.
+// dialPlugin returns a client of the plugin behind a socket that accepts connections.
 func dialPlugin(ctx context.Context, path string) (pluginv1.PluginServiceClient, io.Closer, error) {
 	if err := tryConnect(ctx, path); err != nil {
 		return nil, nil, err
@@ -58,7 +57,7 @@ func dialPlugin(ctx context.Context, path string) (pluginv1.PluginServiceClient,
 	return pluginv1.NewPluginServiceClient(conn), conn, nil
 }
 
-// tryConnect says in the words of an operator why nobody answers.
+// tryConnect returns an error that tells an operator why no plugin answers.
 func tryConnect(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -68,11 +67,11 @@ func tryConnect(ctx context.Context, path string) error {
 	case err == nil:
 		return conn.Close()
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("no socket at %s: is the plugin running, and is this its socket.path? Name it with --socket-path or --config", path)
+		return fmt.Errorf("no socket at %s: check that the plugin runs, and name its socket.path with --socket-path or --config", path)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody listens on %s: the plugin that made it has ended; look at its log", path)
+		return fmt.Errorf("no process listens on %s: the plugin that made it has ended; read its log", path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("this user may not connect to %s: it takes write permission on the socket, so run it as root or as a member of the socket's group", path)
+		return fmt.Errorf("this user may not connect to %s, which needs write permission on the socket: run the command as root or as a member of the socket's group", path)
 	default:
 		return fmt.Errorf("connect to %s: %w", path, err)
 	}
@@ -85,7 +84,7 @@ func explain(path string, err error) error {
 	case !ok:
 		return fmt.Errorf("ask the plugin at %s: %w", path, err)
 	case s.Code() == codes.Unimplemented:
-		return fmt.Errorf("what serves %s does not tell about itself: another plugin, or a Sealproof before this one", path)
+		return fmt.Errorf("the process that serves %s has no info API: it is another plugin, or an older Sealproof", path)
 	case s.Code() == codes.DeadlineExceeded:
 		return fmt.Errorf("the plugin at %s accepts connections but does not answer within %v", path, askTimeout)
 	default:
@@ -93,7 +92,7 @@ func explain(path string, err error) error {
 	}
 }
 
-// getInfo asks once.
+// getInfo asks the plugin once.
 func getInfo(ctx context.Context, plugin pluginv1.PluginServiceClient, path string) (*pluginv1.GetInfoResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// bindRetry is how often a port that is taken is tried again: the plugin that
-// is being replaced holds it until it has drained.
+// bindRetry is how often to try a port in use again: a plugin that is being replaced
+// uses it until it has drained.
 const bindRetry = time.Second
 
-// web serves health and metrics. That nobody can look is no reason to stop
-// serving keys: a port that is taken is an error in the log, and is tried again.
+// web serves health and metrics. A port in use must not stop the KMS service: it is
+// logged as an error and tried again.
 type web struct {
 	address  string // empty: nothing is served
 	tls      listenTLS
 	log      *slog.Logger
-	listener net.Listener // nil while the port is taken
+	listener net.Listener // nil while the port cannot be bound
 	taken    error        // why
 }
 
-// bindWeb binds the address, if it is free.
+// bindWeb binds the address, if possible.
 func bindWeb(ctx context.Context, address string, tls listenTLS, log *slog.Logger) *web {
 	w := &web{address: address, tls: tls, log: log}
 	if address != "" {
@@ -48,19 +48,18 @@ func (w *web) serve(ctx context.Context, handler http.Handler) {
 		return
 	}
 	if w.listener == nil {
-		// Said only now: a plugin that does not start has one reason to give.
-		w.log.Error("health and metrics are not served yet", "listen", w.address, "cause", w.taken.Error())
+		// Logged only now: a plugin that does not start should log one reason.
+		w.log.Error("health and metrics are not served: the address cannot be bound; trying again every second", "listen", w.address, "cause", w.taken.Error())
 	}
 	for w.bound(ctx) {
 		if err := w.serveOnce(ctx, handler); ctx.Err() == nil {
-			w.log.Error("health and metrics are not served any more", "listen", w.address, "cause", err.Error())
+			w.log.Error("health and metrics are no longer served: the listener failed; binding it again", "listen", w.address, "cause", err.Error())
 		}
-		w.listener = nil // closed by whoever served on it
+		w.listener = nil // closed by serveOnce
 	}
 }
 
-// bound returns true once there is a listener, and false if the context ends
-// before.
+// bound returns true once there is a listener, and false if the context ends first.
 func (w *web) bound(ctx context.Context) bool {
 	retry := time.NewTicker(bindRetry)
 	defer retry.Stop()
@@ -92,7 +91,7 @@ func (w *web) serveOnce(ctx context.Context, handler http.Handler) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
-			_ = server.Close() // whoever still reads has had its second
+			_ = server.Close() // the second for open requests is over
 		}
 	})
 	listener := w.listener
@@ -106,12 +105,12 @@ func (w *web) serveOnce(ctx context.Context, handler http.Handler) error {
 	return err
 }
 
-// config reads the files anew for every connection: whoever scrapes comes a few
-// times a minute, and certificates are replaced while the plugin runs.
+// config reads the files for every connection: there are few a minute, and
+// certificates are replaced while the plugin runs.
 func (l listenTLS) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 	cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("listen-tls: %w", err)
+		return nil, fmt.Errorf("load listen-tls.cert-file and listen-tls.key-file: %w", err)
 	}
 	pem, err := os.ReadFile(l.ClientCAFile)
 	if err != nil {
@@ -119,7 +118,7 @@ func (l listenTLS) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("listen-tls.client-ca-file: %s holds no PEM certificate", l.ClientCAFile)
+		return nil, fmt.Errorf("listen-tls.client-ca-file: %s contains no PEM certificate", l.ClientCAFile)
 	}
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,

@@ -88,7 +88,7 @@ func get(t *testing.T, url string, config *tls.Config) (string, error) {
 	return string(body), err
 }
 
-func TestMetricsAreForWhoeverShowsACertificate(t *testing.T) {
+func TestMetricsAreForCallersWithACertificate(t *testing.T) {
 	files, ca := certificates(t)
 	w := bindWeb(t.Context(), "127.0.0.1:0", files, slog.New(slog.DiscardHandler))
 	if w.taken != nil {
@@ -123,8 +123,8 @@ func TestMetricsAreForWhoeverShowsACertificate(t *testing.T) {
 	}
 }
 
-// ownLoopback is any port of an address that nobody else asks for: one that is
-// closed and bound again cannot be taken meanwhile.
+// ownLoopback is any port of an address that no other test uses: a port that is
+// closed and bound again cannot be in use meanwhile.
 const ownLoopback = "127.87.23.5:0"
 
 func TestAPortThatIsTakenIsServedOnceItIsFree(t *testing.T) {

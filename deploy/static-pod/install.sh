@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts the static pod on this node, for the first time or beside an older one:
+# Installs the static pod on this node, for the first time or beside an older one:
 #
 #   sh install.sh MANIFEST [DIRECTORY]
 #
@@ -7,8 +7,8 @@
 # pods (/etc/kubernetes/manifests).
 #
 # kubelet stops a pod before it starts another of the same name, so names alternate
-# between kmsplugin-a and kmsplugin-b: both run until you remove the older, which this
-# script leaves to you, because it cannot know when the newer serves.
+# between kmsplugin-a and kmsplugin-b. Both run until you remove the older one: this
+# script cannot know when the newer one serves.
 set -eu
 
 fail() {
@@ -16,7 +16,7 @@ fail() {
 	exit 1
 }
 
-[ $# -ge 1 ] || fail "which manifest? Call it as: sh $0 MANIFEST [DIRECTORY]"
+[ $# -ge 1 ] || fail "no manifest given: call it as sh $0 MANIFEST [DIRECTORY]"
 manifest=$1
 directory=${2:-/etc/kubernetes/manifests}
 
@@ -25,9 +25,9 @@ if [ -e "$directory/kmsplugin-a.yaml" ]; then
 	old=kmsplugin-a new=kmsplugin-b
 fi
 [ ! -e "$directory/$new.yaml" ] ||
-	fail "$directory has kmsplugin-a.yaml and kmsplugin-b.yaml: an upgrade is not finished. Remove the one whose plugin is not wanted (docs/install.md), then call this again"
+	fail "$directory has kmsplugin-a.yaml and kmsplugin-b.yaml: an upgrade is not finished. Remove the one that is not needed (docs/install.md), then run this again"
 
-# kubelet passes over names that begin with a dot, and so never reads half a manifest.
+# kubelet ignores names that begin with a dot, so it never reads an incomplete manifest.
 next=$directory/.$new.yaml
 trap 'rm -f "$next"' EXIT
 umask 077
@@ -38,8 +38,8 @@ mv "$next" "$directory/$new.yaml"
 
 echo "$directory/$new.yaml is in place."
 [ -e "$directory/$old.yaml" ] || exit 0
-# Without a word, an image that was forgotten to be changed would pass for an upgrade.
+# Without this message a manifest with an unchanged image would look like an upgrade.
 if sed "s/^  name: $old\$/  name: $new/" "$directory/$old.yaml" | cmp -s - "$directory/$new.yaml"; then
-	echo "It says what $old.yaml says: this restarts the plugin, and upgrades nothing."
+	echo "It has the same content as $old.yaml: this restarts the plugin, and upgrades nothing."
 fi
 echo "Once kmsplugin status shows the new plugin: rm $directory/$old.yaml"

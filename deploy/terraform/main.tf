@@ -1,8 +1,8 @@
 # The key, the policy and the role of one cluster's plugins. The same policy as
 # ../vault-policy.hcl (a test compares them).
 #
-# The secret-id is not here on purpose: it would be in Terraform's state. Make one
-# for each node with
+# The secret-id is left out on purpose: it would be in Terraform's state. Create one for
+# each node with
 #   vault write -f -field=secret_id auth/approle/role/kmsplugin/secret-id
 
 terraform {
@@ -39,7 +39,7 @@ resource "vault_mount" "transit" {
   description = "Keys of Kubernetes clusters (Sealproof)"
 
   lifecycle {
-    prevent_destroy = true # with the key go all Secrets of the cluster
+    prevent_destroy = true # without the key all Secrets of the cluster are lost
   }
 }
 
@@ -53,7 +53,7 @@ resource "vault_transit_secret_backend_key" "kubernetes" {
 
   lifecycle {
     prevent_destroy = true
-    # Raised by hand, once nothing needs the older versions.
+    # Raised by hand, once no data needs the older versions.
     ignore_changes = [min_decryption_version, min_encryption_version]
   }
 }
@@ -79,7 +79,7 @@ resource "vault_approle_auth_backend_role" "kmsplugin" {
   backend               = vault_auth_backend.approle.path
   role_name             = "kmsplugin"
   token_policies        = [vault_policy.kmsplugin.name]
-  # "default" grants much that a plugin has no use for.
+  # "default" grants rights that a plugin does not need.
   token_no_default_policy = true
   token_ttl             = 3600
   token_max_ttl         = 86400

@@ -1,5 +1,5 @@
-// Package filelock waits for an advisory lock on a file (flock(2)) no longer than
-// a context allows.
+// Package filelock gets an advisory lock on a file (flock(2)) with the deadline of a
+// context.
 package filelock
 
 import (
@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pause is how often a lock that another process holds is tried again. flock has
-// no deadline of its own.
+// pause is the time between two tries while another process has the lock: flock has no
+// deadline.
 const pause = 10 * time.Millisecond
 
-// Lock waits until f is locked exclusively, or until ctx ends, whose error it then
-// wraps. Closing f unlocks it. f may be a directory.
+// Lock locks f exclusively. It waits until ctx ends, and then wraps the error of ctx.
+// Closing f unlocks it. f may be a directory.
 func Lock(ctx context.Context, f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -1,6 +1,6 @@
-// Package hostfacts looks at a host: files with their owners and modes, processes
-// and their rights, sockets. It reads only, and says what it saw as plain values. It
-// never judges what it sees, and never returns the content of a secret.
+// Package hostfacts reads facts of a host: files with their owners and modes, processes
+// and their rights, sockets. It only reads, returns plain values, does not judge them,
+// and never returns the content of a secret.
 package hostfacts
 
 import (
@@ -25,17 +25,17 @@ import (
 // Path is a file or directory.
 type Path struct {
 	Exists bool
-	Err    string // why it could not be looked at
+	Err    string // why it could not be inspected
 	Mode   fs.FileMode
 	UID    int
 	GID    int
-	Owner  string // the user's name, "uid N" where it has none here
+	Owner  string // the user's name; "uid N" for a user without one here
 }
 
-// Stat looks at a file; at the target of a symbolic link.
+// Stat inspects a file, or the target of a symbolic link.
 func Stat(path string) Path { return newPath(os.Stat(path)) }
 
-// Lstat looks at a file; at a symbolic link itself.
+// Lstat inspects a file, or a symbolic link itself.
 func Lstat(path string) Path { return newPath(os.Lstat(path)) }
 
 func newPath(info fs.FileInfo, err error) Path {
@@ -67,13 +67,15 @@ func (p Path) Kind() string {
 		return "symbolic link"
 	case fs.ModeSocket:
 		return "socket"
+	case fs.ModeNamedPipe:
+		return "named pipe"
 	default:
 		return "file of another type"
 	}
 }
 
-// Way looks at every directory that leads to a file, from the root on, through
-// whatever links it is named. It is empty if the file is not there.
+// Way inspects every directory from the root to a file, links resolved. It is empty if
+// the file does not exist.
 func Way(name string) (way []Path) {
 	file, err := filepath.EvalSymlinks(name)
 	if err == nil {
@@ -91,10 +93,10 @@ func Way(name string) (way []Path) {
 	}
 }
 
-// longestFile bounds what is read of a file in search of certificates, in bytes.
+// longestFile limits how much of a file is searched for certificates, in bytes.
 const longestFile = 1 << 20
 
-// Content is what can be told of a regular file's content.
+// Content describes the content of a regular file.
 type Content struct {
 	// OpenErr is why this process cannot read it.
 	OpenErr string
@@ -103,7 +105,7 @@ type Content struct {
 	Certificates []*x509.Certificate
 }
 
-// Read looks into a file. Of a secret it only tries whether it can be read.
+// Read inspects the content of a file. It only tests whether a secret can be read.
 func Read(name string, secret bool) (c Content) {
 	file, err := os.Open(name) //nolint:gosec // the operator's own choice
 	if err != nil {
@@ -123,8 +125,8 @@ func Read(name string, secret bool) (c Content) {
 	return c
 }
 
-// Certificates returns the certificates in PEM text. What does not parse is left
-// out: TLS does not use it either.
+// Certificates returns the certificates in PEM text. It skips those that do not parse:
+// TLS does not use them either.
 func Certificates(text []byte) (certificates []*x509.Certificate) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -137,8 +139,8 @@ func Certificates(text []byte) (certificates []*x509.Certificate) {
 	return certificates
 }
 
-// Group returns the name of a group, and its members as far as a file of the form
-// of /etc/group lists them: those whose primary group it is are not listed there.
+// Group returns the name of a group, and the members that a file in the format of
+// /etc/group lists. Users with that primary group are not listed there.
 func Group(file string, gid int) (name string, members []string) {
 	name = strconv.Itoa(gid)
 	f, err := os.Open(file) //nolint:gosec // /etc/group, another in tests
@@ -156,16 +158,16 @@ func Group(file string, gid int) (name string, members []string) {
 	return name, members
 }
 
-// Seen is what lies at a path for a process that has a root of its own, as in a
-// container.
+// Seen is what a process with another root directory, such as in a container, finds at a
+// path.
 type Seen struct {
-	Err    string // why that could not be seen
+	Err    string // why that is unknown
 	Exists bool
-	// Same is whether it is the file that lies at that path here.
+	// Same is whether it is the same file as at that path here.
 	Same bool
 }
 
-// SeenFrom looks at a path as a process sees it whose root directory is root.
+// SeenFrom inspects a path as seen by a process whose root directory is root.
 func SeenFrom(root, path string) Seen {
 	theirs, err := statIn(root, path)
 	switch {
@@ -176,23 +178,23 @@ func SeenFrom(root, path string) Seen {
 	}
 	var ours unix.Stat_t
 	if err := unix.Stat(path, &ours); err != nil {
-		return Seen{Err: fmt.Sprintf("look at %s: %v", path, err)}
+		return Seen{Err: fmt.Sprintf("inspect %s: %v", path, err)}
 	}
 	return Seen{Exists: true, Same: theirs.Dev == ours.Dev && theirs.Ino == ours.Ino}
 }
 
-// statIn looks at a path below a root. Links on the way, such as /var/run, lead
-// where they lead for a process with that root.
+// statIn inspects a path below a root. Links such as /var/run are resolved as for a
+// process with that root.
 func statIn(root, path string) (st unix.Stat_t, err error) {
 	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		// That there is no such root says nothing of what lies below it.
+		// Not wrapped: a missing root does not mean that the path below it is missing.
 		return st, fmt.Errorf("open %s: %v", root, err) //nolint:errorlint // see above
 	}
 	defer func() { _ = unix.Close(dir) }()
 	fd, err := unix.Openat2(dir, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
 	if err != nil {
-		return st, fmt.Errorf("look at %s below %s: %w", path, root, err)
+		return st, fmt.Errorf("inspect %s below %s: %w", path, root, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
 	err = unix.Fstat(fd, &st)

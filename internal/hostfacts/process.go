@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Proc is where Linux shows its processes (proc(5)).
+// Proc is where Linux lists its processes (proc(5)).
 const Proc = "/proc"
 
-// Process is what /proc shows of one process.
+// Process is one process in /proc.
 type Process struct {
 	PID int
 	Rights
-	// CoreLimit is the size of the core files that it may write, in bytes;
-	// math.MaxUint64 for any size.
+	// CoreLimit is the limit on the size of its core files, in bytes; math.MaxUint64 for
+	// none.
 	CoreLimit uint64
 	// LockedKB is how much memory it has locked against swapping.
 	LockedKB int
-	// Root is the path at which this process sees the other one's root directory.
+	// Root is the path of its root directory, as seen from this process.
 	Root string
 }
 
@@ -36,7 +36,7 @@ func (p Process) CoreFiles() string {
 	return strconv.FormatUint(p.CoreLimit, 10)
 }
 
-// ReadProcess reads what proc shows of a process.
+// ReadProcess reads a process under proc.
 func ReadProcess(proc string, pid int) (Process, error) {
 	mounted, err := procfs.NewFS(proc)
 	if err != nil {
@@ -56,8 +56,8 @@ func ReadProcess(proc string, pid int) (Process, error) {
 }
 
 // ProcessesNamed returns the processes of a name (comm, at most 15 characters) under
-// proc, without their limits. A process that ends while it is read, or that this
-// user may not look at, is left out.
+// proc, without their limits. It skips a process that ends while it is read, or that this
+// user may not inspect.
 func ProcessesNamed(proc, name string) ([]Process, error) {
 	mounted, err := procfs.NewFS(proc)
 	if err != nil {
@@ -100,8 +100,7 @@ func status(proc string, p procfs.Proc) (found Process, name string, err error) 
 	}, s.Name, nil
 }
 
-// supplementaryGroups reads them from a process's status, of which procfs leaves
-// them out.
+// supplementaryGroups reads them from a process's status: procfs does not return them.
 func supplementaryGroups(dir string) (gids []int, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, "status")) //nolint:gosec // in /proc, another directory in tests
 	if err != nil {

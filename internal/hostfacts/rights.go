@@ -11,26 +11,24 @@ import (
 	"strings"
 )
 
-// Rights decide what a process may do with files.
+// Rights are what decides whether a process may access files.
 type Rights struct {
 	UID int
 	// GIDs are its group and its supplementary groups.
 	GIDs []int
-	// Unbound is whether it has CAP_DAC_OVERRIDE, so that the permissions of
-	// files do not bind it.
+	// Unbound is whether it has CAP_DAC_OVERRIDE, which overrides file permissions.
 	Unbound bool
 }
 
-// The permissions that May is asked for, as bits of the kind that "others" have.
+// The permissions for May, as the permission bits of others.
 const (
 	MayRead    fs.FileMode = 0o4
 	MayConnect fs.FileMode = 0o2 // unix(7): to connect to a socket takes write permission
 	MaySearch  fs.FileMode = 0o1 // to reach what is in a directory
 )
 
-// May reports whether the permissions of p grant what want asks for
-// (path_resolution(7)): those of the first class that the process belongs to
-// decide, even where a later class has more.
+// May reports whether the permissions of p grant want (path_resolution(7)). The first
+// class that the process belongs to decides, even if a later class has more.
 func (r Rights) May(want fs.FileMode, p Path) bool {
 	switch mode := p.Mode.Perm(); {
 	case r.Unbound:
@@ -44,29 +42,27 @@ func (r Rights) May(want fs.FileMode, p Path) bool {
 	}
 }
 
-// OwnRights returns those of this process. It fails where user ids are not what
-// they are elsewhere on this machine.
+// OwnRights returns the rights of this process. It fails in a user namespace.
 func OwnRights() (Rights, error) {
 	if err := CheckUserIDs(); err != nil {
 		return Rights{}, err
 	}
 	p, err := ReadProcess(Proc, os.Getpid())
 	if err != nil {
-		return Rights{}, fmt.Errorf("find out whose rights this process has: %w", err)
+		return Rights{}, fmt.Errorf("read the rights of this process: %w", err)
 	}
 	return p.Rights, nil
 }
 
-// CheckUserIDs returns an error if this process runs in a user namespace: there
-// the kernel translates the ids of other namespaces, and all those that it does not
-// know to the same one.
+// CheckUserIDs returns an error if this process runs in a user namespace. There the
+// kernel translates the ids of other namespaces, and all unknown ids to the same one.
 func CheckUserIDs() error {
 	uidMap, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
-		return fmt.Errorf("find out what user ids mean here: %w", err)
+		return fmt.Errorf("read the user id mapping of this process: %w", err)
 	}
 	if !identityMap(string(uidMap)) {
-		return errors.New("this process runs in a user namespace (/proc/self/uid_map), where the user ids of others are not what they seem")
+		return errors.New("this process runs in a user namespace (/proc/self/uid_map), where the kernel translates the user ids of other processes")
 	}
 	return nil
 }

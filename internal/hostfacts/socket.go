@@ -3,6 +3,7 @@ package hostfacts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"path/filepath"
@@ -14,10 +15,10 @@ import (
 // Socket is a Unix socket, and the process that listens on it.
 type Socket struct {
 	Path string
-	// Dir is the directory that holds it, File what lies at the path.
+	// Dir is its directory, File the file at the path.
 	Dir, File Path
-	// Listens is whether a process listens; ConnectErr says why no connection was
-	// made, and Stale that a socket lies there on which no process listens.
+	// Listens is whether a process listens. ConnectErr is why no connection was made.
+	// Stale is set for a socket file on which no process listens.
 	Listens    bool
 	Stale      bool
 	ConnectErr string
@@ -25,12 +26,12 @@ type Socket struct {
 	// lists.
 	Group   string
 	Members []string
-	// ListenerPID is the process that called listen: 1, systemd, where that holds
-	// the socket. It is 0 where the kernel does not say, as in another PID namespace.
+	// ListenerPID is the process that called listen: 1 if systemd holds the socket, 0 if
+	// the process is in another PID namespace.
 	ListenerPID int
 }
 
-// ReadSocket looks at a socket, and connects to it once.
+// ReadSocket inspects a socket, and connects to it once.
 func ReadSocket(ctx context.Context, path string) Socket {
 	s := Socket{Path: path, Dir: Stat(filepath.Dir(path)), File: Lstat(path)}
 	if s.File.Exists {
@@ -47,19 +48,26 @@ func ReadSocket(ctx context.Context, path string) Socket {
 		return s
 	}
 	defer func() { _ = conn.Close() }()
-	s.Listens, s.ListenerPID = true, listenerOf(conn)
+	s.Listens = true
+	if peer, err := PeerOf(conn.(*net.UnixConn)); err == nil { //nolint:errcheck // a dial to "unix" makes no other kind
+		s.ListenerPID = int(peer.Pid)
+	}
 	return s
 }
 
-func listenerOf(conn net.Conn) (pid int) {
-	raw, err := conn.(*net.UnixConn).SyscallConn() //nolint:errcheck // a dial to "unix" makes no other kind
+// PeerOf returns the process, user and group at the other end of a connection, as
+// they were when it was made (SO_PEERCRED, unix(7)).
+func PeerOf(c *net.UnixConn) (peer *unix.Ucred, err error) {
+	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0
+		return nil, err
 	}
-	_ = raw.Control(func(fd uintptr) { // it fails on a closed connection only
-		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(peer.Pid)
-		}
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		peer, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	return pid
+	if err := errors.Join(err, optErr); err != nil {
+		return nil, fmt.Errorf("read the credentials of a peer: %w", err)
+	}
+	return peer, nil
 }

@@ -1,5 +1,5 @@
-// Package term is how Sealproof's programs write to people: what is safe to show,
-// and colour only where a person looks. It never knows what a text means.
+// Package term prepares text for people: it escapes unsafe text, and uses colours on
+// terminals only. It never knows what a text means.
 package term
 
 import (
@@ -15,11 +15,10 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Colours paints words; the zero value leaves them as they are.
+// Colours paints words; the zero value does not.
 type Colours bool
 
-// ColoursFor paints on a terminal only, and not where NO_COLOR asks for none
-// (https://no-color.org).
+// ColoursFor paints on a terminal only, unless NO_COLOR is set (https://no-color.org).
 func ColoursFor(w io.Writer, getenv func(string) string) Colours {
 	return Colours(IsTerminal(w) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb")
 }
@@ -31,11 +30,11 @@ func (c Colours) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// Good paints what is as it should be: green.
+// Good paints a good result: green.
 func (c Colours) Good(text string) string { return c.paint("32", text) }
 
-// Warn paints what needs attention: yellow.
+// Warn paints a warning: yellow.
 func (c Colours) Warn(text string) string { return c.paint("33", text) }
 
-// Bad paints what is wrong: red and bold.
+// Bad paints an error: red and bold.
 func (c Colours) Bad(text string) string { return c.paint("31;1", text) }

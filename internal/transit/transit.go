@@ -1,6 +1,6 @@
-// Package transit knows what HashiCorp Vault's Transit engine writes, and under
-// which annotations the plugin stores it. Every program reads both through this
-// package. It does no I/O and holds no key.
+// Package transit parses the ciphertext of HashiCorp Vault's Transit engine, and defines
+// the annotations of the plugin. Every program uses this package for both. It does no I/O
+// and has no key.
 package transit
 
 import (
@@ -11,23 +11,23 @@ import (
 // Names of the annotations that the plugin stores with every object: short, and of
 // two labels because the API server takes only qualified domain names.
 const (
-	// AnnotationCluster holds the cluster's identity.
+	// AnnotationCluster contains the cluster's identity.
 	AnnotationCluster = "cluster.sealproof"
-	// AnnotationKEK holds the local KEK as Transit has wrapped it.
+	// AnnotationKEK contains the local KEK, wrapped by Transit.
 	AnnotationKEK = "kek.sealproof"
 	// MaxCluster is the longest cluster identity, in bytes.
 	MaxCluster = 63
 )
 
-// MaxVersion is the highest key version that can be read: versions fit into 31
-// bits, so that they are the same number on every platform.
+// MaxVersion is the highest key version: versions fit into 31 bits, so that they are the
+// same on every platform.
 const MaxVersion = 1<<31 - 1
 
 const prefix = "vault:v"
 
-// Split takes "vault:vN:body" apart, the form of Transit's ciphertexts and HMACs.
-// version counts from 1 and has no leading zero. body is a view of b and not
-// empty. ok is false for all else.
+// Split parses "vault:vN:body", the form of Transit's ciphertexts and HMACs. version
+// counts from 1 and has no leading zero. body is a part of b and not empty. ok is false
+// for any other text.
 func Split(b []byte) (version int, body []byte, ok bool) {
 	b, ok = bytes.CutPrefix(b, []byte(prefix))
 	if !ok {
@@ -47,8 +47,7 @@ func Split(b []byte) (version int, body []byte, ok bool) {
 	return 0, nil, false
 }
 
-// Version returns the key version that a Transit ciphertext names; false if b is
-// none.
+// Version returns the key version of a Transit ciphertext; false if b is none.
 func Version(b []byte) (int, bool) {
 	version, _, ok := Split(b)
 	return version, ok

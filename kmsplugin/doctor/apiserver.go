@@ -10,7 +10,7 @@ import (
 
 func apiServerRules() []check.Rule[Facts] {
 	return []check.Rule[Facts]{
-		{ID: "KD-701", Title: "EncryptionConfiguration", Why: "what it says decides what etcd holds, not the plugin", Run: checkEncryption},
+		{ID: "KD-701", Title: "EncryptionConfiguration", Why: "this file decides whether etcd holds plaintext or ciphertext, not the plugin", Run: checkEncryption},
 	}
 }
 
@@ -22,7 +22,7 @@ func checkEncryption(f Facts) []check.Result {
 		found.Expected = true
 		return []check.Result{found}
 	case e.Err != "":
-		return []check.Result{check.Failed(e.File, e.Err, "correct it: an API server does not start with it")}
+		return []check.Result{check.Failed(e.File, e.Err, "correct the file: an API server does not start with it")}
 	}
 	ours := slices.IndexFunc(e.Secrets, func(p Provider) bool { return p.Endpoint != "" && socketOf(p.Endpoint) == f.Socket.Path })
 	if ours < 0 {
@@ -31,20 +31,20 @@ func checkEncryption(f Facts) []check.Result {
 	var all []check.Result
 	p := e.Secrets[ours]
 	if p.Kind != "kms v2" {
-		all = append(all, check.Failed(e.File, "the provider with our endpoint is "+p.Kind, "set apiVersion: v2"))
+		all = append(all, check.Failed(e.File, "the provider with the plugin's endpoint is "+p.Kind, "set apiVersion: v2"))
 	}
 	if p.Timeout < f.Config.RequestTimeout {
-		all = append(all, check.Failed(e.File, fmt.Sprintf("its timeout is %v, less than request-timeout (%v): the API server gives up before it hears the reason", p.Timeout, f.Config.RequestTimeout), "raise timeout, or lower request-timeout"))
+		all = append(all, check.Failed(e.File, fmt.Sprintf("the provider's timeout is %v, less than the plugin's request-timeout (%v): the API server gives up before it gets the error", p.Timeout, f.Config.RequestTimeout), "raise timeout, or lower request-timeout"))
 	}
 	switch first := e.Secrets[0]; {
 	case ours == 0:
 	case first.Kind == "identity":
 		all = append(all, check.Failed(e.File, "identity comes first: new Secrets are written in plaintext", "put the kms provider first, and rewrite all Secrets"))
 	default:
-		all = append(all, check.Warned(e.File, fmt.Sprintf("%s %s comes first: new Secrets are not sealed by this plugin", first.Kind, first.Name), "put the kms provider first once every API server has it"))
+		all = append(all, check.Warned(e.File, fmt.Sprintf("%s %s comes first: new Secrets are not encrypted by this plugin", first.Kind, first.Name), "put the kms provider first once every API server has loaded it"))
 	}
 	if i := slices.IndexFunc(e.Secrets, func(p Provider) bool { return p.Kind == "identity" }); i > ours && ours == 0 {
-		all = append(all, check.Warned(e.File, "identity is still among the providers: plaintext that somebody writes to etcd is taken for a Secret", "once etcdaudit scan finds no plaintext, remove it"))
+		all = append(all, check.Warned(e.File, "identity is still among the providers: the API server accepts plaintext that an attacker writes to etcd", "remove identity once etcdaudit scan finds no plaintext"))
 	}
 	if len(all) == 0 {
 		all = append(all, check.Passed(e.File, "Secrets are written with "+p.Kind+" "+p.Name+" and this socket"))

@@ -69,7 +69,7 @@ func TestASoundNodePassesEverything(t *testing.T) {
 	if status := ExitStatus(results); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
-	// One that says nothing was forgotten, or passes silently.
+	// A rule without a result is missing, or passes silently.
 	for _, c := range rules() {
 		if !slices.ContainsFunc(results, func(r Result) bool { return r.ID == c.ID }) {
 			t.Errorf("%s says nothing", c.ID)
@@ -98,7 +98,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a deleted key is lost at once", func(f facts) {
 			f.Config.OnRefusal, f.Socket.Answer.OnRefusal = "drop", "drop"
 		}, "KD-101", check.Warn, "lost for good within a minute"},
-		{"the file was changed and not read", func(f facts) { f.Socket.Answer.OnRefusal = "lease" }, "KD-101", check.Warn, "says withhold, the plugin that runs has lease"},
+		{"the file was changed and not read", func(f facts) { f.Socket.Answer.OnRefusal = "lease" }, "KD-101", check.Warn, "says withhold, the running plugin uses lease"},
 		{"a refused key is served", func(f facts) { f.Socket.Answer.ServesRefused = true }, "KD-202", check.Fail, "a key that Vault refuses"},
 		{"an outage is reported in healthz", func(f facts) { f.Config.ReportAfter = time.Hour }, "KD-101", check.Warn, "takes itself out of service"},
 		{"requests outlast the API server", func(f facts) {
@@ -110,17 +110,17 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"swap cannot be seen", func(f facts) { f.Node.SwapErr = "no /proc" }, "KD-110", check.NotEvaluated, "no /proc"},
 		{"core files are written", func(f facts) { f.Node.Plugin.CoreLimit = math.MaxUint64 }, "KD-111", check.Fail, "unlimited"},
 		{"the process cannot be seen", func(f facts) { f.Node.Plugin, f.Node.PluginErr = nil, "another namespace" }, "KD-111", check.NotEvaluated, "another namespace"},
-		{"nobody runs", func(f facts) { f.Node.Plugin = nil }, "KD-111", check.NotEvaluated, "no plugin listens"},
+		{"no plugin runs", func(f facts) { f.Node.Plugin = nil }, "KD-111", check.NotEvaluated, "no plugin listens"},
 
 		{"the socket's directory is missing", func(f facts) { f.Socket.Dir = hostfacts.Path{} }, "KD-201", check.Fail, "does not exist"},
-		{"everybody may write there", func(f facts) { f.Socket.Dir.Mode |= 0o002 }, "KD-201", check.Fail, "everybody may write"},
+		{"every user may write there", func(f facts) { f.Socket.Dir.Mode |= 0o002 }, "KD-201", check.Fail, "every user may write"},
 		{"the directory is a file", func(f facts) { f.Socket.Dir.Mode = 0o644 }, "KD-201", check.Fail, "regular file"},
-		{"the directory is somebody else's", func(f facts) { f.Socket.Dir.UID, f.Socket.Dir.Owner = 1000, "bob" }, "KD-201", check.Warn, "bob"},
+		{"the directory is another user's", func(f facts) { f.Socket.Dir.UID, f.Socket.Dir.Owner = 1000, "bob" }, "KD-201", check.Warn, "bob"},
 		{"the directory cannot be looked at", func(f facts) { f.Socket.Dir = hostfacts.Path{Err: "permission denied"} }, "KD-201", check.NotEvaluated, "permission denied"},
-		{"the socket is stale", func(f facts) { f.Socket.Listens, f.Socket.Stale = false, true }, "KD-202", check.Fail, "nobody listens"},
+		{"the socket is stale", func(f facts) { f.Socket.Listens, f.Socket.Stale = false, true }, "KD-202", check.Fail, "no process listens"},
 		{"systemd holds the socket of a plugin that does not run", func(f facts) { f.Socket.Answer = Answer{Err: "no answer within 5s"} }, "KD-202", check.Fail, "no plugin answers: no answer within 5s"},
 		{"the plugin does not serve", func(f facts) { f.Socket.Answer = Answer{Reason: "the lease has ended"} }, "KD-202", check.Fail, "does not serve: the lease has ended"},
-		{"the plugin only reads", func(f facts) { f.Socket.Answer.Reason = "Vault refuses the key" }, "KD-202", check.Warn, "seals nothing new: Vault refuses the key"},
+		{"the plugin only reads", func(f facts) { f.Socket.Answer.Reason = "Vault refuses the key" }, "KD-202", check.Warn, "encrypts nothing new: Vault refuses the key"},
 		{"one may not ask", func(f facts) {
 			f.Socket.Answer, f.Config.AllowUIDs = Answer{Err: "closed"}, []int{997}
 		}, "KD-202", check.NotEvaluated, "does not list this user (uid 0)"},
@@ -128,7 +128,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.Socket.Answer, f.Config.AllowUIDs = Answer{Err: "closed"}, []int{0, 997}
 		}, "KD-202", check.Fail, "closed"},
 		{"one may not connect", func(f facts) { f.Socket.Listens, f.Socket.ConnectErr = false, "permission denied" }, "KD-202", check.NotEvaluated, "permission denied"},
-		{"everybody may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", check.Fail, "everybody"},
+		{"every user may connect", func(f facts) { f.Socket.File.Mode |= 0o006 }, "KD-203", check.Fail, "every user"},
 		{"people may connect", func(f facts) { f.Socket.Members = []string{"alice"} }, "KD-203", check.Warn, "group kms (alice)"},
 		{"the API server may not enter the directory", func(f facts) { f.Socket.Dir.GID = 998 }, "KD-204", check.Fail, "may not enter the socket's directory"},
 		{"the API server is not in the socket's group", func(f facts) { f.Socket.File.GID = 998 }, "KD-204", check.Fail, "may not connect (mode 0660, kmsplugin, group kms)"},
@@ -145,7 +145,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"an older directory is mounted", func(f facts) { f.Node.APIServers[0].Finds.Same = false }, "KD-204", check.Fail, "finds another file"},
 		{"what the API server finds is not seen", func(f facts) { f.Node.APIServers[0].Finds = hostfacts.Seen{Err: "permission denied"} }, "KD-204", check.NotEvaluated, "permission denied"},
 		{"allow-uids leaves the API server out", func(f facts) { f.Config.AllowUIDs = []int{0} }, "KD-204", check.Fail, "does not list its user"},
-		{"allow-uids names nobody", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", check.Fail, "unknown user kube"},
+		{"allow-uids names an unknown user", func(f facts) { f.Config.AllowUIDsErr = "unknown user kube" }, "KD-204", check.Fail, "unknown user kube"},
 		{"no API server is seen", func(f facts) { f.Node.APIServers = nil }, "KD-204", check.NotEvaluated, "no kube-apiserver runs here"},
 		{"no process is seen", func(f facts) { f.Node.APIServersErr = "no /proc" }, "KD-204", check.NotEvaluated, "no /proc"},
 
@@ -157,23 +157,23 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a file is empty", func(f facts) { f.Files[1].Empty = true }, "KD-301", check.Fail, "empty"},
 		{"a file cannot be read", func(f facts) { f.Files[1].OpenErr = "permission denied" }, "KD-301", check.NotEvaluated, "permission denied"},
 		{"a file cannot be looked at", func(f facts) { f.Files[1].Path.Err = "permission denied" }, "KD-301", check.NotEvaluated, "permission denied"},
-		{"a secret is somebody else's", func(f facts) {
+		{"a secret is another user's", func(f facts) {
 			f.Node.Rights.Unbound, f.Files[1].Path.UID, f.Files[1].Path.Owner = true, 1000, "bob"
 		}, "KD-301", check.Warn, "bob"},
 		{"a secret is root's alone", func(f facts) { f.Files[1].Path.UID, f.Files[1].Path.Owner = 0, "root" }, "KD-301", check.Fail, "the plugin (uid 998) may not read it (mode 0600, root)"},
 		{"the plugin may not read a file", func(f facts) { f.Files[0].Path.Mode = 0o600 }, "KD-301", check.Fail, "may not read it"},
-		{"the plugin may not reach a file", func(f facts) { f.Files[1].Way[0].Mode = fs.ModeDir | 0o700 }, "KD-301", check.Fail, "may not enter a directory on the way to it (mode 0700, root)"},
-		{"the plugin's group may not reach a file", func(f facts) { f.Node.Rights.GIDs = nil }, "KD-301", check.Fail, "may not enter a directory on the way to it (mode 0750, root)"},
-		{"it is not known whose rights the plugin has", func(f facts) { f.Node.Rights = nil }, "KD-301", check.NotEvaluated, "does not say whose rights it has"},
+		{"the plugin may not reach a file", func(f facts) { f.Files[1].Way[0].Mode = fs.ModeDir | 0o700 }, "KD-301", check.Fail, "may not enter a directory above it (mode 0700, root)"},
+		{"the plugin's group may not reach a file", func(f facts) { f.Node.Rights.GIDs = nil }, "KD-301", check.Fail, "may not enter a directory above it (mode 0750, root)"},
+		{"it is not known whose rights the plugin has", func(f facts) { f.Node.Rights = nil }, "KD-301", check.NotEvaluated, "the plugin's user and groups are unknown"},
 		{"a CA has expired", func(f facts) { f.Files[0].Certificates[0].NotAfter = noon() }, "KD-302", check.Fail, "expired on"},
 		{"a CA expires soon", func(f facts) {
 			f.Files[0].Certificates[0] = Certificate{NotBefore: noon().AddDate(-1, 0, 0), NotAfter: noon().Add(50 * time.Hour)}
 		}, "KD-302", check.Warn, "in 50h"},
 
 		{"the name is unknown", func(f facts) { address(f).ResolveErr = "no such host" }, "KD-401", check.Fail, "not resolved: no such host"},
-		{"nobody answers", func(f facts) { address(f).ConnectErr = "connection refused" }, "KD-401", check.Fail, "connection refused"},
+		{"nothing answers", func(f facts) { address(f).ConnectErr = "connection refused" }, "KD-401", check.Fail, "connection refused"},
 		{"TLS fails", func(f facts) { address(f).TLSErr = "unknown authority" }, "KD-401", check.Fail, "unknown authority"},
-		{"something else answers", func(f facts) { address(f).HealthErr = "HTTP status 200 and no health in it" }, "KD-401", check.Fail, "as Vault does"},
+		{"something else answers", func(f facts) { address(f).HealthErr = "HTTP status 200 and no health in it" }, "KD-401", check.Fail, "not Vault's"},
 		{"Vault is sealed", func(f facts) { address(f).Sealed = true }, "KD-401", check.Fail, "sealed"},
 		{"Vault is empty", func(f facts) { address(f).Initialised = false }, "KD-401", check.Fail, "not initialised"},
 		{"one node of two is sealed", func(f facts) {
@@ -191,7 +191,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"the JWT is a cluster's", func(f facts) { vault(f).Login.Issuer = "https://kubernetes.default.svc.cluster.local" }, "KD-404", check.Warn, "issued by a cluster"},
 
 		{"a right is missing", func(f facts) { vault(f).Needed[1].Have = []string{"deny"} }, "KD-501", check.Fail, "update is missing"},
-		{"create is allowed", func(f facts) { vault(f).Needed[1].Have = []string{"create", "update"} }, "KD-502", check.Fail, "made anew silently"},
+		{"create is allowed", func(f facts) { vault(f).Needed[1].Have = []string{"create", "update"} }, "KD-502", check.Fail, "silently create a deleted key"},
 		{"too much is allowed", func(f facts) { vault(f).TooMuch[0].Have = []string{"sudo", "update"} }, "KD-502", check.Fail, "sudo, update is allowed: deletion can be allowed"},
 		{"the token is root", func(f facts) { vault(f).Needed[0].Have, vault(f).Needed[1].Have = []string{"root"}, []string{"root"} }, "KD-502", check.Fail, "root token"},
 		{"a request fails", func(f facts) { vault(f).Trials[1].Err = "permission denied" }, "KD-503", check.Fail, "decrypt: permission denied"},
@@ -211,7 +211,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"an old version has no local KEK", func(f facts) { key(f).MinEncryption = 2 }, "KD-604", check.Warn, "derives no local KEK for version 1,"},
 		{"old versions have no local KEK", func(f facts) { key(f).Latest, key(f).MinEncryption = 4, 4 }, "KD-604", check.Warn, "derives no local KEK for versions 1 to 3,"},
 		{"some decrypt, fewer are derived", func(f facts) { key(f).Latest, key(f).MinDecryption, key(f).MinEncryption = 4, 2, 3 }, "KD-604", check.Warn, "derives no local KEK for version 2,"},
-		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", check.Fail, "nothing new can be sealed"},
+		{"nothing may encrypt", func(f facts) { key(f).MinEncryption = 3 }, "KD-604", check.Fail, "nothing can be encrypted"},
 		{"the key rotates daily", func(f facts) { key(f).AutoRotate = 24 * time.Hour }, "KD-605", check.Warn, "every 24h"},
 
 		{"the EncryptionConfiguration was not named", func(f facts) { f.Encryption = nil }, "KD-701", check.NotEvaluated, "no file was named"},
@@ -219,7 +219,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"it has another endpoint", func(f facts) { f.Encryption.Secrets[0].Endpoint = "unix:///run/other.sock" }, "KD-701", check.Fail, "no provider of Secrets has the endpoint"},
 		{"it does not name Secrets", func(f facts) { f.Encryption.Secrets = nil }, "KD-701", check.Fail, "no provider of Secrets"},
 		{"it speaks KMS v1", func(f facts) { f.Encryption.Secrets[0].Kind = "kms v1" }, "KD-701", check.Fail, "apiVersion: v2"},
-		{"it gives up too early", func(f facts) { f.Encryption.Secrets[0].Timeout = time.Second }, "KD-701", check.Fail, "less than request-timeout"},
+		{"it gives up too early", func(f facts) { f.Encryption.Secrets[0].Timeout = time.Second }, "KD-701", check.Fail, "less than the plugin's request-timeout"},
 		{"identity writes", func(f facts) {
 			f.Encryption.Secrets = slices.Insert(f.Encryption.Secrets, 0, Provider{Kind: "identity"})
 		}, "KD-701", check.Fail, "plaintext"},
@@ -239,7 +239,7 @@ func TestEachFaultIsFound(t *testing.T) {
 				case r.ID != row.id || r.Outcome != row.outcome:
 					t.Errorf("%s, %s: %s", r.Outcome, r.ID, text)
 				case r.Why == "" || r.Do == "":
-					t.Errorf("says not why it matters and what to do: %s", text)
+					t.Errorf("does not say why it matters and what to do: %s", text)
 				case strings.Contains(text, row.says):
 					found = true
 				}
@@ -363,11 +363,11 @@ func TestAFileThatThePluginDoesNotReadNeedNotLetItIn(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSeenOfTheCircleIsSaid(t *testing.T) {
+func TestWhatKD404DoesNotCheckIsSaid(t *testing.T) {
 	f := sound()
 	f.Vaults[0].Addresses[0].Host, f.Vaults[0].Addresses[0].IPs = "10.96.0.17", []string{"10.96.0.17"}
 	for _, r := range Examine(f) {
-		if r.ID == "KD-404" && (!strings.Contains(r.Found, "(10.96.0.17)") || !strings.Contains(r.Found, "cannot be seen from here")) {
+		if r.ID == "KD-404" && (!strings.Contains(r.Found, "(10.96.0.17)") || !strings.Contains(r.Found, "not checked: whether a load balancer")) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Facts is everything that checks look at. An Err says why a fact is missing;
-// it never holds what a credential file holds.
+// it never contains a secret.
 type Facts struct {
 	// Now is this node's clock.
 	Now    time.Time
@@ -39,21 +39,21 @@ type Config struct {
 
 // Node is this machine, and the plugin that runs on it.
 type Node struct {
-	// UID is the user that looks.
+	// UID is the user that runs doctor.
 	UID int
 	// Swap names the active swap devices.
 	Swap    []string
 	SwapErr string
 	// Plugin is the process that listens on the socket; nil if none does.
 	Plugin *hostfacts.Process
-	// PluginErr is why nothing is known of it although it listens; Hidden is set
-	// where that is how things are meant to be.
+	// PluginErr is why nothing is known about it although it listens. Hidden is set
+	// where that is expected.
 	PluginErr string
 	Hidden    bool
-	// Rights are the plugin's, wherever they were learnt; nil if they were not.
+	// Rights are the plugin's; nil if they are unknown.
 	Rights *hostfacts.Rights
-	// APIServers are the kube-apiservers that run here, as far as they are seen;
-	// APIServersErr is why none can be.
+	// APIServers are the kube-apiservers that are visible here; APIServersErr is why
+	// none is.
 	APIServers    []APIServer
 	APIServersErr string
 }
@@ -67,18 +67,18 @@ type APIServer struct {
 // Socket is the path that the plugin serves.
 type Socket struct {
 	hostfacts.Socket
-	// Answer is what the plugin said when it was asked, if it listens.
+	// Answer is the plugin's answer, if it listens.
 	Answer Answer
 }
 
-// Answer is what a plugin says of itself.
+// Answer is what a plugin says about itself.
 type Answer struct {
-	// Err is why it said nothing.
+	// Err is why there is no answer.
 	Err     string
 	Serving bool
 	// Reason is why it does not serve, or only reads.
 	Reason string
-	// OnRefusal is the setting in force; empty if the plugin does not tell.
+	// OnRefusal is the setting in force; empty if the answer has none.
 	OnRefusal string
 	// ServesRefused is whether it serves a key that Vault refuses.
 	ServesRefused bool
@@ -89,8 +89,8 @@ type File struct {
 	Key    string // the configuration key: "vault.auth.secret-id-file"
 	Name   string
 	Secret bool
-	// Later is set for a file that need not be there: the plugin makes it, or
-	// it is taken away once it was used.
+	// Later is set for a file that need not exist: the plugin makes it, or it is
+	// removed after use.
 	Later bool
 	// Foreign is set for a file that others read, not the plugin.
 	Foreign bool
@@ -99,8 +99,8 @@ type File struct {
 	OpenErr string
 	// Empty is whether it holds nothing.
 	Empty bool
-	// Parent is the directory that holds it, and Way all directories on the way
-	// to where it lies in the end, from the root on.
+	// Parent is its directory, and Way every directory from the root to the file
+	// itself, links resolved.
 	Parent hostfacts.Path
 	Way    []hostfacts.Path
 	// Certificates are those in a PEM file.
@@ -114,7 +114,7 @@ type Certificate struct {
 	NotAfter  time.Time
 }
 
-// DescribeAll returns what doctor looks at of certificates.
+// DescribeAll returns the fields of certificates that checks look at.
 func DescribeAll(certificates []*x509.Certificate) []Certificate {
 	described := make([]Certificate, len(certificates))
 	for i, c := range certificates {
@@ -123,17 +123,17 @@ func DescribeAll(certificates []*x509.Certificate) []Certificate {
 	return described
 }
 
-// Vault is what was found of one section of the configuration.
+// Vault is what was found for one section of the configuration.
 type Vault struct {
 	Section   string // "vault", "previous[0]"
 	KeyPath   string // namespace, mount and name
 	Addresses []Address
 	Login     Login
-	// Needed are the paths of the policy, TooMuch others that should be denied.
+	// Needed are the paths of the policy, TooMuch paths that should be denied.
 	Needed, TooMuch []Capability
-	// CapabilitiesErr is why Vault was not asked, or did not say.
+	// CapabilitiesErr is why the token's capabilities are unknown.
 	CapabilitiesErr string
-	// Trials are requests such as the plugin makes.
+	// Trials are requests of the kind that the plugin makes.
 	Trials []Trial
 	Key    Key
 	Audit  Audit
@@ -143,10 +143,10 @@ type Vault struct {
 type Address struct {
 	URL  string
 	Host string
-	// ResolveErr, ConnectErr and TLSErr say at which step it ended.
+	// ResolveErr, ConnectErr and TLSErr name the step that failed.
 	ResolveErr string
 	IPs        []string
-	// Canonical is the name that DNS leads to.
+	// Canonical is the canonical name in DNS.
 	Canonical  string
 	ConnectErr string
 	Plain      bool // http
@@ -157,13 +157,13 @@ type Address struct {
 	HealthErr                    string
 	Version                      string
 	Initialised, Sealed, Standby bool
-	// Ahead is how far Vault's clock is ahead of this node's; ClockKnown is
-	// false where it was not said.
+	// Ahead is how far Vault's clock is ahead of this node's; ClockKnown is false
+	// without an answer.
 	Ahead      time.Duration
 	ClockKnown bool
 }
 
-// Login is what came of logging in.
+// Login is the result of logging in.
 type Login struct {
 	Method string
 	// Skipped is why it was not tried.
@@ -171,8 +171,8 @@ type Login struct {
 	Err     string
 	// SelfLookupErr is why the token could not look itself up.
 	SelfLookupErr string
-	// Reviewer is the API server that a Kubernetes auth method asks, where that
-	// could be read.
+	// Reviewer is the API server that a Kubernetes auth method asks; empty if it
+	// could not be read.
 	Reviewer string
 	// Issuer is the issuer of the JWT that logs in, if one does.
 	Issuer string
@@ -183,11 +183,11 @@ type Capability struct {
 	Path string
 	Want []string // what the plugin needs; none if it should be denied
 	Have []string // as Vault reports it
-	// Meaning says what could be done with it by whoever should not.
+	// Meaning says what an attacker could do with it.
 	Meaning string
 }
 
-// Trial is one request such as the plugin makes.
+// Trial is one request of the kind that the plugin makes.
 type Trial struct {
 	What string
 	Err  string
@@ -226,8 +226,8 @@ type Encryption struct {
 	Secrets []Provider
 }
 
-// HoldsKeys reports whether the file holds keys themselves, or might: one that
-// could not be read may.
+// HoldsKeys reports whether the file contains keys, or could: one that was not
+// read could.
 func (e Encryption) HoldsKeys() bool {
 	return e.Err != "" || slices.ContainsFunc(e.Secrets, func(p Provider) bool { return p.Kind != "identity" && p.Endpoint == "" })
 }

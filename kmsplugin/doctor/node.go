@@ -14,7 +14,7 @@ const apiServerTimeout = 3 * time.Second
 
 func nodeRules() []check.Rule[Facts] {
 	return []check.Rule[Facts]{
-		{ID: "KD-101", Title: "settings", Why: "these settings take the control plane down sooner, or let a revoked key live longer", Run: checkSettings},
+		{ID: "KD-101", Title: "settings", Why: "these settings stop the control plane earlier, or keep a revoked key in use longer", Run: checkSettings},
 		{ID: "KD-110", Title: "swap", Why: "local KEKs and tokens in memory may be written to disk and stay there", Run: checkSwap},
 		{ID: "KD-111", Title: "core dumps", Why: "a core file of the plugin holds local KEKs and its token", Run: checkCoreDumps},
 	}
@@ -26,16 +26,16 @@ func checkSettings(f Facts) (all []check.Result) {
 	case "lease":
 		all = append(all, check.Warned("on-refusal", fmt.Sprintf("a key that Vault refuses is used for up to %v more", c.Lease), "set on-refusal: withhold, unless revoking the key must not stop the API server"))
 	case "drop":
-		all = append(all, check.Warned("on-refusal", "a key that is deleted in Vault by mistake is lost for good within a minute, on every node", "set on-refusal: withhold, unless root on the node must not be able to go on after the key is revoked"))
+		all = append(all, check.Warned("on-refusal", "a key that is deleted in Vault by mistake is lost for good within a minute, on every node", "set on-refusal: withhold, unless root on the node must not be able to use the key after it is revoked"))
 	}
 	if now := f.Socket.Answer.OnRefusal; now != "" && now != c.OnRefusal {
-		all = append(all, check.Warned("on-refusal", fmt.Sprintf("the configuration says %s, the plugin that runs has %s", c.OnRefusal, now), "have it read the file again: systemctl reload kmsplugin, or kill -HUP its process"))
+		all = append(all, check.Warned("on-refusal", fmt.Sprintf("the configuration says %s, the running plugin uses %s", c.OnRefusal, now), "reload the configuration: systemctl reload kmsplugin, or kill -HUP the plugin's process"))
 	}
 	if c.ReportAfter > 0 {
-		all = append(all, check.Warned("outage.report-after", fmt.Sprintf("after %v of outage healthz says so, and the API server takes itself out of service", c.ReportAfter), "set it to 0, and alert on sealproof_vault_state instead"))
+		all = append(all, check.Warned("outage.report-after", fmt.Sprintf("after %v of outage healthz reports it, and the API server takes itself out of service", c.ReportAfter), "set it to 0, and alert on sealproof_vault_state instead"))
 	}
 	if c.RequestTimeout >= apiServerTimeout {
-		all = append(all, check.Warned("request-timeout", fmt.Sprintf("%v: the API server's own limit is %v unless its configuration says otherwise, and then its callers never hear the reason", c.RequestTimeout, apiServerTimeout), "keep it below the provider's timeout"))
+		all = append(all, check.Warned("request-timeout", fmt.Sprintf("%v: the API server's own limit is %v by default, so it gives up before it gets the plugin's error", c.RequestTimeout, apiServerTimeout), "set request-timeout below the provider's timeout"))
 	}
 	if len(all) == 0 {
 		all = append(all, check.Passed("", "nothing unusual"))
@@ -46,7 +46,7 @@ func checkSettings(f Facts) (all []check.Result) {
 func checkSwap(f Facts) []check.Result {
 	switch {
 	case f.Node.SwapErr != "":
-		return []check.Result{check.Unevaluated("", f.Node.SwapErr, "run it on the node")}
+		return []check.Result{check.Unevaluated("", f.Node.SwapErr, "run doctor on the node")}
 	case len(f.Node.Swap) == 0:
 		return []check.Result{check.Passed("", "no swap is active")}
 	case f.Config.LockMemory && f.Node.Plugin != nil && f.Node.Plugin.LockedKB > 0:
@@ -60,13 +60,13 @@ func checkCoreDumps(f Facts) []check.Result {
 	p := f.Node.Plugin
 	switch {
 	case f.Node.PluginErr != "":
-		found := check.Unevaluated("", f.Node.PluginErr, "run it as root on the node, and look at Max core file size in /proc/PID/limits")
+		found := check.Unevaluated("", f.Node.PluginErr, "run doctor as root on the node, or look at Max core file size in /proc/PID/limits")
 		found.Expected = f.Node.Hidden
 		return []check.Result{found}
 	case p == nil:
-		return []check.Result{check.Unevaluated("", "no plugin listens on the socket", "start the plugin, then ask again")}
+		return []check.Result{check.Unevaluated("", "no plugin listens on the socket", "start the plugin, then run doctor again")}
 	case p.CoreLimit != 0:
-		return []check.Result{check.Failed(fmt.Sprintf("process %d", p.PID), "it may write core files of "+p.CoreFiles()+" bytes", "find out what serves the socket: kmsplugin forbids core files when it starts")}
+		return []check.Result{check.Failed(fmt.Sprintf("process %d", p.PID), "it may write core files of "+p.CoreFiles()+" bytes", "find out which program serves the socket: kmsplugin disables core files when it starts")}
 	default:
 		return []check.Result{check.Passed(fmt.Sprintf("process %d", p.PID), "it writes no core files")}
 	}

@@ -22,8 +22,8 @@ type Result struct {
 	// for Pass.
 	Why string `json:"why,omitempty"`
 	Do  string `json:"do,omitempty"`
-	// Beyond is set for what the plugin's own rights do not suffice to see, by
-	// design. That such a check was not made is no shortcoming.
+	// Beyond is set for a check that the plugin's rights do not allow, by design.
+	// That it was not made is no shortcoming.
 	Beyond bool `json:"beyond,omitempty"`
 }
 

@@ -11,11 +11,11 @@ import (
 
 func vaultRules() []check.Rule[Facts] {
 	return []check.Rule[Facts]{
-		{ID: "KD-401", Title: "Vault's addresses", Why: "an address that does not work is missed when the others fail", Run: checkAddresses},
-		{ID: "KD-402", Title: "Vault's certificates", Why: "once it has expired Vault cannot be reached, and the lease runs", Run: checkVaultCertificates},
-		{ID: "KD-403", Title: "clocks", Why: "certificates and tokens are judged by this node's clock; the switch to a new key version is not, it follows Vault's", Run: checkClocks},
-		{ID: "KD-404", Title: "Vault outside the cluster it unlocks", Why: "after the whole cluster was down, the API server waits for Vault, and Vault for the API server", Run: checkCircle},
-		{ID: "KD-405", Title: "login", Why: "without one the plugin cannot start, and what runs ends with the lease", Run: checkLogin},
+		{ID: "KD-401", Title: "Vault's addresses", Why: "an address that does not work is no fallback when the others fail", Run: checkAddresses},
+		{ID: "KD-402", Title: "Vault's certificates", Why: "once one has expired the plugin cannot reach Vault, and its lease runs out", Run: checkVaultCertificates},
+		{ID: "KD-403", Title: "clocks", Why: "this node's clock decides whether certificates and tokens are valid (the switch to a new key version follows Vault's clock)", Run: checkClocks},
+		{ID: "KD-404", Title: "Vault does not depend on this cluster", Why: "after a stop of the whole cluster, the API server waits for Vault, and Vault for the API server", Run: checkCircle},
+		{ID: "KD-405", Title: "login", Why: "without a login the plugin cannot start, and a running one stops serving when its lease ends", Run: checkLogin},
 	}
 }
 
@@ -44,21 +44,21 @@ func checkAddresses(f Facts) (all []check.Result) {
 func checkAddress(subject string, a Address) check.Result {
 	switch {
 	case a.ResolveErr != "":
-		return check.Failed(subject, "its name is not resolved: "+a.ResolveErr, "correct the name or DNS, or put it into /etc/hosts: Vault must be found while the cluster is down")
+		return check.Failed(subject, "the name is not resolved: "+a.ResolveErr, "correct the name or DNS, or add it to /etc/hosts: the name must resolve while the cluster is down")
 	case a.ConnectErr != "":
-		return check.Failed(subject, "no connection: "+a.ConnectErr, "look at Vault, the route and the firewall")
+		return check.Failed(subject, "no connection: "+a.ConnectErr, "check Vault, the route and the firewall")
 	case a.TLSErr != "":
-		return check.Failed(subject, "no trusted TLS: "+a.TLSErr, "look at ca-file, server-name and Vault's certificate")
+		return check.Failed(subject, "no trusted TLS: "+a.TLSErr, "check ca-file, server-name and Vault's certificate")
 	case a.HealthErr != "":
-		return check.Failed(subject, "it does not answer as Vault does: "+a.HealthErr, "find out what listens there")
+		return check.Failed(subject, "the answer is not Vault's: "+a.HealthErr, "find out which program listens there")
 	case !a.Initialised:
-		return check.Failed(subject, "Vault is not initialised", "is it the right one?")
+		return check.Failed(subject, "Vault is not initialised", "check that this is the right Vault")
 	case a.Sealed:
-		return check.Failed(subject, "Vault is sealed", "unseal it; until then the lease runs")
+		return check.Failed(subject, "Vault is sealed", "unseal Vault before the plugin's lease ends")
 	}
 	role := "active"
 	if a.Standby {
-		role = "standby, which passes requests on"
+		role = "standby, which forwards requests"
 	}
 	over := a.TLSVersion
 	if a.Plain {
@@ -85,12 +85,12 @@ func checkClocks(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
 		for _, a := range v.Addresses {
 			if !a.ClockKnown {
-				continue // why, KD-401 says
+				continue // KD-401 says why
 			}
 			subject := v.Section + " " + a.URL
 			ahead := a.Ahead.Round(time.Second)
 			if ahead.Abs() > maxSkew {
-				all = append(all, check.Warned(subject, fmt.Sprintf("Vault's clock is %v ahead of this node's (negative: behind)", ahead), "look at NTP on both"))
+				all = append(all, check.Warned(subject, fmt.Sprintf("Vault's clock is %v ahead of this node's (negative: behind)", ahead), "check NTP on both"))
 			} else {
 				all = append(all, check.Passed(subject, fmt.Sprintf("less than %v apart", maxSkew)))
 			}
@@ -98,6 +98,9 @@ func checkClocks(f Facts) (all []check.Result) {
 	}
 	return all
 }
+
+// kubernetesRemedy is for a login that depends on an API server.
+const kubernetesRemedy = "if that is this cluster's, no login works while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"
 
 func checkCircle(f Facts) (all []check.Result) {
 	for _, v := range f.Vaults {
@@ -111,25 +114,23 @@ func checkCircle(f Facts) (all []check.Result) {
 		switch {
 		case v.Login.Method == "kubernetes" && v.Login.Reviewer != "":
 			bad = true
-			all = append(all, check.Warned(v.Section+".auth", "Vault has the login's token reviewed by the API server at "+v.Login.Reviewer,
-				"if that is this cluster's, nobody can log in while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"))
+			all = append(all, check.Warned(v.Section+".auth", "Vault asks the API server at "+v.Login.Reviewer+" to review each login's token", kubernetesRemedy))
 		case v.Login.Method == "kubernetes":
 			bad = true
-			all = append(all, check.Warned(v.Section+".auth", "Vault has the login's token reviewed by an API server; which one could not be read",
-				"if that is this cluster's, nobody can log in while it is down: use another auth method (jwt with Vault's own copy of the public keys, cert, approle)"))
+			all = append(all, check.Warned(v.Section+".auth", "Vault asks an API server to review each login's token; its address could not be read", kubernetesRemedy))
 		case clusterIssuer(v.Login.Issuer):
 			bad = true
 			all = append(all, check.Warned(v.Section+".auth", "the JWT was issued by a cluster ("+v.Login.Issuer+")",
-				"if it is this one, a new JWT cannot be had while it is down, and Vault must have a copy of its public keys (jwt_validation_pubkeys) instead of asking for them"))
+				"if it is this cluster, no new JWT is issued while it is down, and Vault must have a copy of its public keys (jwt_validation_pubkeys) instead of fetching them"))
 		}
 		if !bad {
-			all = append(all, check.Passed(v.Section, "no address is the name of a Service ("+strings.Join(hosts(v), ", ")+"), and the login asks no API server; whether a load balancer, a node port or a Service's address of this cluster leads to Vault cannot be seen from here"))
+			all = append(all, check.Passed(v.Section, "no address is the name of a Service ("+strings.Join(hosts(v), ", ")+"), and the login needs no API server; not checked: whether a load balancer, a node port or a Service's address of this cluster leads to Vault"))
 		}
 	}
 	return all
 }
 
-// hosts names where Vault is looked for, and what that was resolved to.
+// hosts returns the names of Vault's addresses and what they resolve to.
 func hosts(v Vault) (all []string) {
 	for _, a := range v.Addresses {
 		text := a.Host
@@ -162,11 +163,12 @@ func checkLogin(f Facts) (all []check.Result) {
 		subject := v.Section + ".auth"
 		switch {
 		case v.Login.Skipped != "":
-			all = append(all, check.Unevaluated(subject, v.Login.Skipped, "look at sealproof_vault_state, or at kmsplugin status"))
+			all = append(all, check.Unevaluated(subject, v.Login.Skipped, "see sealproof_vault_state or kmsplugin status"))
 		case v.Login.Err != "":
-			do := "look at the role, its bound addresses, and the credential file"
+			do := "check the role, its bound addresses, and the credential file"
 			if v.Login.Method == "approle" {
-				do += "; where there have been five refusals in a quarter of an hour, Vault may have locked the role out"
+				do += "; after five refusals within 15 minutes, Vault may have locked the role out"
+
 			}
 			all = append(all, check.Failed(subject, v.Login.Err, do))
 		default:

@@ -14,7 +14,7 @@ const (
 	headerSize  = 9
 )
 
-// frame is what a frame's header says.
+// frame is the content of a frame header.
 type frame struct {
 	length int
 	kind   byte
@@ -22,12 +22,12 @@ type frame struct {
 	stream uint32
 }
 
-// ends reports whether this is the last that its sender sends on the stream.
+// ends reports whether this is the sender's last frame on the stream.
 func (f frame) ends() bool {
 	return f.kind == typeRSTStream || (f.kind == typeData || f.kind == typeHeaders) && f.flags&flagEndStream != 0
 }
 
-// frames finds the frames in a sequence of bytes that arrives piece by piece.
+// frames finds frames in bytes that arrive in pieces.
 type frames struct {
 	skip   int // bytes until the next header
 	header [headerSize]byte

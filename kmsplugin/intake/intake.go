@@ -2,40 +2,40 @@ package intake
 
 import (
 	"bytes"
-	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
 )
 
 const (
-	// requestCost is charged for each request beside its bytes: what the server
-	// keeps of a stream and its headers, and the goroutine that serves it.
+	// requestCost is charged for each request in addition to its bytes: for the
+	// server's stream and headers, and the goroutine that serves it.
 	requestCost = 16 << 10
-	// frameCost is charged for each frame of a request beside its bytes. Without
-	// it a message that is sent byte by byte takes fifty times what it holds.
+	// frameCost is charged for each frame of a request in addition to its bytes.
+	// Without it a message sent byte by byte takes fifty times its size in memory.
 	frameCost = 128
-	// stuck is how long a caller may read nothing of what is written to it.
+	// stuck is how long a caller may leave what is written to it unread.
 	stuck = 10 * time.Second
-	// stalled is how long a caller may have requests under way of which none is
-	// answered while it waits for room: longer than any of them may take.
+	// stalled is how long a caller may wait for room while none of its requests is
+	// answered. It is longer than any request may take.
 	stalled = 90 * time.Second
 )
 
-// errStalled is what the server meets of a caller whose answers may need what is
-// not read, since HTTP/2's window updates come in order with everything else.
-var errStalled = errors.New("no room for what the caller sends, and none of its requests was answered: the connection is given up")
+// errStalled ends a connection that could wait for ever: its answers may need a window
+// update of the caller, which HTTP/2 sends in order with everything that is not read.
+var errStalled = fmt.Errorf("the memory limit for requests is reached, and no request of this connection was answered within %v: the connection is closed", stalled)
 
-// Limits bound what callers may have under way, all of them together.
+// Limits apply to all callers together.
 type Limits struct {
 	Connections int
-	// Bytes bounds what is charged for requests that are not answered yet. A
-	// connection that is charged less than Share is read from even beyond that, so
-	// that nobody is kept out by others.
+	// Bytes limits what is charged for unanswered requests. A connection that is
+	// charged less than Share is read from even beyond that, so that other callers
+	// cannot block it.
 	Bytes, Share int
 }
 
-// Listener is a listener whose connections keep to the limits.
+// Listener is a listener that enforces the limits on its connections.
 type Listener struct {
 	net.Listener
 	limits  Limits
@@ -43,7 +43,7 @@ type Listener struct {
 
 	mu      sync.Mutex
 	changed sync.Cond // there may be more room, or a write has ended
-	waiting int       // for that
+	waiting int       // goroutines that wait for changed
 	open    int       // connections
 	charged int
 }
@@ -89,14 +89,14 @@ func (l *Listener) wait() {
 	l.waiting--
 }
 
-// alarm has those look again who wait, because their time is up.
+// alarm wakes waiting goroutines because a deadline has passed.
 func (l *Listener) alarm() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wake()
 }
 
-// wake has those look again who wait; l.mu is held.
+// wake wakes waiting goroutines; l.mu is held.
 func (l *Listener) wake() {
 	if l.waiting > 0 {
 		l.changed.Broadcast()
@@ -108,30 +108,30 @@ type conn struct {
 	net.Conn
 	l      *Listener
 	remote *remote
-	// unread are bytes that were received and not yet delivered for want of room.
-	// Only Read uses them.
+	// unread are bytes that were received but not delivered for lack of room. Only
+	// Read uses them.
 	unread []byte
 
 	// The rest is guarded by l.mu.
 	in, out  frames
-	requests map[uint32]int // what is charged for those that are not answered yet
+	requests map[uint32]int // the charge of each unanswered request, by stream
 	charged  int
-	settled  time.Time // when a request was answered last
+	settled  time.Time // of the last answer
 	writing  bool
 	closed   bool
 }
 
-// remote is the address of one connection's caller, and equal to no other's: those
-// of unix sockets have no names.
+// remote is the address of one caller. It is a pointer so that no two are equal: the
+// callers of a unix socket have no names.
 type remote struct{ net.Addr }
 
-// RemoteAddr implements net.Conn. A server can tell by it which requests came
-// over one connection.
+// RemoteAddr implements net.Conn. It is unique for each connection, so a server can
+// tell which requests came over the same one.
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
-// Read implements net.Conn. It delivers nothing while there is no room for what
-// the caller sends, nor while the caller leaves unread what is written to it: the
-// server would only queue more answers.
+// Read implements net.Conn. It blocks while there is no room for more requests, and
+// while the caller does not read what is written to it: the server would only queue
+// more answers.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		if err := c.await(); err != nil {
@@ -143,7 +143,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			if k > 0 || len(p) == 0 {
 				return k, nil
 			}
-			continue // others were quicker
+			continue // other connections have used the room
 		}
 		n, err := c.Conn.Read(p)
 		k := c.account(p[:n])
@@ -152,19 +152,19 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		c.unread = bytes.Clone(p[k:n])
 		if k > 0 {
-			return k, nil // whatever the error is, the next read meets it again
+			return k, nil // the next read returns the error again
 		}
 	}
 }
 
-// await returns once there is room, or nothing to wait for any more.
+// await returns once there is room or the connection is closed.
 func (c *conn) await() error {
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
 	began := time.Now()
 	for !c.closed && (c.writing || !c.room()) {
 		if c.room() || c.charged == 0 {
-			c.l.wait() // for a write, which has its own deadline, or for others
+			c.l.wait() // for a write, which has its own deadline, or other connections
 			continue
 		}
 		left := stalled - min(time.Since(began), time.Since(c.settled))
@@ -178,7 +178,7 @@ func (c *conn) await() error {
 	return nil
 }
 
-// room reports whether another frame of this caller may be taken in; l.mu is held.
+// room reports whether another frame of this caller may be read; l.mu is held.
 func (c *conn) room() bool {
 	return c.l.charged < c.l.limits.Bytes || c.charged < c.l.limits.Share
 }
@@ -201,7 +201,7 @@ func (c *conn) account(p []byte) (n int) {
 	return n
 }
 
-// received charges for a frame of the caller's; l.mu is held.
+// received charges for a frame of the caller; l.mu is held.
 func (c *conn) received(f frame) {
 	switch {
 	case f.kind == typeHeaders:
@@ -224,7 +224,7 @@ func (c *conn) charge(stream uint32, cost int) {
 	c.l.charged += cost
 }
 
-// settle takes back what was charged for a request; l.mu is held.
+// settle removes the charge of a request; l.mu is held.
 func (c *conn) settle(stream uint32) {
 	cost := c.requests[stream]
 	c.settled = time.Now()

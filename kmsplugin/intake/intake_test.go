@@ -184,7 +184,7 @@ func TestSmallFramesCostMoreThanTheirBytes(t *testing.T) {
 	})
 }
 
-func TestNobodyIsReadFromWhoDoesNotRead(t *testing.T) {
+func TestACallerThatDoesNotReadIsNotReadFrom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, connect, _ := limited(Limits{Connections: 1, Bytes: 1 << 20, Share: 1 << 20})
 		c := connect(t)
@@ -252,7 +252,7 @@ func TestConnectionsBeyondTheLimitAreClosedUnread(t *testing.T) {
 		l.Listener.(pipes).queue <- again
 		synctest.Wait()
 		if c := <-accepted; c == nil {
-			t.Error("nobody takes the place of one that left")
+			t.Error("a closed connection does not make room for another")
 		} else {
 			_ = c.Close()
 		}

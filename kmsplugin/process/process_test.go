@@ -144,12 +144,12 @@ func TestMemoryIsLockedOrTheReasonIsGiven(t *testing.T) {
 
 func TestALimitThatWouldKillTheProcessLaterIsRefused(t *testing.T) {
 	out := output(t, "lock-limited", nil)
-	// Who is not root may not even raise a limit of its own.
+	// A process without root may not even raise its own limit.
 	if !strings.Contains(out, "LimitMEMLOCK=infinity") && !strings.Contains(out, "set limit") {
 		t.Errorf("the child says %q", out)
 	}
 	// In a pod that does not run as root, a capability that is added is not in force.
-	if err := lockable(8<<20, false); !strings.Contains(err.Error(), "container have its runtime lift the limit") || strings.Contains(err.Error(), "add the capability") {
+	if err := lockable(8<<20, false); !strings.Contains(err.Error(), "container configure its runtime to lift the limit") || strings.Contains(err.Error(), "add the capability") {
 		t.Errorf("what to do in a container: %v", err)
 	}
 	for name, tc := range map[string]struct {

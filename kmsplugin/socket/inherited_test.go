@@ -63,12 +63,12 @@ func TestCallersQueueInAnInheritedSocketFromOneProcessToTheNext(t *testing.T) {
 	mustDrain(t, first)
 	between := []func() string{dial(t, c.Path), dial(t, c.Path)}
 	stop()
-	between = append(between, dial(t, c.Path)) // nobody runs now
+	between = append(between, dial(t, c.Path)) // no plugin runs now
 	second := listen()
 	defer serve(t, second, nil)()
 	for _, greeting := range between {
 		if got := greeting(); got != "hello" {
-			t.Errorf("who came between got %q", got)
+			t.Errorf("a caller between the two got %q", got)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func TestAnInheritedSocketThatIsNotTheConfiguredOneIsRefused(t *testing.T) {
 		"one at another path": {func(t *testing.T, c *Config) net.Listener {
 			return handOver(t, manager(t, "unix", filepath.Join(filepath.Dir(c.Path), "other.sock"), 0o660))
 		}, "but socket.path is"},
-		"one for everybody, as is systemd's default": {func(t *testing.T, c *Config) net.Listener {
+		"one for every user, which is systemd's default": {func(t *testing.T, c *Config) net.Listener {
 			return handOver(t, manager(t, "unix", c.Path, 0o666))
 		}, "SocketMode=0660"},
 		"one whose path was taken": {func(t *testing.T, c *Config) net.Listener {
@@ -165,7 +165,7 @@ func TestAnInheritedSocketIsFoundBehindALinkedDirectory(t *testing.T) {
 	}
 }
 
-func TestInUseTellsWhetherSomebodyServes(t *testing.T) {
+func TestInUseTellsWhetherAProcessServes(t *testing.T) {
 	c := config(t)
 	if c.InUse(context.Background()) {
 		t.Error("a path that does not exist is in use")

@@ -18,16 +18,16 @@ import (
 // closed, if the path is still its own. One goroutine may call Accept.
 type Listener struct {
 	config    Config
-	inherited bool   // from a service manager, to whom the path belongs
-	peers     *peers // nil if whoever may connect may talk
+	inherited bool   // from a service manager, which owns the path
+	peers     *peers // nil if the socket's permissions decide alone
 	state     func(State)
 	log       *slog.Logger
 
 	bound atomic.Pointer[bound]
-	// keeping is held while the path is looked at, and guards what follows.
-	keeping sync.Mutex
-	ended   bool // the path is nobody's business any more
-	seen    sighting
+	// watching is held while the path is checked. It guards ended and seen.
+	watching sync.Mutex
+	ended    bool // the path is not watched any more
+	seen     sighting
 
 	draining atomic.Bool
 	parked   chan struct{} // closed when Accept takes nothing any more
@@ -36,12 +36,12 @@ type Listener struct {
 	shut     func() error
 
 	mu    sync.Mutex
-	fresh map[*conn]struct{} // accepted, but not yet taken up by the server
+	fresh map[*conn]struct{} // accepted, but the server has not begun with them
 	none  chan struct{}      // closed whenever fresh is empty while draining
 }
 
-// bound is a socket with a file: the one at the path, unless somebody has changed
-// that.
+// bound is a socket and its file, which lies at the path unless another process has
+// changed that.
 type bound struct {
 	*net.UnixListener
 	file id
@@ -55,12 +55,7 @@ func newListener(c Config, h Host, b *bound, p *peers) *Listener {
 		parked: make(chan struct{}), closed: make(chan struct{}),
 		fresh: map[*conn]struct{}{}, none: make(chan struct{}, 1),
 	}
-	if n.state == nil {
-		n.state = func(State) {}
-	}
-	if n.log == nil {
-		n.log = slog.New(slog.DiscardHandler)
-	}
+
 	n.bound.Store(b)
 	n.park = sync.OnceFunc(func() { close(n.parked) })
 	n.shut = sync.OnceValue(n.closeOnce)
@@ -68,11 +63,11 @@ func newListener(c Config, h Host, b *bound, p *peers) *Listener {
 	return n
 }
 
-// Addr returns the path where callers find the socket, which is not the name
-// under which it was bound.
+// Addr returns the path where callers find the socket. It was bound under another
+// name.
 func (l *Listener) Addr() net.Addr { return &net.UnixAddr{Net: "unix", Name: l.config.Path} }
 
-// Accept returns the next connection of somebody who may connect.
+// Accept returns the next connection of an authorized user.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		if l.draining.Load() {
@@ -84,10 +79,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		case err != nil && l.draining.Load():
 			return l.wait()
 		case err != nil && l.bound.Load() != b:
-			continue // bound again: this one was closed
+			continue // bound again: the old one was closed
 		case err != nil:
 			return nil, err
-		case !l.peers.admit(c):
+		case !l.peers.authorize(c):
 			_ = c.Close() // before a byte is read
 			continue
 		}
@@ -95,17 +90,17 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// wait keeps the server from seeing an error before it is stopped in earnest.
+// wait blocks until Close, so that the server sees no error while it drains.
 func (l *Listener) wait() (net.Conn, error) {
 	l.park()
 	<-l.closed
 	return nil, net.ErrClosed
 }
 
-// conn is a connection that says when its server has begun with it. gRPC's
-// server closes at once what it has accepted but not begun with when it is
-// stopped; the first thing that it does otherwise is to set a deadline
-// (google.golang.org/grpc/server.go, handleRawConn).
+// conn is a connection that notes when its server has begun with it. A gRPC server
+// that is stopped closes the connections that it has accepted but not begun with.
+// Otherwise it first sets a deadline (google.golang.org/grpc/server.go,
+// handleRawConn).
 type conn struct {
 	*net.UnixConn
 	taken func()
@@ -143,20 +138,20 @@ func (c *conn) Close() error {
 }
 
 const (
-	// drainLook is how often the queue of a socket that nobody finds any more is
-	// looked at, and drainQuiet how long it has to be empty: a caller may have
-	// found the socket just before its path went.
+	// drainLook is how often the queue of a socket without a path is checked, and
+	// drainQuiet how long it has to be empty: a caller may have found the socket just
+	// before its path was removed.
 	drainLook  = time.Millisecond
 	drainQuiet = 10 * time.Millisecond
 )
 
 // Drain stops taking connections, so that the server can be stopped without
-// cutting off anybody: who connects from now on reaches the successor, who has
-// connected before is still accepted, and Drain returns when the server has
-// begun with each of them. Callers queue in an inherited socket until the next
-// process takes them. Accept must be running; it returns once Close is called.
+// disconnecting a caller. New callers reach the successor. Callers that have
+// connected before are still accepted, and Drain returns when the server has begun
+// with each of them. In an inherited socket, callers queue until the next process
+// accepts them. Accept must be running; it returns once Close is called.
 func (l *Listener) Drain(ctx context.Context) error {
-	l.endKeeping()
+	l.stopWatching()
 	b := l.bound.Load()
 	if !l.inherited {
 		if err := errors.Join(l.unlink(ctx), b.empty(ctx)); err != nil {
@@ -170,13 +165,13 @@ func (l *Listener) Drain(ctx context.Context) error {
 	select {
 	case <-l.parked:
 	case <-ctx.Done():
-		return fmt.Errorf("drain socket %s: nobody accepts: %w", l.config.Path, ctx.Err())
+		return fmt.Errorf("drain socket %s: Accept is not running: %w", l.config.Path, ctx.Err())
 	}
 	for l.waiting() > 0 {
 		select {
 		case <-l.none:
 		case <-ctx.Done():
-			return fmt.Errorf("drain socket %s: %d connections were not taken up: %w", l.config.Path, l.waiting(), ctx.Err())
+			return fmt.Errorf("drain socket %s: the server has not begun with %d connections: %w", l.config.Path, l.waiting(), ctx.Err())
 		}
 	}
 	return nil
@@ -188,7 +183,7 @@ func (l *Listener) waiting() int {
 	return len(l.fresh)
 }
 
-// empty waits until nobody has been in the queue for a while.
+// empty waits until the queue has been empty for drainQuiet.
 func (b *bound) empty(ctx context.Context) error {
 	raw, err := b.SyscallConn()
 	if err != nil {
@@ -223,11 +218,11 @@ func (b *bound) empty(ctx context.Context) error {
 func (l *Listener) Close() error { return l.shut() }
 
 func (l *Listener) closeOnce() error { // gRPC and the owner both close it
-	l.endKeeping()
+	l.stopWatching()
 	var err error
 	if !l.inherited {
-		// Before the socket is closed: until then nobody else's file can have the
-		// number of ours, by which unlink tells them apart.
+		// Before the socket is closed: until then no other file can have its inode
+		// number, by which unlink recognises it.
 		ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 		defer cancel()
 		err = l.unlink(ctx)

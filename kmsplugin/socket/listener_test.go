@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// dial connects and returns what will come back once somebody greets.
+// dial connects, and returns a function that waits for the greeting.
 func dial(t *testing.T, path string) (greeting func() string) {
 	t.Helper()
 	conn, err := net.Dial("unix", path)
@@ -52,7 +52,7 @@ func serve(t *testing.T, l *Listener, begin func()) (stop func()) {
 				}
 				select {
 				case <-quit:
-					return // gRPC's words: too late
+					return // as gRPC does: too late
 				default:
 				}
 				_ = c.SetDeadline(time.Time{})
@@ -91,16 +91,16 @@ func eventually(t *testing.T, happened func() bool, what string) {
 	}
 }
 
-func TestWhoHasConnectedBeforeTheEndIsServed(t *testing.T) {
+func TestACallerThatConnectedBeforeTheEndIsServed(t *testing.T) {
 	c := config(t)
 	l := mustListen(t, c)
 	var greetings []func() string
 	for range 100 {
-		greetings = append(greetings, dial(t, c.Path)) // nobody accepts yet
+		greetings = append(greetings, dial(t, c.Path)) // not accepted yet
 	}
 	stop := serve(t, l, nil)
 	mustDrain(t, l)
-	// Gone before the end, so that whoever comes now does not wait in vain.
+	// Removed before the end, so that new callers do not wait in vain.
 	if _, err := os.Lstat(c.Path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the path is still there: %v", err)
 	}
@@ -118,12 +118,12 @@ func TestDrainWaitsUntilTheServerHasBegunWithEveryConnection(t *testing.T) {
 	release := make(chan struct{})
 	stop := serve(t, l, func() { <-release })
 	greeting := dial(t, c.Path)
-	eventually(t, func() bool { return l.waiting() > 0 }, "it is accepted")
+	eventually(t, func() bool { return l.waiting() > 0 }, "the connection is accepted")
 	drained := make(chan error, 1)
 	go func() { drained <- l.Drain(t.Context()) }()
 	select {
 	case err := <-drained:
-		t.Errorf("drained with a connection not taken up: %v", err)
+		t.Errorf("drained with a connection that the server has not begun with: %v", err)
 	case <-l.parked:
 	}
 	close(release)
@@ -137,7 +137,7 @@ func TestDrainWaitsUntilTheServerHasBegunWithEveryConnection(t *testing.T) {
 }
 
 func TestDrainIsBounded(t *testing.T) {
-	for name, serves := range map[string]bool{"by a server that does not begin": true, "by nobody who accepts": false} {
+	for name, serves := range map[string]bool{"by a server that does not begin": true, "without Accept": false} {
 		t.Run(name, func(t *testing.T) {
 			c := config(t)
 			l := mustListen(t, c)
@@ -176,7 +176,7 @@ func TestATakeoverLosesNoCaller(t *testing.T) {
 }
 
 // whileCalled changes something again and again while eight callers dial, each so
-// many times one after the other, all of whom must be greeted. It returns how many
+// many times in sequence. All must be greeted. It returns how many
 // changes there were.
 func whileCalled(t *testing.T, each int, call func() (net.Conn, error), change func()) (changes int) {
 	t.Helper()

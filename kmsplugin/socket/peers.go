@@ -2,7 +2,7 @@ package socket
 
 import (
 	"context"
-	"errors"
+
 	"fmt"
 	"log/slog"
 	"math"
@@ -14,22 +14,20 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/internal/hostfacts"
-
-	"golang.org/x/sys/unix"
 )
 
-// refusalGap is the least time between two log lines about refused peers: who
-// is refused can try thousands of times a second.
+// refusalGap is the least time between two log lines about refused peers: a
+// refused process can connect thousands of times a second.
 const refusalGap = time.Minute
 
-// peers decides by user id who may talk. A nil *peers admits everybody.
+// peers authorizes connections by user id. A nil *peers authorizes all.
 type peers struct {
 	allowed map[uint32]bool
 	own     uint32 // this process's user
 	refused func()
 	log     *slog.Logger
 	now     func() time.Time
-	// Apart, so that who is refused all the time hides nobody else.
+	// Separate, so that repeated refusals of one kind do not hide the other.
 	strangers, ours refusals
 }
 
@@ -45,7 +43,7 @@ func (c Config) validateUIDs() error {
 // newPeers resolves the users that may connect; nil if none are listed.
 func newPeers(users []string, h Host) (*peers, error) {
 	if len(users) == 0 {
-		return nil, nil //nolint:nilnil // documented: nil admits everybody
+		return nil, nil //nolint:nilnil // documented: nil authorizes all
 	}
 	if err := hostfacts.CheckUserIDs(); err != nil {
 		return nil, fmt.Errorf("socket.allow-uids: %w: leave the list empty, and restrict the socket by its group and mode", err)
@@ -55,12 +53,7 @@ func newPeers(users []string, h Host) (*peers, error) {
 		refused: h.Refused, log: h.Log, now: time.Now,
 		strangers: refusals{gap: refusalGap}, ours: refusals{gap: refusalGap},
 	}
-	if p.refused == nil {
-		p.refused = func() {}
-	}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
-	}
+
 	for _, name := range users {
 		uid, err := LookupUID(name)
 		if err != nil {
@@ -83,8 +76,8 @@ func LookupUID(name string) (uint32, error) {
 	return parseUID(u.Uid)
 }
 
-// parseUID reads a user id. The largest number is none: it means "unchanged", or
-// "unknown".
+// parseUID reads a user id. The largest number is not one: the kernel uses it for
+// "unchanged" and "unknown".
 func parseUID(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
@@ -96,20 +89,20 @@ func parseUID(text string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// admit reports whether the peer may talk, as it was when it connected.
-func (p *peers) admit(c *net.UnixConn) bool {
+// authorize reports whether the peer's user, at the time of the connect, is listed.
+func (p *peers) authorize(c *net.UnixConn) bool {
 	if p == nil {
 		return true
 	}
-	peer, err := credentials(c)
+	peer, err := hostfacts.PeerOf(c)
 	if err == nil && p.allowed[peer.Uid] {
 		return true
 	}
 	level, reports := slog.LevelWarn, &p.strangers
 	if err == nil && peer.Uid == p.own {
-		// A plugin that is to replace this one, or was replaced by it, connects again
-		// and again to see whether somebody listens. An alert would tell of every
-		// upgrade, and not of a stranger: this user can read our credentials anyway.
+		// In an upgrade each of two plugins connects again and again to see whether the
+		// other one listens. That must not raise an alert. This user can read the
+		// plugin's credentials anyway.
 		level, reports = slog.LevelInfo, &p.ours
 	} else {
 		p.refused()
@@ -126,32 +119,15 @@ func (p *peers) admit(c *net.UnixConn) bool {
 	return false
 }
 
-// credentials returns what SO_PEERCRED (unix(7)) says of the peer.
-func credentials(c *net.UnixConn) (*unix.Ucred, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var peer *unix.Ucred
-	var optErr error
-	err = raw.Control(func(fd uintptr) {
-		peer, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, optErr); err != nil {
-		return nil, fmt.Errorf("read the credentials of a peer: %w", err)
-	}
-	return peer, nil
-}
-
-// refusals bounds how often refusals are reported.
+// refusals limits how often refusals are logged.
 type refusals struct {
 	gap        time.Duration
 	last       time.Time
 	suppressed int
 }
 
-// note takes in one refusal at an instant, and says whether to report it, and how
-// many before it were not.
+// note counts one refusal and says whether to log it, and how many before it were
+// not logged.
 func (r *refusals) note(now time.Time) (suppressed int, report bool) {
 	if !r.last.IsZero() && now.Sub(r.last) < r.gap {
 		r.suppressed++

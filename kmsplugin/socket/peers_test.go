@@ -42,7 +42,7 @@ func TestOnlyListedUsersMayTalk(t *testing.T) {
 		served  bool
 		refused int64
 	}{
-		"nobody is listed, so permissions alone decide": {nil, true, 0},
+		"no user is listed, so permissions alone decide": {nil, true, 0},
 		"our own number":               {[]string{other, own}, true, 0},
 		"another's number":             {[]string{other}, false, 1},
 		"another's name and number":    {[]string{notOwnName(), other}, false, 1},
@@ -58,7 +58,7 @@ func TestOnlyListedUsersMayTalk(t *testing.T) {
 				t.Fatal(err)
 			}
 			if l.peers != nil {
-				l.peers.own++ // the caller is a stranger
+				l.peers.own++ // the caller is another user
 			}
 			stop := serve(t, l, nil)
 			got := dial(t, c.Path)()
@@ -74,7 +74,7 @@ func TestOnlyListedUsersMayTalk(t *testing.T) {
 	}
 }
 
-func TestWhoLooksForASuccessorIsNoStranger(t *testing.T) {
+func TestAPluginThatLooksForASuccessorIsNotCounted(t *testing.T) {
 	c := config(t)
 	c.AllowUIDs = []string{strconv.Itoa(os.Geteuid() + 1)}
 	var refused atomic.Int64
@@ -85,7 +85,7 @@ func TestWhoLooksForASuccessorIsNoStranger(t *testing.T) {
 	}
 	stop := serve(t, l, nil)
 	if !c.InUse(t.Context()) {
-		t.Error("nobody listens")
+		t.Error("no process listens")
 	}
 	got := dial(t, c.Path)()
 	mustDrain(t, l)

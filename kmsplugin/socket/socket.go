@@ -1,6 +1,6 @@
 // Package socket listens on a unix socket so that a restart, a crash or a second
-// plugin never costs a request or removes what is not its own. It must never
-// know what is served on it, and reads no byte of it.
+// plugin never loses a request or removes another process's file. It never reads
+// what is sent over the socket.
 package socket
 
 import (
@@ -14,43 +14,42 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sealproof/sealproof/internal/filelock"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // Config describes a socket. The tags are the keys under which operators write it.
 type Config struct {
 	Path     string `mapstructure:"path" help:"path of the unix socket"`
 	Mode     string `mapstructure:"mode" help:"permissions of the socket, octal"`
-	Group    string `mapstructure:"group" help:"group of the socket, name or number; empty keeps the process's own"`
-	Takeover bool   `mapstructure:"takeover" help:"replace a plugin that still serves the socket instead of refusing to start"`
+	Group    string `mapstructure:"group" help:"group of the socket, name or number; empty means the process's own"`
+	Takeover bool   `mapstructure:"takeover" help:"replace a plugin that serves the socket instead of refusing to start"`
 	// AllowUIDs are numbers or names.
-	AllowUIDs []string `mapstructure:"allow-uids" help:"users, by number or name, whose processes may connect, beside what the socket's permissions demand; empty leaves it to those. List root too if kmsplugin status is to work"`
+	AllowUIDs []string `mapstructure:"allow-uids" help:"users, by number or name, whose processes may connect, in addition to the socket's permissions; empty means that the permissions decide alone. List root as well, or kmsplugin status cannot connect"`
 }
 
-// maxPath is what sockaddr_un holds, less the suffix of the name that is bound
-// before it is renamed.
+// maxPath is the limit of sockaddr_un, less the suffix of the temporary name.
 const maxPath = 107 - len(newSuffix)
 
 const (
 	newSuffix  = ".new"
 	lockSuffix = ".lock"
-	// dialTimeout bounds the question whether somebody listens.
+	// dialTimeout limits the check whether a process listens.
 	dialTimeout = time.Second
 	lockTimeout = 10 * time.Second
-	everybody   = 0o007
+	others      = 0o007 // permissions of all other users
 )
 
-// Validate returns the first impossible value, with its key below socket.
+// Validate returns the first invalid value, with its key below socket.
 func (c Config) Validate() error {
 	switch {
 	case !filepath.IsAbs(c.Path):
-		// An abstract socket ("@name") has no permissions: whoever shares the
+		// An abstract socket ("@name") has no permissions: every process in the
 		// network namespace could have seeds decrypted.
 		return fmt.Errorf("path: %q: want the absolute path of a socket", c.Path)
 	case len(c.Path) > maxPath:
@@ -67,32 +66,39 @@ func (c Config) mode() (fs.FileMode, error) {
 	if err != nil || mode&^0o777 != 0 {
 		return 0, fmt.Errorf("mode: %q: want octal permissions such as 0660", c.Mode)
 	}
-	if mode&everybody != 0 {
-		return 0, fmt.Errorf("mode: %q: everybody on this machine could have seeds decrypted; want 0660 or less", c.Mode)
+	if mode&others != 0 {
+		return 0, fmt.Errorf("mode: %q lets every user of this machine have seeds decrypted: want 0660 or less", c.Mode)
 	}
 	return fs.FileMode(mode), nil
 }
 
-// Host is what the process brings along; all of it may be missing.
+// Host is what the process provides. Every field may be nil.
 type Host struct {
-	// Inherited is the socket that a service manager holds and has handed over.
-	// It is used as it is: the manager has bound it, and it stays when this
-	// process ends, so that requests queue in it until the next one begins.
+	// Inherited is the socket of a service manager. It is used as it is. It stays
+	// when this process ends, and requests queue in it until the next one starts.
 	Inherited net.Listener
-	// Refused is told of each connection that Config.AllowUIDs has turned away.
+	// Refused is called for each connection that Config.AllowUIDs refuses.
 	Refused func()
-	// State is told at first, and at each change, who answers at the path.
+	// State is called at the start and at each change of who answers at the path.
 	State func(State)
-	// Log is told of all that, but seldom of who was turned away.
+	// Log gets all of that; refused connections at most once a minute.
 	Log *slog.Logger
 }
 
-// Listen binds the socket, or takes the one that the host has inherited. A socket
-// that nobody listens on is replaced; anything else at the path is left alone
-// and reported.
+// Listen binds the socket, or uses the inherited one. A stale socket is replaced.
+// Any other file at the path is an error, and stays.
 func Listen(ctx context.Context, c Config, h Host) (*Listener, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("socket.%w", err)
+	}
+	if h.Refused == nil {
+		h.Refused = func() {}
+	}
+	if h.State == nil {
+		h.State = func(State) {}
+	}
+	if h.Log == nil {
+		h.Log = slog.New(slog.DiscardHandler)
 	}
 	peers, err := newPeers(c.AllowUIDs, h)
 	if err != nil {
@@ -112,7 +118,7 @@ func Listen(ctx context.Context, c Config, h Host) (*Listener, error) {
 	return newListener(c, h, l, peers), nil
 }
 
-// bind puts a socket of our own at the path.
+// bind makes a new socket and puts it at the path.
 func (c Config) bind(ctx context.Context) (*bound, error) {
 	// Two plugins that start together would both find the path free.
 	unlock, err := lock(ctx, c.Path+lockSuffix)
@@ -127,40 +133,40 @@ func (c Config) bind(ctx context.Context) (*bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Renaming puts the finished socket, permissions and all, in the place of
-	// the old one at once: no caller ever finds none.
+	// Renaming replaces the old socket in one step, with the permissions of the new
+	// one: no caller ever finds none.
 	if err := os.Rename(c.Path+newSuffix, c.Path); err != nil {
-		return nil, errors.Join(fmt.Errorf("put socket in place: %w", err), b.Close(), os.Remove(c.Path+newSuffix))
+		return nil, errors.Join(fmt.Errorf("rename the new socket to %s: %w", c.Path, err), b.Close(), os.Remove(c.Path+newSuffix))
 	}
 	return b, nil
 }
 
 var errServed = errors.New("is served by a process that runs")
 
-// checkPath decides whether whatever lies at the path may be replaced.
+// checkPath returns an error if the file at the path must not be replaced.
 func (c Config) checkPath(ctx context.Context) error {
 	info, err := os.Lstat(c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at socket path: %w", err)
+		return fmt.Errorf("inspect socket path: %w", err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("socket path %s is taken by a %s: it is left alone, remove it or choose another path", c.Path, describe(info.Mode()))
+		return fmt.Errorf("socket path %s is taken by a %s: remove it or choose another path", c.Path, hostfacts.Path{Mode: info.Mode()}.Kind())
 	}
 	served, err := served(ctx, c.Path)
 	switch {
 	case err != nil:
-		return fmt.Errorf("cannot tell whether socket %s is in use, so it is left alone: %w", c.Path, err)
+		return fmt.Errorf("cannot tell whether socket %s is in use, so it is not replaced: %w", c.Path, err)
 	case served && !c.Takeover:
 		return fmt.Errorf("socket %s %w: stop it first, or start with --socket-takeover to replace it", c.Path, errServed)
 	}
-	return nil // left behind by a process that was killed, or to be taken over
+	return nil // stale, or to be taken over
 }
 
-// InUse reports whether somebody serves the socket now. What cannot be found out
-// counts as no: Listen then says why.
+// InUse reports whether a process serves the socket now. It returns false if that
+// is unknown; Listen then returns the reason.
 func (c Config) InUse(ctx context.Context) bool {
 	served, err := served(ctx, c.Path)
 	return err == nil && served
@@ -172,11 +178,11 @@ func served(ctx context.Context, path string) (bool, error) {
 	switch {
 	case err == nil:
 		if err := conn.Close(); err != nil {
-			return false, fmt.Errorf("close trial connection to %s: %w", path, err)
+			return false, fmt.Errorf("close test connection to %s: %w", path, err)
 		}
 		return true, nil
 	case errors.Is(err, syscall.EAGAIN):
-		return true, nil // connect(2): its queue is full, so somebody listens
+		return true, nil // connect(2): its queue is full, so a process listens
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	default:
@@ -184,26 +190,13 @@ func served(ctx context.Context, path string) (bool, error) {
 	}
 }
 
-func describe(mode fs.FileMode) string {
-	switch mode.Type() {
-	case 0:
-		return "regular file"
-	case fs.ModeDir:
-		return "directory"
-	case fs.ModeSymlink:
-		return "symbolic link"
-	default:
-		return "file of type " + strings.TrimLeft(mode.Type().String(), "-")
-	}
-}
-
 // bindBeside binds under a temporary name in the same directory.
 func (c Config) bindBeside(ctx context.Context) (_ *bound, err error) {
 	path := c.Path + newSuffix
-	// Only a start that was killed in the middle leaves one, and we hold the lock.
+	// Only a killed start leaves one, and this process has the lock.
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("remove unfinished socket: %w", err)
+			return nil, fmt.Errorf("remove %s, which an interrupted start has left: %w", path, err)
 		}
 	}
 	mode, err := c.mode()
@@ -227,7 +220,7 @@ func (c Config) bindBeside(ctx context.Context) (_ *bound, err error) {
 		}
 	}()
 	if err := os.Chmod(path, mode); err != nil {
-		return nil, fmt.Errorf("set permissions of socket: %w", err)
+		return nil, fmt.Errorf("set permissions of the socket: %w", err)
 	}
 	if c.Group != "" {
 		gid, err := lookupGroup(c.Group)
@@ -235,7 +228,7 @@ func (c Config) bindBeside(ctx context.Context) (_ *bound, err error) {
 			return nil, err
 		}
 		if err := os.Chown(path, -1, gid); err != nil {
-			return nil, fmt.Errorf("give socket to group %s: %w", c.Group, err)
+			return nil, fmt.Errorf("set the group of the socket to %s (the plugin's user must be a member): %w", c.Group, err)
 		}
 	}
 	file, err := identify(path)
@@ -256,7 +249,7 @@ func lookupGroup(name string) (int, error) {
 	return strconv.Atoi(group.Gid)
 }
 
-// id tells whose socket lies at a path. The zero id is nobody's.
+// id identifies the socket file at a path. No file has the zero id.
 type id struct{ dev, ino uint64 }
 
 func identify(path string) (id, error) {
@@ -267,8 +260,8 @@ func identify(path string) (id, error) {
 	return id{dev: st.Dev, ino: st.Ino}, nil
 }
 
-// lock holds an advisory lock on a file until unlock is called. The file stays:
-// removing it would let two processes lock two files of one name.
+// lock locks a file until unlock is called. The file stays: if it were removed, two
+// processes could lock two files of the same name.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600) //nolint:gosec // the operator's own choice
 	if err != nil {
@@ -279,7 +272,7 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err := filelock.Lock(ctx, f); err != nil {
 		_ = f.Close()
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("another plugin is starting or stopping on this socket, its lock %s is held: %w", path, ctx.Err())
+			return nil, fmt.Errorf("another plugin is starting or stopping on this socket and has locked %s: try again when it is done: %w", path, ctx.Err())
 		}
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func TestTheSocketHasItsPermissionsAndGoesWithItsListener(t *testing.T) {
 		t.Errorf("mode %v", info.Mode())
 	}
 	if !answers(t, l, c.Path) {
-		t.Error("nobody answers")
+		t.Error("no answer")
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestAStaleSocketIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l := mustListen(t, c); !answers(t, l, c.Path) {
-		t.Error("nobody answers")
+		t.Error("no answer")
 	}
 }
 
@@ -96,7 +96,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		"a regular file":  {func(p string) error { return os.WriteFile(p, []byte("data"), 0o600) }, "regular file"},
 		"a directory":     {func(p string) error { return os.Mkdir(p, 0o700) }, "directory"},
 		"a symbolic link": {func(p string) error { return os.Symlink("/nowhere", p) }, "symbolic link"},
-		"a named pipe":    {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "file of type p"},
+		"a named pipe":    {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "named pipe"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config(t)
@@ -171,7 +171,7 @@ func TestImpossibleConfigurationsAreNamed(t *testing.T) {
 		"too long":         {Config{Path: "/" + strings.Repeat("x", 120), Mode: "0600"}, "the limit is"},
 		"mode not octal":   {Config{Path: "/x", Mode: "rw"}, "mode"},
 		"mode with setuid": {Config{Path: "/x", Mode: "4660"}, "mode"},
-		"open to all":      {Config{Path: "/x", Mode: "0666"}, "everybody"},
+		"open to all":      {Config{Path: "/x", Mode: "0666"}, "every user"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Listen(t.Context(), tc.config, Host{}); err == nil || !strings.Contains(err.Error(), "socket.") || !strings.Contains(err.Error(), tc.want) {
@@ -224,7 +224,7 @@ func TestAPluginWhoseQueueIsFullStillServes(t *testing.T) {
 		t.Cleanup(func() { _ = conn.Close() })
 	}
 	if !c.InUse(t.Context()) {
-		t.Error("nobody is said to serve")
+		t.Error("reported as not in use")
 	}
 	before, err := os.Lstat(c.Path)
 	if err != nil {
@@ -272,21 +272,21 @@ func TestALockFileThatIsALinkIsNotFollowed(t *testing.T) {
 func TestOnlyOneHoldsTheLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	ended, cancel := context.WithCancel(t.Context())
-	cancel() // so that nobody waits
+	cancel() // so that lock does not wait
 	unlock, err := lock(ended, path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if second, err := lock(ended, path); err == nil {
 		second()
-		t.Error("two hold it")
+		t.Error("locked twice")
 	} else if !strings.Contains(err.Error(), "another plugin is starting") {
 		t.Error(err)
 	}
 	unlock()
 	again, err := lock(ended, path)
 	if err != nil {
-		t.Fatalf("nobody holds it: %v", err)
+		t.Fatalf("it is not locked: %v", err)
 	}
 	again()
 }

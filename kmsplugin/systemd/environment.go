@@ -14,30 +14,30 @@ const (
 	envNotify   = "NOTIFY_SOCKET"
 	envStoreMax = "FDSTORE"
 
-	// maxInherited bounds what is taken over: a few sockets and what two starts
-	// that were killed have left in the store. More is a mistake, or not ours.
+	// maxInherited limits the descriptors that are taken over: a few sockets, and what
+	// two killed starts have left in the store. More is a mistake.
 	maxInherited = 64
-	// maxAddress is what sockaddr_un holds without its final zero byte.
+	// maxAddress is the limit of sockaddr_un without the final zero byte.
 	maxAddress = 107
 	// unnamed is what sd_listen_fds_with_names(3) calls a descriptor when the
 	// manager is too old to name it.
 	unnamed = "unknown"
 )
 
-// environment is what the service manager says in environment variables.
+// environment is the content of the service manager's environment variables.
 type environment struct {
-	// notify is the address for notifications; empty without a manager that
-	// wants any.
+	// notify is the address for notifications; empty without a manager that expects
+	// them.
 	notify string
-	// storeMax is how many descriptors the manager stores; 0 where it does not
-	// say, as before systemd 254.
+	// storeMax is how many descriptors the manager stores; 0 if unknown, as before
+	// systemd 254.
 	storeMax int
-	// names are those of the descriptors from 3 on.
+	// names are the names of the descriptors from 3 on.
 	names []string
 }
 
 // parseEnvironment reads the variables of sd_listen_fds(3) and sd_notify(3).
-// Descriptors that were meant for another process are none.
+// Descriptors for another process are left out.
 func parseEnvironment(lookup func(string) (string, bool), pid int) (environment, error) {
 	var e environment
 	var err error
@@ -81,7 +81,7 @@ func parseNames(lookup func(string) (string, bool), pid int) ([]string, error) {
 		return nil, err
 	}
 	if owner != pid {
-		return nil, nil // our parent's, who forgot to clear its environment
+		return nil, nil // for the parent process, which did not clear its environment
 	}
 	if text, ok = lookup(envCount); !ok {
 		return nil, nil

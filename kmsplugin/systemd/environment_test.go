@@ -28,7 +28,7 @@ func TestTheEnvironmentIsReadAsTheManualPagesSay(t *testing.T) {
 			environment{names: []string{"unknown", "unknown"}},
 		},
 		"another process's descriptors": {map[string]string{"LISTEN_PID": "41", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "kms"}, environment{}},
-		"a count for nobody":            {map[string]string{"LISTEN_FDS": "2"}, environment{}},
+		"a count without a process":     {map[string]string{"LISTEN_FDS": "2"}, environment{}},
 		"no count":                      {map[string]string{"LISTEN_PID": "42"}, environment{}},
 		"none":                          {map[string]string{"LISTEN_PID": "42", "LISTEN_FDS": "0", "LISTEN_FDNAMES": ""}, environment{}},
 		"a path and a store": {

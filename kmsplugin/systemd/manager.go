@@ -16,7 +16,7 @@ import (
 const firstDescriptor = 3
 
 // Manager is the service manager that started this process. Without one every
-// method still works: nothing was handed over, and nobody is notified.
+// method still works: there are no descriptors, and notifications do nothing.
 type Manager struct {
 	notify   string
 	storeMax int
@@ -25,17 +25,16 @@ type Manager struct {
 	inherited []descriptor
 }
 
-// descriptor is a bare number and not an *os.File: an os.File may change the
-// blocking mode, which is shared with everybody who has the same socket.
+// descriptor is a number and not an *os.File: an os.File may change the blocking
+// mode, which all processes with the same socket share.
 type descriptor struct {
 	fd   int
 	name string
 }
 
-// FromEnvironment takes over what the service manager has handed to this process
-// and clears the variables that say so, so that no child takes it for its own.
-// It must be called once, early, and before descriptors are opened on purpose
-// to have certain numbers. The caller closes the Manager.
+// FromEnvironment takes over the descriptors that the service manager has passed to
+// this process, and clears the variables, so that no child process uses them. It
+// must be called once, at the start. The caller closes the Manager.
 func FromEnvironment() (*Manager, error) {
 	e, err := parseEnvironment(os.LookupEnv, os.Getpid())
 	for _, name := range []string{envPID, envCount, envNames, envNotify, envStoreMax} {
@@ -44,7 +43,7 @@ func FromEnvironment() (*Manager, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("what the service manager says in the environment: %w", err)
+		return nil, fmt.Errorf("environment variables of the service manager: %w", err)
 	}
 	m := &Manager{notify: e.notify, storeMax: e.storeMax}
 	for i, name := range e.names {
@@ -57,10 +56,10 @@ func FromEnvironment() (*Manager, error) {
 	return m, nil
 }
 
-// Listener returns the listening socket that was handed over under a name
-// (FileDescriptorName= of systemd.socket(5)), or else the only one there is,
-// since by default a socket has the name of its unit. It returns nil if there
-// is none. What it is, and whether it is the right one, the caller checks.
+// Listener returns the listening socket with a name (FileDescriptorName= of
+// systemd.socket(5)). A single socket may have any name, since its default is that
+// of its unit. Listener returns nil if there is none. The caller checks the type and
+// address of the socket.
 func (m *Manager) Listener(name string) (net.Listener, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,13 +79,13 @@ func (m *Manager) Listener(name string) (net.Listener, error) {
 			}
 		}
 		if len(named) != 1 {
-			return nil, fmt.Errorf("the service manager hands over %d sockets (%s): want one, or exactly one with FileDescriptorName=%s",
+			return nil, fmt.Errorf("the service manager passes %d sockets (%s): want one, or exactly one with FileDescriptorName=%s",
 				len(sockets), strings.Join(names, ", "), name)
 		}
 		sockets = named
 	}
 	if len(sockets) == 0 {
-		return nil, nil //nolint:nilnil // documented: none was handed over
+		return nil, nil //nolint:nilnil // documented: there is none
 	}
 	d := m.take(sockets[0])
 	f := os.NewFile(uintptr(d.fd), d.name)
@@ -108,8 +107,8 @@ func isListening(fd int) bool {
 	return err == nil && listening == 1
 }
 
-// Close closes what was handed over and taken by nobody. The manager keeps its
-// own copies.
+// Close closes the inherited descriptors that were not used. The manager has its own
+// copies.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -181,7 +181,7 @@ func TestADescriptorThatIsAnnouncedButNotThereIsAnError(t *testing.T) {
 	}
 }
 
-func TestWithoutAManagerNothingIsHandedOverAndNobodyIsTold(t *testing.T) {
+func TestWithoutAManagerThereAreNoDescriptorsOrNotifications(t *testing.T) {
 	m := &Manager{}
 	if l, err := m.Listener("kms"); l != nil || err != nil {
 		t.Errorf("Listener = %v, %v", l, err)

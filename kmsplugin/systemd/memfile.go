@@ -10,12 +10,11 @@ import (
 // MaxBlob is the largest blob that is stored, in bytes.
 const MaxBlob = 4 << 20
 
-// allSeals are those under which a memory file can never change again, not even
-// by who made it.
+// allSeals are the seals that make a memory file immutable, also for its maker.
 const allSeals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
 
-// newMemFile returns a sealed memory file (memfd_create(2)) that holds blob. It
-// has no name in any file system, and goes when its last descriptor does.
+// newMemFile returns a sealed memory file (memfd_create(2)) that contains blob. It has
+// no name in any file system, and is freed with its last descriptor.
 func newMemFile(name string, blob []byte) (fd int, err error) {
 	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
@@ -42,27 +41,27 @@ func newMemFile(name string, blob []byte) (fd int, err error) {
 	return fd, nil
 }
 
-// readMemFile returns what a memory file holds, if it is one that newMemFile
-// could have made under the given user id.
+// readMemFile returns the content of a memory file. It fails unless newMemFile could
+// have made the file under the given user id.
 func readMemFile(fd, uid int) ([]byte, error) {
-	// Only memory files have all seals. Without them, whoever else has a
-	// descriptor could change the content after it was checked.
+	// Without all seals, another process with a descriptor could change the content
+	// after the check. Only memory files have seals.
 	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil {
-		return nil, fmt.Errorf("it is no memory file: %w", err)
+		return nil, fmt.Errorf("not a memory file: %w", err)
 	}
 	if seals&allSeals != allSeals {
-		return nil, fmt.Errorf("it is not sealed (seals %#x)", seals)
+		return nil, fmt.Errorf("the memory file is not sealed (seals %#x)", seals)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, fmt.Errorf("look at it: %w", err)
+		return nil, fmt.Errorf("inspect the memory file: %w", err)
 	}
 	switch {
 	case int64(st.Uid) != int64(uid):
-		return nil, fmt.Errorf("user %d made it, this process runs as %d", st.Uid, uid)
+		return nil, fmt.Errorf("user %d made the memory file, this process runs as user %d", st.Uid, uid)
 	case st.Size <= 0 || st.Size > MaxBlob:
-		return nil, fmt.Errorf("it has %d bytes, want 1 to %d", st.Size, MaxBlob)
+		return nil, fmt.Errorf("the memory file has %d bytes, want 1 to %d", st.Size, MaxBlob)
 	}
 	blob := make([]byte, st.Size)
 	for at := 0; at < len(blob); {
@@ -72,7 +71,7 @@ func readMemFile(fd, uid int) ([]byte, error) {
 		}
 		if err != nil || n == 0 {
 			clear(blob)
-			return nil, fmt.Errorf("read it: %d of %d bytes: %w", at, len(blob), err)
+			return nil, fmt.Errorf("read the memory file: %d of %d bytes: %w", at, len(blob), err)
 		}
 		at += n
 	}

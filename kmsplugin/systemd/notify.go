@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	// sendTimeout bounds a notification: the manager's queue is full while it
-	// reloads, and that must not hold up whoever only wanted to tell.
+	// sendTimeout limits a notification: the manager's queue is full while it reloads,
+	// and that must not block the sender.
 	sendTimeout = 2 * time.Second
-	// barrierTimeout is how long the manager may take to get to what was sent.
+	// barrierTimeout is how long the manager may take to read what was sent.
 	barrierTimeout = 5 * time.Second
 	maxStatus      = 256
 )
 
-// Ready tells the manager that requests are served, and a line for
+// Ready notifies the manager that requests are served. status is the line of
 // `systemctl status`.
 func (m *Manager) Ready(status string) error { return m.tell("READY=1", "STATUS="+oneLine(status)) }
 
-// Stopping tells the manager that the end has begun on purpose.
+// Stopping notifies the manager of an intended stop.
 func (m *Manager) Stopping() error { return m.tell("STOPPING=1") }
 
 // Status sets the line of `systemctl status`; at most 256 bytes of it are sent.
@@ -38,7 +38,7 @@ func (m *Manager) tell(assignments ...string) error {
 	return m.send(strings.Join(assignments, "\n"))
 }
 
-// oneLine keeps text from being read as a second assignment.
+// oneLine removes line breaks, which would begin another assignment.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {
@@ -53,8 +53,8 @@ func oneLine(text string) string {
 	return text
 }
 
-// send sends one datagram, with descriptors. It goes without package net, which
-// sends no descriptors over a datagram socket that is connected.
+// send sends one datagram with descriptors. It does not use package net, which sends
+// no descriptors over a connected datagram socket.
 func (m *Manager) send(message string, fds ...int) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -72,7 +72,7 @@ func (m *Manager) send(message string, fds ...int) error {
 	// A leading @ stands for the zero byte of an abstract address here, too.
 	to := &unix.SockaddrUnix{Name: m.notify}
 	err = unix.Sendmsg(fd, []byte(message), rights, to, unix.MSG_NOSIGNAL)
-	for errors.Is(err, unix.EINTR) { // with a timeout the kernel does not go on by itself, signal(7)
+	for errors.Is(err, unix.EINTR) { // with a timeout the kernel does not restart the call, signal(7)
 		err = unix.Sendmsg(fd, []byte(message), rights, to, unix.MSG_NOSIGNAL)
 	}
 	if err != nil {
@@ -81,9 +81,9 @@ func (m *Manager) send(message string, fds ...int) error {
 	return nil
 }
 
-// barrier returns once the manager has read everything sent before: it is given
-// the end of a pipe, and closes it when it gets there (sd_notify_barrier(3)).
-// Managers that do not know the message close it all the same.
+// barrier returns once the manager has read everything sent before. It sends the end
+// of a pipe, which the manager closes when it reads the message
+// (sd_notify_barrier(3)). Managers that do not know the message close it as well.
 func (m *Manager) barrier() error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -95,7 +95,7 @@ func (m *Manager) barrier() error {
 		return err
 	}
 	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("the service manager has not taken what was sent within %v: %w", barrierTimeout, err)
+		return fmt.Errorf("the service manager has not read the notification within %v: %w", barrierTimeout, err)
 	}
 	return nil
 }

@@ -12,36 +12,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoManager is returned where something is to be stored and no service
-// manager would hear of it.
+// ErrNoManager is returned if there is no service manager to store anything.
 var ErrNoManager = errors.New("no service manager: NOTIFY_SOCKET is not set, so this process was not started by systemd, or by a unit without FileDescriptorStoreMax=")
 
-// generationBits leaves room above the largest generation that is believed.
+// generationBits limits the generations that are accepted, so that newest can grow.
 const generationBits = 62
 
 // Slot is one place in systemd's file-descriptor store: a blob that outlives the
 // process, but not a `systemctl stop` (unless the unit says
-// FileDescriptorStorePreserve=yes) and not the machine. It is held in memory
-// only, by systemd, readable by nobody but root and, at its next start, by this
-// service.
+// FileDescriptorStorePreserve=yes) and not a reboot. systemd holds it in memory only.
+// Root can read it, and so can this service at its next start.
 //
-// Every Save stores a new memory file under a name of its own, NAME.GENERATION,
-// and then removes the one before. So at each instant the store holds a whole
-// one, and a process killed between the two steps leaves both, of which Load
-// takes the newer.
+// Every Save stores a new memory file under a new name, NAME.GENERATION, and then
+// removes the one before. So the store always has a complete one. A process killed
+// between the two steps leaves both, and Load uses the newer.
 type Slot struct {
 	manager *Manager
 	name    string
 
 	mu sync.Mutex
-	// newest is the highest generation ever seen or used; stored are those that
-	// the store may still hold.
+	// newest is the highest generation ever seen or used; stored are those that may
+	// still be in the store.
 	newest uint64
 	stored []uint64
 }
 
-// Slot returns the place with a name of lower-case letters and dashes. It fails
-// where the store cannot work, with ErrNoManager if there is nobody to store.
+// Slot returns the place with a name of lower-case letters and dashes. It fails if the
+// store cannot work, with ErrNoManager if there is no service manager.
 func (m *Manager) Slot(name string) (*Slot, error) {
 	if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") != "" {
 		return nil, fmt.Errorf("name %q of a slot: want 1 to 64 lower-case letters or dashes", name)
@@ -49,9 +46,8 @@ func (m *Manager) Slot(name string) (*Slot, error) {
 	if m.notify == "" {
 		return nil, ErrNoManager
 	}
-	// With room for one only, the store would refuse the successor, silently,
-	// and then remove the predecessor as it was told. Before systemd 254 it does
-	// not say how much room there is.
+	// A store for one descriptor would silently refuse the second one, and then remove
+	// the first. Before systemd 254 the size of the store is unknown.
 	if m.storeMax == 1 {
 		return nil, errors.New("the service manager stores one descriptor only: set FileDescriptorStoreMax= to 4 in the unit")
 	}
@@ -67,9 +63,8 @@ func (m *Manager) Slot(name string) (*Slot, error) {
 	return s, nil
 }
 
-// StoreLimit is how many descriptors the manager stores; 0 where it does not say,
-// which before systemd 254 is always, and since then means that
-// FileDescriptorStoreMax= is not set.
+// StoreLimit is how many descriptors the manager stores. 0 means unknown before
+// systemd 254, and since then that FileDescriptorStoreMax= is not set.
 func (m *Manager) StoreLimit() int { return m.storeMax }
 
 // generation reads the number out of a descriptor's name.
@@ -86,11 +81,11 @@ func (s *Slot) fdName(generation uint64) string {
 	return s.name + "." + strconv.FormatUint(generation, 10)
 }
 
-// Load returns the newest blob that an earlier process has saved, and nil if
-// there is none. It changes nothing in the store, so it can be loaded again
-// after a crash; in this process only the first call finds it. Something of this
-// name that is not a sealed memory file of this user is passed over; if nothing
-// else is there, that is the error. The caller clears the blob.
+// Load returns the newest blob that an earlier process has saved, and nil if there is
+// none. It does not change the store, so the blob can be loaded again after a crash;
+// in this process only the first call finds it. Load skips a descriptor that is not a
+// sealed memory file of this user, and returns that as an error if there is no other.
+// The caller clears the blob.
 func (s *Slot) Load() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,8 +122,8 @@ func (s *Slot) Load() ([]byte, error) {
 	return blob, nil
 }
 
-// Save stores a blob of 1 to MaxBlob bytes in place of the one before. When it
-// returns without error, the manager has taken it.
+// Save stores a blob of 1 to MaxBlob bytes in place of the one before. When it returns
+// without error, the manager has received it.
 func (s *Slot) Save(blob []byte) error {
 	if len(blob) == 0 || len(blob) > MaxBlob {
 		return fmt.Errorf("store %s: %d bytes, want 1 to %d", s.name, len(blob), MaxBlob)
@@ -141,21 +136,21 @@ func (s *Slot) Save(blob []byte) error {
 	}
 	older := slices.Clone(s.stored)
 	s.newest++
-	// FDPOLL=0: the manager would otherwise watch for the other end to hang up.
+	// FDPOLL=0: otherwise the manager would watch the descriptor for a hang-up.
 	err = s.manager.send("FDSTORE=1\nFDNAME="+s.fdName(s.newest)+"\nFDPOLL=0", fd)
 	if err == nil {
 		s.stored = append(s.stored, s.newest)
 		err = s.manager.barrier()
 	}
-	// Held by the manager now: from here on this process has no way to it.
+	// The manager has it now; this process needs it no longer.
 	if err = errors.Join(err, unix.Close(fd)); err != nil {
 		return fmt.Errorf("store %s: %w", s.name, err)
 	}
 	return s.remove(older)
 }
 
-// Clear removes from the store everything that Save has put there, in this
-// process or an earlier one.
+// Clear removes everything from the store that Save has put there, in this process or
+// an earlier one.
 func (s *Slot) Clear() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

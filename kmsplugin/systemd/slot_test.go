@@ -276,12 +276,12 @@ func TestOnlyASealedMemoryFileOfThisUserIsBelieved(t *testing.T) {
 		want string
 	}{
 		"a sealed one":                  {make: sealed, uid: os.Geteuid()},
-		"another user's":                {make: sealed, uid: os.Geteuid() + 1, want: "made it"},
+		"another user's":                {make: sealed, uid: os.Geteuid() + 1, want: "made the memory file"},
 		"one that may change":           {make: plain(unix.MFD_ALLOW_SEALING, "forged"), uid: os.Geteuid(), want: "not sealed"},
 		"one that cannot be sealed":     {make: plain(0, "forged"), uid: os.Geteuid(), want: "not sealed"},
 		"one whose seals can be added":  {make: partly(unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK), uid: os.Geteuid(), want: "not sealed"},
 		"one that can be written":       {make: partly(unix.F_SEAL_SEAL | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK), uid: os.Geteuid(), want: "not sealed"},
-		"a regular file":                {make: file, uid: os.Geteuid(), want: "no memory file"},
+		"a regular file":                {make: file, uid: os.Geteuid(), want: "not a memory file"},
 		"an empty one":                  {make: func(t *testing.T) int { fd, _ := newMemFile("x", nil); return fd }, uid: os.Geteuid(), want: "0 bytes"},
 		"one larger than is ever saved": {make: func(t *testing.T) int { fd, _ := newMemFile("x", make([]byte, MaxBlob+1)); return fd }, uid: os.Geteuid(), want: "bytes, want 1 to"},
 	} {

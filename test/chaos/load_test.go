@@ -151,7 +151,7 @@ func (l *load) writeShared(n int) {
 	})
 }
 
-// readAny reads one Secret after the other, whoever wrote it.
+// readAny reads one Secret after the other, of every writer.
 func (l *load) readAny(host int) func(int) {
 	return func(n int) {
 		l.mu.Lock()

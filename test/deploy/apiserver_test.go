@@ -142,7 +142,7 @@ func TestEncryptionConfigurationsAreValid(t *testing.T) {
 				t.Error(err)
 			}
 			checkProviders(t, filepath.Base(name), c.Resources)
-			// A key that everybody can read here must not come into use unnoticed.
+			// A published key must not be usable by mistake.
 			if _, err := check(text); strings.Contains(text, "secret:") && err == nil {
 				t.Error("it is valid with the key that it is shipped with")
 			}

@@ -15,7 +15,7 @@ import (
 )
 
 // With fips140=only every algorithm that FIPS 140-3 does not approve panics or
-// fails, whoever asks for it: TLS to Vault, the derivation of local KEKs, key_ids.
+// fails, in every caller: TLS to Vault, the derivation of local KEKs, key_ids.
 func TestTheFIPSBuildServesWhereNothingElseIsAllowed(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

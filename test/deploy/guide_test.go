@@ -189,7 +189,7 @@ func TestAnUpgradeThatCannotBeDoneChangesNothing(t *testing.T) {
 		want    string
 		pods    map[string]string
 	}{
-		"no manifest is named": {command: "sh deploy/static-pod/install.sh", want: "which manifest?"},
+		"no manifest is named": {command: "sh deploy/static-pod/install.sh", want: "no manifest given"},
 		"there is none":        {command: "sh deploy/static-pod/install.sh missing.yaml", want: "missing.yaml"},
 		"it is empty": {before: func(t *testing.T, _ node, manifest string) {
 			t.Helper()

@@ -12,11 +12,11 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 )
 
-// A node is a directory that takes the place of /, in which the commands of a guide
-// are run as they stand. What would start something, or ask somebody, is a stand-in
-// that writes down what it was called with.
+// A node is a directory in place of /, in which the commands of a guide are run
+// exactly as written. Commands that would start or query something are replaced by
+// one that records its arguments.
 type node struct {
-	root string // in the place of /
+	root string // in place of /
 	work string // where the operator stands, with a release and files of their own
 }
 

@@ -134,7 +134,7 @@ func TestAnAuditThatCannotReadSaysWhy(t *testing.T) {
 		status    int
 		want      string
 	}{
-		"nobody listens":                     {good, []string{"https://127.0.0.1:1"}, []string{"--timeout", "3s"}, 2, "127.0.0.1:1"},
+		"nothing listens":                    {good, []string{"https://127.0.0.1:1"}, []string{"--timeout", "3s"}, 2, "127.0.0.1:1"},
 		"its certificate is not to be known": {strange, s.etcd.Endpoints(), []string{"--timeout", "5s"}, 2, "certificate"},
 		"ours is of another authority":       {mixed, s.etcd.Endpoints(), []string{"--timeout", "5s"}, 2, "certificate"},
 		"the certificate file is missing":    {cluster.CertFiles{CA: good.CA, Cert: "/nonexistent.crt", Key: good.Key}, s.etcd.Endpoints(), nil, 3, "/nonexistent.crt"},

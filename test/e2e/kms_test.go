@@ -111,7 +111,7 @@ func TestAReplicaThatNeverWroteOpensWhatAnotherWritesInTheOutage(t *testing.T) {
 
 	s.check(s.vault.Stop(s.ctx))
 	// The second has never written a Secret; now it does, with the seed that it
-	// made at its start, and restarted, with one that nobody has seen before.
+	// made at its start, and after a restart with a new one.
 	s.create(a2, "during", 10)
 	s.restart(a2)
 	s.create(a2, "restarted", 10)

@@ -118,7 +118,7 @@ func TestAKeyMovesToAnotherKeyMountAndVaultUnderLoad(t *testing.T) {
 	f.leave()
 	f.check(f.vault.Unmount(f.ctx, cluster.TransitMount))
 	f.moveTo(third, fourth)
-	// A key that nothing needs any more is missed by nobody.
+	// The loss of a key that no data needs has no effect.
 	f.check(f.vault.Stop(f.ctx))
 	for _, p := range f.plugins {
 		f.opensAll(p)

@@ -210,7 +210,7 @@ func (f *fleet) minimumRaisedWithinTheDelay() {
 	}
 }
 
-// vaultLostBeforeTheInstant lets nobody switch, and a plugin that starts then
+// vaultLostBeforeTheInstant checks that no plugin switches and that a starting one
 // waits; once Vault is back all agree.
 func (f *fleet) vaultLostBeforeTheInstant() (keyID string) {
 	f.t.Helper()

@@ -171,7 +171,7 @@ func (p *plane) policyFaults(t *testing.T) {
 		heal: giveBack,
 		want: fails(codes.PermissionDenied),
 		says: []string{keyName, "policy denies"},
-		end:  "the API server, which ran on, read and wrote meanwhile; every Secret read",
+		end:  "the running API server read and wrote meanwhile; every Secret read",
 	})
 }
 
@@ -200,7 +200,7 @@ func (p *plane) keyFaults(t *testing.T) {
 		heal:   minimum(1),
 		want:   answers{held: codes.FailedPrecondition, cold: codes.FailedPrecondition},
 		says:   lost("1"),
-		end:    "refusal names key and version; what newer versions sealed is served; every Secret read",
+		end:    "refusal names key and version; data under newer versions is served; every Secret read",
 	})
 
 	backup := must(p.vault.BackupKey(p.ctx, keyName))(t)
@@ -225,7 +225,7 @@ func (p *plane) keyFaults(t *testing.T) {
 		}
 	}
 	p.run(t, &fault{
-		name: "key deleted, and the glass broken", how: "as above, then `on-refusal: lease` and SIGHUP; later restored, and the setting too",
+		name: "key deleted, glass broken", how: "as above, then `on-refusal: lease` and SIGHUP; later restored, and the setting too",
 		inject: func(t *testing.T) {
 			check(t, p.vault.DeleteKey(p.ctx, keyName))
 			p.waitStatus(t, codes.PermissionDenied)

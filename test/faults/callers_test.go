@@ -25,13 +25,13 @@ const many = 1000
 // API server never behaves like that.
 func callerFaults(t *testing.T, results *results) {
 	p := newVault(t, results, 1)
-	// How many a machine can serve within the plugin's usual deadline is the
-	// machine's affair, so that nobody may be left out takes another one.
+	// How many calls are served within the usual deadline depends on the machine, so
+	// the check that all are served uses a longer one.
 	const unhurried = 30 * time.Second
 	p.local = p.plugin(t, "local", map[string]any{"request-timeout": unhurried.String()})
 	p.direct = p.local
 	p.seal(t)
-	p.crowd(t, "1,000 concurrent callers", "each with another source that only Vault opens; `request-timeout: 30s`", unhurried, codes.OK)
+	p.crowd(t, "1,000 concurrent callers", "each with another source that only Vault can decrypt; `request-timeout: 30s`", unhurried, codes.OK)
 	p.corruptOne(t)
 	check(t, p.local.Configure(map[string]any{"request-timeout": nil}))
 	check(t, p.local.Restart(p.ctx))
@@ -84,7 +84,7 @@ func (p *plane) crowd(t *testing.T, name, how string, limit time.Duration, allow
 		}
 		p.results.add(t, row{
 			fault: name, how: how, status: state.String(), encrypt: encrypt.String(), held: held.String(), cold: either(allowed),
-			direct: notAsked, longest: seconds(cold.longest), back: notAsked, livez: stop(), end: "every caller answered, those who do not need Vault served",
+			direct: notAsked, longest: seconds(cold.longest), back: notAsked, livez: stop(), end: "every caller got an answer, requests without Vault were served",
 		})
 	})
 }
@@ -149,9 +149,9 @@ func (p *plane) neverReads(t *testing.T) {
 			return nil
 		}))
 		p.results.add(t, row{
-			fault: name, how: "1,000 requests over a connection whose answers nobody reads",
+			fault: name, how: "1,000 requests over a connection whose answers are not read",
 			status: o.status.String(), encrypt: o.encrypt.String(), held: others.String(), cold: o.cold.String(), direct: notAsked,
-			longest: seconds(max(o.longest, others.longest)), back: notAsked, livez: stop(), end: "others notice nothing; its goroutines end with its connection",
+			longest: seconds(max(o.longest, others.longest)), back: notAsked, livez: stop(), end: "other callers are not affected; its goroutines end with its connection",
 		})
 	})
 }

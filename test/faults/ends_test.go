@@ -106,7 +106,7 @@ func leaseOver(t *testing.T, results *results) {
 		heal: func(t *testing.T) { check(t, p.proxy.Heal(p.ctx)) },
 		want: fails(codes.Unavailable),
 		says: []string{"the lease of the local key has ended", "Vault has not confirmed it for"},
-		end:  "served until the lease was over, and again without a restart",
+		end:  "served until the lease ended, and again later without a restart",
 	})
 }
 

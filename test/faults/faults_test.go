@@ -56,7 +56,7 @@ func catalogue() []string {
 		"Transit mount disabled",
 		"Transit mount enabled again, empty",
 		"key deleted",
-		"key deleted, and the glass broken",
+		"key deleted, glass broken",
 		"key deleted and created again",
 		"`min_decryption_version` above what is in use",
 		"rotation under load",

@@ -73,8 +73,8 @@ func (p *plane) allServed(t *testing.T, l *load, enough int) {
 	}
 }
 
-// atLeast says that more calls are needed. How many a busy machine makes within a
-// time nobody can say, so they are waited for.
+// atLeast returns an error while more calls are needed. How many a busy machine makes
+// in a given time is unknown, so the test waits for them.
 func atLeast(enough, made int) error {
 	if made < enough {
 		return fmt.Errorf("%d calls were made, fewer than %d", made, enough)

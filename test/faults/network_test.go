@@ -58,7 +58,7 @@ func networkFaults(t *testing.T, results *results) {
 		},
 		heal: heal,
 		want: fails(codes.Unavailable),
-		end:  "the API server, which ran on, read and wrote meanwhile; every Secret read",
+		end:  "the running API server read and wrote meanwhile; every Secret read",
 	})
 	p.run(t, &fault{
 		name: "name not resolvable", how: "plugin restarted with an address in the domain `invalid`",
@@ -74,7 +74,7 @@ func networkFaults(t *testing.T, results *results) {
 			heal(t)
 		},
 		want: fails(codes.Unavailable),
-		end:  "the API server, which ran on, read and wrote meanwhile; every Secret read",
+		end:  "the running API server read and wrote meanwhile; every Secret read",
 	})
 	p.behindFront(t, f)
 	p.prove(t, p.api)

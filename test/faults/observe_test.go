@@ -16,9 +16,9 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
-// A busy machine delays every call, and by how much nobody can say beforehand. So
-// calls that the plugin has nothing to do for are made at the same moment, and the
-// limits are for what a call takes beyond the delay that the slowest of those met.
+// A busy machine delays every call by an unknown time. So calls for which the plugin
+// has nothing to do are made at the same time, and the limits apply to the time that a
+// call takes longer than the slowest of those.
 const (
 	// deadline is that of the API server for its calls (kube-apiserver's
 	// EncryptionConfiguration, timeout). The plugin's own, 2.5 s, is below it; a
@@ -141,7 +141,7 @@ func (p *plane) wrapCold(t *testing.T) {
 type asked struct{ cold, state, idle, held, encrypt, direct told }
 
 // stalled reports whether the machine stood still for much of the plugin's own
-// deadline, and somebody was told so who was to be told something else.
+// deadline, so that a call got DeadlineExceeded instead of the expected code.
 func (a *asked) stalled(want answers) bool {
 	late := func(o *told, want codes.Code) bool {
 		return o.codes[codes.DeadlineExceeded] > 0 && want != codes.DeadlineExceeded

@@ -262,7 +262,7 @@ func (p *plane) watchLive(plugins ...*cluster.Plugin) (stop func() string) {
 	}
 }
 
-// live returns what /livez answers; nothing if nobody listens.
+// live returns the answer of /livez, empty if nothing listens.
 func live(ctx context.Context, p *cluster.Plugin) string {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

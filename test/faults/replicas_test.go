@@ -46,8 +46,8 @@ func replicaFaults(t *testing.T, results *results) {
 // other wrote.
 func (p *plane) swap(t *testing.T, active, idle *cluster.APIServer) {
 	t.Helper()
-	// It writes with the seed that it made at its start, and restarted, with one
-	// that nobody has seen before.
+	// It writes with the seed that it made at its start, and after a restart with a new
+	// one.
 	check(t, p.secrets.Create(p.ctx, idle, namespace, "idle", 5))
 	check(t, idle.Restart(p.ctx))
 	check(t, p.secrets.Create(p.ctx, idle, namespace, "idle-restarted", 5))
@@ -81,7 +81,7 @@ func (p *plane) killLeader(t *testing.T) {
 		killed := time.Now()
 		check(t, leader.Kill())
 		p.waitOpens(t)
-		f.end = fmt.Sprintf("Vault was back for the plugin %s after; what it does by itself never failed; every Secret read", seconds(time.Since(killed)))
+		f.end = fmt.Sprintf("Vault was back for the plugin %s after; its own work never failed; every Secret read", seconds(time.Since(killed)))
 		p.allServed(t, l, 10)
 		must(p.vault.WaitLeader(p.ctx))(t)
 	}
@@ -137,7 +137,7 @@ func (p *plane) rotateUnderLoad(t *testing.T, servers ...*cluster.APIServer) {
 	t.Helper()
 	before := must(p.local.KeyID(p.ctx))(t)
 	p.run(t, &fault{
-		name: "rotation under load", how: "`transit/keys/…/rotate` while both API servers write and clients without retries seal and open",
+		name: "rotation under load", how: "`transit/keys/…/rotate` while both API servers write and clients without retries encrypt and decrypt",
 		inject: func(t *testing.T) {
 			l := p.load(p.writes(servers[0], "load-one"), p.writes(servers[1], "load-two"),
 				seals(p.local), seals(p.direct), follows(p.local))
@@ -156,7 +156,7 @@ func (p *plane) killUnderLoad(t *testing.T) {
 	t.Helper()
 	var writes, calls *load
 	p.run(t, &fault{
-		name: "plugin killed under load", how: "SIGKILL while an API server writes and a client without retries seals and opens; later started",
+		name: "plugin killed under load", how: "SIGKILL while an API server writes and a client without retries encrypts and decrypts; later started",
 		inject: func(t *testing.T) {
 			writes, calls = p.load(p.writes(p.api, "killed")), p.load(seals(p.local))
 			check(t, p.local.Kill())

@@ -101,7 +101,7 @@ func (p *plane) refusedPaths(t *testing.T) {
 	t.Run("regular file", func(t *testing.T) {
 		file := filepath.Join(dir, "file")
 		check(t, os.WriteFile(file, []byte("precious"), 0o600))
-		p.refused(t, "regular file in the socket's place", "a file with something in it", file, "is taken by a regular file", "; the file is untouched")
+		p.refused(t, "regular file in the socket's place", "a file that is not empty", file, "is taken by a regular file", "; the file is untouched")
 		if text := must(os.ReadFile(file))(t); string(text) != "precious" {
 			t.Error("the file was touched")
 		}

@@ -80,13 +80,13 @@ var attacks = []attack{
 		_, err := a.begin(kms.KeyManagementService_Decrypt_FullMethodName, many...)
 		return err
 	}},
-	{name: "answers that nobody reads", deaf: true, times: 1000, step: func(a *attacker, _ int) error {
+	{name: "unread answers", deaf: true, times: 1000, step: func(a *attacker, _ int) error {
 		return a.request(kms.KeyManagementService_Status_FullMethodName, make([]byte, 5), true)
 	}},
 	{name: "answers that get no window", narrow: true, times: 1000, step: func(a *attacker, _ int) error {
 		return a.request(kms.KeyManagementService_Status_FullMethodName, make([]byte, 5), true)
 	}},
-	{name: "pings and settings whose answers nobody reads", deaf: true, times: 20_000, step: func(a *attacker, i int) error {
+	{name: "pings and settings with unread answers", deaf: true, times: 20_000, step: func(a *attacker, i int) error {
 		switch i % 3 {
 		case 0:
 			return a.framer.WritePing(false, [8]byte{})

@@ -51,7 +51,7 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 			_, err = honest.Status(ctx, &kms.StatusRequest{})
 		}
 		if err != nil {
-			t.Errorf("somebody else is not served: %v", err)
+			t.Errorf("another caller is not served: %v", err)
 		}
 	}
 	serves()

@@ -1,9 +1,9 @@
-// Package release makes what a release consists of: static binaries, the list of
-// what each contains, their checksums, and the signature of these.
+// Package release makes the files of a release: static binaries, the list of what each
+// contains, their checksums, and the signature of these.
 //
-// Everything but the signature is a function of the commit and the Go version, so
-// that whoever doubts a release can make it again and compare. The package must
-// never know what the programs do, nor see a private key: ssh-keygen signs.
+// Everything but the signature depends only on the commit and the Go version, so that
+// a release can be made again and compared. The package must never know what the
+// programs do, nor read a private key: ssh-keygen signs.
 package release
 
 import (
@@ -49,8 +49,8 @@ func (a Artifact) Name() string {
 	return name + "-linux-" + a.Arch
 }
 
-// Env is the environment that decides what the compiler makes. It leaves nothing
-// to the settings of whoever builds.
+// Env is the environment of the compiler. No setting of the user's environment
+// affects the result.
 func (a Artifact) Env() []string {
 	fips := "off"
 	if a.FIPS {

@@ -35,7 +35,7 @@ func TestTheImageHoldsTheReleasedBinary(t *testing.T) {
 	if err := Snapshot(ctx, root, here, "v1.9.7"); err != nil {
 		t.Fatal(err)
 	}
-	if err := Snapshot(ctx, here, there, "v1.9.7"); err != nil { // not of root, which somebody may be editing
+	if err := Snapshot(ctx, here, there, "v1.9.7"); err != nil { // not of root, which may be changing
 		t.Fatal(err)
 	}
 	a := Artifact{Program: "kmsplugin", Arch: "amd64"}
@@ -234,7 +234,7 @@ func TestTheDocumentedCommandsVerifyAReleaseAndFindAForgedOne(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{name: "somebody else's signature", signer: other, forge: func(*testing.T, string) {}},
+		{name: "another key's signature", signer: other, forge: func(*testing.T, string) {}},
 		{name: "a signature of something else", signer: key, forge: func(t *testing.T, dir string) {
 			sums := filepath.Join(dir, SumsFile)
 			if err := os.Remove(sums + ".sig"); err != nil {

@@ -1,6 +1,6 @@
-// Package cli is what Sealproof's commands share: one way to load
-// configuration, to end with an exit status, and to say which version runs. It
-// must never know what a command does, nor hold a secret.
+// Package cli is shared by Sealproof's commands: it loads configuration, sets the
+// exit status, and prints the version. It must never know what a command does, nor
+// contain a secret.
 package cli
 
 import (
@@ -18,8 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// StatusUsage is the exit status of a command that was called wrongly: flags,
-// arguments or configuration.
+// StatusUsage is the exit status of a wrong call: flags, arguments or configuration.
 const StatusUsage = 3
 
 type exitError struct {
@@ -35,28 +34,28 @@ func (e *exitError) Error() string {
 }
 func (e *exitError) Unwrap() error { return e.err }
 
-// Exit makes err end the program with the given status. A nil err ends it
-// without a word.
+// Exit makes err end the program with the given status. With a nil err nothing is
+// printed.
 func Exit(status int, err error) error { return &exitError{status: status, err: err} }
 
-// Usage makes err end the program as a call that was wrong.
+// Usage makes err end the program with StatusUsage.
 func Usage(err error) error { return Exit(StatusUsage, err) }
 
-// Main runs the command until it ends, or until SIGINT or SIGTERM ends its
-// context; a second signal kills at once. An error is printed once. It returns
-// the exit status: 0, what Exit says, 3 for a wrong call, 1 for all else.
+// Main runs the command until it ends, or until SIGINT or SIGTERM ends its context; a
+// second signal kills the process. An error is printed once. Main returns the exit
+// status: 0, that of Exit, 3 for a wrong call, 1 for every other error.
 func Main(root *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// Once the first signal has arrived the default action is restored, so
-	// that a shutdown that hangs can still be ended by hand.
+	// After the first signal the default action is restored, so that a hanging shutdown
+	// can be interrupted.
 	context.AfterFunc(ctx, stop)
 
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
-	// What fails before any command runs (an unknown command, a wrong number
-	// of arguments) is the caller's mistake, although cobra does not say so.
+	// An error before any command runs (an unknown command, a wrong number of arguments)
+	// is a wrong call. cobra has no error type for that.
 	running := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
 
@@ -76,7 +75,7 @@ func Main(root *cobra.Command) int {
 	return 1
 }
 
-// Build says what runs.
+// Build describes a binary.
 type Build struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -86,7 +85,7 @@ type Build struct {
 	Arch    string `json:"arch"`
 }
 
-// BuildOf describes the running binary, as the toolchain stamped it.
+// BuildOf describes the running binary, from the build information in it.
 func BuildOf(name string) Build {
 	b := Build{Name: name, Version: "(devel)", Commit: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {

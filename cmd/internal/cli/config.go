@@ -23,10 +23,10 @@ type field struct {
 }
 
 // AddFlags defines a flag for every leaf of the configuration struct that into
-// points to: its name is the key with dots turned into dashes
-// (vault.auth.role-id becomes --vault-auth-role-id), its usage text the tag
-// `help`, its default the struct's present value. A leaf without `help` gets no
-// flag. Nothing secret may be a leaf: flags are visible to every process.
+// points to. Its name is the key with dashes for dots (vault.auth.role-id becomes
+// --vault-auth-role-id), its usage text the tag `help`, its default the value in the
+// struct. A leaf without `help` gets no flag. No leaf may be secret: every process can
+// read flags.
 func AddFlags(flags *pflag.FlagSet, into any) {
 	for _, f := range fields(into) {
 		if f.help == "" {
@@ -51,9 +51,8 @@ func AddFlags(flags *pflag.FlagSet, into any) {
 
 // Load fills the struct that into points to, which holds the defaults, from a
 // YAML file (none if file is empty), then from environment variables
-// PREFIX_VAULT_AUTH_ROLE_ID, then from those flags that were set. A key that the
-// struct does not have is refused wherever it comes from: a typing error must
-// never leave a default in force silently.
+// PREFIX_VAULT_AUTH_ROLE_ID, then from the flags that were set. An unknown key is
+// refused in every source: a typing error must never silently leave a default in force.
 func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
 	known := fields(into)
 	v := viper.New()
@@ -96,14 +95,14 @@ func decodeHook() mapstructure.DecodeHookFunc {
 	)
 }
 
-// Overlay sets in the struct that into points to what one element of a list in
-// the configuration file says, and leaves the rest as it is. key names the
-// element in errors. A key that the struct does not have is refused.
+// Overlay sets the fields of the struct that into points to from one element of a list
+// in the configuration file, and does not change the others. key names the element in
+// errors. An unknown key is refused.
 func Overlay(into any, key string, element map[string]any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: into, ErrorUnused: true, WeaklyTypedInput: true, DecodeHook: decodeHook(),
-		// A list is replaced, not written over: the struct is a copy of one that
-		// still has the old list.
+		// Replace a list instead of overwriting its elements: the struct shares the list
+		// with the one that it was copied from.
 		ZeroFields: true,
 	})
 	if err != nil {
@@ -123,8 +122,8 @@ func refuseBareNumber(from, to reflect.Type, value any) (any, error) {
 	return value, nil
 }
 
-// refuseUnquoted keeps "cluster: 0123" from meaning "83", and "1.10" from meaning
-// "1.1": what YAML takes for something else than text is not what was written.
+// refuseUnquoted keeps "cluster: 0123" from meaning "83", and "1.10" from meaning "1.1",
+// as YAML reads them.
 func refuseUnquoted(from, to reflect.Type, value any) (any, error) {
 	if to.Kind() != reflect.String {
 		return value, nil
@@ -140,7 +139,7 @@ func refuseUnquoted(from, to reflect.Type, value any) (any, error) {
 	default:
 		return value, nil
 	}
-	return nil, fmt.Errorf("YAML reads this as %s, and would change it: put it in quotes", kind)
+	return nil, fmt.Errorf("YAML reads this as %s, which changes the text: put it in quotes", kind)
 }
 
 func refuseUnknown(keys []string, known []field, file string) error {
@@ -158,8 +157,8 @@ func refuseUnknown(keys []string, known []field, file string) error {
 	return nil
 }
 
-// serviceLink matches what kubelet puts into the environment of every pod for
-// a Service that happens to share our name.
+// serviceLink matches the variables that kubelet sets in every pod for a Service whose
+// name begins with the prefix.
 var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$`)
 
 func refuseUnknownEnv(environ []string, prefix string, known []field) error {
@@ -169,14 +168,14 @@ func refuseUnknownEnv(environ []string, prefix string, known []field) error {
 			continue
 		}
 		if !slices.ContainsFunc(known, func(f field) bool { return envName(prefix, f.key) == name }) {
-			return Usage(fmt.Errorf("environment variable %s: no such configuration key", name))
+			return Usage(fmt.Errorf("environment variable %s: there is no such configuration key; correct or unset it", name))
 		}
 	}
 	return nil
 }
 
-// suggestion names the known key with the same last element, or one that the
-// unknown key is a part of.
+// suggestion names a known key with the same last element, or one that contains the
+// unknown key.
 func suggestion(key string, known []field) string {
 	last := key[strings.LastIndex(key, ".")+1:]
 	for _, f := range known {
@@ -187,8 +186,8 @@ func suggestion(key string, known []field) string {
 	return ""
 }
 
-// Tree returns the configuration struct that into points to as nested maps, with
-// the names and in the form in which operators write it.
+// Tree returns the configuration struct that into points to as nested maps, with the
+// names and in the form of the configuration file.
 func Tree(into any) map[string]any {
 	tree := map[string]any{}
 	for _, f := range fields(into) {
@@ -242,7 +241,7 @@ func appendFields(list []field, prefix string, v reflect.Value) []field {
 		tag := v.Type().Field(i).Tag
 		name, options, _ := strings.Cut(tag.Get("mapstructure"), ",")
 		switch {
-		case options == "squash": // an embedded struct whose keys stand beside ours
+		case options == "squash": // an embedded struct, whose keys are at the same level
 			list = appendFields(list, prefix, v.Field(i))
 		case v.Field(i).Kind() == reflect.Struct:
 			list = appendFields(list, prefix+name+".", v.Field(i))

@@ -75,7 +75,7 @@ func TestWrongConfigurationIsRefusedWithTheKeysPath(t *testing.T) {
 		"leaf where a section is": {yaml: "vault: x", want: "vault"},
 		"not YAML":                {yaml: "cluster: [", want: "read configuration file"},
 		"key given twice":         {yaml: "cluster: a\ncluster: b", want: "already defined"},
-		"unknown environment":     {env: "SEALTEST_VAULT_ADRESS", want: "SEALTEST_VAULT_ADRESS: no such configuration key"},
+		"unknown environment":     {env: "SEALTEST_VAULT_ADRESS", want: "SEALTEST_VAULT_ADRESS: there is no such configuration key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.env != "" {

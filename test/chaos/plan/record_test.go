@@ -137,7 +137,7 @@ func TestWhatIsPromised(t *testing.T) {
 			steps: []done{{plugin(DoKill, 0), 10, 11}, {link(DoCut, 0, All), 12, 13}, {plugin(DoStart, 0), 20, 22}, {link(DoHeal, 0, 2), 30, 32}},
 			ops:   []Op{op(PluginCall, 0, 37.1, 38), op(AnySecret, 0, 59.1, 60), op(OwnSecret, 0, 10, 400)},
 		},
-		"plugin restarted in haste, which nobody has waited for": {
+		"plugin restarted in haste, without waiting": {
 			steps: []done{{hasty(plugin(DoRestart, 0)), 10, 11}},
 			ops:   []Op{op(PluginCall, 0, 100, 101)}, excuse: "plugin of host a was away",
 		},

@@ -62,7 +62,7 @@ func Recovery(w World) []Step {
 		}
 	}
 	for host, h := range w.Hosts {
-		// In any case: a step after which everybody notices what came before it.
+		// Always: after this step every part notices the steps before it.
 		do(Step{Action: DoHeal, Part: Link, Host: host, Node: All})
 		if h.Plugin != Up {
 			do(Step{Action: back[h.Plugin], Part: Plugin, Host: host})

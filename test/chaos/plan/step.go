@@ -116,7 +116,7 @@ func (w World) After(s Step) World {
 	case Key:
 		w.Version++
 	case Token:
-		// The plugin logs in again, and nobody notices.
+		// The plugin logs in again, without an effect on callers.
 	}
 	if s.Hasty {
 		return w

@@ -16,17 +16,17 @@ import (
 	"time"
 )
 
-// kept is a listener that serves, with what it has told.
-type kept struct {
+// watched is a listener that serves, with the states and the log that it reported.
+type watched struct {
 	*Listener
 	stop   func()
 	log    bytes.Buffer
 	states []State
 }
 
-func listenAndServe(t *testing.T, c Config, inherited net.Listener) *kept {
+func listenAndServe(t *testing.T, c Config, inherited net.Listener) *watched {
 	t.Helper()
-	k := &kept{}
+	k := &watched{}
 	l, err := Listen(t.Context(), c, Host{
 		Inherited: inherited,
 		State:     func(s State) { k.states = append(k.states, s) },
@@ -40,22 +40,22 @@ func listenAndServe(t *testing.T, c Config, inherited net.Listener) *kept {
 	return k
 }
 
-// mustTell checks what a listener has told of the path, from its start on.
-func (k *kept) mustTell(t *testing.T, want ...State) {
+// mustTell checks the states that a listener has reported since its start.
+func (k *watched) mustTell(t *testing.T, want ...State) {
 	t.Helper()
 	if !slices.Equal(k.states, want) {
 		t.Errorf("told %v, want %v; log: %s", k.states, want, k.log.String())
 	}
 }
 
-// successor takes the path of whoever has it.
+// successor takes the path over.
 func successor(t *testing.T, c Config) *Listener {
 	t.Helper()
 	c.Takeover = true
 	return mustListen(t, c)
 }
 
-// kill ends a listener as SIGKILL does: the path stays, and nobody listens.
+// kill ends a listener as SIGKILL does: the path stays, and no process listens.
 func kill(l *Listener) error { return l.bound.Load().Close() }
 
 func mustGreet(t *testing.T, c Config) {
@@ -71,15 +71,15 @@ func TestALostPathIsBoundAgain(t *testing.T) {
 		group = 65534 // not what a new file has by itself
 	}
 	for name, lose := range map[string]func(t *testing.T, c Config) error{
-		"a successor ended":         func(t *testing.T, c Config) error { return successor(t, c).Close() },
-		"a successor was killed":    func(t *testing.T, c Config) error { return kill(successor(t, c)) },
-		"somebody removed the path": func(_ *testing.T, c Config) error { return os.Remove(c.Path) },
-		"somebody renamed the path": func(_ *testing.T, c Config) error { return os.Rename(c.Path, c.Path+".old") },
+		"a successor ended":      func(t *testing.T, c Config) error { return successor(t, c).Close() },
+		"a successor was killed": func(t *testing.T, c Config) error { return kill(successor(t, c)) },
+		"the path was removed":   func(_ *testing.T, c Config) error { return os.Remove(c.Path) },
+		"the path was renamed":   func(_ *testing.T, c Config) error { return os.Rename(c.Path, c.Path+".old") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config(t)
 			c.Mode, c.Group = "0660", strconv.Itoa(group)
-			c.Takeover = true // as the one had that is replaced
+			c.Takeover = true // as a replaced plugin has it
 			k := listenAndServe(t, c, nil)
 			if err := lose(t, c); err != nil {
 				t.Fatal(err)
@@ -121,7 +121,7 @@ func TestASocketThatIsBoundAgainLetsInTheSameUsers(t *testing.T) {
 
 func TestASuccessorThatLivesKeepsThePath(t *testing.T) {
 	c := config(t)
-	c.Takeover = true // as the one had that is replaced
+	c.Takeover = true // as a replaced plugin has it
 	k := listenAndServe(t, c, nil)
 	next := successor(t, c)
 	for range 3 {
@@ -132,7 +132,7 @@ func TestASuccessorThatLivesKeepsThePath(t *testing.T) {
 	}
 	k.mustTell(t, Own, Other)
 	if n := strings.Count(k.log.String(), "another process has taken the socket over"); n != 1 {
-		t.Errorf("said %d times: %s", n, k.log.String())
+		t.Errorf("logged %d times: %s", n, k.log.String())
 	}
 	if err := next.Close(); err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestWhatLiesInTheWayIsLeftAloneAndNamed(t *testing.T) {
 			}
 			k.mustTell(t, Own, Lost)
 			if n := strings.Count(k.log.String(), tc.want); n != 1 || !strings.Contains(k.log.String(), c.Path) {
-				t.Errorf("%q is said %d times: %s", tc.want, n, k.log.String())
+				t.Errorf("%q is logged %d times: %s", tc.want, n, k.log.String())
 			}
 			if err := tc.clear(c.Path); err != nil {
 				t.Fatal(err)
@@ -204,14 +204,14 @@ func TestAnInheritedSocketIsNeverBoundAgain(t *testing.T) {
 	}
 }
 
-// Who has connected before the path was lost, and is not accepted yet, has no
-// other way to learn of it than to be served.
-func TestWhoFoundTheSocketBeforeItWasBoundAgainIsServed(t *testing.T) {
+// A caller that connected before the path was lost, and is not accepted yet, must be
+// served: it cannot notice the loss.
+func TestACallerThatConnectedBeforeTheSocketWasBoundAgainIsServed(t *testing.T) {
 	c := config(t)
 	l := mustListen(t, c)
 	var greetings []func() string
 	for range 100 {
-		greetings = append(greetings, dial(t, c.Path)) // nobody accepts yet
+		greetings = append(greetings, dial(t, c.Path)) // not accepted yet
 	}
 	if err := os.Remove(c.Path); err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestWhoFoundTheSocketBeforeItWasBoundAgainIsServed(t *testing.T) {
 	looked := make(chan struct{})
 	go func() { l.look(t.Context()); close(looked) }()
 	eventually(t, func() bool { _, err := os.Lstat(c.Path); return err == nil }, "there is a new one")
-	time.Sleep(5 * time.Millisecond) // in which it could make away with the old one
+	time.Sleep(5 * time.Millisecond) // time in which it could close the old one
 	defer serve(t, l, nil)()
 	<-looked
 	greetings = append(greetings, dial(t, c.Path))
@@ -230,14 +230,14 @@ func TestWhoFoundTheSocketBeforeItWasBoundAgainIsServed(t *testing.T) {
 	}
 }
 
-// runKeep keeps the path until end, which is what a process does that is asked to
-// stop.
-func runKeep(t *testing.T, l *Listener, stop func()) (end func()) {
+// runWatch watches the path until end is called, which drains and stops as a process
+// does that is told to stop.
+func runWatch(t *testing.T, l *Listener, stop func()) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	look := time.NewTicker(time.Millisecond)
 	done := make(chan struct{})
-	go func() { l.Keep(ctx, look.C); close(done) }()
+	go func() { l.Watch(ctx, look.C); close(done) }()
 	return func() {
 		cancel()
 		mustDrain(t, l)
@@ -247,13 +247,13 @@ func runKeep(t *testing.T, l *Listener, stop func()) (end func()) {
 	}
 }
 
-// The other half of TestATakeoverLosesNoCaller: who finds no socket tries again,
-// as gRPC does, but who has found one is served.
+// The other half of TestATakeoverLosesNoCaller: a caller that finds no socket tries
+// again, as gRPC does, but a caller that has connected is served.
 func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
 	c := config(t)
 	c.Takeover = true
 	old := mustListen(t, c)
-	endOld := runKeep(t, old, serve(t, old, nil))
+	endOld := runWatch(t, old, serve(t, old, nil))
 	untilFound := func() (net.Conn, error) {
 		conn, err := net.Dial("unix", c.Path)
 		for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); conn, err = net.Dial("unix", c.Path) {
@@ -263,7 +263,7 @@ func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
 	}
 	undone := whileCalled(t, 100, untilFound, func() {
 		next := mustListen(t, c)
-		runKeep(t, next, serve(t, next, nil))()
+		runWatch(t, next, serve(t, next, nil))()
 	})
 	endOld()
 	if _, err := os.Lstat(c.Path); !os.IsNotExist(err) {
@@ -275,7 +275,7 @@ func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
 func TestTheEndIsNotHeldUpByBindingAgain(t *testing.T) {
 	c := config(t)
 	k := listenAndServe(t, c, nil)
-	unlock, err := lock(t.Context(), c.Path+lockSuffix) // another plugin starts, and takes its time
+	unlock, err := lock(t.Context(), c.Path+lockSuffix) // another plugin starts slowly
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func TestTheEndIsNotHeldUpByBindingAgain(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done, look := make(chan struct{}), make(chan time.Time)
-	go func() { k.Keep(ctx, look); close(done) }()
+	go func() { k.Watch(ctx, look); close(done) }()
 	look <- time.Time{}
 	cancel()
 	<-done
