@@ -3,9 +3,11 @@ package main
 import (
 	"os"
 	"path"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/stored"
 )
 
 // cases are stores and configurations with a known right answer.
@@ -28,14 +30,7 @@ func TestTheKeysOfTheFileAreTriedAndNeverShown(t *testing.T) {
 		t.Run(tt.store+" against "+tt.config, func(t *testing.T) {
 			e := startEtcd(t)
 			use(t, e)
-			for line := range strings.Lines(readCase(t, tt.store+".store")) {
-				field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-				value, err := strconv.Unquote(field[2])
-				if err != nil {
-					t.Fatal(err)
-				}
-				put(t, e, strings.TrimPrefix(field[0], "/registry/"), value)
-			}
+			load(t, e, cases+tt.store+".store")
 			config := readCase(t, tt.config)
 			for _, output := range []string{"table", "json"} {
 				status, out, errs := run(t, "scan", "--encryption-provider-config", path.Join(cases, tt.config), "--output", output)
@@ -57,6 +52,16 @@ func TestTheKeysOfTheFileAreTriedAndNeverShown(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// load puts what a file holds into etcd.
+func load(t *testing.T, e *cluster.Etcd, store string) {
+	t.Helper()
+	for _, rec := range stored.Load(t, store) {
+		if _, err := e.Client().Put(t.Context(), string(rec.Key), string(rec.Value)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

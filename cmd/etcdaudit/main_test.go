@@ -17,7 +17,6 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/encoding/protowire"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,6 +26,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/stored"
 )
 
 // run executes the command line and returns its exit status and output.
@@ -39,21 +39,6 @@ func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	root.SetErr(&errs)
 	status = cli.Main(root)
 	return status, out.String(), errs.String()
-}
-
-const canary = "hunter2-hunter2"
-
-func plaintext() string { return "k8s\x00" + canary }
-
-func kmsV2(keyID string, version int) string {
-	var b []byte
-	for _, f := range []struct {
-		number  protowire.Number
-		content string
-	}{{1, strings.Repeat("c", 60)}, {2, keyID}, {3, fmt.Sprintf("vault:v%d:abc", version)}} {
-		b = protowire.AppendString(protowire.AppendTag(b, f.number, protowire.BytesType), f.content)
-	}
-	return "k8s:enc:kms:v2:p:" + string(protowire.AppendVarint(protowire.AppendTag(b, 5, protowire.VarintType), 1))
 }
 
 func startEtcd(t *testing.T) *cluster.Etcd {
@@ -113,20 +98,20 @@ func TestScanOfARealEtcd(t *testing.T) {
 	}{
 		{"an empty etcd is not called clean", nil, nil, 2, []string{"NOT EVALUATED", "wrong etcd, or wrong --prefix?"}},
 		{"plaintext Secrets fail and are named",
-			map[string]string{"secrets/default/a": plaintext(), "secrets/prod/b": plaintext(), "configmaps/default/c": plaintext()}, nil, 1,
+			map[string]string{"secrets/default/a": stored.Plaintext, "secrets/prod/b": stored.Plaintext, "configmaps/default/c": stored.Plaintext}, nil, 1,
 			[]string{"2 of 2 Secrets", "default/a", "prod/b", "FAIL, finding at or above medium: EA-101"}},
 		{"encrypted Secrets pass for live values only",
-			map[string]string{"secrets/default/a": kmsV2("k1", 1), "secrets/prod/b": kmsV2("k1", 1)}, nil, 0,
+			map[string]string{"secrets/default/a": stored.KMSv2("p", "k1", 1), "secrets/prod/b": stored.KMSv2("p", "k1", 1)}, nil, 0,
 			[]string{"none of 2 Secrets is plaintext", "k1", "history (older revisions)", "write-ahead log", "snapshots", "PASS"}},
 		{"the file agrees with the store", nil, []string{"--encryption-provider-config", file(t, encryptionConfig)}, 0, []string{"new Secrets are written by kms v2 p"}},
 		{"another file does not", nil, []string{"--encryption-provider-config", file(t, strings.ReplaceAll(encryptionConfig, "name: p", "name: q"))}, 1, []string{"EA-114", "secrets (2 of 2)"}},
 		{"after a rotation the old key is stale and that is no failure",
-			map[string]string{"secrets/default/a": kmsV2("k2", 2)}, nil, 0, []string{"1 of 2 values written with another key", "stale", "k2"}},
+			map[string]string{"secrets/default/a": stored.KMSv2("p", "k2", 2)}, nil, 0, []string{"1 of 2 values written with another key", "stale", "k2"}},
 		{"unless it is asked for", nil, []string{"--fail-on", "low"}, 1, []string{"EA-104"}},
 		{"a damaged value fails",
-			map[string]string{"secrets/prod/b": kmsV2("k1", 1)[:40]}, nil, 1, []string{"EA-102", "prod/b", "not valid protobuf"}},
+			map[string]string{"secrets/prod/b": stored.KMSv2("p", "k1", 1)[:40]}, nil, 1, []string{"EA-102", "prod/b", "not valid protobuf"}},
 		{"a prefix within another shows no Secret and is not called clean",
-			map[string]string{"secrets/default/a": plaintext(), "secrets/prod/b": plaintext()}, []string{"--prefix", "/registry/secrets"}, 2, []string{"EA-101", "is that the --prefix?", "keys outside /registry/secrets/: 1 in this etcd"}},
+			map[string]string{"secrets/default/a": stored.Plaintext, "secrets/prod/b": stored.Plaintext}, []string{"--prefix", "/registry/secrets"}, 2, []string{"EA-101", "is that the --prefix?", "keys outside /registry/secrets/: 1 in this etcd"}},
 		{"another prefix is another store", nil, []string{"--prefix", "/kubernetes.io"}, 2, []string{"no key under /kubernetes.io/"}},
 	}
 	for _, step := range steps {
@@ -146,7 +131,7 @@ func TestScanOfARealEtcd(t *testing.T) {
 			if first, _, _ := strings.Cut(out, "\n"); !strings.HasPrefix(first, "Scope: live values at revision ") {
 				t.Errorf("the first line is not the scope: %s", first)
 			}
-			if strings.Contains(out, canary) {
+			if strings.Contains(out, stored.Canary) {
 				t.Error("a part of a value is shown")
 			}
 		})
@@ -157,15 +142,15 @@ func TestScanInJSONNamesEveryPlaintextSecret(t *testing.T) {
 	e := startEtcd(t)
 	use(t, e)
 	for i := range 120 {
-		put(t, e, fmt.Sprintf("secrets/default/s%03d", i), plaintext())
+		put(t, e, fmt.Sprintf("secrets/default/s%03d", i), stored.Plaintext)
 	}
 	status, out, errs := run(t, "scan", "--output", "json")
 	var r auditv1.Report
 	if err := protojson.Unmarshal([]byte(out), &r); err != nil || status != 1 || errs != "" {
 		t.Fatalf("status %d, %v, %s", status, err, errs)
 	}
-	if n := len(r.Checks[0].Objects); n != 120 || r.Scope.KeysRead != 120 || r.Scope.KeysCounted != 120 || r.Scope.Revision == 0 {
-		t.Errorf("%d Secrets named, scope %v", n, r.Scope)
+	if n, s := len(r.Checks[0].Results[0].Objects), r.Scopes[0]; n != 120 || s.KeysRead != 120 || s.KeysCounted != 120 || s.Revision == 0 {
+		t.Errorf("%d Secrets named, scope %v", n, s)
 	}
 }
 
@@ -176,7 +161,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 func TestAReportThatCannotBeWrittenIsNoPass(t *testing.T) {
 	e := startEtcd(t)
 	use(t, e)
-	put(t, e, "secrets/default/a", kmsV2("k", 1))
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k", 1))
 	for _, output := range []string{"table", "json"} {
 		root := newCommand()
 		var errs bytes.Buffer
@@ -191,7 +176,7 @@ func TestAReportThatCannotBeWrittenIsNoPass(t *testing.T) {
 
 func TestSettingsComeFromFlagsThenEnvironmentThenFileThenEtcdctl(t *testing.T) {
 	e, other := startEtcd(t), "https://127.0.0.1:1"
-	put(t, e, "secrets/default/a", kmsV2("k", 1))
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k", 1))
 	use(t, e)
 	right := e.Endpoints()[0]
 	wrongFile, rightFile := file(t, "endpoints: ["+other+"]\n"), file(t, "endpoints: ["+right+"]\n")
@@ -261,7 +246,7 @@ func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
 		t.Setenv(v, "")
 	}
 	endpoint := []string{"--endpoints", "http://127.0.0.1:1"}
-	key := base64.StdEncoding.EncodeToString([]byte(canary))
+	key := base64.StdEncoding.EncodeToString([]byte(stored.Canary))
 	for name, tt := range map[string]struct {
 		args []string
 		says string
@@ -369,7 +354,7 @@ func TestEverythingThatARealAPIServerWritesIsRecognised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Data: map[string][]byte{"password": []byte(canary)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Data: map[string][]byte{"password": []byte(stored.Canary)}}
 	if _, err := api.Client().CoreV1().Secrets("default").Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -382,22 +367,22 @@ func TestEverythingThatARealAPIServerWritesIsRecognised(t *testing.T) {
 	if err := protojson.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}
-	if o := r.Checks[0].Objects; len(o) != 1 || o[0].Namespace != "default" || o[0].Name != "db" {
+	if o := r.Checks[0].Results[0].Objects; len(o) != 1 || o[0].Namespace != "default" || o[0].Name != "db" {
 		t.Errorf("plaintext Secrets: %v", o)
 	}
-	if len(r.Resources) < 10 {
-		t.Errorf("only %d resources", len(r.Resources))
+	if len(r.Scopes[0].Resources) < 10 {
+		t.Errorf("only %d resources", len(r.Scopes[0].Resources))
 	}
 	if err := e.Walk(ctx, "/registry/", func(kv *mvccpb.KeyValue) error {
 		k, ok := storedvalue.ParseKey("/registry", kv.Key)
-		if format := storedvalue.Parse(kv.Value).Format; !ok || !storedvalue.ResourceOf(string(k.Path)).Known || format == storedvalue.Unrecognised {
+		if format := storedvalue.Parse(kv.Value).Format; !ok || !k.Resource().Known || format == storedvalue.Unrecognised {
 			t.Errorf("%s is not recognised: %v, %v", kv.Key, ok, format)
 		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(out, canary) || strings.Contains(out, base64.StdEncoding.EncodeToString([]byte(canary))) {
+	if strings.Contains(out, stored.Canary) || strings.Contains(out, base64.StdEncoding.EncodeToString([]byte(stored.Canary))) {
 		t.Error("a part of a value is shown")
 	}
 }

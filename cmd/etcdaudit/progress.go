@@ -9,8 +9,8 @@ import (
 	"github.com/sealproof/sealproof/internal/term"
 )
 
-// progress shows how far the reading is. It is silent where nobody looks: in a
-// pipe, a CronJob, a log.
+// progress shows how far the reading is. It shows nothing unless it writes to a
+// terminal, so a CronJob's log stays free of it.
 type progress struct{ bar *progressbar.ProgressBar }
 
 func newProgress(w io.Writer, keys int64) progress {

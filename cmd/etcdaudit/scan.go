@@ -6,21 +6,17 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"github.com/sealproof/sealproof/internal/term"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
-	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/live"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
-	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -59,8 +55,8 @@ Exit status:
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
 
-  # every plaintext Secret, by name
-  etcdaudit scan --output json | jq -r '.checks[] | select(.id == "EA-101").objects[] | .namespace + "/" + .name'`,
+  # plaintext Secrets, by name
+  etcdaudit scan --output json | jq -r '.checks[] | select(.id == "EA-101").results[].objects[] | .namespace + "/" + .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config = config.withEtcdctl(os.Getenv)
@@ -81,22 +77,23 @@ func scan(ctx context.Context, config scanConfig, getenv func(string) string, st
 	if err != nil {
 		return err
 	}
-	in := rules.Input{CurrentKeyID: config.CurrentKeyID, Inventory: inventory.New(strings.TrimRight(config.Prefix, "/"))}
+	build := cli.BuildOf(name)
+	o := audit.Options{
+		EncryptionFile: config.EncryptionProviderConfig, CurrentKeyID: config.CurrentKeyID, FailOn: failOn,
+		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
+	}
 	var keys keyring.Keyring
 	defer keys.Clear()
-	if config.EncryptionProviderConfig != "" {
-		if in.Inventory.Config, err = encryptionconfig.LoadWithKeys(config.EncryptionProviderConfig, keys.Opener); err != nil {
+	if o.EncryptionFile != "" {
+		if o.Encryption, err = encryptionconfig.LoadWithKeys(o.EncryptionFile, keys.Opener); err != nil {
 			return cli.Usage(err)
 		}
 	}
-	scope, err := read(ctx, config, getenv, in.Inventory, stderr)
+	r, err := runAudit(ctx, config, getenv, o, stderr)
 	keys.Clear()
 	if err != nil {
 		return exitOf(err)
 	}
-	build := cli.BuildOf(name)
-	tool := &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit}
-	r := report.New(scope, tool, in, failOn)
 	if err := write(stdout, r, config.Output, getenv); err != nil {
 		return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the report: %w", err))
 	}
@@ -115,7 +112,7 @@ func exitOf(err error) error {
 	return cli.Exit(report.ExitNotEvaluated, err)
 }
 
-func read(ctx context.Context, config scanConfig, getenv func(string) string, inv *inventory.Inventory, stderr io.Writer) (*auditv1.Scope, error) {
+func runAudit(ctx context.Context, config scanConfig, getenv func(string) string, o audit.Options, stderr io.Writer) (*auditv1.Report, error) {
 	store, err := live.Connect(ctx, config.live(getenv))
 	if err != nil {
 		return nil, err
@@ -125,27 +122,15 @@ func read(ctx context.Context, config scanConfig, getenv func(string) string, in
 	if err != nil {
 		return nil, err
 	}
-	scope := &auditv1.Scope{
-		Layer: "live values", Revision: snapshot.Revision, ClusterId: fmt.Sprintf("%x", snapshot.ClusterID),
-		Endpoints: store.Endpoints(), Prefix: snapshot.Prefix, KeysCounted: uint32(snapshot.Count), //nolint:gosec // etcd cannot hold 2^32 keys
-		Time: timestamppb.New(time.Now()), EncryptionConfigFile: config.EncryptionProviderConfig, StandIn: snapshot.StandIn,
-	}
-	inv.Outside = snapshot.Outside
-	progress := newProgress(stderr, snapshot.Count)
-	err = snapshot.Read(ctx, func(page []*mvccpb.KeyValue) error {
-		for _, kv := range page {
-			inv.Add(kv.Key, kv.Value, kv.ModRevision)
-		}
-		progress.add(len(page))
-		return nil
-	})
-	progress.end()
-	return scope, err
+	progress := newProgress(stderr, snapshot.Keys)
+	defer progress.end()
+	o.Sources, o.Progress = []record.Source{snapshot}, progress.add
+	return audit.Run(ctx, o)
 }
 
 func write(w io.Writer, r *auditv1.Report, output string, getenv func(string) string) error {
 	if output == "json" {
 		return report.JSON(w, r)
 	}
-	return report.Table(w, r, bool(term.ColoursFor(w, getenv)))
+	return report.Table(w, r, term.ColoursFor(w, getenv))
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/base64"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -19,11 +17,12 @@ import (
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/kine"
+	"github.com/sealproof/sealproof/test/stored"
 )
 
 // kine is a fake here: see its package.
 func TestScanOfKineSaysWhatWasRead(t *testing.T) {
-	server := kine.Server{Keys: map[string]string{"/registry/namespaces/default": plaintext(), "/registry/secrets/default/a": kmsV2("k", 1)}}
+	server := kine.Server{Keys: map[string]string{"/registry/namespaces/default": stored.Plaintext, "/registry/secrets/default/a": stored.KMSv2("p", "k", 1)}}
 	endpoint := server.Start(t)
 	status, out, errs := run(t, "scan", "--endpoints", endpoint)
 	if status != 0 || errs != "" || !strings.HasPrefix(out, "Scope: live values at revision 42 of kine, which stands in for etcd ("+endpoint+")") {
@@ -36,10 +35,10 @@ func TestScanOfKineSaysWhatWasRead(t *testing.T) {
 
 // kine has a key of its own under the prefix, which no configuration reaches.
 func TestScanOfKineAgreesWithItsConfiguration(t *testing.T) {
-	server := kine.Server{Keys: map[string]string{"/registry/namespaces/default": plaintext(), "/registry/secrets/default/a": kmsV2("k", 1)}}
+	server := kine.Server{Keys: map[string]string{"/registry/namespaces/default": stored.Plaintext, "/registry/secrets/default/a": stored.KMSv2("p", "k", 1)}}
 	for _, entry := range []string{"secrets", "'*.*'"} {
 		if entry != "secrets" {
-			server.Keys = map[string]string{"/registry/secrets/default/a": kmsV2("k", 1)}
+			server.Keys = map[string]string{"/registry/secrets/default/a": stored.KMSv2("p", "k", 1)}
 		}
 		encryption := "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [" + entry + "]\n" +
 			"  providers: [{kms: {apiVersion: v2, name: p, endpoint: 'unix:///s'}}]\n"
@@ -67,20 +66,7 @@ func TestScanOfOpenShiftsOwnPrefix(t *testing.T) {
 			e := startEtcd(t)
 			use(t, e)
 			for _, store := range tt.stores {
-				text, err := os.ReadFile(filepath.Join(cases, store+".store"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				for line := range strings.Lines(string(text)) {
-					fields := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 3)
-					value, err := strconv.Unquote(fields[2])
-					if err != nil {
-						t.Fatal(err)
-					}
-					if _, err := e.Client().Put(t.Context(), fields[0], value); err != nil {
-						t.Fatal(err)
-					}
-				}
+				load(t, e, filepath.Join(cases, store+".store"))
 			}
 			status, out, errs := run(t, "scan", "--prefix", "/openshift.io", "--encryption-provider-config", filepath.Join(cases, "oauth.yaml"))
 			if status != tt.status || errs != "" {
@@ -106,7 +92,7 @@ func TestSecretsThatAnAPIServerStoresAsYAMLArePlaintext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Data: map[string][]byte{"password": []byte(canary), "large": make([]byte, 100_000)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Data: map[string][]byte{"password": []byte(stored.Canary), "large": make([]byte, 100_000)}}
 	if _, err := api.Client().CoreV1().Secrets("default").Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -124,15 +110,15 @@ func TestSecretsThatAnAPIServerStoresAsYAMLArePlaintext(t *testing.T) {
 	if err := protojson.Unmarshal([]byte(out), &r); err != nil || status != 1 {
 		t.Fatalf("status %d, %v, %s", status, err, errs)
 	}
-	if o := r.Checks[0].Objects; len(o) != 1 || o[0].Namespace != "default" || o[0].Name != "db" {
+	if o := r.Checks[0].Results[0].Objects; len(o) != 1 || o[0].Namespace != "default" || o[0].Name != "db" {
 		t.Errorf("plaintext Secrets: %v", o)
 	}
-	for _, res := range r.Resources {
+	for _, res := range r.Scopes[0].Resources {
 		if res.Resource == "secrets" && res.Groups[0].Format != "yaml" {
 			t.Errorf("stored as %s", res.Groups[0].Format)
 		}
 	}
-	if strings.Contains(out, canary) || strings.Contains(out, base64.StdEncoding.EncodeToString([]byte(canary))) {
+	if strings.Contains(out, stored.Canary) || strings.Contains(out, base64.StdEncoding.EncodeToString([]byte(stored.Canary))) {
 		t.Error("a part of a value is shown")
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
-	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/apiresource"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
@@ -165,13 +165,9 @@ func gatherEncryption(file string) *doctor.Encryption {
 		e.Err = err.Error()
 		return e
 	}
-	rule, _ := parsed.For(storedvalue.Resource{Name: "secrets", Known: true})
+	rule, _ := parsed.For(apiresource.Of("secrets"))
 	for _, p := range rule.Providers {
-		provider := doctor.Provider{Kind: "identity", Endpoint: p.Endpoint, Timeout: p.Timeout}
-		if !p.Identity() {
-			provider.Kind, provider.Name = p.Format.String(), p.Names[0]
-		}
-		e.Secrets = append(e.Secrets, provider)
+		e.Secrets = append(e.Secrets, doctor.Provider{Kind: p.Kind, Name: p.Name(), Endpoint: p.Endpoint, Timeout: p.Timeout})
 	}
 	return e
 }

@@ -5,23 +5,24 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/test/stored"
 )
 
 // full is an inventory that tells no further resource apart: the limit is
 // reached before anything that is exempt from it has come.
 func full() *inventory.Inventory {
-	inv := inventory.New("/registry")
+	inv := inventory.New("/registry", nil)
 	for i := range 5000 {
-		inv.Add(fmt.Appendf(nil, "/registry/a%04d/default/x", i), plaintext(), 1)
+		inv.Add(stored.Record(fmt.Sprintf("a%04d/default/x", i), stored.Plaintext, 1))
 	}
 	return inv
 }
 
 func TestSecretsAreToldApartHoweverManyResourcesCameBefore(t *testing.T) {
 	inv := full()
-	inv.Add([]byte("/registry/pods/default/x"), plaintext(), 1)
-	inv.Add([]byte("/registry/secrets/default/x"), plaintext(), 1)
-	inv.Add([]byte("/registry/secrets/default/y"), kmsV2("p", "k", 1), 1)
+	inv.Add(stored.Record("pods/default/x", stored.Plaintext, 1))
+	inv.Add(stored.Record("secrets/default/x", stored.Plaintext, 1))
+	inv.Add(stored.Record("secrets/default/y", stored.KMSv2("p", "k", 1), 1))
 	if s := inv.Secrets(); s == nil || s.Values != 2 || s.Plaintext != 1 || len(plaintextSecrets(inv)) != 1 {
 		t.Errorf("%+v, %d named", s, len(plaintextSecrets(inv)))
 	}
@@ -42,9 +43,9 @@ func TestSecretsAreToldApartHoweverManyResourcesCameBefore(t *testing.T) {
 
 func TestTheNewestRevisionOfAGroupIsTheHighest(t *testing.T) {
 	for name, revisions := range map[string][]int64{"rising": {3, 5, 9}, "falling": {9, 5, 3}, "between": {5, 9, 3}} {
-		inv := inventory.New("/registry")
+		inv := inventory.New("/registry", nil)
 		for i, revision := range revisions {
-			inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2("p", "k", 1), revision)
+			inv.Add(stored.Record(fmt.Sprintf("secrets/default/%d", i), stored.KMSv2("p", "k", 1), revision))
 		}
 		if g := inv.Secrets().Groups(); len(g) != 1 || g[0].NewestRevision != 9 || g[0].Values != 3 {
 			t.Errorf("%s: %+v", name, *g[0])
@@ -65,9 +66,9 @@ func TestTheKeyWrittenLastIsToldByAllItsValues(t *testing.T) {
 		{{"b", 2}, {"a", 1}, {"a", 9}, {"b", 8}},
 		{{"b", 8}, {"a", 9}, {"b", 2}, {"a", 1}},
 	} {
-		inv := inventory.New("/registry")
+		inv := inventory.New("/registry", nil)
 		for i, v := range order {
-			inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2("p", v.keyID, 1), v.revision)
+			inv.Add(stored.Record(fmt.Sprintf("secrets/default/%d", i), stored.KMSv2("p", v.keyID, 1), v.revision))
 		}
 		if ref := inv.Newest()["p"]; ref.KeyID != "a" || ref.WrittenLast != "" {
 			t.Errorf("%v: %+v", order, ref)
@@ -78,15 +79,15 @@ func TestTheKeyWrittenLastIsToldByAllItsValues(t *testing.T) {
 // The limit of ways of writing is for what is encrypted and well-formed: it can
 // be reached before the first value of another kind comes.
 func TestWhatIsNotEncryptedIsToldApartHoweverManyKeysCameBefore(t *testing.T) {
-	inv := inventory.New("/registry")
+	inv := inventory.New("/registry", nil)
 	for i := range 10_000 {
-		inv.Add(fmt.Appendf(nil, "/registry/configmaps/default/%d", i), kmsV2("p", fmt.Sprint(i), 1), 1)
+		inv.Add(stored.Record(fmt.Sprintf("configmaps/default/%d", i), stored.KMSv2("p", fmt.Sprint(i), 1), 1))
 	}
-	inv.Add([]byte("/registry/secrets/default/a"), plaintext(), 1)
-	inv.Add([]byte("/registry/secrets/default/b"), []byte("k8s:enc:kms:v2:p:x"), 1)
-	inv.Add([]byte("/registry/secrets/default/c"), []byte("k8s:enc:rot13:v1:x"), 1)
+	inv.Add(stored.Record("secrets/default/a", stored.Plaintext, 1))
+	inv.Add(stored.Record("secrets/default/b", "k8s:enc:kms:v2:p:x", 1))
+	inv.Add(stored.Record("secrets/default/c", "k8s:enc:rot13:v1:x", 1))
 	for _, encrypted := range []string{"d", "e"} {
-		inv.Add([]byte("/registry/secrets/default/"+encrypted), kmsV2("p", encrypted, 1), 7)
+		inv.Add(stored.Record("secrets/default/"+encrypted, stored.KMSv2("p", encrypted, 1), 7))
 	}
 	rest := 0
 	for _, g := range inv.Secrets().Groups() {

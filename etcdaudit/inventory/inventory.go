@@ -1,30 +1,35 @@
-// Package inventory counts what is stored: by resource, and within it by the
-// way the values were written. It remembers the names of the objects that a
-// report must list.
+// Package inventory counts what is stored in one layer: by resource, and within it by
+// the way the values were written. It remembers the names of the objects that a report
+// must list.
 //
-// It is pure, and its memory depends on the number of resources, of keys in use
-// and of listed names, never on values or their sizes. It must never hold a
-// byte of a value, nor a data key in any form.
+// It is pure. Its memory depends on the number of resources, of keys in use and of
+// listed names, never on values or their sizes. It must never hold a byte of a value,
+// nor a data key in any form.
 package inventory
 
 import (
 	"cmp"
-	"encoding/binary"
 	"maps"
 	"slices"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/drift"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/apiresource"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Bounds on what a damaged or hostile store can make the inventory remember.
 const (
-	maxResources = 5_000  // distinct paths
-	maxGroups    = 10_000 // distinct ways of writing, over all resources
-	maxListed    = 1_000  // names of one group
-	maxAllListed = 20_000 // names of all groups, but for minListed of each
-	minListed    = 10     // names of each group, for one must not take the room of all
-	maxName      = 512    // bytes of one name; Kubernetes allows 253
+	maxResources = 5_000   // distinct paths
+	maxGroups    = 10_000  // distinct ways of writing, over all resources
+	maxSecrets   = 100_000 // names of plaintext Secrets
+	maxListed    = 1_000   // names of one other group
+	maxAllListed = 20_000  // names of all other groups, but for minListed of each
+	minListed    = 10      // names of each group, so that one cannot take the room of all
+	maxName      = 512     // bytes of one name; Kubernetes allows 253
 )
 
 // Other stands for resources beyond maxResources, and Shapeless for keys that
@@ -45,10 +50,10 @@ type Group struct {
 	VaultVersion uint32 // 0 for none
 	Envelope     storedvalue.Envelope
 	Cluster      string
-	// Standing is how the values stand to the EncryptionConfiguration; Opened is
-	// set where one of its keys opened them.
-	Standing encryptionconfig.Standing
-	Opened   bool
+	// Drift is how the values relate to the EncryptionConfiguration; Opened is set
+	// where one of its keys opened them.
+	Drift  drift.Drift
+	Opened bool
 	// Rest stands for all the ways of encryption beyond maxGroups: nothing is
 	// known about their keys.
 	Rest bool
@@ -60,14 +65,14 @@ type Count struct {
 	Values int64
 	// NewestRevision is the highest mod_revision among them.
 	NewestRevision int64
-	// Objects are the first of them, where a finding may have to name them: all
-	// plaintext Secrets, a bounded number of any other group.
-	Objects []Object
+	// Objects are the first of them, where a finding may have to name them. Their
+	// text is safe to show.
+	Objects []check.Object
 }
 
 // Resource is what is stored of one resource.
 type Resource struct {
-	storedvalue.Resource
+	apiresource.Resource
 	Values    int64
 	Plaintext int64
 	Encrypted int64
@@ -85,13 +90,16 @@ type Resource struct {
 	// it: Other and Shapeless.
 	Mixed bool
 
-	shown  string // String, made once: rules sort by it again and again
-	groups map[string]*Count
+	name   string // what String returns, made once: rules sort by it again and again
+	groups map[Group]*Count
 }
 
-func newResource(r storedvalue.Resource) *Resource {
-	return &Resource{Resource: r, shown: r.String(), groups: map[string]*Count{}}
+func newResource(r apiresource.Resource) *Resource {
+	return &Resource{Resource: r, name: term.Printable(r.String()), groups: map[Group]*Count{}}
 }
+
+// String returns "name" or "name.group", safe to show.
+func (r *Resource) String() string { return r.name }
 
 // Groups returns the ways of writing, the most frequent first.
 func (r *Resource) Groups() []*Count {
@@ -99,57 +107,49 @@ func (r *Resource) Groups() []*Count {
 		return cmp.Or(
 			cmp.Compare(b.Values, a.Values), cmp.Compare(a.Format, b.Format), cmp.Compare(a.Problem, b.Problem),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.VaultVersion, b.VaultVersion),
-			cmp.Compare(a.Envelope, b.Envelope), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Standing, b.Standing),
+			cmp.Compare(a.Envelope, b.Envelope), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Drift, b.Drift),
 		)
 	})
 }
 
-// Object names one stored object.
-type Object struct {
-	Resource  string
-	Namespace string
-	Name      string
-}
-
-// Inventory counts values. The zero value is not usable; see New.
+// Inventory counts the values of one layer. The zero value is not usable; see New.
 type Inventory struct {
+	// Prefix is that of the keys, without its last slash.
 	Prefix string
-	// Config is the EncryptionConfiguration that every value is judged by, nil
-	// for none. It is set before the first Add and stays: what was added without
-	// it is not judged.
+	// Config is the EncryptionConfiguration that every value is judged by; nil for
+	// none.
 	Config *encryptionconfig.Config
 	Keys   int64
 	Bytes  int64 // of values
-	// Outside is the number of keys that the same etcd holds elsewhere, which
-	// were not read; -1 if it is not known.
-	Outside int64
 
 	resources map[string]*Resource
 	// definitions are the names of the CustomResourceDefinitions.
 	definitions map[string]bool
 	groups      int
-	listed      int
-	scratch     []byte
+	secrets     int // how many plaintext Secrets are listed
+	listed      int // how many others
 }
 
-// New returns an empty inventory of the keys under prefix, which has no
-// trailing slash.
-func New(prefix string) *Inventory {
-	return &Inventory{Prefix: prefix, resources: map[string]*Resource{}, definitions: map[string]bool{}}
+// New returns an empty inventory of the keys under prefix, which has no trailing
+// slash, judged by config unless that is nil.
+func New(prefix string, config *encryptionconfig.Config) *Inventory {
+	return &Inventory{Prefix: prefix, Config: config, resources: map[string]*Resource{}, definitions: map[string]bool{}}
 }
 
 // Add counts one value. It keeps neither key nor value.
-func (inv *Inventory) Add(key, value []byte, modRevision int64) {
+func (inv *Inventory) Add(rec record.Record) {
 	inv.Keys++
-	inv.Bytes += int64(len(value))
-	k, shaped := storedvalue.ParseKey(inv.Prefix, key)
-	r := inv.resource(k, shaped, key, value)
-	verdict := encryptionconfig.Verdict{Value: storedvalue.Parse(value)}
+	inv.Bytes += int64(len(rec.Value))
+	k, shaped := storedvalue.ParseKey(inv.Prefix, rec.Key)
+	r := inv.resource(k, shaped, rec)
+	verdict := drift.Verdict{Value: storedvalue.Parse(rec.Value)}
 	if r.Ruled {
-		verdict = r.Rule.Judge(key, verdict.Value)
+		verdict = drift.Of(r.Rule, rec.Key, verdict.Value)
 	}
 	r.Values++
-	c := inv.count(r, verdict, modRevision)
+	c := inv.count(r, verdict)
+	c.Values++
+	c.NewestRevision = max(c.NewestRevision, rec.ModRevision)
 
 	switch v := verdict.Value; {
 	case v.Format.Plaintext():
@@ -161,28 +161,41 @@ func (inv *Inventory) Add(key, value []byte, modRevision int64) {
 	default:
 		r.Encrypted++
 	}
-	inv.list(r, c, k, key)
+	if inv.lists(r, c) {
+		c.Objects = append(c.Objects, object(r, k, rec))
+	}
 	if shaped && string(k.Path) == Definitions && len(inv.definitions) <= maxResources {
 		inv.definitions[shortened(k.Name)] = true
 	}
 }
 
-// list remembers an object's name if a finding can be about its group.
-func (inv *Inventory) list(r *Resource, c *Count, k storedvalue.Key, key []byte) {
+// lists reports whether there is room for one more name of a group, and takes it.
+func (inv *Inventory) lists(r *Resource, c *Count) bool {
 	switch {
 	case c.Format.Plaintext() && r == inv.Secrets():
-		// All of them: their credentials have to be changed.
+		// As many as possible: their credentials have to be changed.
+		if inv.secrets >= maxSecrets {
+			return false
+		}
+		inv.secrets++
 	case !c.mayBeNamed() || len(c.Objects) >= maxListed || inv.listed >= 2*maxAllListed ||
 		inv.listed >= maxAllListed && len(c.Objects) >= minListed:
-		return
+		return false
 	default:
 		inv.listed++
 	}
-	o := Object{Resource: r.shown, Namespace: shortened(k.Namespace), Name: shortened(k.Name)}
-	if o.Name == "" {
-		o.Name = shortened(key)
+	return true
+}
+
+func object(r *Resource, k storedvalue.Key, rec record.Record) check.Object {
+	name := k.Name
+	if len(name) == 0 {
+		name = rec.Key
 	}
-	c.Objects = append(c.Objects, o)
+	return check.Object{
+		Resource: r.name, Namespace: term.Printable(shortened(k.Namespace)), Name: term.Printable(shortened(name)),
+		Revision: rec.ModRevision, Origin: rec.Origin.String(),
+	}
 }
 
 // mayBeNamed reports whether a finding can be about the group. Whether a KMS v2
@@ -192,7 +205,7 @@ func (g Group) mayBeNamed() bool {
 	case storedvalue.KMSv1, storedvalue.KMSv2, storedvalue.UnknownEncryption:
 		return true
 	default:
-		return g.Problem != storedvalue.NoProblem || g.Standing > encryptionconfig.AsConfigured
+		return g.Problem != storedvalue.NoProblem || g.Drift > drift.AsConfigured
 	}
 }
 
@@ -203,8 +216,8 @@ func shortened(name []byte) string {
 	return string(name)
 }
 
-func (inv *Inventory) resource(k storedvalue.Key, shaped bool, key, value []byte) *Resource {
-	if isKineHealth(key, value) {
+func (inv *Inventory) resource(k storedvalue.Key, shaped bool, rec record.Record) *Resource {
+	if isKineHealth(rec.Key, rec.Value) {
 		return inv.kineHealth()
 	}
 	if !shaped || len(k.Path) > maxName {
@@ -220,7 +233,7 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool, key, value []byte
 }
 
 // begin makes room for a resource, with the rule that the configuration has for it.
-func (inv *Inventory) begin(path string, of storedvalue.Resource) *Resource {
+func (inv *Inventory) begin(path string, of apiresource.Resource) *Resource {
 	r := newResource(of)
 	if inv.Config != nil {
 		r.Foreign = inv.Config.Foreign(r.Resource)
@@ -235,85 +248,59 @@ func (inv *Inventory) begin(path string, of storedvalue.Resource) *Resource {
 func (inv *Inventory) special(name string) *Resource {
 	r, ok := inv.resources[name]
 	if !ok {
-		r = newResource(storedvalue.Resource{Name: name})
+		r = newResource(apiresource.Resource{Name: name})
 		r.Mixed = true
 		inv.resources[name] = r
 	}
 	return r
 }
 
-func (inv *Inventory) count(r *Resource, verdict encryptionconfig.Verdict, modRevision int64) *Count {
-	c, ok := r.groups[string(inv.groupKey(verdict))]
-	if !ok {
-		c = inv.newGroup(r, verdict)
+// count returns the group of a value. It is made in the expression that looks it up:
+// there, and only there, Go does not copy the strings. Nearly every value belongs to a
+// known group, and counting it must not allocate.
+func (inv *Inventory) count(r *Resource, verdict drift.Verdict) *Count {
+	v := verdict.Value
+	if !v.Encrypted() {
+		v = storedvalue.Value{Format: v.Format, Problem: v.Problem}
 	}
-	c.Values++
-	c.NewestRevision = max(c.NewestRevision, modRevision)
-	return c
-}
-
-func (inv *Inventory) newGroup(r *Resource, verdict encryptionconfig.Verdict) *Count {
-	key, g := string(inv.groupKey(verdict)), groupOf(verdict)
-	// Only what is well-formed and encrypted carries names that can be without
-	// number. Plaintext must stay told apart: rules judge it by its group.
-	if verdict.Value.Encrypted() && inv.groups >= maxGroups {
-		g = Group{Format: g.Format, Problem: g.Problem, Standing: g.Standing, Opened: g.Opened, Rest: true}
-		key = "rest" + key[:ofRest]
-		if c, ok := r.groups[key]; ok {
+	version, _ := v.VaultKeyVersion()
+	cluster, _ := v.Cluster()
+	if c, ok := r.groups[Group{
+		Format: v.Format, Problem: v.Problem, Name: string(v.Name), KeyID: string(v.KeyID), VaultVersion: version,
+		Envelope: v.Envelope(), Cluster: string(cluster), Drift: verdict.Drift, Opened: verdict.Opened,
+	}]; ok {
+		return c
+	}
+	g := Group{Format: v.Format, Problem: v.Problem, Drift: verdict.Drift, Opened: verdict.Opened}
+	switch {
+	case !v.Encrypted():
+		// Told apart without a limit: there are few, and rules judge plaintext by its
+		// group.
+	case inv.groups < maxGroups:
+		g.Name, g.KeyID, g.VaultVersion = string(v.Name), string(v.KeyID), version
+		g.Envelope, g.Cluster = v.Envelope(), string(cluster)
+	default:
+		g.Rest = true
+		if c, ok := r.groups[g]; ok {
 			return c
 		}
 	}
 	inv.groups++
 	c := &Count{Group: g}
-	r.groups[key] = c
+	r.groups[g] = c
 	return c
-}
-
-func groupOf(verdict encryptionconfig.Verdict) Group {
-	v := verdict.Value
-	g := Group{Format: v.Format, Problem: v.Problem, Standing: verdict.Standing, Opened: verdict.Opened}
-	if !v.Encrypted() {
-		return g
-	}
-	g.Name, g.KeyID = string(v.Name), string(v.KeyID)
-	g.VaultVersion, _ = v.VaultKeyVersion()
-	g.Envelope = v.Envelope()
-	cluster, _ := v.Cluster()
-	g.Cluster = string(cluster)
-	return g
-}
-
-// ofRest is the length of the part of a group's key that groups beyond
-// maxGroups are still told apart by.
-const ofRest = 4
-
-// groupKey encodes what groupOf returns into a buffer that is used again and
-// again: nearly every value belongs to a known group, and finding it must not
-// allocate.
-func (inv *Inventory) groupKey(verdict encryptionconfig.Verdict) []byte {
-	v := verdict.Value
-	b := inv.scratch[:0]
-	b = append(b, byte(v.Format), byte(v.Problem), byte(verdict.Standing), 0)
-	if verdict.Opened {
-		b[ofRest-1] = 1
-	}
-	if v.Encrypted() {
-		version, _ := v.VaultKeyVersion()
-		cluster, _ := v.Cluster()
-		b = append(binary.LittleEndian.AppendUint32(b, version), byte(v.Envelope()))
-		for _, field := range [][]byte{v.Name, v.KeyID, cluster} {
-			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(field))), field...) //nolint:gosec // within a value, which has at most 2 GiB
-		}
-	}
-	inv.scratch = b
-	return b
 }
 
 // Resources returns what was counted, in the order of the resources' names.
 func (inv *Inventory) Resources() []*Resource {
 	return slices.SortedFunc(maps.Values(inv.resources), func(a, b *Resource) int {
-		return cmp.Or(cmp.Compare(a.shown, b.shown), cmp.Compare(a.Values, b.Values))
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.Values, b.Values))
 	})
+}
+
+// Foreign returns the resources that the configuration is not for.
+func (inv *Inventory) Foreign() []*Resource {
+	return slices.DeleteFunc(inv.Resources(), func(r *Resource) bool { return !r.Foreign })
 }
 
 // Secrets returns what was counted of core Secrets; nil if there are none.

@@ -7,27 +7,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/stored"
 )
 
-const canary = "hunter2-hunter2"
-
-// kmsV2 is a value of a KMS v2 provider whose source shows a Vault key version.
-func kmsV2(provider, keyID string, version int) []byte {
-	var b []byte
-	for field, content := range map[protowire.Number]string{
-		1: strings.Repeat("c", 60), 2: keyID, 3: fmt.Sprintf("vault:v%d:abc", version),
-	} {
-		b = protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), content)
-	}
-	b = protowire.AppendVarint(protowire.AppendTag(b, 5, protowire.VarintType), 1)
-	return append([]byte("k8s:enc:kms:v2:"+provider+":"), b...)
-}
-
-func plaintextSecrets(inv *inventory.Inventory) (objects []inventory.Object) {
+func plaintextSecrets(inv *inventory.Inventory) (objects []check.Object) {
 	for _, g := range inv.Secrets().Groups() {
 		if g.Format.Plaintext() {
 			objects = append(objects, g.Objects...)
@@ -36,21 +24,19 @@ func plaintextSecrets(inv *inventory.Inventory) (objects []inventory.Object) {
 	return objects
 }
 
-func plaintext() []byte { return []byte("k8s\x00" + canary) }
-
 func TestValuesAreCountedByResourceAndByTheWayTheyWereWritten(t *testing.T) {
-	inv := inventory.New("/registry")
-	add := func(key string, value []byte) { inv.Add([]byte("/registry/"+key), value, 1) }
-	add("configmaps/default/a", plaintext())
-	add("secrets/default/a", plaintext())
-	add("secrets/default/b", kmsV2("p", "k1", 1))
-	add("secrets/default/c", kmsV2("p", "k1", 1))
-	add("secrets/default/d", kmsV2("p", "k2", 2))
-	add("secrets/default/e", []byte("k8s:enc:kms:v2:p:broken"))
-	add("secrets/default/f", []byte("k8s:enc:rot13:v1:"+canary))
-	add("secrets/kube-system/g", []byte(`{"data":"`+canary+`"}`))
-	add("example.com/secrets/default/h", plaintext())
-	add("odd", plaintext())
+	inv := inventory.New("/registry", nil)
+	add := func(key, value string) { inv.Add(stored.Record(key, value, 1)) }
+	add("configmaps/default/a", stored.Plaintext)
+	add("secrets/default/a", stored.Plaintext)
+	add("secrets/default/b", stored.KMSv2("p", "k1", 1))
+	add("secrets/default/c", stored.KMSv2("p", "k1", 1))
+	add("secrets/default/d", stored.KMSv2("p", "k2", 2))
+	add("secrets/default/e", "k8s:enc:kms:v2:p:broken")
+	add("secrets/default/f", stored.Unknown)
+	add("secrets/kube-system/g", `{"data":"`+stored.Canary+`"}`)
+	add("example.com/secrets/default/h", stored.Plaintext)
+	add("odd", stored.Plaintext)
 
 	s := inv.Secrets()
 	if s.Values != 7 || s.Plaintext != 2 || s.Encrypted != 3 || s.Malformed != 1 || s.Unknown != 1 {
@@ -70,7 +56,7 @@ func TestValuesAreCountedByResourceAndByTheWayTheyWereWritten(t *testing.T) {
 	}, groups); diff != "" {
 		t.Error(diff)
 	}
-	wantSecrets := []inventory.Object{{Resource: "secrets", Namespace: "default", Name: "a"}, {Resource: "secrets", Namespace: "kube-system", Name: "g"}}
+	wantSecrets := []check.Object{{Resource: "secrets", Namespace: "default", Name: "a", Revision: 1}, {Resource: "secrets", Namespace: "kube-system", Name: "g", Revision: 1}}
 	if diff := cmp.Diff(wantSecrets, plaintextSecrets(inv)); diff != "" {
 		t.Error(diff)
 	}
@@ -84,7 +70,7 @@ func TestValuesAreCountedByResourceAndByTheWayTheyWereWritten(t *testing.T) {
 	if total := inv.Totals(); inv.Keys != 10 || total.Values != 10 || total.Plaintext != 5 {
 		t.Errorf("totals: %d keys, %+v", inv.Keys, total)
 	}
-	if strings.Contains(fmt.Sprintf("%#v %#v", inv, inv.Resources()), canary) {
+	if strings.Contains(fmt.Sprintf("%#v %#v", inv, inv.Resources()), stored.Canary) {
 		t.Error("the inventory holds a part of a value")
 	}
 }
@@ -111,9 +97,9 @@ func TestTheNewestKeyIsToldPerProvider(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			// The result must not depend on the order of reading.
 			for range 2 {
-				inv := inventory.New("/registry")
+				inv := inventory.New("/registry", nil)
 				for i, v := range tt.values {
-					inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2(v.provider, v.keyID, v.version), int64(v.revision))
+					inv.Add(stored.Record(fmt.Sprintf("secrets/default/%d", i), stored.KMSv2(v.provider, v.keyID, v.version), int64(v.revision)))
 				}
 				if diff := cmp.Diff(tt.want, inv.Newest()); diff != "" {
 					t.Error(diff)
@@ -146,11 +132,11 @@ func TestAValueIsStaleWithAnotherKeyOrAnOlderVersion(t *testing.T) {
 }
 
 func TestMemoryIsBoundedWhateverIsStored(t *testing.T) {
-	inv := inventory.New("/registry")
+	inv := inventory.New("/registry", nil)
 	for i := range 20_000 {
-		inv.Add(fmt.Appendf(nil, "/registry/a%d/default/x", i), []byte("{}"), 1)
-		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), kmsV2("p", fmt.Sprint("key", i), 1), 1)
-		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/b%d", i), []byte("k8s:enc:kms:v2:p:x"), 1)
+		inv.Add(stored.Record(fmt.Sprintf("a%d/default/x", i), "{}", 1))
+		inv.Add(stored.Record(fmt.Sprintf("secrets/default/%d", i), stored.KMSv2("p", fmt.Sprint("key", i), 1), 1))
+		inv.Add(stored.Record(fmt.Sprintf("secrets/default/b%d", i), "k8s:enc:kms:v2:p:x", 1))
 	}
 	groups, names := 0, 0
 	for _, r := range inv.Resources() {
@@ -172,14 +158,14 @@ func TestMemoryIsBoundedWhateverIsStored(t *testing.T) {
 
 // What fills the room first must not hide the names of what comes after it.
 func TestEveryGroupHasRoomForSomeNames(t *testing.T) {
-	inv := inventory.New("/registry")
+	inv := inventory.New("/registry", nil)
 	for i := range 60_000 {
-		inv.Add(fmt.Appendf(nil, "/registry/configmaps/default/%d", i), kmsV2("p", fmt.Sprint("newest", i%30), 2), 1)
+		inv.Add(stored.Record(fmt.Sprintf("configmaps/default/%d", i), stored.KMSv2("p", fmt.Sprint("newest", i%30), 2), 1))
 	}
 	for i := range 60_000 {
-		inv.Add(fmt.Appendf(nil, "/registry/secrets/default/%d", i), plaintext(), 1)
+		inv.Add(stored.Record(fmt.Sprintf("secrets/default/%d", i), stored.Plaintext, 1))
 	}
-	inv.Add([]byte("/registry/secrets/kube-system/left"), kmsV2("p", "old", 1), 1)
+	inv.Add(stored.Record("secrets/kube-system/left", stored.KMSv2("p", "old", 1), 1))
 	all := 0
 	for _, r := range inv.Resources() {
 		for _, g := range r.Groups() {
@@ -198,11 +184,11 @@ func TestEveryGroupHasRoomForSomeNames(t *testing.T) {
 }
 
 func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
-	inv := inventory.New("/registry")
+	inv := inventory.New("/registry", nil)
 	long := strings.Repeat("n", 1<<20)
-	inv.Add([]byte("/registry/secrets/"+long+"/"+long), plaintext(), 1)
-	inv.Add([]byte("/registry/secrets/default/"), plaintext(), 1)
-	inv.Add([]byte("/registry/"+long+"/default/x"), plaintext(), 1)
+	inv.Add(stored.Record("secrets/"+long+"/"+long, stored.Plaintext, 1))
+	inv.Add(stored.Record("secrets/default/", stored.Plaintext, 1))
+	inv.Add(stored.Record(long+"/default/x", stored.Plaintext, 1))
 	named := plaintextSecrets(inv)
 	if n := inv.Secrets().Plaintext; n != 2 || len(named) != 2 {
 		t.Fatalf("%d plaintext Secrets, %d named", n, len(named))
@@ -221,22 +207,46 @@ func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
 	}
 }
 
-func TestCountingAKnownGroupDoesNotAllocate(t *testing.T) {
-	inv := inventory.New("/registry")
-	key, value := []byte("/registry/secrets/default/x"), kmsV2("p", "k", 1)
-	for range 1000 { // as many as are named
-		inv.Add(key, value, 1)
+func TestPlaintextSecretsAreListedUpToALimitAndCountedBeyondIt(t *testing.T) {
+	const limit, more = 100_000, 3
+	inv := inventory.New("/registry", nil)
+	for i := range limit + more {
+		inv.Add(stored.Record(fmt.Sprintf("secrets/default/%d", i), stored.Plaintext, 1))
 	}
-	if n := testing.AllocsPerRun(100, func() { inv.Add(key, value, 1) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	if n := len(plaintextSecrets(inv)); n != limit || inv.Secrets().Plaintext != limit+more {
+		t.Errorf("%d named, %d counted", n, inv.Secrets().Plaintext)
+	}
+}
+
+func TestAnObjectSaysWhereItWasFound(t *testing.T) {
+	inv := inventory.New("/registry", nil)
+	rec := stored.Record("secrets/default/a", stored.Plaintext, 7)
+	rec.Origin = record.Origin{Layer: record.WAL, File: "0.wal", Offset: 42}
+	inv.Add(rec)
+	want := []check.Object{{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: "0.wal at byte 42"}}
+	if diff := cmp.Diff(want, plaintextSecrets(inv)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCountingAKnownGroupDoesNotAllocate(t *testing.T) {
+	for _, value := range []string{stored.KMSv2("p", "k", 1), stored.Plaintext, stored.Keyed("aescbc", "k", "")} {
+		inv := inventory.New("/registry", nil)
+		rec := stored.Record("secrets/default/x", value, 1)
+		for range 100_000 { // as many as are named
+			inv.Add(rec)
+		}
+		if n := testing.AllocsPerRun(100, func() { inv.Add(rec) }); n != 0 {
+			t.Errorf("%v allocations for %q", n, value)
+		}
 	}
 }
 
 func BenchmarkAdd(b *testing.B) {
-	inv := inventory.New("/registry")
-	key, value := []byte("/registry/secrets/default/database-credentials"), kmsV2("sealproof", "v2.00112233445566778899aabbccddeeff", 2)
+	inv := inventory.New("/registry", nil)
+	rec := stored.Record("secrets/default/database-credentials", stored.KMSv2("sealproof", "v2.00112233445566778899aabbccddeeff", 2), 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		inv.Add(key, value, 1)
+		inv.Add(rec)
 	}
 }

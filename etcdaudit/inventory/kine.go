@@ -1,6 +1,6 @@
 package inventory
 
-import "github.com/sealproof/sealproof/etcdaudit/storedvalue"
+import "github.com/sealproof/sealproof/internal/apiresource"
 
 // kine stores a key of its own among those of the API server, always the same
 // (github.com/k3s-io/kine, pkg/server/types.go). Key and value are compared, so
@@ -18,7 +18,7 @@ func isKineHealth(key, value []byte) bool {
 // kineHealth is what that key is counted as. No entry of an
 // EncryptionConfiguration reaches it.
 func (inv *Inventory) kineHealth() *Resource {
-	of := storedvalue.Resource{Name: "(health check of kine)", Known: true, Internal: true}
+	of := apiresource.Resource{Name: "(health check of kine)", Known: true, Internal: true}
 	if r, ok := inv.resources[of.Name]; ok {
 		return r
 	}

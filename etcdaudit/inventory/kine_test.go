@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 func TestOnlyKinesOwnKeyPassesForIt(t *testing.T) {
@@ -17,8 +18,8 @@ func TestOnlyKinesOwnKeyPassesForIt(t *testing.T) {
 		{"/registry/health/", healthy, "health"},
 		{"/registry/health/default/a", healthy, "health"},
 	} {
-		inv := inventory.New("/registry")
-		inv.Add([]byte(tt.key), []byte(tt.value), 1)
+		inv := inventory.New("/registry", nil)
+		inv.Add(record.Record{Key: []byte(tt.key), Value: []byte(tt.value)})
 		if all := inv.Resources(); len(all) != 1 || all[0].String() != tt.want {
 			t.Errorf("%s = %s: %v", tt.key, tt.value, all[0].String())
 		}

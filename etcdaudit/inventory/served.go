@@ -29,7 +29,7 @@ func (inv *Inventory) ServedBy(r *Resource) Served {
 		return Apparently // of Kubernetes' own: only other resources have their group in the path
 	case !inv.Has(Definitions) && !inv.Has("namespaces"):
 		return Apparently // this etcd need not be that of the definitions
-	case len(inv.definitions) <= maxResources && !inv.definitions[r.String()]:
+	case len(inv.definitions) <= maxResources && !inv.definitions[r.Resource.String()]:
 		return Undefined
 	default:
 		return Apparently

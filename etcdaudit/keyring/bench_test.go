@@ -6,9 +6,10 @@ import (
 
 	"k8s.io/apiserver/pkg/storage/value"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
 // BenchmarkTrial is what a configuration adds to each value: reading it and
@@ -30,7 +31,7 @@ func BenchmarkTrial(b *testing.B) {
 			rule, _ := c.For(secrets())
 			b.SetBytes(int64(len(stored)))
 			for b.Loop() {
-				if !rule.Judge([]byte(etcdKey), storedvalue.Parse(stored)).Opened {
+				if !drift.Of(rule, []byte(etcdKey), storedvalue.Parse(stored)).Opened {
 					b.Fatal("not opened")
 				}
 			}

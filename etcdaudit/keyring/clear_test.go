@@ -8,8 +8,7 @@ import (
 
 	"golang.org/x/crypto/nacl/secretbox"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
-	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
 // What was opened and the keys are overwritten, not only let go.
@@ -28,22 +27,22 @@ func TestPlaintextAndKeysAreOverwritten(t *testing.T) {
 	}
 	cbc := make([]byte, aes.BlockSize+len(plaintext))
 	cipher.NewCBCEncrypter(block, cbc[:aes.BlockSize]).CryptBlocks(cbc[aes.BlockSize:], plaintext)
-	for format, ciphertext := range map[storedvalue.Format][]byte{
-		storedvalue.AESCBC:    cbc,
-		storedvalue.AESGCM:    gcm.Seal(make([]byte, gcmNonce), make([]byte, gcmNonce), plaintext, nil),
-		storedvalue.Secretbox: secretbox.Seal(make([]byte, secretboxNonce), plaintext, new([secretboxNonce]byte), (*[32]byte)(secret)),
+	for kind, ciphertext := range map[string][]byte{
+		encryptionconfig.AESCBC:    cbc,
+		encryptionconfig.AESGCM:    gcm.Seal(make([]byte, gcmNonce), make([]byte, gcmNonce), plaintext, nil),
+		encryptionconfig.Secretbox: secretbox.Seal(make([]byte, secretboxNonce), plaintext, new([secretboxNonce]byte), (*[32]byte)(secret)),
 	} {
 		var ring Keyring
-		if got := ring.Opener(format, secret)(ciphertext, nil); got != encryptionconfig.Opened {
-			t.Fatalf("%v: %d", format, got)
+		if got := ring.Opener(kind, secret)(ciphertext, nil); got != encryptionconfig.Opened {
+			t.Fatalf("%v: %d", kind, got)
 		}
 		opened, key := ring.opened[:cap(ring.opened)], ring.keys[0].secretbox
 		if len(opened) < len(plaintext) || !zero(opened) {
-			t.Errorf("%v: what was opened is still there: %q", format, opened)
+			t.Errorf("%s: what was opened is still there: %q", kind, opened)
 		}
 		ring.Clear()
 		if key != nil && !zero(key[:]) {
-			t.Errorf("%v: the key is still there", format)
+			t.Errorf("%v: the key is still there", kind)
 		}
 	}
 }

@@ -2,8 +2,8 @@
 // values, as the API server's own transformers do (k8s.io/apiserver v0.37.1,
 // pkg/storage/value/encrypt/aes/aes.go and secretbox/secretbox.go).
 //
-// It must never give out a key or a byte of what it opened: all it says is
-// whether a key fits.
+// It must never give out a key or a byte of what it opened. It only says whether a
+// key fits.
 package keyring
 
 import (
@@ -12,20 +12,20 @@ import (
 
 	"golang.org/x/crypto/nacl/secretbox"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
 // Keyring holds keys in memory until Clear. The zero value is an empty one. It
 // is not safe for concurrent use.
 type Keyring struct {
-	// Pointers, because fmt shows no more of them than an address.
+	// Pointers, because fmt shows only their addresses.
 	keys []*key
 	// opened is what the last trial made of a value, cleared at once.
 	opened []byte
 }
 
-// key is one of the two. Both are nil after Clear.
+// key is an AES key or a secretbox key; the other field is nil, and both after Clear.
 type key struct {
 	ring      *Keyring
 	block     cipher.Block
@@ -34,10 +34,10 @@ type key struct {
 
 // Opener keeps a key and returns what tries it. The secret's length has been
 // checked.
-func (r *Keyring) Opener(format storedvalue.Format, secret []byte) encryptionconfig.Opener {
+func (r *Keyring) Opener(kind string, secret []byte) encryptionconfig.Opener {
 	k := &key{ring: r}
 	r.keys = append(r.keys, k)
-	if format == storedvalue.Secretbox {
+	if kind == encryptionconfig.Secretbox {
 		k.secretbox = (*[32]byte)(append([]byte(nil), secret...))
 		return k.secretboxOpens
 	}
@@ -46,7 +46,7 @@ func (r *Keyring) Opener(format storedvalue.Format, secret []byte) encryptioncon
 		return k.none // no AES key: it opens nothing
 	}
 	k.block = block
-	if format == storedvalue.AESGCM {
+	if kind == encryptionconfig.AESGCM {
 		return k.gcmOpens
 	}
 	return k.cbcOpens

@@ -10,9 +10,10 @@ import (
 
 	"k8s.io/apiserver/pkg/storage/value"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
 // number makes keys of which every byte is a letter: "QQQ...".
@@ -27,9 +28,9 @@ func TestNothingOpensAfterClear(t *testing.T) {
 		}
 		var keys keyring.Keyring
 		var handedOut []byte
-		c, err := encryptionconfig.LoadWithKeys(file, func(format storedvalue.Format, secret []byte) encryptionconfig.Opener {
+		c, err := encryptionconfig.LoadWithKeys(file, func(kind string, secret []byte) encryptionconfig.Opener {
 			handedOut = secret
-			return keys.Opener(format, secret)
+			return keys.Opener(kind, secret)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -38,11 +39,11 @@ func TestNothingOpensAfterClear(t *testing.T) {
 			t.Errorf("%s: the key of the file is not cleared", kind)
 		}
 		rule, _ := c.For(secrets())
-		if got := rule.Judge([]byte(etcdKey), storedvalue.Parse(stored)); !got.Opened {
-			t.Errorf("%s: %q", kind, got.Standing)
+		if got := drift.Of(rule, []byte(etcdKey), storedvalue.Parse(stored)); !got.Opened {
+			t.Errorf("%s: %q", kind, got.Drift)
 		}
 		keys.Clear()
-		if got := rule.Judge([]byte(etcdKey), storedvalue.Parse(stored)); got.Opened {
+		if got := drift.Of(rule, []byte(etcdKey), storedvalue.Parse(stored)); got.Opened {
 			t.Errorf("%s: opened after Clear", kind)
 		}
 	}
@@ -60,9 +61,9 @@ func TestNeitherKeysNorPlaintextAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	rule, _ := c.For(secrets())
-	verdict := rule.Judge([]byte(etcdKey), storedvalue.Parse(stored))
+	verdict := drift.Of(rule, []byte(etcdKey), storedvalue.Parse(stored))
 	if !verdict.Opened {
-		t.Fatalf("%q", verdict.Standing)
+		t.Fatalf("%q", verdict.Drift)
 	}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))

@@ -14,9 +14,11 @@ import (
 	upstream "k8s.io/apiserver/pkg/server/options/encryptionconfig"
 	"k8s.io/apiserver/pkg/storage/value"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
+	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/apiresource"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 	object  = "k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x02{}"
 )
 
-func secrets() storedvalue.Resource { return storedvalue.ResourceOf("secrets") }
+func secrets() apiresource.Resource { return apiresource.Of("secrets") }
 
 // configFile writes an EncryptionConfiguration for Secrets.
 func configFile(t testing.TB, providers ...string) string {
@@ -64,7 +66,7 @@ func apiServer(t testing.TB, file string) value.Transformer {
 	return upstream.StaticTransformers(c.Transformers).TransformerForResource(schema.GroupResource{Resource: "secrets"})
 }
 
-func judge(t testing.TB, file string, key, stored []byte) encryptionconfig.Verdict {
+func judge(t testing.TB, file string, key, stored []byte) drift.Verdict {
 	t.Helper()
 	var keys keyring.Keyring
 	defer keys.Clear()
@@ -76,7 +78,7 @@ func judge(t testing.TB, file string, key, stored []byte) encryptionconfig.Verdi
 	if !ok {
 		t.Fatal("no rule for Secrets")
 	}
-	return rule.Judge(key, storedvalue.Parse(stored))
+	return drift.Of(rule, key, storedvalue.Parse(stored))
 }
 
 // Files and values are put together at random from few names and keys, so that
@@ -116,9 +118,9 @@ func TestTheAPIServersTransformersAgree(t *testing.T) {
 		out, theirsStale, err := apiServer(t, reader).TransformFromStorage(t.Context(), stored, value.DefaultContext(etcdKey))
 		readable := err == nil && bytes.Equal(out, []byte(object))
 		verdict := judge(t, reader, []byte(etcdKey), stored)
-		if ours := verdict.Standing < encryptionconfig.UnreadablePlaintext; verdict.Standing == encryptionconfig.Unjudged || ours != readable {
+		if ours := verdict.Drift < drift.UnreadablePlaintext; verdict.Drift == drift.Unjudged || ours != readable {
 			text, _ := os.ReadFile(reader)
-			t.Errorf("%q, the API server reads it: %v\n%q\n%s", verdict.Standing, readable, stored, text)
+			t.Errorf("%q, the API server reads it: %v\n%q\n%s", verdict.Drift, readable, stored, text)
 		}
 		if !readable {
 			failed++
@@ -128,9 +130,9 @@ func TestTheAPIServersTransformersAgree(t *testing.T) {
 		if theirsStale {
 			stale++
 		}
-		if ours := verdict.Standing != encryptionconfig.AsConfigured; ours != theirsStale {
+		if ours := verdict.Drift != drift.AsConfigured; ours != theirsStale {
 			text, _ := os.ReadFile(reader)
-			t.Errorf("%q, the API server would write it anew: %v\n%q\n%s", verdict.Standing, theirsStale, stored, text)
+			t.Errorf("%q, the API server would write it anew: %v\n%q\n%s", verdict.Drift, theirsStale, stored, text)
 		}
 		if encrypted := bytes.HasPrefix(stored, []byte("k8s:enc:")); encrypted != verdict.Opened {
 			t.Errorf("opened: %v, encrypted: %v", verdict.Opened, encrypted)
@@ -157,18 +159,18 @@ func TestAPaddingThatIsRightByChanceProvesNothing(t *testing.T) {
 		if _, _, err := mistaken.TransformFromStorage(t.Context(), stored, value.DefaultContext(etcdKey)); err != nil {
 			continue
 		}
-		if got := judge(t, wrong, []byte(etcdKey), stored); got.Standing != encryptionconfig.UnreadableMistaken || got.Opened {
-			t.Errorf("the wrong key: %q", got.Standing)
+		if got := judge(t, wrong, []byte(etcdKey), stored); got.Drift != drift.UnreadableMistaken || got.Opened {
+			t.Errorf("the wrong key: %q", got.Drift)
 		}
 		if out, _, err := hasBoth.TransformFromStorage(t.Context(), stored, value.DefaultContext(etcdKey)); err != nil || bytes.Equal(out, []byte(object)) {
 			t.Fatalf("the API server tries the next key: %q, %v", out, err)
 		}
-		if got := judge(t, both, []byte(etcdKey), stored); got.Standing != encryptionconfig.UnreadableMistaken {
-			t.Errorf("the wrong key before the right one: %q", got.Standing)
+		if got := judge(t, both, []byte(etcdKey), stored); got.Drift != drift.UnreadableMistaken {
+			t.Errorf("the wrong key before the right one: %q", got.Drift)
 		}
 		first := configFile(t, provider("aescbc", namedKey{"k", 1}, namedKey{"k", 2}))
-		if got := judge(t, first, []byte(etcdKey), stored); got.Standing != encryptionconfig.AsConfigured {
-			t.Errorf("the right key before the wrong one: %q", got.Standing)
+		if got := judge(t, first, []byte(etcdKey), stored); got.Drift != drift.AsConfigured {
+			t.Errorf("the right key before the wrong one: %q", got.Drift)
 		}
 		return
 	}
@@ -182,11 +184,11 @@ func TestTheKeyInEtcdIsBoundByAESGCMAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := judge(t, file, []byte(etcdKey), stored); got.Standing != encryptionconfig.AsConfigured {
-			t.Errorf("%s: %q", kind, got.Standing)
+		if got := judge(t, file, []byte(etcdKey), stored); got.Drift != drift.AsConfigured {
+			t.Errorf("%s: %q", kind, got.Drift)
 		}
-		if got := judge(t, file, []byte(etcdKey+"2"), stored); (got.Standing == encryptionconfig.UnreadableKey) != bound {
-			t.Errorf("%s copied to another place: %q", kind, got.Standing)
+		if got := judge(t, file, []byte(etcdKey+"2"), stored); (got.Drift == drift.UnreadableKey) != bound {
+			t.Errorf("%s copied to another place: %q", kind, got.Drift)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // BenchmarkRead reads values of 1 KiB from a real etcd on loopback, which
@@ -18,7 +18,7 @@ func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
 		snap := pin(b, s, "/registry")
 		read := 0
-		if err := snap.Read(b.Context(), func(page []*mvccpb.KeyValue) error {
+		if err := snap.Read(b.Context(), func(page []record.Record) error {
 			read += len(page)
 			return nil
 		}); err != nil {

@@ -7,11 +7,13 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // A sound etcd gives none of these answers, so they are made up here.
 func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
-	snap := &Snapshot{Prefix: "/registry/", Revision: 10, ClusterID: 1}
+	snap := &Snapshot{Scope: record.Scope{Prefix: "/registry/", Revision: 10}, clusterID: 1}
 	kv := func(key string, mod int64) *mvccpb.KeyValue {
 		return &mvccpb.KeyValue{Key: []byte(key), ModRevision: mod}
 	}

@@ -26,7 +26,7 @@ func (snap *Snapshot) outside(ctx context.Context) (int64, error) {
 		}
 		own, err = snap.count(ctx, op, compactionKey, compaction...)
 	}
-	switch total := all - snap.Count - own; {
+	switch total := all - snap.Keys - own; {
 	case KindOf(err) == Permission:
 		return -1, nil
 	case err != nil:
@@ -34,7 +34,7 @@ func (snap *Snapshot) outside(ctx context.Context) (int64, error) {
 	case total < 0 && snap.StandIn != "":
 		return -1, nil // older versions of kine count 0 from a key on
 	case total < 0:
-		return 0, inconsistent(op, "etcd counts %d keys in all, which is less than the %d under the prefix and %d for compaction", all, snap.Count, own)
+		return 0, inconsistent(op, "etcd counts %d keys in all, which is less than the %d under the prefix and %d for compaction", all, snap.Keys, own)
 	default:
 		return total, nil
 	}

@@ -82,7 +82,7 @@ func firstAnswer(conn net.Conn, secured, certificateWanted bool) *Error {
 	case !secured && first[0] == tlsAlertRecord:
 		return httpsNeeded(nil)
 	case first[0] == 'H':
-		return &Error{Kind: WrongPort, What: "the endpoint answers in HTTP/1.1 and does not speak gRPC", Do: "check that this is etcd's client port"}
+		return &Error{What: "the endpoint answers in HTTP/1.1 and does not speak gRPC", Do: "check that this is etcd's client port"}
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func probeConfig(config *tls.Config, name string, wanted *bool) *tls.Config {
 }
 
 func dialError(err error) *Error {
-	e := &Error{Kind: Unreachable, Err: err, Do: "check the address, that etcd runs, and firewalls in between"}
+	e := &Error{Err: err, Do: "check the address, that etcd runs, and firewalls in between"}
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
@@ -132,7 +132,7 @@ func handshakeError(err error) *Error {
 		verify    *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
 	)
-	e := &Error{Kind: ServerCertificate, Err: err}
+	e := &Error{Err: err}
 	switch {
 	case errors.As(err, &authority):
 		e.What = "etcd's certificate is not signed by the given CA"
@@ -181,25 +181,25 @@ func isRemoteAlert(err error) bool {
 
 func clientCertificateRefused(err error) *Error {
 	return &Error{
-		Kind: ClientCertificate, Err: err, What: "etcd does not accept this client's certificate, or wants one",
+		Err: err, What: "etcd does not accept this client's certificate, or wants one",
 		Do: "give a certificate of the CA that etcd trusts for clients (--cert, --key; kubeadm: /etc/kubernetes/pki/apiserver-etcd-client.crt and .key), and check that it has not expired",
 	}
 }
 
 func httpNeeded(err error) *Error {
-	return &Error{Kind: Scheme, Err: err, What: "the endpoint does not speak TLS", Do: "use http:// only if that is meant: everything, Secrets included, then crosses the network in plaintext"}
+	return &Error{Err: err, What: "the endpoint does not speak TLS", Do: "use http:// only if that is meant: everything, Secrets included, then crosses the network in plaintext"}
 }
 
 func httpsNeeded(err error) *Error {
-	return &Error{Kind: Scheme, Err: err, What: "the endpoint does not accept plain http", Do: "use https:// and give --cacert, --cert and --key"}
+	return &Error{Err: err, What: "the endpoint does not accept plain http", Do: "use https:// and give --cacert, --cert and --key"}
 }
 
 func closed(err error) *Error {
-	return &Error{Kind: Unreachable, Err: err, What: "the connection is closed without an answer", Do: "check that this is etcd's client port"}
+	return &Error{Err: err, What: "the connection is closed without an answer", Do: "check that this is etcd's client port"}
 }
 
 func noAnswer(err error) *Error {
-	return &Error{Kind: Timeout, Err: err, What: "the connection is accepted, but nothing answers", Do: "check etcd's health and the network"}
+	return &Error{Err: err, What: "the connection is accepted, but nothing answers", Do: "check etcd's health and the network"}
 }
 
 func timedOut(err error) bool {

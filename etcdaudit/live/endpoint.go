@@ -67,8 +67,8 @@ func parseEndpoint(text, place string, certificates bool) (endpoint, error) {
 	return e, nil
 }
 
-// onThisHost reports whether host:port is a loopback address. What is neither is for
-// others to refuse.
+// onThisHost reports whether host:port is on this host. It returns true for text that
+// is no host:port, which parseEndpoint refuses with a reason of its own.
 func onThisHost(text string) bool {
 	host, _, err := net.SplitHostPort(text)
 	if err != nil || host == "localhost" {

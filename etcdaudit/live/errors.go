@@ -12,43 +12,16 @@ import (
 	"github.com/sealproof/sealproof/internal/term"
 )
 
-// Kind says why etcd could not be read.
+// Kind tells apart those errors that a caller treats in its own way.
 type Kind int
 
 const (
-	// Other is a failure that this package does not know.
+	// Other is every other failure; the text of the Error says which.
 	Other Kind = iota
 	// BadConfig: a file, an endpoint or a combination of them cannot be used.
 	BadConfig
-	// Unreachable: nothing listens there, or the name does not resolve.
-	Unreachable
-	// ServerCertificate: etcd's certificate is not accepted here.
-	ServerCertificate
-	// ClientCertificate: etcd does not accept this client's certificate, or
-	// wants one.
-	ClientCertificate
-	// WrongPort: something answers, but not to etcd's clients.
-	WrongPort
-	// Scheme: http was spoken to a TLS port, or the reverse.
-	Scheme
-	// Timeout: etcd accepted the connection but did not answer in time.
-	Timeout
-	// NoQuorum: etcd answers, but not with a leader.
-	NoQuorum
-	// LoginRequired: etcd's authentication is on and this client has no user.
-	LoginRequired
-	// LoginRefused: etcd does not accept the user or the password.
-	LoginRefused
 	// Permission: the user may not read the range.
 	Permission
-	// Compacted: the pinned revision is gone.
-	Compacted
-	// TooLarge: a single value exceeds the receive limit.
-	TooLarge
-	// Inconsistent: what was read contradicts itself or the count.
-	Inconsistent
-	// Canceled: the caller's context ended.
-	Canceled
 )
 
 // Error says what could not be read and what to do about it.
@@ -98,9 +71,8 @@ func classify(ctx context.Context, op string, err error) (_ *Error, ok bool) {
 	e := &Error{Op: op, Err: err}
 	switch code := codeOf(err); {
 	case ctx.Err() != nil:
-		e.Kind, e.What, e.Err = Canceled, "interrupted", context.Cause(ctx)
+		e.What, e.Err = "interrupted", context.Cause(ctx)
 	case errors.Is(err, rpctypes.ErrCompacted):
-		e.Kind = Compacted
 		e.What = "the revision being read was compacted before the reading ended"
 		e.Do = "nothing is reported, because a mixture of revisions proves nothing; run again, nearer to etcd if reading is slow, " +
 			"or raise the API server's --etcd-compaction-interval (5 minutes by default)"
@@ -109,17 +81,14 @@ func classify(ctx context.Context, op string, err error) (_ *Error, ok bool) {
 		e.What = "this user may not read the whole prefix"
 		e.Do = "grant it with: etcdctl role grant-permission ROLE read --prefix=true PREFIX"
 	case errors.Is(err, rpctypes.ErrUserEmpty):
-		e.Kind = LoginRequired
 		e.What = "etcd's authentication is on and no user is given"
 		e.Do = "set ETCDCTL_USER and ETCDCTL_PASSWORD, or use a client certificate whose common name is an etcd user"
 	case errors.Is(err, rpctypes.ErrAuthFailed), errors.Is(err, rpctypes.ErrInvalidAuthToken):
-		e.Kind = LoginRefused
 		e.What = "etcd refuses the user or the password"
 		e.Do = "check ETCDCTL_USER and ETCDCTL_PASSWORD"
 	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, rpctypes.ErrTimeout),
 		errors.Is(err, rpctypes.ErrTimeoutDueToLeaderFail), errors.Is(err, rpctypes.ErrTimeoutDueToConnectionLost),
 		errors.Is(err, rpctypes.ErrLeaderChanged):
-		e.Kind = NoQuorum
 		e.What = "etcd has no leader"
 		e.Do = "look at the health of its members: etcdctl endpoint health --cluster"
 	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded, code == codes.Unavailable:
@@ -147,7 +116,7 @@ func oversized(err error) bool {
 
 func inconsistent(op, format string, args ...any) *Error {
 	return &Error{
-		Kind: Inconsistent, Op: op, What: fmt.Sprintf(format, args...),
+		Op: op, What: fmt.Sprintf(format, args...),
 		Do: "nothing is reported; check the members with: etcdctl endpoint hashkv --cluster",
 	}
 }

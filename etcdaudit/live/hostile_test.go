@@ -91,7 +91,7 @@ func forgedCertificate(t *testing.T) string {
 func TestAnEndpointThatCannotBeReadIsNotShown(t *testing.T) {
 	for _, endpoint := range []string{"https://root:hunter2%zz@etcd:2379", "https://root:hun ter2@etcd:2379", "https://etcd:hunter2", "https://etcd:2379/%hunter2"} {
 		_, err := live.Connect(t.Context(), live.Config{Endpoints: []string{"https://127.0.0.1:1", endpoint}, RequestTimeout: time.Second})
-		want(t, err, live.BadConfig, "endpoint 2 of 2 is no URL")
+		wantBadConfig(t, err, "endpoint 2 of 2 is no URL")
 		if strings.Contains(err.Error(), "hun") {
 			t.Errorf("shown: %v", err)
 		}

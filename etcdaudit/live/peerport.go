@@ -10,8 +10,8 @@ import (
 
 func peerPort() *Error {
 	return &Error{
-		Kind: WrongPort, What: "this is etcd's port for its other members, not the one for clients",
-		Do: "give the client port, 2379 by default (etcd: --listen-client-urls)",
+		What: "this is etcd's port for its other members, not the one for clients",
+		Do:   "give the client port, 2379 by default (etcd: --listen-client-urls)",
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // Store is a connection to one etcd cluster. It is safe for concurrent use.
@@ -48,8 +50,8 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 10 * time.Second,
 		// About three seconds of repeating: enough for an election or for
-		// another member to take over, and a wrong address is said to be one
-		// before anybody wonders.
+		// another member to take over, and short enough that a wrong address is
+		// reported soon.
 		MaxUnaryRetries:    10,
 		BackoffWaitBetween: 300 * time.Millisecond,
 		DialOptions:        []grpc.DialOption{grpc.WithChainUnaryInterceptor(failFast)},
@@ -85,38 +87,33 @@ func (s *Store) Endpoints() []string {
 	return urls
 }
 
-// Snapshot is every key under a prefix at one revision.
+// Snapshot is every key under a prefix at one revision: a record.Source. Its Scope is
+// complete from the start. Outside does not count the key that API servers keep for
+// their compaction, and is -1 if this user may not count keys, or if a stand-in cannot.
 type Snapshot struct {
-	// Prefix ends with a slash.
-	Prefix string
-	// Revision is named in every request, so that later writes do not show.
-	Revision int64
-	// Count is the number of keys that etcd has under Prefix at Revision.
-	Count int64
-	// Outside is the number of keys that etcd has elsewhere at Revision, without
-	// the one that API servers keep for their compaction. It is -1 if this user
-	// may not count them, or if a stand-in cannot.
-	Outside int64
-	// ClusterID is etcd's own identity, as etcdctl prints it in hexadecimal.
-	ClusterID uint64
-	// StandIn is what answers in place of etcd; empty for etcd itself.
-	StandIn string
+	record.Scope
 
-	store *Store
+	clusterID uint64
+	store     *Store
 }
+
+var _ record.Source = (*Snapshot)(nil)
 
 // Pin takes etcd's current revision and counts the keys under prefix at it.
 // The read is linearizable: what was acknowledged before Pin is in it.
 func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
-	snap := &Snapshot{Prefix: strings.TrimRight(prefix, "/") + "/", store: s}
+	snap := &Snapshot{store: s, Scope: record.Scope{Layer: record.Live, Sources: s.Endpoints(), Prefix: strings.TrimRight(prefix, "/") + "/", Time: time.Now()}}
 	now, err := s.get(ctx, "take the revision", snap.Prefix, clientv3.WithCountOnly())
 	if err != nil {
 		return nil, err
 	}
-	snap.Revision, snap.ClusterID = now.Header.Revision, now.Header.ClusterId
+	snap.Revision, snap.clusterID = now.Header.Revision, now.Header.ClusterId
+	if snap.clusterID != 0 {
+		snap.ClusterID = fmt.Sprintf("%x", snap.clusterID)
+	}
 	snap.StandIn = s.standIn(ctx, now)
 	op := fmt.Sprintf("count the keys under %s at revision %d", snap.Prefix, snap.Revision)
-	if snap.Count, err = snap.count(ctx, op, snap.Prefix, clientv3.WithRange(snap.end())); err != nil {
+	if snap.Keys, err = snap.count(ctx, op, snap.Prefix, clientv3.WithRange(snap.end())); err != nil {
 		return nil, err
 	}
 	if snap.Outside, err = snap.outside(ctx); err != nil {
@@ -125,18 +122,19 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 	return snap, nil
 }
 
-// Read gives every key and value of the snapshot to page, in the order of the
-// keys, a bounded number of bytes at a time. It returns nil only if as many
-// keys were read as etcd counted. The slices belong to page until it returns
-// and may be kept; nothing else refers to them. An error of page ends the
-// reading and is returned as it is.
-func (snap *Snapshot) Read(ctx context.Context, page func([]*mvccpb.KeyValue) error) error {
+// Scopes returns the one scope of the snapshot.
+func (snap *Snapshot) Scopes() []record.Scope { return []record.Scope{snap.Scope} }
+
+// Read gives every key and value of the snapshot to add, in the order of the keys, one
+// page at a time. It returns nil only if as many keys were read as etcd counted.
+func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error) error {
 	var (
-		op   = fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision)
-		size = newPager()
-		from = snap.Prefix
-		last []byte
-		read int64
+		records []record.Record
+		op      = fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision)
+		size    = newPager()
+		from    = snap.Prefix
+		last    []byte
+		read    int64
 	)
 	for more := true; more; {
 		resp, err := snap.store.get(ctx, op, from, clientv3.WithRange(snap.end()), clientv3.WithLimit(size.limit), clientv3.WithRev(snap.Revision))
@@ -145,7 +143,7 @@ func (snap *Snapshot) Read(ctx context.Context, page func([]*mvccpb.KeyValue) er
 				continue
 			}
 			return &Error{
-				Kind: TooLarge, Op: op, Err: err, What: fmt.Sprintf("the value after %q has more than %d MiB", last, receiveLimit>>20),
+				Op: op, Err: err, What: fmt.Sprintf("the value after %q has more than %d MiB", last, receiveLimit>>20),
 				Do: "no API server writes such a value; look at it with etcdctl",
 			}
 		}
@@ -163,18 +161,29 @@ func (snap *Snapshot) Read(ctx context.Context, page func([]*mvccpb.KeyValue) er
 		}
 		last = bytes.Clone(resp.Kvs[len(resp.Kvs)-1].Key)
 		from = string(last) + "\x00"
-		if err := page(resp.Kvs); err != nil {
+		records = appendRecords(records[:0], resp.Kvs)
+		if err := add(records); err != nil {
 			return err
 		}
 	}
-	if read != snap.Count {
-		e := inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Count)
+	if read != snap.Keys {
+		e := inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Keys)
 		if snap.StandIn != "" {
 			e.Do = "nothing is reported; older versions of kine count at their current revision: run again while nothing is written"
 		}
 		return e
 	}
 	return nil
+}
+
+func appendRecords(records []record.Record, kvs []*mvccpb.KeyValue) []record.Record {
+	for _, kv := range kvs {
+		records = append(records, record.Record{
+			Key: kv.Key, Value: kv.Value, CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision,
+			Version: kv.Version, Lease: kv.Lease, Origin: record.Origin{Layer: record.Live},
+		})
+	}
+	return records
 }
 
 func (snap *Snapshot) end() string { return clientv3.GetPrefixRangeEnd(snap.Prefix) }
@@ -204,9 +213,9 @@ func (snap *Snapshot) checkPage(op string, resp *clientv3.GetResponse, last []by
 }
 
 func (snap *Snapshot) checkCluster(op string, resp *clientv3.GetResponse) error {
-	if id := resp.Header.ClusterId; id != snap.ClusterID {
+	if id := resp.Header.ClusterId; id != snap.clusterID {
 		return &Error{
-			Kind: Inconsistent, Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.ClusterID, id),
+			Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.clusterID, id),
 			Do: "name members of one cluster only",
 		}
 	}
@@ -239,13 +248,13 @@ func (s *Store) explain(ctx context.Context, op string, err error) error {
 	for _, endpoint := range s.endpoints {
 		if e := diagnose(ctx, op, endpoint, s.tls); e != nil {
 			if ctx.Err() != nil {
-				return &Error{Kind: Canceled, Op: op, What: "interrupted", Err: context.Cause(ctx)}
+				return &Error{Op: op, What: "interrupted", Err: context.Cause(ctx)}
 			}
 			return e
 		}
 	}
 	return &Error{
-		Kind: Timeout, Op: op, Err: err, What: fmt.Sprintf("%s gave no answer within %v", strings.Join(s.Endpoints(), ", "), s.timeout),
+		Op: op, Err: err, What: fmt.Sprintf("%s gave no answer within %v", strings.Join(s.Endpoints(), ", "), s.timeout),
 		Do: "check etcd's health (etcdctl endpoint health --cluster); allow more time if it is only slow",
 	}
 }

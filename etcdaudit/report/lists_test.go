@@ -1,37 +1,26 @@
 package report_test
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/sealproof/sealproof/etcdaudit/inventory"
-	"github.com/sealproof/sealproof/etcdaudit/report"
-	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/etcdaudit/audit"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
-	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/stored"
 )
-
-func table(t *testing.T, r *auditv1.Report) string {
-	t.Helper()
-	var out bytes.Buffer
-	if err := report.Table(&out, r, false); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
-}
 
 func TestTheTableSaysHowManyItDoesNotName(t *testing.T) {
 	for n, want := range map[int]string{
 		10: "", 11: "and 1 more; --output json lists all", 1000: "and 990 more; --output json lists all",
 		1001: "and 991 more; --output json lists the first 1000", 1500: "and 1490 more; --output json lists the first 1000",
 	} {
-		inv := inventory.New("/registry")
+		var v values
 		for i := range n {
-			inv.Add(fmt.Appendf(nil, "/registry/secrets/default/s%04d", i), []byte("k8s:enc:kms:v2:p:x"), 1)
+			v.add(fmt.Sprintf("secrets/default/s%04d", i), stored.Malformed)
 		}
-		out := table(t, build(inv, auditv1.Severity_SEVERITY_MEDIUM))
+		out, _ := written(t, reported(t, v, nil))
 		if said := strings.Contains(out, " more;"); said != (want != "") || !strings.Contains(out, want) {
 			t.Errorf("%d values, want %q:\n%s", n, want, out)
 		}
@@ -43,12 +32,10 @@ func TestTheTableSaysHowManyItDoesNotName(t *testing.T) {
 
 func TestPlaintextOfEveryKindIsCalledSo(t *testing.T) {
 	for format, value := range map[storedvalue.Format]string{
-		storedvalue.Protobuf: "k8s\x00" + canary, storedvalue.JSON: "{}", storedvalue.CBOR: "\xd9\xd9\xf7\xa0",
-		storedvalue.YAML: "apiVersion: v1\ndata:\n  p: " + canary + "\nkind: Secret\n", storedvalue.Unrecognised: canary,
+		storedvalue.Protobuf: stored.Plaintext, storedvalue.JSON: "{}", storedvalue.CBOR: "\xd9\xd9\xf7\xa0",
+		storedvalue.YAML: "apiVersion: v1\ndata:\n  p: " + stored.Canary + "\nkind: Secret\n", storedvalue.Unrecognised: stored.Canary,
 	} {
-		inv := inventory.New("/registry")
-		inv.Add([]byte("/registry/secrets/default/s"), []byte(value), 1)
-		out := table(t, build(inv, auditv1.Severity_SEVERITY_MEDIUM))
+		out, _ := written(t, reported(t, values{stored.Record("secrets/default/s", value, 1)}, nil))
 		if !strings.Contains(out, "PLAINTEXT "+format.String()+"\n") || !strings.Contains(out, "1 of 1 Secret can be read") {
 			t.Errorf("%v:\n%s", format, out)
 		}
@@ -56,12 +43,8 @@ func TestPlaintextOfEveryKindIsCalledSo(t *testing.T) {
 }
 
 func TestAStandInForEtcdIsNamed(t *testing.T) {
-	inv := store()
-	inv.Outside = -1
-	from := scope()
-	from.StandIn, from.ClusterId = "kine", "0"
-	r := report.New(from, &auditv1.Tool{}, rules.Input{Inventory: inv}, auditv1.Severity_SEVERITY_MEDIUM)
-	out := table(t, r)
+	r := reported(t, mixed(), func(s *record.Scope, _ *audit.Options) { s.StandIn, s.ClusterID, s.Outside = "kine", "", -1 })
+	out, _ := written(t, r)
 	for _, text := range []string{
 		"Scope: live values at revision 4711 of kine, which stands in for etcd (https://127.0.0.1:2379), keys under /registry/\n",
 		"that kine counts at that revision", "keys outside /registry/: kine of this version cannot count them", "free space of the database",

@@ -11,26 +11,27 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/sealproof/sealproof/etcdaudit/encryptionconfig"
-	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
 // listed is how many objects of a finding the table names.
 const listed = 10
 
-// Table writes the report for people. The first line is the scope: nothing
-// below it is to be read without it. color is for terminals.
-func Table(w io.Writer, r *auditv1.Report, color bool) error {
-	p := &printer{color: color}
-	p.line("Scope: %s", r.Scope.Text)
-	p.line("Read: %d keys with %s of values, all of the %d that %s counts at that revision", r.Scope.KeysRead, size(r.Scope.ValueBytes), r.Scope.KeysCounted, cmp.Or(r.Scope.StandIn, "etcd"))
-	if f := r.Scope.EncryptionConfigFile; f != "" {
-		p.line("Compared with: %s, one API server's file; another's may differ and was not looked at", f)
+// Table writes the report for people. Each scope comes before what was found in it, and
+// before the checks: nothing is to be read without them.
+func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
+	p := &printer{colours: colours}
+	for _, s := range r.Scopes {
+		p.line("Scope: %s", s.Text)
+		p.line("Read: %d keys with %s of values, all of the %d that %s counts at that revision", s.KeysRead, size(s.ValueBytes), s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
+		for _, f := range s.EncryptionConfigFiles {
+			p.line("Compared with: %s, one API server's file; another's may differ and was not looked at", f)
+		}
+		p.line("")
+		p.resources(s.Resources)
+		p.line("")
 	}
-	p.line("")
-	p.resources(r.Resources)
-	p.line("")
 	p.checks(r.Checks)
 	p.line("")
 	p.line("%s, because this version reads live values only. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
@@ -38,14 +39,18 @@ func Table(w io.Writer, r *auditv1.Report, color bool) error {
 		p.line("  %s: %s", l.Name, l.Reason)
 	}
 	p.line("")
-	p.line("Verdict for %s at revision %d: %s, %s", r.Scope.Layer, r.Scope.Revision, p.status(r.Verdict.Status), r.Verdict.Text)
+	about := fmt.Sprintf("%d scopes", len(r.Scopes))
+	if len(r.Scopes) == 1 {
+		about = fmt.Sprintf("%s at revision %d", r.Scopes[0].LayerName, r.Scopes[0].Revision)
+	}
+	p.line("Verdict for %s: %s, %s", about, p.status(r.Verdict.Status), r.Verdict.Text)
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
 
 type printer struct {
-	out   bytes.Buffer
-	color bool
+	out     bytes.Buffer
+	colours term.Colours
 }
 
 func (p *printer) line(format string, args ...any) {
@@ -53,25 +58,17 @@ func (p *printer) line(format string, args ...any) {
 }
 
 func (p *printer) status(s auditv1.Status) string {
-	name := statusName(s)
-	if !p.color {
-		return name
-	}
-	switch s {
+	switch name := statusName(s); s {
 	case auditv1.Status_STATUS_PASS:
-		return escape(text.FgGreen, name)
+		return p.colours.Good(name)
 	case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_ERROR:
-		return escape(text.FgRed, name)
+		return p.colours.Bad(name)
 	case auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_NOT_EVALUATED:
-		return escape(text.FgYellow, name)
+		return p.colours.Warn(name)
 	default:
 		return name
 	}
 }
-
-// escape does not ask go-pretty whether there is a terminal: it would look at
-// the process's environment, and the caller has already decided.
-func escape(c text.Color, s string) string { return c.EscapeSeq() + s + text.EscapeReset }
 
 func (p *printer) resources(list []*auditv1.Resource) {
 	if len(list) == 0 {
@@ -113,15 +110,14 @@ func plain() table.Style {
 }
 
 func storedAs(g *auditv1.Group) string {
-	for _, f := range storedvalue.Formats() {
-		if f.Plaintext() && f.String() == g.Format {
-			return "PLAINTEXT " + g.Format
-		}
-	}
-	if g.Problem != "" {
+	switch g.Protection {
+	case auditv1.Protection_PROTECTION_PLAINTEXT:
+		return "PLAINTEXT " + g.Format
+	case auditv1.Protection_PROTECTION_MALFORMED:
 		return "MALFORMED " + g.Format
+	default:
+		return g.Format
 	}
-	return g.Format
 }
 
 func vaultKey(g *auditv1.Group) string {
@@ -145,8 +141,8 @@ func note(g *auditv1.Group) string {
 	if g.Cluster != "" {
 		notes = append(notes, "cluster "+g.Cluster)
 	}
-	if g.Standing != "" && g.Standing != encryptionconfig.AsConfigured.String() {
-		notes = append(notes, g.Standing)
+	if g.Drift != "" && !g.AsConfigured {
+		notes = append(notes, g.Drift)
 	}
 	if g.Rest {
 		notes = append(notes, "too many keys to be told apart")
@@ -168,10 +164,10 @@ func (p *printer) checks(list []*auditv1.Check) {
 			p.check(c)
 			continue
 		}
-		if without[c.Reason] == nil {
-			reasons = append(reasons, c.Reason)
+		if without[c.Summary] == nil {
+			reasons = append(reasons, c.Summary)
 		}
-		without[c.Reason] = append(without[c.Reason], c.Id)
+		without[c.Summary] = append(without[c.Summary], c.Id)
 	}
 	for _, reason := range reasons {
 		p.line("%s  %s: %s", p.status(auditv1.Status_STATUS_NOT_APPLICABLE), strings.Join(without[reason], ", "), reason)
@@ -179,27 +175,29 @@ func (p *printer) checks(list []*auditv1.Check) {
 }
 
 func (p *printer) check(c *auditv1.Check) {
-	pad := strings.Repeat(" ", statusWidth-len(statusName(c.Status)))
-	said := c.Summary
-	if said == "" {
-		said = c.Reason
-	}
-	p.line("%s%s  %s  %-8s  %s: %s", p.status(c.Status), pad, c.Id, severityName(c.Severity), c.Title, said)
-	indent := strings.Repeat(" ", statusWidth+2)
-	for _, o := range c.Objects[:min(len(c.Objects), listed)] {
-		p.line("%s%s", indent, objectLine(c, o))
-	}
-	if more := int64(c.Count) - listed; len(c.Objects) > 0 && more > 0 {
-		p.line("%sand %d more; --output json lists %s", indent, more, listedInJSON(c))
-	}
-	if c.Remediation != "" {
-		p.line("%sTo do: %s", indent, c.Remediation)
+	for _, r := range c.Results {
+		pad := strings.Repeat(" ", statusWidth-len(statusName(r.Status)))
+		said := cmp.Or(r.Summary, r.Reason)
+		if len(c.Results) > 1 {
+			said = r.Target + ": " + said
+		}
+		p.line("%s%s  %s  %-8s  %s: %s", p.status(r.Status), pad, c.Id, severityName(c.Severity), c.Title, said)
+		indent := strings.Repeat(" ", statusWidth+2)
+		for _, o := range r.Objects[:min(len(r.Objects), listed)] {
+			p.line("%s%s", indent, objectLine(c, o))
+		}
+		if more := int64(r.Count) - listed; len(r.Objects) > 0 && more > 0 {
+			p.line("%sand %d more; --output json lists %s", indent, more, listedInJSON(r))
+		}
+		if r.Remediation != "" {
+			p.line("%sTo do: %s", indent, r.Remediation)
+		}
 	}
 }
 
-func listedInJSON(c *auditv1.Check) string {
-	if c.ObjectsOmitted > 0 {
-		return fmt.Sprintf("the first %d", len(c.Objects))
+func listedInJSON(r *auditv1.Result) string {
+	if r.ObjectsOmitted > 0 {
+		return fmt.Sprintf("the first %d", len(r.Objects))
 	}
 	return "all"
 }

@@ -3,16 +3,10 @@ package rules_test
 import (
 	"strings"
 	"testing"
-)
 
-const (
-	kmsV1Provider = "{kms: {name: 'old:v1', endpoint: 'unix:///s'}}"
-	oldProvider   = "{kms: {name: old, endpoint: 'unix:///t'}}"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/stored"
 )
-
-func kmsV1(provider string) string {
-	return "k8s:enc:kms:v1:" + provider + ":\x00\x04abcd" + strings.Repeat("x", 28)
-}
 
 func TestKMSv1IsAFinding(t *testing.T) {
 	in := fromFiles(t, "/registry", "kmsv1/v1.yaml", "kmsv1/v1.store")
@@ -20,8 +14,8 @@ func TestKMSv1IsAFinding(t *testing.T) {
 		"EA-106": {"secrets (1 of 1)", "deprecated", "off by default since Kubernetes 1.29", "each value has a data key of its own"},
 		"EA-402": {"secrets by vaultprovider", "deprecated", "off by default since Kubernetes 1.29"},
 	} {
-		c := check(t, in, id)
-		if c.Status != warn || c.Remediation == "" {
+		c := stored.Result(t, in, id)
+		if c.Status != check.Warn || c.Remedy == "" {
 			t.Errorf("%s: %v", id, c.Status)
 		}
 		for _, text := range says {
@@ -30,17 +24,18 @@ func TestKMSv1IsAFinding(t *testing.T) {
 			}
 		}
 	}
-	if c := check(t, in, "EA-401"); c.Status != pass {
+	if c := stored.Result(t, in, "EA-401"); c.Status != check.Pass {
 		t.Errorf("EA-401: %v", c.Status)
 	}
 }
 
 func TestKMSv1ThatOnlyReadsIsNoFindingOfTheConfiguration(t *testing.T) {
-	in := compared(stored{"secrets/default/a": kmsV2("p", "k", 1), "configmaps/default/a": kmsV1("old:v1"), "namespaces/default": plain}, config(t, entry("secrets, configmaps", kmsProvider, kmsV1Provider)))
-	if c := check(t, in, "EA-402"); c.Status != pass || !strings.Contains(c.Summary, "to read only") || !strings.Contains(c.Summary, "configmaps by old:v1, secrets by old:v1") {
+	in := stored.Facts(stored.Config(t, stored.Entry("secrets, configmaps", stored.KMS("v2", "p"), stored.KMS("v1", "old:v1"))),
+		stored.Records(stored.Values{"secrets/default/a": stored.KMSv2("p", "k", 1), "configmaps/default/a": stored.KMSv1("old:v1"), "namespaces/default": stored.Plaintext})...)
+	if c := stored.Result(t, in, "EA-402"); c.Status != check.Pass || !strings.Contains(c.Summary, "to read only") || !strings.Contains(c.Summary, "configmaps by old:v1, secrets by old:v1") {
 		t.Errorf("%v: %s", c.Status, c.Summary)
 	}
-	if c := check(t, in, "EA-106"); c.Status != warn || c.Count != 1 || !strings.HasPrefix(c.Summary, "1 value: configmaps (1 of 1)") {
+	if c := stored.Result(t, in, "EA-106"); c.Status != check.Warn || c.Count != 1 || !strings.HasPrefix(c.Summary, "1 value: configmaps (1 of 1)") {
 		t.Errorf("%v, %d: %s", c.Status, c.Count, c.Summary)
 	}
 }
@@ -50,15 +45,15 @@ func TestKMSv1ThatOnlyReadsIsNoFindingOfTheConfiguration(t *testing.T) {
 func TestAKMSv1NameThatBeginsLikeAnotherIsAnother(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stored, provider string
-		want             string
+		want             check.Status
 	}{
-		"the same":                    {"old:v1", kmsV1Provider, "STATUS_PASS"},
-		"the beginning of a name":     {"old", kmsV1Provider, "STATUS_FAIL"},
-		"a name that goes on":         {"old:v1", oldProvider, "STATUS_FAIL"},
-		"the same without any colons": {"old", oldProvider, "STATUS_PASS"},
+		"the same":                    {"old:v1", stored.KMS("v1", "old:v1"), check.Pass},
+		"the beginning of a name":     {"old", stored.KMS("v1", "old:v1"), check.Fail},
+		"a name that goes on":         {"old:v1", stored.KMS("v1", "old"), check.Fail},
+		"the same without any colons": {"old", stored.KMS("v1", "old"), check.Pass},
 	} {
-		in := compared(stored{"secrets/default/a": kmsV1(tt.stored)}, config(t, entry("secrets", tt.provider)))
-		if c := check(t, in, "EA-114"); c.Status.String() != tt.want {
+		in := stored.Facts(stored.Config(t, stored.Entry("secrets", tt.provider)), stored.Record("secrets/default/a", stored.KMSv1(tt.stored), 1))
+		if c := stored.Result(t, in, "EA-114"); c.Status != tt.want {
 			t.Errorf("%s: %v: %s%s", name, c.Status, c.Summary, c.Reason)
 		}
 	}

@@ -119,6 +119,6 @@ func FuzzParseKey(f *testing.F) {
 		if got := joined + string(k.Name); got != string(key) && len(k.Namespace) > 0 {
 			t.Errorf("%q was taken apart into %q", key, got)
 		}
-		_ = storedvalue.ResourceOf(string(k.Path))
+		_ = k.Resource()
 	})
 }

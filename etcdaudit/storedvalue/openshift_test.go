@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/apiresource"
 )
 
 // The pairs are those of github.com/openshift: specialDefaultResourcePrefixes of
 // openshift-apiserver 56aa2d96 and oauth-apiserver 467c6318, and the storage
 // that each registers under its plural name.
 func TestKeysUnderOpenShiftsPrefixAreOfItsResources(t *testing.T) {
-	const oauth, openshift = storedvalue.OAuthAPIServer, storedvalue.OpenShiftAPIServer
+	const oauth, openshift = apiresource.OAuthAPIServer, apiresource.OpenShiftAPIServer
 	for key, want := range map[string]struct{ resource, server, namespace, name string }{
 		"oauth/accesstokens/sha256~a":           {"oauthaccesstokens.oauth.openshift.io", oauth, "", "sha256~a"},
 		"oauth/authorizetokens/sha256~a":        {"oauthauthorizetokens.oauth.openshift.io", oauth, "", "sha256~a"},
@@ -46,8 +47,8 @@ func TestKeysUnderOpenShiftsPrefixAreOfItsResources(t *testing.T) {
 		if !ok || r.String() != want.resource || r.Server != want.server || !r.Known || string(k.Namespace) != want.namespace || string(k.Name) != want.name {
 			t.Errorf("%s: %v, %s of %q, known %v, %q/%q", key, ok, r, r.Server, r.Known, k.Namespace, k.Name)
 		}
-		if got := storedvalue.OpenShiftServer(r.Group); got != want.server || !storedvalue.Located(r.Group, r.Name) {
-			t.Errorf("%s is of %q, located %v", r.Group, got, storedvalue.Located(r.Group, r.Name))
+		if got := apiresource.OpenShiftServer(r.Group); got != want.server || !apiresource.Located(r.Group, r.Name) {
+			t.Errorf("%s is of %q, located %v", r.Group, got, apiresource.Located(r.Group, r.Name))
 		}
 	}
 	for _, cut := range []string{"oauth/accesstokens", "oauth//x", "authorization/cluster/policies", "registry/sdnnetworks"} {
@@ -79,7 +80,7 @@ func TestOpenShiftsPathsMeanNothingElsewhere(t *testing.T) {
 		}
 	}
 	for group, want := range map[string]string{"config.openshift.io": "", "oauth.example.com": "", "": "", "apps": ""} {
-		if got := storedvalue.OpenShiftServer(group); got != want {
+		if got := apiresource.OpenShiftServer(group); got != want {
 			t.Errorf("%q is of %q", group, got)
 		}
 	}

@@ -65,8 +65,7 @@ func (f Format) String() string {
 	}
 }
 
-// Plaintext reports whether values of this format can be read by whoever reads
-// etcd.
+// Plaintext reports whether a reader of etcd can read values of this format.
 func (f Format) Plaintext() bool { return f <= YAML }
 
 // Formats returns every format, in a stable order.

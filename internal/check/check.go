@@ -91,6 +91,10 @@ type Object struct {
 	Resource, Namespace, Name string
 	// Detail is what is wrong with it, where that differs from object to object.
 	Detail string
+	// Revision is the revision of etcd that wrote it; 0 where there is none.
+	Revision int64
+	// Origin is where in a file it was found; empty for none.
+	Origin string
 }
 
 // Evidence is one thing that was looked at, and what was seen there.
@@ -169,6 +173,30 @@ func (r Rule[F]) evaluate(facts F) []Result {
 		}
 	}
 	return r.Run(facts)
+}
+
+// Subject is one target with the facts about it.
+type Subject[G any] struct {
+	// Target goes into every result that names none.
+	Target string
+	Facts  G
+	// Evidence goes into every result.
+	Evidence []Evidence
+}
+
+// ForEach returns a rule that evaluates r, which is about one subject, for all of them.
+func ForEach[F, G any](r Rule[G], subjects func(F) []Subject[G]) Rule[F] {
+	run := func(facts F) (all []Result) {
+		for _, s := range subjects(facts) {
+			for _, result := range r.evaluate(s.Facts) {
+				result.Target = cmp.Or(result.Target, s.Target)
+				result.Evidence = append(result.Evidence, s.Evidence...)
+				all = append(all, result)
+			}
+		}
+		return all
+	}
+	return Rule[F]{ID: r.ID, Title: r.Title, Severity: r.Severity, Why: r.Why, Run: run}
 }
 
 // Worst returns the status that counts for all results together: a finding before

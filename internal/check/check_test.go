@@ -67,3 +67,22 @@ func TestAFindingCountsBeforeWhatWasNotLookedAt(t *testing.T) {
 		}
 	}
 }
+
+func TestARuleAboutOneSubjectIsEvaluatedForEach(t *testing.T) {
+	nodes := func(all []facts) (subjects []check.Subject[facts]) {
+		for i, f := range all {
+			target := string(rune('a' + i))
+			subjects = append(subjects, check.Subject[facts]{Target: target, Facts: f, Evidence: []check.Evidence{{Source: "/proc/swaps of " + target}}})
+		}
+		return subjects
+	}
+	rule := check.ForEach(rules()[0], nodes)
+	got := check.Evaluate([]check.Rule[[]facts]{rule}, []facts{{swap: true, seen: true}, {}})
+	want := []check.Check{{ID: "T-1", Title: "swap", Severity: check.Low, Why: "keys may be written to disk", Results: []check.Result{
+		{Target: "a", Status: check.Fail, Summary: "swap is on", Remedy: "turn it off", Evidence: []check.Evidence{{Source: "/proc/swaps of a"}}},
+		{Target: "b", Status: check.NotEvaluated, Reason: "not seen", Evidence: []check.Evidence{{Source: "/proc/swaps of b"}}},
+	}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -14,15 +14,14 @@ import (
 
 	"github.com/sealproof/sealproof/internal/transit"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/protobuf/proto"
 	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
 
-	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/live"
+	etcdrecord "github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
-	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/bench/record"
@@ -52,28 +51,23 @@ func BenchmarkScan(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = store.Close() })
-	read := func(page func([]*mvccpb.KeyValue) error) error {
+	pin := func() *live.Snapshot {
 		snapshot, err := store.Pin(b.Context(), "/registry/")
 		if err != nil {
-			return err
+			b.Fatal(err)
 		}
-		return snapshot.Read(b.Context(), page)
+		return snapshot
 	}
 
 	b.Run("against reading", func(b *testing.B) {
 		(&pair{subjectName: "etcdaudit scan, 100,000 values read, classified and judged", floorName: "reading the same pages"}).measure(b, 5,
-			func() error { return read(func([]*mvccpb.KeyValue) error { return nil }) },
+			func() error { return pin().Read(b.Context(), func([]etcdrecord.Record) error { return nil }) },
 			func() error {
-				in := rules.Input{Inventory: inventory.New("/registry")}
-				if err := read(func(page []*mvccpb.KeyValue) error {
-					for _, kv := range page {
-						in.Inventory.Add(kv.Key, kv.Value, kv.ModRevision)
-					}
-					return nil
-				}); err != nil {
+				r, err := audit.Run(b.Context(), audit.Options{Sources: []etcdrecord.Source{pin()}, FailOn: auditv1.Severity_SEVERITY_MEDIUM})
+				if err != nil {
 					return err
 				}
-				return report.Table(io.Discard, report.New(&auditv1.Scope{}, &auditv1.Tool{}, in, auditv1.Severity_SEVERITY_MEDIUM), false)
+				return report.Table(io.Discard, r, false)
 			})
 	})
 	b.Run("process", func(b *testing.B) {

@@ -1,0 +1,72 @@
+// Package audit runs an audit: it reads sources, counts what they hold, evaluates the
+// rules and makes the report. It is the one place that composes these.
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// Options says what to audit.
+type Options struct {
+	Sources []record.Source
+	// Encryption is the EncryptionConfiguration to compare with, read from
+	// EncryptionFile; nil and empty for none. Its keys are tried while Run reads.
+	Encryption     *encryptionconfig.Config
+	EncryptionFile string
+	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
+	// in each store.
+	CurrentKeyID string
+	// FailOn is the least severity that makes the verdict a failure.
+	FailOn auditv1.Severity
+	Tool   *auditv1.Tool
+	// Progress is told how many more records were read; it may be nil.
+	Progress func(records int)
+}
+
+// Run reads every source to its end. It returns an error, and no report, if one cannot
+// be read.
+func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
+	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile}
+	for _, source := range o.Sources {
+		stores, err := read(ctx, source, o)
+		if err != nil {
+			return nil, err
+		}
+		f.Stores = append(f.Stores, stores...)
+	}
+	return model(f, check.Evaluate(rules.All(), f), o), nil
+}
+
+// read counts the records of one source, by layer.
+func read(ctx context.Context, source record.Source, o Options) (stores []facts.Store, err error) {
+	inventories := map[record.Layer]*inventory.Inventory{}
+	for _, scope := range source.Scopes() {
+		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
+		inventories[scope.Layer] = inv
+		stores = append(stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
+	}
+	err = source.Read(ctx, func(records []record.Record) error {
+		for _, rec := range records {
+			inv, ok := inventories[rec.Origin.Layer]
+			if !ok {
+				return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
+			}
+			inv.Add(rec)
+		}
+		if o.Progress != nil {
+			o.Progress(len(records))
+		}
+		return nil
+	})
+	return stores, err
+}

@@ -1,0 +1,195 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sealproof/sealproof/etcdaudit/drift"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/term"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// model puts the report together. Names that come from etcd are made printable before
+// they enter it.
+func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
+	r := &auditv1.Report{Tool: o.Tool}
+	for _, s := range f.Stores {
+		r.Scopes = append(r.Scopes, scope(s, f.EncryptionFile))
+	}
+	for _, c := range checks {
+		r.Checks = append(r.Checks, checked(c))
+	}
+	for _, n := range f.NotRead() {
+		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{
+			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy,
+		})
+	}
+	r.Verdict = verdict(r.Checks, o.FailOn)
+	return r
+}
+
+func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
+	out := &auditv1.Scope{
+		Id: s.Scope.ID(), Text: s.Scope.String(), Layer: string(s.Scope.Layer), LayerName: s.Scope.Layer.Name(),
+		Sources: s.Scope.Sources, Revision: s.Scope.Revision, Hash: s.Scope.Hash, Time: timestamppb.New(s.Scope.Time),
+		ClusterId: s.Scope.ClusterID, StandIn: s.Scope.StandIn, Prefix: s.Scope.Prefix,
+		KeysCounted: count(s.Scope.Keys), KeysRead: count(s.Inventory.Keys), ValueBytes: s.Inventory.Bytes,
+	}
+	if encryptionFile != "" {
+		out.EncryptionConfigFiles = []string{encryptionFile}
+	}
+	refs := s.References()
+	for _, r := range s.Inventory.Resources() {
+		res := &auditv1.Resource{
+			Resource: r.String(), Values: count(r.Values), Plaintext: count(r.Plaintext),
+			Encrypted: count(r.Encrypted), Malformed: count(r.Malformed), Unknown: count(r.Unknown),
+		}
+		for _, c := range r.Groups() {
+			g := group(c)
+			// Another server has keys of its own, perhaps under the same names.
+			if ref, ok := refs[c.Name]; ok && !r.Foreign {
+				g.Stale = c.Stale(ref)
+			}
+			res.Groups = append(res.Groups, g)
+		}
+		out.Resources = append(out.Resources, res)
+	}
+	return out
+}
+
+func group(c *inventory.Count) *auditv1.Group {
+	g := &auditv1.Group{
+		Values: count(c.Values), Protection: protection(c.Group), Format: c.Format.String(), Name: term.Printable(c.Name), KeyId: term.Printable(c.KeyID),
+		VaultKeyVersion: c.VaultVersion, Cluster: term.Printable(c.Cluster), Rest: c.Rest,
+		Drift: c.Drift.String(), AsConfigured: c.Drift == drift.AsConfigured, Opened: c.Opened,
+	}
+	if c.Problem != storedvalue.NoProblem {
+		g.Problem = c.Problem.String()
+		return g
+	}
+	if c.KeyID != "" {
+		// As the API server's metrics show it, over the bytes that are stored.
+		g.KeyIdHash = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(c.KeyID)))
+	}
+	if (c.Format == storedvalue.KMSv1 || c.Format == storedvalue.KMSv2) && !c.Rest {
+		g.Envelope = c.Envelope.String()
+	}
+	return g
+}
+
+func protection(g inventory.Group) auditv1.Protection {
+	switch {
+	case g.Format.Plaintext():
+		return auditv1.Protection_PROTECTION_PLAINTEXT
+	case g.Problem != storedvalue.NoProblem:
+		return auditv1.Protection_PROTECTION_MALFORMED
+	case g.Format == storedvalue.UnknownEncryption:
+		return auditv1.Protection_PROTECTION_UNKNOWN
+	default:
+		return auditv1.Protection_PROTECTION_ENCRYPTED
+	}
+}
+
+func checked(c check.Check) *auditv1.Check {
+	out := &auditv1.Check{Id: c.ID, Title: c.Title, Severity: severity(c.Severity), Status: status(check.Worst(c.Results))}
+	for _, r := range c.Results {
+		out.Results = append(out.Results, result(c.ID, r))
+		if last := out.Results[len(out.Results)-1]; out.Summary == "" && last.Status == out.Status {
+			out.Summary = r.Summary + r.Reason
+		}
+	}
+	if len(c.Results) == 0 {
+		out.Summary = "there is nothing to check"
+	}
+	return out
+}
+
+func result(id string, r check.Result) *auditv1.Result {
+	out := &auditv1.Result{
+		Target: r.Target, Status: status(r.Status), Summary: r.Summary, Reason: r.Reason, Remediation: r.Remedy,
+		Count: count(r.Count), ObjectsOmitted: count(r.Count - int64(len(r.Objects))),
+	}
+	for _, e := range r.Evidence {
+		out.Evidence = append(out.Evidence, &auditv1.Evidence{Source: e.Source, Seen: e.Seen})
+	}
+	for _, o := range r.Objects {
+		out.Objects = append(out.Objects, &auditv1.Object{
+			Resource: o.Resource, Namespace: o.Namespace, Name: o.Name, Detail: o.Detail, Revision: o.Revision, Origin: o.Origin,
+			Fingerprint: fingerprint(id, r.Target, o.Resource, o.Namespace, o.Name),
+		})
+	}
+	if r.Status.Finding() || r.Status == check.Accepted {
+		out.Fingerprint = fingerprint(id, r.Target)
+	}
+	return out
+}
+
+// fingerprint names a finding as proto/README.md describes it.
+func fingerprint(fields ...string) string {
+	h := sha256.New()
+	for _, f := range fields {
+		_, _ = fmt.Fprintf(h, "%d:%s,", len(f), f)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:16])
+}
+
+func verdict(checks []*auditv1.Check, failOn auditv1.Severity) *auditv1.Verdict {
+	var serious, minor, open []string
+	for _, c := range checks {
+		finding, unknown := false, false
+		for _, r := range c.Results {
+			switch r.Status {
+			case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_WARN:
+				finding = true
+			case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
+				unknown = true
+			}
+		}
+		switch {
+		case finding && c.Severity >= failOn:
+			serious = append(serious, c.Id)
+		case finding:
+			minor = append(minor, c.Id)
+		}
+		if unknown {
+			open = append(open, c.Id)
+		}
+	}
+	v := &auditv1.Verdict{FailOn: failOn}
+	least := strings.ToLower(strings.TrimPrefix(failOn.String(), "SEVERITY_"))
+	switch {
+	case len(serious) > 0:
+		v.Status = auditv1.Status_STATUS_FAIL
+		v.Text = fmt.Sprintf("finding at or above %s: %s", least, strings.Join(serious, ", "))
+	case len(open) > 0:
+		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
+		v.Text = "could not be evaluated: " + strings.Join(open, ", ")
+	default:
+		v.Status = auditv1.Status_STATUS_PASS
+		v.Text = "no finding at or above " + least
+	}
+	if len(minor) > 0 {
+		v.Text += "; below it: " + strings.Join(minor, ", ")
+	}
+	return v
+}
+
+// status and severity go by name: the engine's and the report's are the same words.
+func status(s check.Status) auditv1.Status {
+	return auditv1.Status(auditv1.Status_value["STATUS_"+strings.ToUpper(strings.ReplaceAll(s.String(), " ", "_"))])
+}
+
+func severity(s check.Severity) auditv1.Severity {
+	return auditv1.Severity(auditv1.Severity_value["SEVERITY_"+strings.ToUpper(s.String())])
+}
+
+// count narrows a number to what the report holds: etcd cannot store more keys.
+func count(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }

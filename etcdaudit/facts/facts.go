@@ -1,0 +1,116 @@
+// Package facts holds everything that a rule may look at, as plain values. It does no
+// I/O, and knows no rule.
+package facts
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/term"
+)
+
+// Facts is all that one run of the auditor has learned.
+type Facts struct {
+	// Stores are what was read and counted, one for each scope.
+	Stores []Store
+	// Encryption is the EncryptionConfiguration that the stores were compared with,
+	// and EncryptionFile its file; nil and empty if none was given.
+	Encryption     *encryptionconfig.Config
+	EncryptionFile string
+}
+
+// Store is what was counted in one scope.
+type Store struct {
+	Scope     record.Scope
+	Inventory *inventory.Inventory
+	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
+	// in the store.
+	CurrentKeyID string
+}
+
+// Subjects returns each store as the subject of a rule, with its scope as evidence.
+func (f Facts) Subjects() (all []check.Subject[Store]) {
+	for _, s := range f.Stores {
+		seen := check.Evidence{Source: s.Scope.String(), Seen: fmt.Sprintf("%d keys", s.Inventory.Keys)}
+		all = append(all, check.Subject[Store]{Target: s.Scope.ID(), Facts: s, Evidence: []check.Evidence{seen}})
+	}
+	return all
+}
+
+// References returns the key that the values of each KMS v2 provider are compared
+// with: the one that was given, or the newest in the store.
+func (s Store) References() map[string]inventory.Reference {
+	refs := s.Inventory.Newest()
+	if s.CurrentKeyID != "" {
+		for name := range refs {
+			refs[name] = inventory.Reference{KeyID: s.CurrentKeyID}
+		}
+	}
+	return refs
+}
+
+// NotRead is a place where the same data may be, and which was not read.
+type NotRead struct {
+	// ID is a record.Layer, or one of the constants below.
+	ID, Name, Reason string
+	// ClearedBy is what removes values from a layer; empty for other places.
+	ClearedBy string
+}
+
+// The places that are no layer.
+const (
+	OutsidePrefix  = "outside-prefix"
+	OtherAPIServer = "other-api-server"
+)
+
+// NotRead lists the layers that no store is of, and what else the stores' etcd holds.
+func (f Facts) NotRead() (all []NotRead) {
+	read := map[record.Layer]bool{}
+	standIn := false
+	for _, s := range f.Stores {
+		read[s.Scope.Layer] = true
+		standIn = standIn || s.Scope.StandIn != ""
+	}
+	for _, about := range record.Layers() {
+		fate := about.Etcd
+		if standIn {
+			fate = about.StandIn
+		}
+		if !read[about.Layer] {
+			all = append(all, NotRead{ID: string(about.Layer), Name: fate.Name, Reason: fate.Survives, ClearedBy: fate.ClearedBy})
+		}
+	}
+	for _, s := range f.Stores {
+		all = append(all, s.notRead()...)
+	}
+	return all
+}
+
+func (s Store) notRead() (all []NotRead) {
+	elsewhere := func(reason string) {
+		all = append(all, NotRead{ID: OutsidePrefix, Name: "keys outside " + term.Printable(s.Scope.Prefix), Reason: reason})
+	}
+	switch {
+	case s.Scope.Outside > 0:
+		elsewhere(fmt.Sprintf("%d in this etcd, of another program or another API server: scan their prefix as well (--prefix)", s.Scope.Outside))
+	case s.Scope.Outside < 0 && s.Scope.StandIn != "":
+		elsewhere(s.Scope.StandIn + " of this version cannot count them: whether there are any is not known")
+	case s.Scope.Outside < 0:
+		elsewhere("this user may not count them: whether there are any is not known")
+	}
+	var foreign []string
+	for _, r := range s.Inventory.Foreign() {
+		foreign = append(foreign, fmt.Sprintf("%s (%s)", r, r.Server))
+	}
+	if len(foreign) > 0 {
+		all = append(all, NotRead{
+			ID: OtherAPIServer, Name: "resources of another API server",
+			Reason: strings.Join(foreign, ", ") + ": scan again with the EncryptionConfiguration of that server",
+		})
+	}
+	return all
+}

@@ -1,0 +1,104 @@
+// Package record is the one shape between whatever reads etcd's data and everything
+// that counts, judges or decrypts it. It is plain data; it does no I/O.
+package record
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Record is one version of one key.
+//
+// Key and Value are views: they belong to the Source that made the record, and are
+// valid until the function that Source.Read has given them to returns. What has to
+// outlive that is copied. They must not be changed.
+type Record struct {
+	Key, Value []byte
+	// CreateRevision is the revision that created the key, ModRevision the one that
+	// wrote this value; 0 where the source does not show it.
+	CreateRevision, ModRevision int64
+	// Version counts the writes since the key was created, from 1.
+	Version int64
+	// Lease is the id of the lease that the key is attached to; 0 for none.
+	Lease int64
+	// Tombstone is set where the key was deleted. Value is then empty.
+	Tombstone bool
+	Origin    Origin
+}
+
+// Origin is where a record was found.
+type Origin struct {
+	Layer Layer
+	// File and Offset, in bytes, say where the value begins. File is empty where key
+	// and revision are all there is to say.
+	File   string
+	Offset int64
+}
+
+// String returns the place in a file; empty for none.
+func (o Origin) String() string {
+	if o.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s at byte %d", o.File, o.Offset)
+}
+
+// Source yields records of one layer or more. It is used by one goroutine.
+type Source interface {
+	// Scopes describes what Read reads, one scope for each layer. It may be asked at
+	// any time and does no I/O.
+	Scopes() []Scope
+	// Read gives every record to add, a bounded number of bytes at a time. The slice
+	// is used again for the next call, as are the bytes that the records show. Read
+	// returns nil only if nothing within the scopes was left out. An error of add
+	// ends the reading and is returned as it is.
+	Read(ctx context.Context, add func([]Record) error) error
+}
+
+// Scope is what is read of one layer. Nothing outside it is proven.
+type Scope struct {
+	Layer Layer
+	// Sources are the endpoints or files that are read.
+	Sources []string
+	// ClusterID is etcd's own identity as etcdctl prints it, in hexadecimal; empty
+	// where the source does not show it.
+	ClusterID string
+	// StandIn is what answers in place of etcd, such as "kine"; empty for etcd itself.
+	StandIn string
+	// Prefix of the keys that are read, with its last slash.
+	Prefix string
+	// Revision that every key is read at; 0 where there is no single one.
+	Revision int64
+	// Hash is that of the file that is read, such as "sha256:…"; empty for none.
+	Hash string
+	// Time is when the revision was taken or the file opened, by this machine's clock.
+	Time time.Time
+	// Keys is how many records the source counts within the scope, before it is read.
+	Keys int64
+	// Outside is how many keys the same etcd holds elsewhere, which are not read; -1
+	// if that is not known.
+	Outside int64
+}
+
+// ID names the scope. It is the same in the next run, whatever revision, member or
+// address was read: "live:cdf818194e3a8c32:/registry/".
+func (s Scope) ID() string {
+	of := cmp.Or(s.ClusterID, s.StandIn, strings.Join(s.Sources, ","))
+	return fmt.Sprintf("%s:%s:%s", s.Layer, of, s.Prefix)
+}
+
+// String says in one line what is read.
+func (s Scope) String() string {
+	sources := strings.Join(s.Sources, ", ")
+	of := sources
+	switch {
+	case s.StandIn != "":
+		of = fmt.Sprintf("%s, which stands in for etcd (%s)", s.StandIn, sources)
+	case s.ClusterID != "":
+		of = fmt.Sprintf("etcd cluster %s (%s)", s.ClusterID, sources)
+	}
+	return fmt.Sprintf("%s at revision %d of %s, keys under %s", s.Layer.Name(), s.Revision, of, s.Prefix)
+}

@@ -1,0 +1,20 @@
+package data
+
+import (
+	"github.com/sealproof/sealproof/etcdaudit/drift"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/need"
+	"github.com/sealproof/sealproof/internal/check"
+)
+
+func plaintextThoughConfigured() rule {
+	todo := step{text: "rewrite the objects through the API server; a configuration only changes what is written after it", rewrites: true}
+	return rule{
+		ID: "EA-111", Title: "What the configuration encrypts is not stored as plaintext", Severity: check.High,
+		Needs: needs{need.Comparison, need.Keys},
+		Run: compared(check.Fail, "plaintext although the configuration encrypts it", todo,
+			func(facts.Store) string { return "every value that the configuration encrypts is encrypted" },
+			drift.Plaintext, drift.UnreadablePlaintext,
+		),
+	}
+}

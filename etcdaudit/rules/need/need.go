@@ -1,0 +1,59 @@
+// Package need says what must be there before a rule can be evaluated, for rules of
+// every group.
+package need
+
+import (
+	"fmt"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/check"
+)
+
+// Keys is not met where nothing was found: a wrong prefix or the wrong etcd must not
+// look like a clean one.
+func Keys(s facts.Store) (check.Result, bool) {
+	return check.Unevaluated("", "there is no key under "+s.Inventory.Prefix+"/: wrong etcd, or wrong --prefix? (/kubernetes.io on OpenShift)", ""), s.Inventory.Keys > 0
+}
+
+// Secrets is not met where nothing shows that an API server keeps its Secrets under
+// the prefix. An API server that does has Namespaces there at least.
+func Secrets(s facts.Store) (check.Result, bool) {
+	inv := s.Inventory
+	if inv.Keys == 0 || inv.Secrets() != nil || inv.Has("namespaces") {
+		return check.Result{}, true
+	}
+	for _, r := range inv.Resources() {
+		if r.Server != "" {
+			return check.Inapplicable(fmt.Sprintf("under %s/ are resources of OpenShift's %s, and neither a Secret nor a Namespace: those are its kube-apiserver's (--prefix /kubernetes.io)", inv.Prefix, r.Server)), false
+		}
+	}
+	// A prefix one step too deep or too shallow shows Secrets as another resource,
+	// and would be called clean.
+	return check.Unevaluated("", "there is neither a Secret nor a Namespace under "+inv.Prefix+"/: an API server stores its Namespaces under its --etcd-prefix; is that the --prefix?", ""), false
+}
+
+// SecretsAnywhere is met if Secrets is met for one store at least.
+func SecretsAnywhere(f facts.Facts) (first check.Result, ok bool) {
+	for i, s := range f.Stores {
+		result, ok := Secrets(s)
+		if ok {
+			return result, true
+		}
+		if i == 0 {
+			first = result
+		}
+	}
+	return first, len(f.Stores) == 0
+}
+
+// Encryption is not met without an EncryptionConfiguration.
+func Encryption(f facts.Facts) (check.Result, bool) {
+	return check.Inapplicable(noConfiguration), f.Encryption != nil
+}
+
+// Comparison is not met where the store was compared with no EncryptionConfiguration.
+func Comparison(s facts.Store) (check.Result, bool) {
+	return check.Inapplicable(noConfiguration), s.Inventory.Config != nil
+}
+
+const noConfiguration = "no --encryption-provider-config was given"
