@@ -60,6 +60,25 @@ func TestEveryTestThatTheDocumentsNameExists(t *testing.T) {
 	}
 }
 
+// sourceFile is a source file in a text.
+var sourceFile = regexp.MustCompile("`((?:cmd|deploy|etcdaudit|internal|kmsplugin|proto|test|vaultbackend)/[A-Za-z0-9_./-]+\\.[a-z]+)`")
+
+func TestEveryFileThatTheDocumentsNameExists(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, file := range append(must(filepath.Glob(filepath.Join(repository, "docs", "*.md")))(t), filepath.Join(repository, "README.md")) {
+		for _, m := range sourceFile.FindAllStringSubmatch(string(must(os.ReadFile(file))(t)), -1) {
+			checked++
+			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
+				t.Errorf("%s names %s: %v", filepath.Base(file), m[1], err)
+			}
+		}
+	}
+	if checked < 40 {
+		t.Errorf("the documents name only %d files: the search misses them", checked)
+	}
+}
+
 func TestEveryGuaranteeNamesItsTest(t *testing.T) {
 	t.Parallel()
 	text := string(must(fs.ReadFile(os.DirFS(repository), "docs/guarantees.md"))(t))
