@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 )
 
 // Rights are what decides whether a process may access files.
@@ -47,11 +49,15 @@ func OwnRights() (Rights, error) {
 	if err := CheckUserIDs(); err != nil {
 		return Rights{}, err
 	}
-	p, err := ReadProcess(Proc, os.Getpid())
-	if err != nil {
-		return Rights{}, fmt.Errorf("read the rights of this process: %w", err)
+	// Not by its number: /proc may be that of another PID namespace.
+	self, err := procfs.Self()
+	if err == nil {
+		var p Process
+		if p, _, err = status(Proc, self); err == nil {
+			return p.Rights, nil
+		}
 	}
-	return p.Rights, nil
+	return Rights{}, fmt.Errorf("read the rights of this process: %w", err)
 }
 
 // CheckUserIDs returns an error if this process runs in a user namespace. There the

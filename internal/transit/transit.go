@@ -40,9 +40,11 @@ func Split(b []byte) (version int, body []byte, ok bool) {
 		case c < '0' || c > '9' || i == 0 && c == '0':
 			return 0, nil, false
 		}
-		if version = version*10 + int(c-'0'); version > MaxVersion {
+		digit := int(c - '0')
+		if version > (MaxVersion-digit)/10 {
 			return 0, nil, false
 		}
+		version = version*10 + digit
 	}
 	return 0, nil, false
 }

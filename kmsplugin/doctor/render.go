@@ -52,7 +52,8 @@ func oneLine(title, subject, found string) string {
 	if subject != "" {
 		title += ", " + subject
 	}
-	return term.Printable(title + ": " + found)
+	// A list of mistakes has one a line; here everything stands in one.
+	return term.Printable(title + ": " + strings.ReplaceAll(found, "\n", "; "))
 }
 
 func summary(results []Result) string {

@@ -124,6 +124,12 @@ func (c *Client) Close() {
 	c.tokens.settle(ctx)
 	c.end()
 	c.tokens.finish()
+	// The requests that were still under way end now. A node must not be asked any
+	// more once nodes.close has waited for its attempts.
+	select {
+	case <-drained:
+	case <-time.After(closeTimeout):
+	}
 	c.nodes.close()
 	for _, t := range c.transports {
 		t.CloseIdleConnections()
