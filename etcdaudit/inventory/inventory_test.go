@@ -218,12 +218,38 @@ func TestPlaintextSecretsAreListedUpToALimitAndCountedBeyondIt(t *testing.T) {
 	}
 }
 
+// Names that no API server accepts must not fill the memory: 100,000 of them could.
+func TestTheBytesOfNamesAreBounded(t *testing.T) {
+	inv := inventory.New("/registry", nil)
+	long := strings.Repeat("\x01", 512)
+	for i := range 12_000 {
+		inv.Add(stored.Record(fmt.Sprintf("secrets/%s/%d", long, i), stored.Plaintext, 1))
+		for j := range 3 {
+			inv.Add(stored.Record(fmt.Sprintf("r%d/%s/%d", i%300, long, i), stored.KMSv2("p", fmt.Sprint("k", (i+j)%1000), 1), 1))
+		}
+	}
+	bytes := map[bool]int{}
+	for _, r := range inv.Resources() {
+		for _, g := range r.Groups() {
+			for _, o := range g.Objects {
+				bytes[r.String() == "secrets"] += len(o.Namespace) + len(o.Name)
+			}
+			if len(g.Objects) == 0 {
+				t.Fatalf("no name of %v", g.Group)
+			}
+		}
+	}
+	if secrets, others := bytes[true], bytes[false]; secrets < 23<<20 || secrets > 33<<20 || others > 65<<20 {
+		t.Errorf("%d bytes of plaintext Secrets, %d of others", secrets, others)
+	}
+}
+
 func TestAnObjectSaysWhereItWasFound(t *testing.T) {
 	inv := inventory.New("/registry", nil)
 	rec := stored.Record("secrets/default/a", stored.Plaintext, 7)
 	rec.Origin = record.Origin{Layer: record.WAL, File: "0.wal", Offset: 42}
 	inv.Add(rec)
-	want := []check.Object{{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: "0.wal at byte 42"}}
+	want := []check.Object{{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: &check.Origin{Layer: "wal", File: "0.wal", Offset: 42}}}
 	if diff := cmp.Diff(want, plaintextSecrets(inv)); diff != "" {
 		t.Error(diff)
 	}
