@@ -9,8 +9,11 @@ package inventory
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/record"
@@ -195,13 +198,20 @@ func (inv *Inventory) room(r *Resource, c *Count) *listed {
 }
 
 func object(r *Resource, k storedvalue.Key, rec record.Record) check.Object {
-	name := k.Name
-	if len(name) == 0 {
+	namespace, name := k.Namespace, k.Name
+	switch {
+	case r.Mixed:
+		namespace, name = nil, rec.Key
+	case len(name) == 0:
 		name = rec.Key
 	}
 	o := check.Object{
-		Resource: r.name, Namespace: term.Printable(shortened(k.Namespace)), Name: term.Printable(shortened(name)),
+		Resource: r.name, Namespace: term.Printable(shortened(namespace)), Name: term.Printable(shortened(name)),
 		Revision: rec.ModRevision,
+	}
+	// Escaped or cut, two names can look the same, and would have one fingerprint.
+	if max(len(namespace), len(name)) > maxName || strings.Contains(o.Resource+o.Namespace+o.Name, `\`) {
+		o.Name += fmt.Sprintf(" (key sha256:%x)", sha256.Sum256(rec.Key))
 	}
 	if from := rec.Origin; from.File != "" {
 		o.Origin = &check.Origin{Layer: string(from.Layer), File: from.File, Offset: from.Offset}

@@ -194,7 +194,7 @@ func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
 		t.Fatalf("%d plaintext Secrets, %d named", n, len(named))
 	}
 	cut := strings.Repeat("n", 512) + "..."
-	if o := named[0]; o.Namespace != cut || o.Name != cut {
+	if o := named[0]; o.Namespace != cut || !strings.HasPrefix(o.Name, cut+" (key sha256:") || len(o.Name) > 600 {
 		t.Errorf("a namespace of %d bytes and a name of %d", len(o.Namespace), len(o.Name))
 	}
 	if o := named[1]; o.Name != "/registry/secrets/default/" {
@@ -241,6 +241,25 @@ func TestTheBytesOfNamesAreBounded(t *testing.T) {
 	}
 	if secrets, others := bytes[true], bytes[false]; secrets < 23<<20 || secrets > 33<<20 || others > 65<<20 {
 		t.Errorf("%d bytes of plaintext Secrets, %d of others", secrets, others)
+	}
+}
+
+func TestTwoObjectsNeverLookTheSame(t *testing.T) {
+	inv, long := full(), strings.Repeat("n", 512)
+	keys := []string{"secrets/d/a\x1b", `secrets/d/a\x1b`, "secrets/d/" + long + "1", "secrets/d/" + long + "2", "other1/d/x", "other2/d/x"}
+	for _, key := range keys {
+		inv.Add(stored.Record(key, stored.Malformed, 1))
+	}
+	seen := map[string]bool{}
+	for _, r := range inv.Resources() {
+		for _, g := range r.Groups() {
+			for _, o := range g.Objects {
+				seen[o.Resource+" "+o.Namespace+" "+o.Name] = true
+			}
+		}
+	}
+	if len(seen) != len(keys) {
+		t.Errorf("%d keys have the names %v", len(keys), seen)
 	}
 }
 
