@@ -4,6 +4,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,7 +35,7 @@ type Options struct {
 }
 
 // Run reads every source to its end. It returns an error, and no report, if one cannot
-// be read.
+// be read as a whole, if there is none, or if two scopes have the same id.
 func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile}
 	for _, source := range o.Sources {
@@ -44,6 +45,17 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 		}
 		f.Stores = append(f.Stores, stores...)
 	}
+	if len(f.Stores) == 0 {
+		return nil, errors.New("there is nothing to read: no source has a scope")
+	}
+	ids := map[string]bool{}
+	for _, s := range f.Stores {
+		id := s.Scope.ID()
+		if ids[id] {
+			return nil, fmt.Errorf("%s is read twice: name every store and file once", id)
+		}
+		ids[id] = true
+	}
 	return model(f, check.Evaluate(rules.All(), f), o), nil
 }
 
@@ -51,6 +63,9 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 func read(ctx context.Context, source record.Source, o Options) (stores []facts.Store, err error) {
 	inventories := map[record.Layer]*inventory.Inventory{}
 	for _, scope := range source.Scopes() {
+		if inventories[scope.Layer] != nil {
+			return nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
+		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		inventories[scope.Layer] = inv
 		stores = append(stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
@@ -68,5 +83,10 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 		}
 		return nil
 	})
+	for _, s := range stores {
+		if err == nil && s.Scope.Layer == record.Live && s.Inventory.Keys != s.Scope.Keys {
+			err = fmt.Errorf("%d keys were read of %s, which counts %d", s.Inventory.Keys, s.Scope, s.Scope.Keys)
+		}
+	}
 	return stores, err
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func scope(cluster string) record.Scope {
-	return record.Scope{Layer: record.Live, ClusterID: cluster, Sources: []string{"https://" + cluster + ":2379"}, Prefix: "/registry/", Revision: 1, Keys: 1}
+	return record.Scope{Layer: record.Live, ClusterID: cluster, Sources: []record.Input{{Name: "https://" + cluster + ":2379"}}, Prefix: "/registry/", Revision: 1}
 }
 
 func run(t *testing.T, sources ...record.Source) *auditv1.Report {
@@ -93,13 +93,13 @@ func TestAFindingHidesNothingThatWasNotEvaluated(t *testing.T) {
 func TestAFingerprintIsTheSameInTheNextRunAndForNothingElse(t *testing.T) {
 	first := scope("a")
 	later := first
-	later.Revision, later.Time, later.Sources = 99, time.Now(), []string{"https://another-member:2379"}
+	later.Revision, later.Time, later.Sources = 99, time.Now(), []record.Input{{Name: "https://another-member:2379"}}
 	finding := func(r *auditv1.Report) *auditv1.Result { return check(t, r, "EA-101").Results[0] }
 	one, two := finding(run(t, source(first, "secrets/default/a", stored.Plaintext))), finding(run(t, source(later, "secrets/default/a", "{}")))
 	if one.Fingerprint != two.Fingerprint || one.Objects[0].Fingerprint != two.Objects[0].Fingerprint {
 		t.Errorf("%v\n%v", one, two)
 	}
-	// printf '6:EA-101,17:live:a:/registry/,7:secrets,7:default,1:a,' | sha256sum | cut -c1-32
+	// printf '6:EA-101,4:live,1:a,0:,10:/registry/,7:secrets,7:default,1:a,' | sha256sum | cut -c1-32
 	if got := one.Objects[0].Fingerprint; got != wantFingerprint {
 		t.Errorf("%s is not what proto/README.md describes", got)
 	}
@@ -116,29 +116,89 @@ func TestAFingerprintIsTheSameInTheNextRunAndForNothingElse(t *testing.T) {
 	}
 }
 
-const wantFingerprint = "bac330d1491cc2fc82bfd95502cd9804"
+const wantFingerprint = "c4c46a98e485e557dde65e4eb3fdaf05"
 
-func TestALayerThatIsReadIsNotListedAsNotRead(t *testing.T) {
-	snapshot := scope("a")
-	snapshot.Layer, snapshot.Hash = record.Backups, "sha256:00"
+// fileOf is a file of a cluster, in a layer, with one plaintext Secret.
+func fileOf(layer record.Layer, cluster, file string) record.Source {
+	s := record.Scope{Layer: layer, ClusterID: cluster, Sources: []record.Input{{Name: file, Hash: "sha256:00", Bytes: 8192}}, Prefix: "/registry/"}
 	rec := stored.Record("secrets/default/a", stored.Plaintext, 7)
-	rec.Origin = record.Origin{Layer: record.Backups, File: "a.db", Offset: 4096}
-	r := run(t, stored.Source{Scope: snapshot, All: []record.Record{rec}})
+	rec.Origin = record.Origin{Layer: layer, File: file, Offset: 4096}
+	return stored.Source{Scope: s, All: []record.Record{rec}}
+}
+
+// The copy of yesterday and that of today show the same finding, in two scopes.
+func TestTwoSnapshotsOfOneClusterAreTwoScopesWithTheSameFindings(t *testing.T) {
+	r := run(t, fileOf(record.Backups, "a", "1.db"), fileOf(record.Backups, "a", "2.db"), fileOf(record.Backups, "b", "2.db"))
+	results := check(t, r, "EA-101").Results
+	if diff := cmp.Diff([]string{"backups:a:1.db:/registry/", "backups:a:2.db:/registry/", "backups:b:2.db:/registry/"}, []string{results[0].Target, results[1].Target, results[2].Target}); diff != "" {
+		t.Error(diff)
+	}
+	if results[0].Fingerprint != results[1].Fingerprint || results[0].Objects[0].Fingerprint != results[1].Objects[0].Fingerprint {
+		t.Errorf("the next snapshot has another finding:\n%v", results)
+	}
+	if results[0].Fingerprint == results[2].Fingerprint {
+		t.Error("two clusters have the same finding")
+	}
+	want := &auditv1.Object{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: &auditv1.Origin{Layer: "backups", File: "1.db", Offset: 4096}}
+	if diff := cmp.Diff(want, results[0].Objects[0], protocmp.Transform(), protocmp.IgnoreFields(want, "fingerprint")); diff != "" {
+		t.Error(diff)
+	}
+	var out strings.Builder
+	if err := report.Table(&out, r, false); err != nil || strings.Contains(out.String(), "at revision") || strings.Count(out.String(), "EA-104") != 1 || strings.Contains(out.String(), "live values only") {
+		t.Errorf("%v: files were read:\n%s", err, &out)
+	}
+}
+
+func TestTwoKinesOrMembersAreTwoStores(t *testing.T) {
+	at := func(kine, member string) record.Source {
+		return source(record.Scope{Layer: record.Live, StandIn: kine, Member: member, Sources: []record.Input{{Name: kine}}, Prefix: "/registry/"}, "secrets/default/a", stored.Plaintext)
+	}
+	results := check(t, run(t, at("unix:///a.sock", ""), at("unix:///b.sock", "")), "EA-101").Results
+	if results[0].Target == results[1].Target || results[0].Fingerprint == results[1].Fingerprint {
+		t.Errorf("%v", results)
+	}
+	if other := check(t, run(t, at("unix:///a.sock", "m1")), "EA-101").Results; other[0].Fingerprint == results[0].Fingerprint {
+		t.Errorf("%v", other)
+	}
+}
+
+func TestTheSameFileOfAnotherClusterIsAnotherFinding(t *testing.T) {
+	of := func(cluster string) *auditv1.Result {
+		o := audit.Options{
+			Sources:    []record.Source{source(scope(cluster), "secrets/default/a", stored.Plaintext)},
+			Encryption: stored.Config(t, stored.Entry("secrets", stored.Identity)), EncryptionFile: "/etc/enc.yaml",
+		}
+		r, err := audit.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return check(t, r, "EA-401").Results[0]
+	}
+	if a, b := of("a"), of("b"); a.Target != b.Target || a.Fingerprint == "" || a.Fingerprint == b.Fingerprint || !cmp.Equal(a.Identity, []string{"a", "", "/etc/enc.yaml"}) {
+		t.Errorf("%v\n%v", a, b)
+	}
+}
+
+func TestALayerIsNotReadUntilAllOfItIsForThatCluster(t *testing.T) {
+	r := run(t, source(scope("a"), "secrets/default/a", stored.Plaintext), fileOf(record.FreePages, "a", "m1/db"), fileOf(record.Backups, "b", "b.db"))
 	var names []string
 	for _, l := range r.NotEvaluated {
-		names = append(names, l.Id)
+		names = append(names, l.Store+" "+l.Id)
 		if l.Name == "" || l.Reason == "" || l.ClearedBy == "" {
 			t.Errorf("%v", l)
 		}
 	}
-	if diff := cmp.Diff([]string{"live", "history", "free-pages", "wal"}, names); diff != "" {
-		t.Error(diff)
-	}
-	want := &auditv1.Object{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: "a.db at byte 4096"}
-	if diff := cmp.Diff(want, check(t, r, "EA-101").Results[0].Objects[0], protocmp.Transform(), protocmp.IgnoreFields(want, "fingerprint")); diff != "" {
+	want := []string{"a history", "a free-pages", "a wal", "a backups", "b live", "b history", "b free-pages", "b wal", "b backups"}
+	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
 }
+
+// scopes is a source of nothing.
+type scopes []record.Scope
+
+func (s scopes) Scopes() []record.Scope                                { return s }
+func (scopes) Read(context.Context, func([]record.Record) error) error { return nil }
 
 type failing struct{ stored.Source }
 
@@ -149,12 +209,19 @@ func (failing) Read(context.Context, func([]record.Record) error) error {
 func TestWithoutAWholeReadingThereIsNoReport(t *testing.T) {
 	outside := stored.Record("secrets/default/a", stored.Plaintext, 1)
 	outside.Origin.Layer = record.WAL
-	for want, s := range map[string]record.Source{
-		"the disk is gone": failing{stored.Source{Scope: scope("a")}},
-		"in no scope":      stored.Source{Scope: scope("a"), All: []record.Record{outside}},
+	short := scope("a")
+	short.Keys = 2
+	for want, s := range map[string][]record.Source{
+		"the disk is gone":    {failing{stored.Source{Scope: scope("a")}}},
+		"in no scope":         {stored.Source{Scope: scope("a"), All: []record.Record{outside}}},
+		"nothing to read":     nil,
+		"no source has":       {scopes{}},
+		"two scopes of":       {scopes{scope("a"), scope("b")}},
+		"is read twice":       {stored.Source{Scope: scope("a")}, stored.Source{Scope: scope("a")}},
+		"1 keys were read of": {source(short, "secrets/default/a", stored.Plaintext)},
 	} {
-		if r, err := audit.Run(t.Context(), audit.Options{Sources: []record.Source{s}}); r != nil || err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, %v", r, err)
+		if r, err := audit.Run(t.Context(), audit.Options{Sources: s}); r != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v", want, r, err)
 		}
 	}
 }

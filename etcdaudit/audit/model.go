@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -29,7 +31,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 	}
 	for _, n := range f.NotRead() {
 		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{
-			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy,
+			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy, Store: n.Store, Scope: n.Scope,
 		})
 	}
 	r.Verdict = verdict(r.Checks, o.FailOn)
@@ -39,9 +41,12 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
 	out := &auditv1.Scope{
 		Id: s.Scope.ID(), Text: s.Scope.String(), Layer: string(s.Scope.Layer), LayerName: s.Scope.Layer.Name(),
-		Sources: s.Scope.Sources, Revision: s.Scope.Revision, Hash: s.Scope.Hash, Time: timestamppb.New(s.Scope.Time),
+		Revision: s.Scope.Revision, Member: s.Scope.Member, Store: s.Scope.Store(), Time: timestamppb.New(s.Scope.Time),
 		ClusterId: s.Scope.ClusterID, StandIn: s.Scope.StandIn, Prefix: s.Scope.Prefix,
 		KeysCounted: count(s.Scope.Keys), KeysRead: count(s.Inventory.Keys), ValueBytes: s.Inventory.Bytes,
+	}
+	for _, from := range s.Scope.Sources {
+		out.Sources = append(out.Sources, &auditv1.Source{Name: from.Name, Hash: from.Hash, Bytes: from.Bytes})
 	}
 	if encryptionFile != "" {
 		out.EncryptionConfigFiles = []string{encryptionFile}
@@ -103,7 +108,7 @@ func checked(c check.Check) *auditv1.Check {
 	for _, r := range c.Results {
 		out.Results = append(out.Results, result(c.ID, r))
 		if last := out.Results[len(out.Results)-1]; out.Summary == "" && last.Status == out.Status {
-			out.Summary = r.Summary + r.Reason
+			out.Summary = cmp.Or(r.Summary, r.Reason)
 		}
 	}
 	if len(c.Results) == 0 {
@@ -114,28 +119,36 @@ func checked(c check.Check) *auditv1.Check {
 
 func result(id string, r check.Result) *auditv1.Result {
 	out := &auditv1.Result{
-		Target: r.Target, Status: status(r.Status), Summary: r.Summary, Reason: r.Reason, Remediation: r.Remedy,
+		Target: r.Target, Identity: r.Identity, Status: status(r.Status), Summary: r.Summary, Reason: r.Reason, Remediation: r.Remedy,
 		Count: count(r.Count), ObjectsOmitted: count(r.Count - int64(len(r.Objects))),
 	}
 	for _, e := range r.Evidence {
 		out.Evidence = append(out.Evidence, &auditv1.Evidence{Source: e.Source, Seen: e.Seen})
 	}
 	for _, o := range r.Objects {
-		out.Objects = append(out.Objects, &auditv1.Object{
-			Resource: o.Resource, Namespace: o.Namespace, Name: o.Name, Detail: o.Detail, Revision: o.Revision, Origin: o.Origin,
-			Fingerprint: fingerprint(id, r.Target, o.Resource, o.Namespace, o.Name),
-		})
+		object := &auditv1.Object{
+			Resource: o.Resource, Namespace: o.Namespace, Name: o.Name, Detail: o.Detail, Revision: o.Revision,
+			Fingerprint: fingerprint(id, r.Identity, o.Resource, o.Namespace, o.Name),
+		}
+		if o.Origin != nil {
+			object.Origin = &auditv1.Origin{Layer: o.Origin.Layer, File: o.Origin.File, Offset: o.Origin.Offset}
+		}
+		out.Objects = append(out.Objects, object)
 	}
 	if r.Status.Finding() || r.Status == check.Accepted {
-		out.Fingerprint = fingerprint(id, r.Target)
+		out.Fingerprint = fingerprint(id, r.Identity)
 	}
 	return out
 }
 
-// fingerprint names a finding as proto/README.md describes it.
-func fingerprint(fields ...string) string {
+// fingerprint names a finding as proto/README.md describes it. Without an identity there
+// is nothing that tells the finding from others.
+func fingerprint(id string, identity []string, object ...string) string {
+	if len(identity) == 0 {
+		return ""
+	}
 	h := sha256.New()
-	for _, f := range fields {
+	for _, f := range slices.Concat([]string{id}, identity, object) {
 		_, _ = fmt.Fprintf(h, "%d:%s,", len(f), f)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])

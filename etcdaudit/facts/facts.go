@@ -36,7 +36,7 @@ type Store struct {
 func (f Facts) Subjects() (all []check.Subject[Store]) {
 	for _, s := range f.Stores {
 		seen := check.Evidence{Source: s.Scope.String(), Seen: fmt.Sprintf("%d keys", s.Inventory.Keys)}
-		all = append(all, check.Subject[Store]{Target: s.Scope.ID(), Facts: s, Evidence: []check.Evidence{seen}})
+		all = append(all, check.Subject[Store]{Target: s.Scope.ID(), Identity: s.Scope.Identity(), Facts: s, Evidence: []check.Evidence{seen}})
 	}
 	return all
 }
@@ -59,6 +59,8 @@ type NotRead struct {
 	ID, Name, Reason string
 	// ClearedBy is what removes values from a layer; empty for other places.
 	ClearedBy string
+	// Store is what it is a place of, and Scope the id of the scope for what is no layer.
+	Store, Scope string
 }
 
 // The places that are no layer.
@@ -67,25 +69,34 @@ const (
 	OtherAPIServer = "other-api-server"
 )
 
-// NotRead lists the layers that no store is of, and what else the stores' etcd holds.
+// NotRead lists, of each store, the layers that were not read as a whole, and then what
+// else the stores' etcd holds.
 func (f Facts) NotRead() (all []NotRead) {
-	read := map[record.Layer]bool{}
-	standIn := false
-	for _, s := range f.Stores {
-		read[s.Scope.Layer] = true
-		standIn = standIn || s.Scope.StandIn != ""
+	type read struct {
+		store string
+		layer record.Layer
 	}
-	for _, about := range record.Layers() {
-		fate := about.Etcd
-		if standIn {
-			fate = about.StandIn
-		}
-		if !read[about.Layer] {
-			all = append(all, NotRead{ID: string(about.Layer), Name: fate.Name, Reason: fate.Survives, ClearedBy: fate.ClearedBy})
-		}
+	done := map[read]bool{}
+	for _, s := range f.Stores {
+		done[read{s.Scope.Store(), s.Scope.Layer}] = s.Scope.Layer.Shared()
 	}
 	for _, s := range f.Stores {
-		all = append(all, s.notRead()...)
+		for _, about := range record.Layers() {
+			fate, layer := about.Etcd, read{s.Scope.Store(), about.Layer}
+			if s.Scope.StandIn != "" {
+				fate = about.StandIn
+			}
+			if !done[layer] {
+				done[layer] = true
+				all = append(all, NotRead{ID: string(about.Layer), Name: fate.Name, Reason: fate.Survives, ClearedBy: fate.ClearedBy, Store: layer.store})
+			}
+		}
+	}
+	for _, s := range f.Stores {
+		for _, n := range s.notRead() {
+			n.Store, n.Scope = s.Scope.Store(), s.Scope.ID()
+			all = append(all, n)
+		}
 	}
 	return all
 }

@@ -9,8 +9,11 @@ package inventory
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/record"
@@ -23,13 +26,14 @@ import (
 
 // Bounds on what a damaged or hostile store can make the inventory remember.
 const (
-	maxResources = 5_000   // distinct paths
-	maxGroups    = 10_000  // distinct ways of writing, over all resources
-	maxSecrets   = 100_000 // names of plaintext Secrets
-	maxListed    = 1_000   // names of one other group
-	maxAllListed = 20_000  // names of all other groups, but for minListed of each
-	minListed    = 10      // names of each group, so that one cannot take the room of all
-	maxName      = 512     // bytes of one name; Kubernetes allows 253
+	maxResources = 5_000    // distinct paths
+	maxGroups    = 10_000   // distinct ways of writing, over all resources
+	maxSecrets   = 100_000  // names of plaintext Secrets
+	maxListed    = 1_000    // names of one other group
+	maxAllListed = 20_000   // names of all other groups, but for minListed of each
+	minListed    = 10       // names of each group, so that one cannot take the room of all
+	maxName      = 512      // bytes of one name; Kubernetes allows 253
+	maxBytes     = 32 << 20 // of the names of plaintext Secrets, and of all others
 )
 
 // Other stands for resources beyond maxResources, and Shapeless for keys that
@@ -126,9 +130,14 @@ type Inventory struct {
 	// definitions are the names of the CustomResourceDefinitions.
 	definitions map[string]bool
 	groups      int
-	secrets     int // how many plaintext Secrets are listed
-	listed      int // how many others
+	secrets     listed // plaintext Secrets
+	others      listed
 }
+
+// listed counts the objects that are named, and the bytes of their names.
+type listed struct{ objects, bytes int }
+
+func (l listed) reached(objects, bytes int) bool { return l.objects >= objects || l.bytes >= bytes }
 
 // New returns an empty inventory of the keys under prefix, which has no trailing
 // slash, judged by config unless that is nil.
@@ -161,41 +170,53 @@ func (inv *Inventory) Add(rec record.Record) {
 	default:
 		r.Encrypted++
 	}
-	if inv.lists(r, c) {
-		c.Objects = append(c.Objects, object(r, k, rec))
+	if l := inv.room(r, c); l != nil {
+		o := object(r, k, rec)
+		l.objects++
+		l.bytes += len(o.Namespace) + len(o.Name)
+		c.Objects = append(c.Objects, o)
 	}
 	if shaped && string(k.Path) == Definitions && len(inv.definitions) <= maxResources {
 		inv.definitions[shortened(k.Name)] = true
 	}
 }
 
-// lists reports whether there is room for one more name of a group, and takes it.
-func (inv *Inventory) lists(r *Resource, c *Count) bool {
-	switch {
-	case c.Format.Plaintext() && r == inv.Secrets():
+// room returns the list that has room for one more name of a group; nil for none.
+func (inv *Inventory) room(r *Resource, c *Count) *listed {
+	if c.Format.Plaintext() && r == inv.Secrets() {
 		// As many as possible: their credentials have to be changed.
-		if inv.secrets >= maxSecrets {
-			return false
+		if inv.secrets.reached(maxSecrets, maxBytes) {
+			return nil
 		}
-		inv.secrets++
-	case !c.mayBeNamed() || len(c.Objects) >= maxListed || inv.listed >= 2*maxAllListed ||
-		inv.listed >= maxAllListed && len(c.Objects) >= minListed:
-		return false
-	default:
-		inv.listed++
+		return &inv.secrets
 	}
-	return true
+	if !c.mayBeNamed() || len(c.Objects) >= maxListed || inv.others.reached(2*maxAllListed, 2*maxBytes) ||
+		inv.others.reached(maxAllListed, maxBytes) && len(c.Objects) >= minListed {
+		return nil
+	}
+	return &inv.others
 }
 
 func object(r *Resource, k storedvalue.Key, rec record.Record) check.Object {
-	name := k.Name
-	if len(name) == 0 {
+	namespace, name := k.Namespace, k.Name
+	switch {
+	case r.Mixed:
+		namespace, name = nil, rec.Key
+	case len(name) == 0:
 		name = rec.Key
 	}
-	return check.Object{
-		Resource: r.name, Namespace: term.Printable(shortened(k.Namespace)), Name: term.Printable(shortened(name)),
-		Revision: rec.ModRevision, Origin: rec.Origin.String(),
+	o := check.Object{
+		Resource: r.name, Namespace: term.Printable(shortened(namespace)), Name: term.Printable(shortened(name)),
+		Revision: rec.ModRevision,
 	}
+	// Escaped or cut, two names can look the same, and would have one fingerprint.
+	if max(len(namespace), len(name)) > maxName || strings.Contains(o.Resource+o.Namespace+o.Name, `\`) {
+		o.Name += fmt.Sprintf(" (key sha256:%x)", sha256.Sum256(rec.Key))
+	}
+	if from := rec.Origin; from.File != "" {
+		o.Origin = &check.Origin{Layer: string(from.Layer), File: from.File, Offset: from.Offset}
+	}
+	return o
 }
 
 // mayBeNamed reports whether a finding can be about the group. Whether a KMS v2

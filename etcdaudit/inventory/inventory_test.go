@@ -194,7 +194,7 @@ func TestLongNamesAreCutWithoutLosingCount(t *testing.T) {
 		t.Fatalf("%d plaintext Secrets, %d named", n, len(named))
 	}
 	cut := strings.Repeat("n", 512) + "..."
-	if o := named[0]; o.Namespace != cut || o.Name != cut {
+	if o := named[0]; o.Namespace != cut || !strings.HasPrefix(o.Name, cut+" (key sha256:") || len(o.Name) > 600 {
 		t.Errorf("a namespace of %d bytes and a name of %d", len(o.Namespace), len(o.Name))
 	}
 	if o := named[1]; o.Name != "/registry/secrets/default/" {
@@ -218,12 +218,57 @@ func TestPlaintextSecretsAreListedUpToALimitAndCountedBeyondIt(t *testing.T) {
 	}
 }
 
+// Names that no API server accepts must not fill the memory: 100,000 of them could.
+func TestTheBytesOfNamesAreBounded(t *testing.T) {
+	inv := inventory.New("/registry", nil)
+	long := strings.Repeat("\x01", 512)
+	for i := range 12_000 {
+		inv.Add(stored.Record(fmt.Sprintf("secrets/%s/%d", long, i), stored.Plaintext, 1))
+		for j := range 3 {
+			inv.Add(stored.Record(fmt.Sprintf("r%d/%s/%d", i%300, long, i), stored.KMSv2("p", fmt.Sprint("k", (i+j)%1000), 1), 1))
+		}
+	}
+	bytes := map[bool]int{}
+	for _, r := range inv.Resources() {
+		for _, g := range r.Groups() {
+			for _, o := range g.Objects {
+				bytes[r.String() == "secrets"] += len(o.Namespace) + len(o.Name)
+			}
+			if len(g.Objects) == 0 {
+				t.Fatalf("no name of %v", g.Group)
+			}
+		}
+	}
+	if secrets, others := bytes[true], bytes[false]; secrets < 23<<20 || secrets > 33<<20 || others > 65<<20 {
+		t.Errorf("%d bytes of plaintext Secrets, %d of others", secrets, others)
+	}
+}
+
+func TestTwoObjectsNeverLookTheSame(t *testing.T) {
+	inv, long := full(), strings.Repeat("n", 512)
+	keys := []string{"secrets/d/a\x1b", `secrets/d/a\x1b`, "secrets/d/" + long + "1", "secrets/d/" + long + "2", "other1/d/x", "other2/d/x"}
+	for _, key := range keys {
+		inv.Add(stored.Record(key, stored.Malformed, 1))
+	}
+	seen := map[string]bool{}
+	for _, r := range inv.Resources() {
+		for _, g := range r.Groups() {
+			for _, o := range g.Objects {
+				seen[o.Resource+" "+o.Namespace+" "+o.Name] = true
+			}
+		}
+	}
+	if len(seen) != len(keys) {
+		t.Errorf("%d keys have the names %v", len(keys), seen)
+	}
+}
+
 func TestAnObjectSaysWhereItWasFound(t *testing.T) {
 	inv := inventory.New("/registry", nil)
 	rec := stored.Record("secrets/default/a", stored.Plaintext, 7)
 	rec.Origin = record.Origin{Layer: record.WAL, File: "0.wal", Offset: 42}
 	inv.Add(rec)
-	want := []check.Object{{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: "0.wal at byte 42"}}
+	want := []check.Object{{Resource: "secrets", Namespace: "default", Name: "a", Revision: 7, Origin: &check.Origin{Layer: "wal", File: "0.wal", Offset: 42}}}
 	if diff := cmp.Diff(want, plaintextSecrets(inv)); diff != "" {
 		t.Error(diff)
 	}

@@ -97,7 +97,9 @@ func TestASnapshotIsExactWhileKeysChange(t *testing.T) {
 		t.Fatalf("%d keys under %s, %d elsewhere", snap.Keys, snap.Prefix, snap.Outside)
 	}
 	pages, next := 0, 0
+	var seen []record.Record
 	err := snap.Read(t.Context(), func(page []record.Record) error {
+		seen = page
 		for _, kv := range page {
 			if want := fmt.Sprintf("/registry/secrets/default/s%07d", next); string(kv.Key) != want || string(kv.Value) != "before" {
 				return fmt.Errorf("got %s, want %s with its old value", kv.Key, want)
@@ -120,6 +122,9 @@ func TestASnapshotIsExactWhileKeysChange(t *testing.T) {
 	}
 	if next != 2000 || pages < 3 {
 		t.Errorf("%d keys in %d pages, want all 2000 in several", next, pages)
+	}
+	if seen[0].Key != nil {
+		t.Error("a page stays in memory after it was read")
 	}
 }
 

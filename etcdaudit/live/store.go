@@ -102,7 +102,10 @@ var _ record.Source = (*Snapshot)(nil)
 // Pin takes etcd's current revision and counts the keys under prefix at it.
 // The read is linearizable: what was acknowledged before Pin is in it.
 func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
-	snap := &Snapshot{store: s, Scope: record.Scope{Layer: record.Live, Sources: s.Endpoints(), Prefix: strings.TrimRight(prefix, "/") + "/", Time: time.Now()}}
+	snap := &Snapshot{store: s, Scope: record.Scope{Layer: record.Live, Prefix: strings.TrimRight(prefix, "/") + "/", Time: time.Now()}}
+	for _, url := range s.Endpoints() {
+		snap.Sources = append(snap.Sources, record.Input{Name: url})
+	}
 	now, err := s.get(ctx, "take the revision", snap.Prefix, clientv3.WithCountOnly())
 	if err != nil {
 		return nil, err
@@ -165,6 +168,7 @@ func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error)
 		if err := add(records); err != nil {
 			return err
 		}
+		clear(records) // lest this page stays in memory while the next one comes
 	}
 	if read != snap.Keys {
 		e := inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Keys)

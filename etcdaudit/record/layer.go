@@ -30,6 +30,10 @@ type About struct {
 	Etcd, StandIn Fate
 }
 
+// Shared reports whether all members have the same values in the layer. Of the others
+// each member or copy has its own: reading one says nothing about the rest.
+func (l Layer) Shared() bool { return l == Live || l == History }
+
 // Layers returns every layer, in the order above.
 func Layers() []About {
 	live := Fate{"live values", "what API servers read", "deleting the objects or writing them anew"}

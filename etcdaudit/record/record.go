@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,14 +39,6 @@ type Origin struct {
 	Offset int64
 }
 
-// String returns the place in a file; empty for none.
-func (o Origin) String() string {
-	if o.File == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s at byte %d", o.File, o.Offset)
-}
-
 // Source yields records of one layer or more. It is used by one goroutine.
 type Source interface {
 	// Scopes describes what Read reads, one scope for each layer. It may be asked at
@@ -62,7 +55,9 @@ type Source interface {
 type Scope struct {
 	Layer Layer
 	// Sources are the endpoints or files that are read.
-	Sources []string
+	Sources []Input
+	// Member is the member whose file is read; empty for what all members have in common.
+	Member string
 	// ClusterID is etcd's own identity as etcdctl prints it, in hexadecimal; empty
 	// where the source does not show it.
 	ClusterID string
@@ -72,33 +67,64 @@ type Scope struct {
 	Prefix string
 	// Revision that every key is read at; 0 where there is no single one.
 	Revision int64
-	// Hash is that of the file that is read, such as "sha256:…"; empty for none.
-	Hash string
 	// Time is when the revision was taken or the file opened, by this machine's clock.
 	Time time.Time
-	// Keys is how many records the source counts within the scope, before it is read.
+	// Keys is how many records the source counts within the scope, before it is read; 0
+	// where it keeps no count.
 	Keys int64
 	// Outside is how many keys the same etcd holds elsewhere, which are not read; -1
 	// if that is not known.
 	Outside int64
 }
 
-// ID names the scope. It is the same in the next run, whatever revision, member or
-// address was read: "live:cdf818194e3a8c32:/registry/".
+// Input is an endpoint, or a file with its hash, such as "sha256:…", and size.
+type Input struct {
+	Name, Hash string
+	Bytes      int64
+}
+
+// ID names the scope within one report: "live:cdf818194e3a8c32:/registry/". One cluster
+// can have many files of a layer, so their names are in it.
 func (s Scope) ID() string {
-	of := cmp.Or(s.ClusterID, s.StandIn, strings.Join(s.Sources, ","))
+	names := strings.Join(s.names(), ", ")
+	of := cmp.Or(s.ClusterID, names)
+	if s.ClusterID != "" && s.Layer != Live {
+		of += ":" + names
+	}
 	return fmt.Sprintf("%s:%s:%s", s.Layer, of, s.Prefix)
+}
+
+// Store names what the data is of, whatever member or address was read: the cluster's
+// id. Without one there are only the names of the sources, which another machine may
+// have as well.
+func (s Scope) Store() string {
+	if s.ClusterID != "" {
+		return s.ClusterID
+	}
+	return fmt.Sprintf("%q", slices.Sorted(slices.Values(s.names())))
+}
+
+// Identity names the scope across reports. A snapshot taken later has the same one.
+func (s Scope) Identity() []string { return []string{string(s.Layer), s.Store(), s.Member, s.Prefix} }
+
+func (s Scope) names() (names []string) {
+	for _, input := range s.Sources {
+		names = append(names, input.Name)
+	}
+	return names
 }
 
 // String says in one line what is read.
 func (s Scope) String() string {
-	sources := strings.Join(s.Sources, ", ")
-	of := sources
+	of, at := strings.Join(s.names(), ", "), ""
 	switch {
 	case s.StandIn != "":
-		of = fmt.Sprintf("%s, which stands in for etcd (%s)", s.StandIn, sources)
+		of = fmt.Sprintf("%s, which stands in for etcd (%s)", s.StandIn, of)
 	case s.ClusterID != "":
-		of = fmt.Sprintf("etcd cluster %s (%s)", s.ClusterID, sources)
+		of = fmt.Sprintf("etcd cluster %s (%s)", s.ClusterID, of)
 	}
-	return fmt.Sprintf("%s at revision %d of %s, keys under %s", s.Layer.Name(), s.Revision, of, s.Prefix)
+	if s.Revision != 0 {
+		at = fmt.Sprintf(" at revision %d", s.Revision)
+	}
+	return fmt.Sprintf("%s%s of %s, keys under %s", s.Layer.Name(), at, of, s.Prefix)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/stored"
 )
 
@@ -60,5 +61,13 @@ func TestAStandInForEtcdIsNamed(t *testing.T) {
 	}
 	if len(r.NotEvaluated) != 5 {
 		t.Errorf("%d layers", len(r.NotEvaluated))
+	}
+}
+
+func TestEveryReasonWhyACheckDoesNotApplyIsShown(t *testing.T) {
+	const no = auditv1.Status_STATUS_NOT_APPLICABLE
+	c := &auditv1.Check{Id: "EA-104", Status: no, Summary: "first", Results: []*auditv1.Result{{Target: "a", Status: no, Reason: "first"}, {Target: "b", Status: no, Reason: "second"}}}
+	if out, _ := written(t, &auditv1.Report{Verdict: &auditv1.Verdict{}, Checks: []*auditv1.Check{c}}); !strings.Contains(out, "a: first\n") || !strings.Contains(out, "b: second\n") {
+		t.Errorf("a reason is missing:\n%s", out)
 	}
 }

@@ -22,9 +22,15 @@ const listed = 10
 // before the checks: nothing is to be read without them.
 func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	p := &printer{colours: colours}
+	live := true
 	for _, s := range r.Scopes {
 		p.line("Scope: %s", s.Text)
-		p.line("Read: %d keys with %s of values, all of the %d that %s counts at that revision", s.KeysRead, size(s.ValueBytes), s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
+		read := fmt.Sprintf("Read: %d keys with %s of values", s.KeysRead, size(s.ValueBytes))
+		if s.Revision != 0 {
+			read += fmt.Sprintf(", all of the %d that %s counts at that revision", s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
+		}
+		p.line("%s", read)
+		live = live && s.Layer == "live"
 		for _, f := range s.EncryptionConfigFiles {
 			p.line("Compared with: %s, one API server's file; another's may differ and was not looked at", f)
 		}
@@ -34,14 +40,25 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	}
 	p.checks(r.Checks)
 	p.line("")
-	p.line("%s, because this version reads live values only. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
+	because := ""
+	if live {
+		because = ", because this version reads live values only"
+	}
+	p.line("%s%s. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED), because)
 	for _, l := range r.NotEvaluated {
-		p.line("  %s: %s", l.Name, l.Reason)
+		of := ""
+		if len(r.Scopes) > 1 {
+			of = " of " + l.Store
+		}
+		p.line("  %s%s: %s", l.Name, of, l.Reason)
 	}
 	p.line("")
 	about := fmt.Sprintf("%d scopes", len(r.Scopes))
 	if len(r.Scopes) == 1 {
-		about = fmt.Sprintf("%s at revision %d", r.Scopes[0].LayerName, r.Scopes[0].Revision)
+		about = r.Scopes[0].LayerName
+		if revision := r.Scopes[0].Revision; revision != 0 {
+			about += fmt.Sprintf(" at revision %d", revision)
+		}
 	}
 	p.line("Verdict for %s: %s, %s", about, p.status(r.Verdict.Status), r.Verdict.Text)
 	_, err := w.Write(p.out.Bytes())
@@ -160,7 +177,8 @@ func (p *printer) checks(list []*auditv1.Check) {
 	without := map[string][]string{}
 	var reasons []string
 	for _, c := range list {
-		if c.Status != auditv1.Status_STATUS_NOT_APPLICABLE {
+		another := func(r *auditv1.Result) bool { return cmp.Or(r.Summary, r.Reason) != c.Summary }
+		if c.Status != auditv1.Status_STATUS_NOT_APPLICABLE || slices.ContainsFunc(c.Results, another) {
 			p.check(c)
 			continue
 		}

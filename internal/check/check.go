@@ -93,8 +93,14 @@ type Object struct {
 	Detail string
 	// Revision is the revision of etcd that wrote it; 0 where there is none.
 	Revision int64
-	// Origin is where in a file it was found; empty for none.
-	Origin string
+	// Origin is where in a file it was found; nil for none.
+	Origin *Origin
+}
+
+// Origin is a place in a file.
+type Origin struct {
+	Layer, File string
+	Offset      int64 // in bytes
 }
 
 // Evidence is one thing that was looked at, and what was seen there.
@@ -110,7 +116,9 @@ type Result struct {
 	// Target is what was checked: a file, an address, a resource. It is empty where
 	// the rule has one target only.
 	Target string
-	Status Status
+	// Identity names the target across reports, where Target may be a name within one.
+	Identity []string
+	Status   Status
 	// Summary is what was found, in one line.
 	Summary string
 	// Reason is why the check was not made: for NotApplicable, Accepted,
@@ -177,9 +185,10 @@ func (r Rule[F]) evaluate(facts F) []Result {
 
 // Subject is one target with the facts about it.
 type Subject[G any] struct {
-	// Target goes into every result that names none.
-	Target string
-	Facts  G
+	// Target and Identity go into every result, before what it names itself.
+	Target   string
+	Identity []string
+	Facts    G
 	// Evidence goes into every result.
 	Evidence []Evidence
 }
@@ -189,7 +198,12 @@ func ForEach[F, G any](r Rule[G], subjects func(F) []Subject[G]) Rule[F] {
 	run := func(facts F) (all []Result) {
 		for _, s := range subjects(facts) {
 			for _, result := range r.evaluate(s.Facts) {
-				result.Target = cmp.Or(result.Target, s.Target)
+				result.Identity = slices.Concat(s.Identity, result.Identity)
+				if result.Target == "" {
+					result.Target = s.Target
+				} else {
+					result.Target = s.Target + ": " + result.Target
+				}
 				result.Evidence = append(result.Evidence, s.Evidence...)
 				all = append(all, result)
 			}

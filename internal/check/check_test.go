@@ -76,6 +76,13 @@ func TestARuleAboutOneSubjectIsEvaluatedForEach(t *testing.T) {
 		}
 		return subjects
 	}
+	named := check.Rule[facts]{Run: func(facts) []check.Result { return []check.Result{{Target: "f", Identity: []string{"f"}}} }}
+	under := func([]facts) []check.Subject[facts] {
+		return []check.Subject[facts]{{Target: "a", Identity: []string{"node a"}}}
+	}
+	if r := check.Evaluate([]check.Rule[[]facts]{check.ForEach(named, under)}, nil)[0].Results[0]; r.Target != "a: f" || !cmp.Equal(r.Identity, []string{"node a", "f"}) {
+		t.Errorf("a target of the rule's own loses its subject: %+v", r)
+	}
 	rule := check.ForEach(rules()[0], nodes)
 	got := check.Evaluate([]check.Rule[[]facts]{rule}, []facts{{swap: true, seen: true}, {}})
 	want := []check.Check{{ID: "T-1", Title: "swap", Severity: check.Low, Why: "keys may be written to disk", Results: []check.Result{

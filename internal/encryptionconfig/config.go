@@ -85,7 +85,8 @@ const (
 type Opener func(ciphertext, etcdKey []byte) Trial
 
 // NewOpener takes one key of a provider, by the provider's kind, and returns what
-// tries it. The key is overwritten when the function has returned.
+// tries it. The key is overwritten when the whole file has been
+// parsed, so the Opener must not use it later.
 type NewOpener func(kind string, key []byte) Opener
 
 // Try tries the key of one of the provider's Names on a value.

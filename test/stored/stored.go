@@ -4,6 +4,7 @@ package stored
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -156,8 +157,11 @@ type Source struct {
 	All   []record.Record
 }
 
-// Scopes returns the one scope.
-func (s Source) Scopes() []record.Scope { return []record.Scope{s.Scope} }
+// Scopes returns the one scope, which counts all records unless it says otherwise.
+func (s Source) Scopes() []record.Scope {
+	s.Scope.Keys = cmp.Or(s.Scope.Keys, int64(len(s.All)))
+	return []record.Scope{s.Scope}
+}
 
 // Read gives the records one at a time, in a slice and bytes that it uses again, as a
 // Source may.

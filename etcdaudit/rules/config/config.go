@@ -20,7 +20,8 @@ func Rules() []check.Rule[facts.Facts] {
 func ofFile(run func(*encryptionconfig.Config) check.Result) func(facts.Facts) []check.Result {
 	return func(f facts.Facts) []check.Result {
 		result := run(f.Encryption)
-		result.Target = f.EncryptionFile
+		// No host is read yet, so the node has no name.
+		result.Target, result.Identity = f.EncryptionFile, []string{f.Stores[0].Scope.Store(), "", f.EncryptionFile}
 		for _, r := range f.Encryption.Rules() {
 			var providers []string
 			for _, p := range r.Providers {

@@ -32,18 +32,19 @@ func Secrets(s facts.Store) (check.Result, bool) {
 	return check.Unevaluated("", "there is neither a Secret nor a Namespace under "+inv.Prefix+"/: an API server stores its Namespaces under its --etcd-prefix; is that the --prefix?", ""), false
 }
 
-// SecretsAnywhere is met if Secrets is met for one store at least.
-func SecretsAnywhere(f facts.Facts) (first check.Result, ok bool) {
-	for i, s := range f.Stores {
+// SecretsAnywhere is met if Secrets is met for one store at least. Else the first store
+// that was not evaluated counts before those that it does not apply to.
+func SecretsAnywhere(f facts.Facts) (worst check.Result, ok bool) {
+	for _, s := range f.Stores {
 		result, ok := Secrets(s)
 		if ok {
 			return result, true
 		}
-		if i == 0 {
-			first = result
+		if result.Status > worst.Status {
+			worst = result
 		}
 	}
-	return first, len(f.Stores) == 0
+	return worst, len(f.Stores) == 0
 }
 
 // Encryption is not met without an EncryptionConfiguration.

@@ -392,9 +392,8 @@ func (x *Tool) GetCommit() string {
 // Scope is what was read of one layer of one etcd.
 type Scope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scope's name in this report: the target of results about it. It is made of
-	// layer, cluster and prefix, and the same in every report about them, whatever
-	// revision, member or address was read: "live:cdf818194e3a8c32:/registry/".
+	// The scope's name, which no other scope of this report has: the target of results
+	// about it. "live:cdf818194e3a8c32:/registry/"; with the files, where files were read.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// One line that names layer, revision and source.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
@@ -402,11 +401,11 @@ type Scope struct {
 	Layer     string `protobuf:"bytes,3,opt,name=layer,proto3" json:"layer,omitempty"`
 	LayerName string `protobuf:"bytes,4,opt,name=layer_name,json=layerName,proto3" json:"layer_name,omitempty"`
 	// The endpoints or files that were read.
-	Sources []string `protobuf:"bytes,5,rep,name=sources,proto3" json:"sources,omitempty"`
+	Sources []*Source `protobuf:"bytes,5,rep,name=sources,proto3" json:"sources,omitempty"`
 	// The revision of etcd that every key was read at; 0 where there is no single one.
 	Revision int64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The hash of the file that was read, "sha256:" and hexadecimal; empty for none.
-	Hash string `protobuf:"bytes,7,opt,name=hash,proto3" json:"hash,omitempty"`
+	// The member whose file was read; empty for what all members have in common.
+	Member string `protobuf:"bytes,7,opt,name=member,proto3" json:"member,omitempty"`
 	// When the revision was taken or the file was opened, by the clock of the machine
 	// that ran the audit.
 	Time *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=time,proto3" json:"time,omitempty"`
@@ -416,8 +415,8 @@ type Scope struct {
 	StandIn string `protobuf:"bytes,10,opt,name=stand_in,json=standIn,proto3" json:"stand_in,omitempty"`
 	// The prefix of the keys, with its last slash.
 	Prefix string `protobuf:"bytes,11,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// How many keys the source counts, and how many were read. They are equal, or there
-	// is no report.
+	// How many keys the source counts, 0 if it keeps no count, and how many were read. Of
+	// live values they are equal, or there is no report.
 	KeysCounted uint32 `protobuf:"varint,12,opt,name=keys_counted,json=keysCounted,proto3" json:"keys_counted,omitempty"`
 	KeysRead    uint32 `protobuf:"varint,13,opt,name=keys_read,json=keysRead,proto3" json:"keys_read,omitempty"`
 	// The bytes of their values.
@@ -425,7 +424,10 @@ type Scope struct {
 	// The EncryptionConfigurations that the values were compared with.
 	EncryptionConfigFiles []string `protobuf:"bytes,15,rep,name=encryption_config_files,json=encryptionConfigFiles,proto3" json:"encryption_config_files,omitempty"`
 	// What was counted, by resource.
-	Resources     []*Resource `protobuf:"bytes,16,rep,name=resources,proto3" json:"resources,omitempty"`
+	Resources []*Resource `protobuf:"bytes,16,rep,name=resources,proto3" json:"resources,omitempty"`
+	// What the data is of: the cluster's id, or where there is none the quoted names of the
+	// sources. These name a store only as seen from one machine.
+	Store         string `protobuf:"bytes,17,opt,name=store,proto3" json:"store,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -488,7 +490,7 @@ func (x *Scope) GetLayerName() string {
 	return ""
 }
 
-func (x *Scope) GetSources() []string {
+func (x *Scope) GetSources() []*Source {
 	if x != nil {
 		return x.Sources
 	}
@@ -502,9 +504,9 @@ func (x *Scope) GetRevision() int64 {
 	return 0
 }
 
-func (x *Scope) GetHash() string {
+func (x *Scope) GetMember() string {
 	if x != nil {
-		return x.Hash
+		return x.Member
 	}
 	return ""
 }
@@ -572,6 +574,76 @@ func (x *Scope) GetResources() []*Resource {
 	return nil
 }
 
+func (x *Scope) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+// Source is one endpoint or file.
+type Source struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The hash of the file, "sha256:" and hexadecimal, and its size; empty and 0 for an
+	// endpoint.
+	Hash          string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	Bytes         int64  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Source) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Source) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *Source) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // Verdict is the outcome of all checks together.
 type Verdict struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -587,7 +659,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +671,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +684,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -658,7 +730,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +742,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +755,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Check) GetId() string {
@@ -750,15 +822,19 @@ type Result struct {
 	// How many of them are not listed.
 	ObjectsOmitted uint32 `protobuf:"varint,9,opt,name=objects_omitted,json=objectsOmitted,proto3" json:"objects_omitted,omitempty"`
 	// Names a finding across reports: the same in every report with the same check and
-	// target, whatever its objects. See proto/README.md. Empty where there is none.
-	Fingerprint   string `protobuf:"bytes,10,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// identity, whatever its objects. See proto/README.md. Empty where there is none.
+	Fingerprint string `protobuf:"bytes,10,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// What was checked, apart from this report. Of data: layer, store, member and prefix of
+	// the scope. Of a file: the store that it was compared with, the node that it is on
+	// (empty in this version, which reads no host), and its path.
+	Identity      []string `protobuf:"bytes,11,rep,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +846,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +859,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Result) GetTarget() string {
@@ -856,6 +932,13 @@ func (x *Result) GetFingerprint() string {
 	return ""
 }
 
+func (x *Result) GetIdentity() []string {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
 // Evidence is one thing that was looked at.
 type Evidence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -869,7 +952,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +964,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +977,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Evidence) GetSource() string {
@@ -921,8 +1004,8 @@ type Object struct {
 	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	// The revision of etcd that wrote it; 0 where that is not known.
 	Revision int64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Where in a file it was found; empty where key and revision say it all.
-	Origin string `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Where in a file it was found; not set where key and revision say it all.
+	Origin *Origin `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`
 	// Names the finding about this object across reports, like that of a Result.
 	Fingerprint   string `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -931,7 +1014,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1026,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1039,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Object) GetResource() string {
@@ -994,11 +1077,11 @@ func (x *Object) GetRevision() int64 {
 	return 0
 }
 
-func (x *Object) GetOrigin() string {
+func (x *Object) GetOrigin() *Origin {
 	if x != nil {
 		return x.Origin
 	}
-	return ""
+	return nil
 }
 
 func (x *Object) GetFingerprint() string {
@@ -1006,6 +1089,69 @@ func (x *Object) GetFingerprint() string {
 		return x.Fingerprint
 	}
 	return ""
+}
+
+// Origin is a place in a file.
+type Origin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the layer, see Layer.
+	Layer string `protobuf:"bytes,1,opt,name=layer,proto3" json:"layer,omitempty"`
+	File  string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	// In bytes, from the beginning of the file.
+	Offset        int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Origin) Reset() {
+	*x = Origin{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Origin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Origin) ProtoMessage() {}
+
+func (x *Origin) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Origin.ProtoReflect.Descriptor instead.
+func (*Origin) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Origin) GetLayer() string {
+	if x != nil {
+		return x.Layer
+	}
+	return ""
+}
+
+func (x *Origin) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Origin) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
 }
 
 // Resource counts the values of one resource.
@@ -1028,7 +1174,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1186,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1199,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Resource) GetResource() string {
@@ -1146,7 +1292,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1304,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1317,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Group) GetValues() uint32 {
@@ -1290,14 +1436,18 @@ type Layer struct {
 	// What stays there, or why it was not read.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What removes it: "compaction". Empty for what is no layer.
-	ClearedBy     string `protobuf:"bytes,5,opt,name=cleared_by,json=clearedBy,proto3" json:"cleared_by,omitempty"`
+	ClearedBy string `protobuf:"bytes,5,opt,name=cleared_by,json=clearedBy,proto3" json:"cleared_by,omitempty"`
+	// The store that it is a place of, as in Scope.
+	Store string `protobuf:"bytes,6,opt,name=store,proto3" json:"store,omitempty"`
+	// The id of the scope, for what is no layer.
+	Scope         string `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1459,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1472,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Layer) GetId() string {
@@ -1360,24 +1510,37 @@ func (x *Layer) GetClearedBy() string {
 	return ""
 }
 
+func (x *Layer) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *Layer) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
 // Timeline says how long one object was readable in etcd.
 type Timeline struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Resource  string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	Namespace string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// When its first plaintext was written, and when its last was replaced.
-	ReadableFrom  *Bounds `protobuf:"bytes,4,opt,name=readable_from,json=readableFrom,proto3" json:"readable_from,omitempty"`
-	ReadableUntil *Bounds `protobuf:"bytes,5,opt,name=readable_until,json=readableUntil,proto3" json:"readable_until,omitempty"`
+	// From each first plaintext to what replaced it.
+	Readable []*Interval `protobuf:"bytes,4,rep,name=readable,proto3" json:"readable,omitempty"`
 	// The ids of the scopes in which plaintext of it is still found.
-	RecoverableIn []string `protobuf:"bytes,6,rep,name=recoverable_in,json=recoverableIn,proto3" json:"recoverable_in,omitempty"`
+	RecoverableIn []string `protobuf:"bytes,5,rep,name=recoverable_in,json=recoverableIn,proto3" json:"recoverable_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1552,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1565,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Timeline) GetResource() string {
@@ -1426,16 +1589,9 @@ func (x *Timeline) GetName() string {
 	return ""
 }
 
-func (x *Timeline) GetReadableFrom() *Bounds {
+func (x *Timeline) GetReadable() []*Interval {
 	if x != nil {
-		return x.ReadableFrom
-	}
-	return nil
-}
-
-func (x *Timeline) GetReadableUntil() *Bounds {
-	if x != nil {
-		return x.ReadableUntil
+		return x.Readable
 	}
 	return nil
 }
@@ -1443,6 +1599,59 @@ func (x *Timeline) GetReadableUntil() *Bounds {
 func (x *Timeline) GetRecoverableIn() []string {
 	if x != nil {
 		return x.RecoverableIn
+	}
+	return nil
+}
+
+// Interval is a time within which an object was readable. No until: it still is.
+type Interval struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          *Bounds                `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	Until         *Bounds                `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Interval) Reset() {
+	*x = Interval{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Interval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Interval) ProtoMessage() {}
+
+func (x *Interval) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Interval.ProtoReflect.Descriptor instead.
+func (*Interval) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Interval) GetFrom() *Bounds {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Interval) GetUntil() *Bounds {
+	if x != nil {
+		return x.Until
 	}
 	return nil
 }
@@ -1461,7 +1670,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1682,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1695,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -1539,7 +1748,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1760,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1773,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Key) GetKind() string {
@@ -1644,7 +1853,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1865,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1878,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -1709,15 +1918,18 @@ type Certificate struct {
 	PublicKey          string   `protobuf:"bytes,8,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	SignatureAlgorithm string   `protobuf:"bytes,9,opt,name=signature_algorithm,json=signatureAlgorithm,proto3" json:"signature_algorithm,omitempty"`
 	ExtendedKeyUsages  []string `protobuf:"bytes,10,rep,name=extended_key_usages,json=extendedKeyUsages,proto3" json:"extended_key_usages,omitempty"`
-	// The addresses and files where it was found.
-	FoundAt       []string `protobuf:"bytes,11,rep,name=found_at,json=foundAt,proto3" json:"found_at,omitempty"`
+	// The addresses that it was served at, the files that it is in, and the files that list
+	// it as trusted.
+	ServedAt      []string `protobuf:"bytes,11,rep,name=served_at,json=servedAt,proto3" json:"served_at,omitempty"`
+	OnDisk        []string `protobuf:"bytes,12,rep,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
+	TrustedIn     []string `protobuf:"bytes,13,rep,name=trusted_in,json=trustedIn,proto3" json:"trusted_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1941,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1954,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -1815,9 +2027,23 @@ func (x *Certificate) GetExtendedKeyUsages() []string {
 	return nil
 }
 
-func (x *Certificate) GetFoundAt() []string {
+func (x *Certificate) GetServedAt() []string {
 	if x != nil {
-		return x.FoundAt
+		return x.ServedAt
+	}
+	return nil
+}
+
+func (x *Certificate) GetOnDisk() []string {
+	if x != nil {
+		return x.OnDisk
+	}
+	return nil
+}
+
+func (x *Certificate) GetTrustedIn() []string {
+	if x != nil {
+		return x.TrustedIn
 	}
 	return nil
 }
@@ -1839,16 +2065,16 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
-	"\x06commit\x18\x03 \x01(\tR\x06commit\"\x81\x04\n" +
+	"\x06commit\x18\x03 \x01(\tR\x06commit\"\xb7\x04\n" +
 	"\x05Scope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
 	"\x05layer\x18\x03 \x01(\tR\x05layer\x12\x1d\n" +
 	"\n" +
-	"layer_name\x18\x04 \x01(\tR\tlayerName\x12\x18\n" +
-	"\asources\x18\x05 \x03(\tR\asources\x12\x1a\n" +
-	"\brevision\x18\x06 \x01(\x03R\brevision\x12\x12\n" +
-	"\x04hash\x18\a \x01(\tR\x04hash\x12.\n" +
+	"layer_name\x18\x04 \x01(\tR\tlayerName\x124\n" +
+	"\asources\x18\x05 \x03(\v2\x1a.sealproof.audit.v1.SourceR\asources\x12\x1a\n" +
+	"\brevision\x18\x06 \x01(\x03R\brevision\x12\x16\n" +
+	"\x06member\x18\a \x01(\tR\x06member\x12.\n" +
 	"\x04time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\t \x01(\tR\tclusterId\x12\x19\n" +
@@ -1860,7 +2086,12 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\vvalue_bytes\x18\x0e \x01(\x03R\n" +
 	"valueBytes\x126\n" +
 	"\x17encryption_config_files\x18\x0f \x03(\tR\x15encryptionConfigFiles\x12:\n" +
-	"\tresources\x18\x10 \x03(\v2\x1c.sealproof.audit.v1.ResourceR\tresources\"\x88\x01\n" +
+	"\tresources\x18\x10 \x03(\v2\x1c.sealproof.audit.v1.ResourceR\tresources\x12\x14\n" +
+	"\x05store\x18\x11 \x01(\tR\x05store\"F\n" +
+	"\x06Source\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"\x88\x01\n" +
 	"\aVerdict\x122\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x125\n" +
@@ -1871,7 +2102,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\bseverity\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\bseverity\x122\n" +
 	"\x06status\x18\x04 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
 	"\asummary\x18\x05 \x01(\tR\asummary\x124\n" +
-	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\"\xf9\x02\n" +
+	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\"\x95\x03\n" +
 	"\x06Result\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x122\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
@@ -1883,18 +2114,23 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\aobjects\x18\b \x03(\v2\x1a.sealproof.audit.v1.ObjectR\aobjects\x12'\n" +
 	"\x0fobjects_omitted\x18\t \x01(\rR\x0eobjectsOmitted\x12 \n" +
 	"\vfingerprint\x18\n" +
-	" \x01(\tR\vfingerprint\"6\n" +
+	" \x01(\tR\vfingerprint\x12\x1a\n" +
+	"\bidentity\x18\v \x03(\tR\bidentity\"6\n" +
 	"\bEvidence\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
-	"\x04seen\x18\x02 \x01(\tR\x04seen\"\xc4\x01\n" +
+	"\x04seen\x18\x02 \x01(\tR\x04seen\"\xe0\x01\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x03R\brevision\x12\x16\n" +
-	"\x06origin\x18\x06 \x01(\tR\x06origin\x12 \n" +
-	"\vfingerprint\x18\a \x01(\tR\vfingerprint\"\xe5\x01\n" +
+	"\brevision\x18\x05 \x01(\x03R\brevision\x122\n" +
+	"\x06origin\x18\x06 \x01(\v2\x1a.sealproof.audit.v1.OriginR\x06origin\x12 \n" +
+	"\vfingerprint\x18\a \x01(\tR\vfingerprint\"J\n" +
+	"\x06Origin\x12\x14\n" +
+	"\x05layer\x18\x01 \x01(\tR\x05layer\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\"\xe5\x01\n" +
 	"\bResource\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x1c\n" +
@@ -1921,21 +2157,25 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04rest\x18\f \x01(\bR\x04rest\x12\x14\n" +
 	"\x05drift\x18\r \x01(\tR\x05drift\x12#\n" +
 	"\ras_configured\x18\x0e \x01(\bR\fasConfigured\x12\x16\n" +
-	"\x06opened\x18\x0f \x01(\bR\x06opened\"\x96\x01\n" +
+	"\x06opened\x18\x0f \x01(\bR\x06opened\"\xc2\x01\n" +
 	"\x05Layer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
-	"cleared_by\x18\x05 \x01(\tR\tclearedBy\"\x83\x02\n" +
+	"cleared_by\x18\x05 \x01(\tR\tclearedBy\x12\x14\n" +
+	"\x05store\x18\x06 \x01(\tR\x05store\x12\x14\n" +
+	"\x05scope\x18\a \x01(\tR\x05scope\"\xb9\x01\n" +
 	"\bTimeline\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12?\n" +
-	"\rreadable_from\x18\x04 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\freadableFrom\x12A\n" +
-	"\x0ereadable_until\x18\x05 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\rreadableUntil\x12%\n" +
-	"\x0erecoverable_in\x18\x06 \x03(\tR\rrecoverableIn\"\xd2\x01\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x128\n" +
+	"\breadable\x18\x04 \x03(\v2\x1c.sealproof.audit.v1.IntervalR\breadable\x12%\n" +
+	"\x0erecoverable_in\x18\x05 \x03(\tR\rrecoverableIn\"l\n" +
+	"\bInterval\x12.\n" +
+	"\x04from\x18\x01 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\x04from\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\x05until\"\xd2\x01\n" +
 	"\x06Bounds\x129\n" +
 	"\n" +
 	"not_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x127\n" +
@@ -1957,7 +2197,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x1f\n" +
 	"\vdek_sources\x18\x03 \x01(\rR\n" +
-	"dekSources\"\x9e\x03\n" +
+	"dekSources\"\xd8\x03\n" +
 	"\vCertificate\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
@@ -1971,8 +2211,11 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"public_key\x18\b \x01(\tR\tpublicKey\x12/\n" +
 	"\x13signature_algorithm\x18\t \x01(\tR\x12signatureAlgorithm\x12.\n" +
 	"\x13extended_key_usages\x18\n" +
-	" \x03(\tR\x11extendedKeyUsages\x12\x19\n" +
-	"\bfound_at\x18\v \x03(\tR\afoundAt*\xaf\x01\n" +
+	" \x03(\tR\x11extendedKeyUsages\x12\x1b\n" +
+	"\tserved_at\x18\v \x03(\tR\bservedAt\x12\x17\n" +
+	"\aon_disk\x18\f \x03(\tR\x06onDisk\x12\x1d\n" +
+	"\n" +
+	"trusted_in\x18\r \x03(\tR\ttrustedIn*\xaf\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATUS_PASS\x10\x01\x12\x0f\n" +
@@ -2010,7 +2253,7 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                   // 0: sealproof.audit.v1.Status
 	(Severity)(0),                 // 1: sealproof.audit.v1.Severity
@@ -2018,58 +2261,64 @@ var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(*Report)(nil),                // 3: sealproof.audit.v1.Report
 	(*Tool)(nil),                  // 4: sealproof.audit.v1.Tool
 	(*Scope)(nil),                 // 5: sealproof.audit.v1.Scope
-	(*Verdict)(nil),               // 6: sealproof.audit.v1.Verdict
-	(*Check)(nil),                 // 7: sealproof.audit.v1.Check
-	(*Result)(nil),                // 8: sealproof.audit.v1.Result
-	(*Evidence)(nil),              // 9: sealproof.audit.v1.Evidence
-	(*Object)(nil),                // 10: sealproof.audit.v1.Object
-	(*Resource)(nil),              // 11: sealproof.audit.v1.Resource
-	(*Group)(nil),                 // 12: sealproof.audit.v1.Group
-	(*Layer)(nil),                 // 13: sealproof.audit.v1.Layer
-	(*Timeline)(nil),              // 14: sealproof.audit.v1.Timeline
-	(*Bounds)(nil),                // 15: sealproof.audit.v1.Bounds
-	(*Key)(nil),                   // 16: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                // 17: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),           // 18: sealproof.audit.v1.Certificate
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*Source)(nil),                // 6: sealproof.audit.v1.Source
+	(*Verdict)(nil),               // 7: sealproof.audit.v1.Verdict
+	(*Check)(nil),                 // 8: sealproof.audit.v1.Check
+	(*Result)(nil),                // 9: sealproof.audit.v1.Result
+	(*Evidence)(nil),              // 10: sealproof.audit.v1.Evidence
+	(*Object)(nil),                // 11: sealproof.audit.v1.Object
+	(*Origin)(nil),                // 12: sealproof.audit.v1.Origin
+	(*Resource)(nil),              // 13: sealproof.audit.v1.Resource
+	(*Group)(nil),                 // 14: sealproof.audit.v1.Group
+	(*Layer)(nil),                 // 15: sealproof.audit.v1.Layer
+	(*Timeline)(nil),              // 16: sealproof.audit.v1.Timeline
+	(*Interval)(nil),              // 17: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                // 18: sealproof.audit.v1.Bounds
+	(*Key)(nil),                   // 19: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                // 20: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),           // 21: sealproof.audit.v1.Certificate
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	5,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
-	6,  // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
-	7,  // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	13, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	7,  // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
+	8,  // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
+	15, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
 	4,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	14, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	16, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	18, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
-	19, // 8: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
-	11, // 9: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
-	0,  // 10: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
-	1,  // 11: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
-	1,  // 12: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
-	0,  // 13: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
-	8,  // 14: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
-	0,  // 15: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
-	9,  // 16: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
-	10, // 17: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	12, // 18: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 19: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	0,  // 20: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	15, // 21: sealproof.audit.v1.Timeline.readable_from:type_name -> sealproof.audit.v1.Bounds
-	15, // 22: sealproof.audit.v1.Timeline.readable_until:type_name -> sealproof.audit.v1.Bounds
-	19, // 23: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	19, // 24: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	19, // 25: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	19, // 26: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	19, // 27: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	17, // 28: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	19, // 29: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	19, // 30: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	16, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	19, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	21, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	6,  // 8: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
+	22, // 9: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	13, // 10: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
+	0,  // 11: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
+	1,  // 12: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
+	1,  // 13: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
+	0,  // 14: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
+	9,  // 15: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
+	0,  // 16: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
+	10, // 17: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
+	11, // 18: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
+	12, // 19: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	14, // 20: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 21: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	0,  // 22: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	17, // 23: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	18, // 24: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	18, // 25: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	22, // 26: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	22, // 27: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	22, // 28: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	22, // 29: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	22, // 30: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	20, // 31: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	22, // 32: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	22, // 33: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -2083,7 +2332,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
