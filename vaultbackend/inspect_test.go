@@ -96,7 +96,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			use.Config.Auth.SecretIDFile = filepath.Join(f.t.TempDir(), "secret-id")
 			must(f.t, os.WriteFile(use.Config.Auth.SecretIDFile, []byte("11111111-2222-3333-4444-555555555555"), 0o600))
 		}, "does not know the role-id", append([]string{"KD-405 fail"}, noLogin...)},
-		{"nobody listens there", func(_ *fixture, use *Use) { use.Config.Address = []string{"https://127.0.0.1:1"} },
+		{"no server listens there", func(_ *fixture, use *Use) { use.Config.Address = []string{"https://127.0.0.1:1"} },
 			"connection refused", append([]string{"KD-401 fail", "KD-405 fail"}, noLogin...)},
 		{"the name does not exist", func(_ *fixture, use *Use) { use.Config.Address = []string{"https://vault..invalid:8200"} }, // fails without asking DNS
 			"not resolved", append([]string{"KD-401 fail", "KD-405 fail"}, noLogin...)},

@@ -61,7 +61,7 @@ type Client struct {
 	end  context.CancelFunc
 }
 
-// New prepares a client and contacts nobody: it succeeds while Vault is away,
+// New prepares a client and makes no request: it succeeds while Vault is away,
 // and before the files with the credentials exist. boot returns the time since
 // boot, suspended time included. A nil obs observes nothing. Close it at the end.
 func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) (*Client, error) {
