@@ -4,11 +4,45 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/vaultbackend/client"
 )
+
+func TestWhatTheAnswerToABatchMeans(t *testing.T) {
+	const items = `{"batch_results":[{"error":"%"},{"error":"%"}]}`
+	batch := func(text string) []byte { return []byte(strings.ReplaceAll(items, "%", text)) }
+	for _, row := range []struct {
+		name    string
+		op      client.Operation
+		answer  client.Answer
+		class   backend.Class // of the whole batch; 0 if its items are to be read
+		decided bool          // or else client judges it
+	}{
+		{"unknown words", opDecrypt, client.Answer{Status: 400, Errors: []string{"something new"}}, 0, false},
+		{"a batch that failed inside Vault, item by item", opDecrypt, client.Answer{Status: 500, Data: batch("storage is away")}, backend.Outage, true},
+		{"a key of another type", opDecrypt, client.Answer{Status: 400, Errors: []string{"not supported for key type"}}, backend.Unsuitable, true},
+		{"a batch of which no item authenticates, before 1.21", opDecrypt, client.Answer{Status: 500, Data: batch("cipher: message authentication failed")}, 0, true},
+		{"a batch of which no item authenticates", opDecrypt, client.Answer{Status: 400, Data: batch("cipher: message authentication failed")}, 0, true},
+		{"a version that is refused", opDecrypt, client.Answer{Status: 400, Data: batch("ciphertext or signature version is disallowed by policy (too old)")}, 0, true},
+		{"a bad ciphertext", opDecrypt, client.Answer{Status: 400, Errors: []string{"invalid ciphertext"}}, backend.Item, true},
+		{"a key that is gone, for a batch", opDecrypt, client.Answer{Status: 400, Errors: []string{"encryption key not found"}}, backend.Refusal, true},
+		{"a key that is gone, with a status of 500", opDecrypt, client.Answer{Status: 500, Errors: []string{"encryption key not found"}}, 0, false},
+		{"a soft-deleted key, item by item", opDecrypt, client.Answer{Status: 400, Data: batch("refusing to use soft-deleted key")}, backend.Refusal, true},
+		{"a soft-deleted key, as a whole", opHMAC, client.Answer{Status: 400, Errors: []string{"refusing to use soft-deleted key"}}, backend.Refusal, true},
+		{"a soft-deleted key, with a status of 500", opDecrypt, client.Answer{Status: 500, Data: batch("refusing to use soft-deleted key")}, backend.Outage, true},
+		{"a DR secondary", opDecrypt, client.Answer{Status: 400, Errors: []string{"path disabled in replication DR secondary mode"}}, 0, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m, decided := judge(row.op, row.answer)
+			if decided != row.decided || decided && m.Class != row.class {
+				t.Errorf("got class %v, %v, want %v, %v", m.Class, decided, row.class, row.decided)
+			}
+		})
+	}
+}
 
 // TestABatchThatFailsAsAWholeIsSplit needs a fake: Vault 1.21 always answers
 // each item, but that is not promised, and older versions did not.
