@@ -197,7 +197,7 @@ func (c *Client) forLogin(ctx context.Context) context.Context {
 }
 
 // revoke ends a token that is not used any more. If that fails, the token lives
-// until its time is over.
+// until it expires.
 func (c *Client) revoke(ctx context.Context, s *session) {
 	if _, err := c.requestAuth(ctx, opRevoke, s.token, http.MethodPut, PathRevokeSelf, struct{}{}); err != nil {
 		c.log.Info("the Vault token was not revoked and ends by itself", "expires", s.expires, "error", err)
