@@ -226,7 +226,7 @@ func TestRealAnswers(t *testing.T) {
 			}, backend.Credentials, unknownCredentials, "HTTP status 400: invalid role or secret ID"},
 		{"a role that does not exist refuses the login",
 			func(f *fixture, _ *Key) error {
-				c, _ := f.key(func(cfg *Config) { cfg.Auth.RoleID = "nobody" })
+				c, _ := f.key(func(cfg *Config) { cfg.Auth.RoleID = "unknown" })
 				return readKey(c)
 			}, backend.Credentials, unknownCredentials, "HTTP status 400: invalid role or secret ID"},
 		{"an auth method that is not mounted denies the login",

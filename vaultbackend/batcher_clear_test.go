@@ -11,10 +11,10 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
-// TestNoAnswerStaysInMemoryThatNobodyOwns has callers who give up before, with or
+// TestAnAnswerWithoutAnOwnerIsCleared has callers who give up before, with or
 // after an answer that comes whatever they do: a store may not heed that a request
 // was given up.
-func TestNoAnswerStaysInMemoryThatNobodyOwns(t *testing.T) {
+func TestAnAnswerWithoutAnOwnerIsCleared(t *testing.T) {
 	const answered = 50 * time.Millisecond
 	for _, row := range []struct {
 		name     string
@@ -26,12 +26,12 @@ func TestNoAnswerStaysInMemoryThatNobodyOwns(t *testing.T) {
 		{"all of several give up", []time.Duration{20 * time.Millisecond, 10 * time.Millisecond}},
 		{"the first of several gives up", []time.Duration{10 * time.Millisecond, time.Hour}},
 		{"the last of several gives up", []time.Duration{time.Hour, 10 * time.Millisecond}},
-		{"nobody gives up", []time.Duration{time.Hour, time.Hour}},
+		{"no caller gives up", []time.Duration{time.Hour, time.Hour}},
 	} {
 		for _, shared := range []bool{false, true} {
 			name := row.name + ", in a request of the first one's own"
 			if shared {
-				name = row.name + ", in a request that is nobody's own"
+				name = row.name + ", in a shared request"
 			}
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

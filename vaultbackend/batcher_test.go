@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -209,7 +208,7 @@ func TestWhoJoinedACallerThatGivesUpIsServedByARequestOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestARequestNobodyWaitsForIsCancelled(t *testing.T) {
+func TestARequestWithoutCallersIsCancelled(t *testing.T) {
 	gather(t, time.Hour, func(t *testing.T, b *batcher, s *slowStore) {
 		ctx, cancel := context.WithCancel(t.Context())
 		before, cancelBefore := context.WithCancel(t.Context())
@@ -267,9 +266,9 @@ func TestARequestThatNeverEndsIsEnded(t *testing.T) {
 	})
 }
 
-// TestAPanicHoldsUpNobody is about a caller's own request, which the plugin's
+// TestAPanicHoldsUpNoOtherCaller is about a caller's own request, which the plugin's
 // gRPC server lives on after.
-func TestAPanicHoldsUpNobody(t *testing.T) {
+func TestAPanicHoldsUpNoOtherCaller(t *testing.T) {
 	gather(t, 10*time.Millisecond, func(t *testing.T, b *batcher, s *slowStore) {
 		b.send = func(ctx context.Context, tasks []task) ([]backend.Result, error) {
 			time.Sleep(s.delay)
@@ -297,7 +296,7 @@ func TestAPanicHoldsUpNobody(t *testing.T) {
 	})
 }
 
-func TestCloseAnswersEverybody(t *testing.T) {
+func TestCloseAnswersEveryCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
 		b := newBatcher(life, (&slowStore{delay: time.Hour}).send)
@@ -329,27 +328,6 @@ func TestFittingKeepsRequestsBounded(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestMoreThanOneRequestHoldsIsSplit(t *testing.T) {
-	gather(t, time.Millisecond, func(t *testing.T, b *batcher, s *slowStore) {
-		var names []string
-		for i := range 2*maxItems + 1 {
-			names = append(names, fmt.Sprintf("c%d", i))
-		}
-		results, err := b.do(t.Context(), ciphertexts(names...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, r := range results {
-			if want := strings.Replace(names[i], "c", "p", 1); !bytes.Equal(r.Data, []byte(want)) {
-				t.Fatalf("result %d is %q, %v", i, r.Data, r.Err)
-			}
-		}
-		if sent := s.sent(); len(sent) != 3 || len(sent[0]) != maxItems || len(sent[2]) != 1 {
-			t.Errorf("%d requests", len(sent))
-		}
-	})
 }
 
 // TestTheSizeOfAnItemIsNotUnderestimated keeps requests below what Vault takes.

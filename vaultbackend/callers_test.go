@@ -101,7 +101,7 @@ func TestOneGoesFromAUIDToVaultsAuditEntry(t *testing.T) {
 }
 
 // TestAGatheredRequestNamesAllWhoWait uses a fake Vault, which can be held up
-// until everybody has asked.
+// until all callers have asked.
 func TestAGatheredRequestNamesAllWhoWait(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var mu sync.Mutex

@@ -51,13 +51,8 @@ func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
 		{"no role-id", func(c *Config) { c.Auth.RoleID = "" }, "vault.auth.role-id: give"},
 		{"two role-ids", func(c *Config) { c.Auth.RoleIDFile = "/f" }, "vault.auth.role-id: set either"},
 		{"no secret-id", func(c *Config) { c.Auth.SecretIDFile = "" }, "vault.auth.secret-id-file: name the file"},
-		{"a token file for AppRole", func(c *Config) { c.Auth.TokenFile = "/f" }, "vault.auth.token-file: has no meaning"},
 		{"a token file", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/f"} }, ""},
 		{"no token file", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken} }, "vault.auth.token-file: name the file"},
-		{"a role-id for a token", func(c *Config) { c.Auth.Method, c.Auth.TokenFile = client.MethodToken, "/f" }, "vault.auth.role-id: has no meaning"},
-		{"a secret-id for a token", func(c *Config) {
-			c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/f", SecretIDFile: "/s"}
-		}, "vault.auth.secret-id-file: has no meaning"},
 		{"a mount for a token", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: "/f", Mount: "m"} }, "vault.auth.mount: has no meaning"},
 		{"a role that AppRole ignores", func(c *Config) { c.Auth.Role = "r" }, "vault.auth.role: has no meaning"},
 		{"a wrapped secret-id of an unknown role", func(c *Config) { c.Auth.UnwrappedSecretIDFile = "/u" }, "vault.auth.role: name the AppRole"},
@@ -68,7 +63,6 @@ func TestValidateNamesTheKeyAndWhatToDo(t *testing.T) {
 		{"Kubernetes without a role", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodKubernetes} }, "vault.auth.role: name the role"},
 		{"a JWT", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodJWT, JWTFile: "/j"} }, ""},
 		{"no JWT", func(c *Config) { c.Auth = client.AuthConfig{Method: client.MethodJWT, Role: "r"} }, "vault.auth.jwt-file: name the file"},
-		{"a JWT for AppRole", func(c *Config) { c.Auth.JWTFile = "/j" }, "vault.auth.jwt-file: has no meaning"},
 		{"a certificate", func(c *Config) {
 			c.ClientCertFile, c.ClientKeyFile, c.Auth = "/c", "/k", client.AuthConfig{Method: client.MethodCert}
 		}, ""},

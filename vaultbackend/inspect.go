@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/vaultbackend/client"
 )
@@ -32,11 +33,11 @@ type Inspection struct {
 // from this node's point of view. It logs in as the plugin does and revokes that
 // login where the plugin would. It changes nothing in Vault, with one exception:
 // a secret-id that may be used a few times only has been used once more.
-func Inspect(ctx context.Context, in Inspection) Facts {
+func Inspect(ctx context.Context, in Inspection) vaultfacts.Vault {
 	cfg := in.Use.Config.canonical()
-	f := Facts{
+	f := vaultfacts.Vault{
 		Section: in.Use.Section, KeyPath: cfg.KeyPath(), Addresses: cfg.Inspect(ctx),
-		Login: Login{Method: cfg.Auth.Method, Issuer: cfg.JWTIssuer(), Skipped: cfg.NoTrialLogin()},
+		Login: vaultfacts.Login{Method: cfg.Auth.Method, Issuer: cfg.JWTIssuer(), Skipped: cfg.NoTrialLogin()},
 	}
 	if f.Login.Skipped == "" {
 		in.asPlugin(ctx, cfg, &f)
@@ -46,7 +47,7 @@ func Inspect(ctx context.Context, in Inspection) Facts {
 }
 
 // asPlugin looks at everything that takes the plugin's own login.
-func (in Inspection) asPlugin(ctx context.Context, cfg Config, f *Facts) {
+func (in Inspection) asPlugin(ctx context.Context, cfg Config, f *vaultfacts.Vault) {
 	// It logs nothing: the facts are its result.
 	key, err := New(cfg, slog.New(slog.DiscardHandler), in.Boot, nil)
 	if err != nil {
@@ -87,7 +88,7 @@ func inspect(ctx context.Context, vault *client.Client, method, path string, bod
 
 // capabilities asks what the plugin's token may do with the paths that it needs,
 // and with some that it should not have.
-func (k *Key) capabilities(ctx context.Context, use Use) (needed, tooMuch []Capability, err error) {
+func (k *Key) capabilities(ctx context.Context, use Use) (needed, tooMuch []vaultfacts.Capability, err error) {
 	use.Config = k.cfg
 	use.Config.Auth.Namespace = use.Config.Namespace // paths as seen from there
 	rules, err := use.rules()
@@ -98,12 +99,12 @@ func (k *Key) capabilities(ctx context.Context, use Use) (needed, tooMuch []Capa
 		// Whether the token may look after itself is Vault's own default
 		// policy's business, in the namespace of the login.
 		if r.Path != client.PathRenewSelf && r.Path != client.PathLookupSelf && r.Path != client.PathRevokeSelf {
-			needed = append(needed, Capability{Path: r.Path, Want: r.Capabilities})
+			needed = append(needed, vaultfacts.Capability{Path: r.Path, Want: r.Capabilities})
 		}
 	}
 	tooMuch = k.tooMuch(use)
 	var paths []string
-	for _, list := range [][]Capability{needed, tooMuch} {
+	for _, list := range [][]vaultfacts.Capability{needed, tooMuch} {
 		for _, capability := range list {
 			paths = append(paths, capability.Path)
 		}
@@ -116,7 +117,7 @@ func (k *Key) capabilities(ctx context.Context, use Use) (needed, tooMuch []Capa
 	if err := json.Unmarshal(data, &have); err != nil {
 		return nil, nil, errors.New("the answer is no list of capabilities")
 	}
-	for _, list := range [][]Capability{needed, tooMuch} {
+	for _, list := range [][]vaultfacts.Capability{needed, tooMuch} {
 		for i := range list {
 			_ = json.Unmarshal(have[list[i].Path], &list[i].Have) // absent: none
 		}
@@ -125,9 +126,9 @@ func (k *Key) capabilities(ctx context.Context, use Use) (needed, tooMuch []Capa
 }
 
 // tooMuch lists what the plugin's credentials should not allow.
-func (k *Key) tooMuch(use Use) []Capability {
+func (k *Key) tooMuch(use Use) []vaultfacts.Capability {
 	mount, key := k.cfg.Mount+"/", k.cfg.Key
-	list := []Capability{
+	list := []vaultfacts.Capability{
 		{Path: mount + "keys/" + key + "/config", Meaning: "deletion can be allowed and minimums raised"},
 		{Path: mount + "keys/" + key + "/rotate", Meaning: "versions can be added"},
 		{Path: mount + "keys/" + key + "/trim", Meaning: "versions can be destroyed"},
@@ -144,19 +145,19 @@ func (k *Key) tooMuch(use Use) []Capability {
 		{Path: "sys/mounts/" + k.cfg.Mount, Meaning: "the Transit engine can be removed with all its keys"},
 	}
 	if !use.Seals {
-		list = append(list, Capability{Path: mount + "encrypt/" + key, Meaning: "it only needs to decrypt"})
+		list = append(list, vaultfacts.Capability{Path: mount + "encrypt/" + key, Meaning: "it only needs to decrypt"})
 	}
 	if !use.Derives {
-		list = append(list, Capability{Path: mount + "hmac/" + key + "/sha2-256", Meaning: "local KEKs can be derived, which this configuration does not need"})
+		list = append(list, vaultfacts.Capability{Path: mount + "hmac/" + key + "/sha2-256", Meaning: "local KEKs can be derived, which this configuration does not need"})
 	}
 	return list
 }
 
 // facts reads the key, also one that cannot serve.
-func (k *Key) facts(ctx context.Context) KeyFacts {
+func (k *Key) facts(ctx context.Context) vaultfacts.Key {
 	a, err := k.readKey(ctx)
 	if err != nil {
-		return KeyFacts{Err: err.Error()}
+		return vaultfacts.Key{Err: err.Error()}
 	}
 	var data struct {
 		keyData
@@ -165,9 +166,9 @@ func (k *Key) facts(ctx context.Context) KeyFacts {
 		MinAvailable int  `json:"min_available_version"`
 	}
 	if err := json.Unmarshal(a.Data, &data); err != nil {
-		return KeyFacts{Err: "Vault answered with something that is no description of a key"}
+		return vaultfacts.Key{Err: "Vault answered with something that is no description of a key"}
 	}
-	return KeyFacts{
+	return vaultfacts.Key{
 		Type: data.Type, Derived: data.Derived, Convergent: data.Convergent, ImportedKey: data.Imported,
 		Exportable: data.Exportable, DeletionAllowed: data.DeletionAllowed, AllowPlaintextBackup: data.AllowPlaintextBackup,
 		AutoRotate: time.Duration(data.AutoRotatePeriod) * time.Second,
@@ -177,8 +178,8 @@ func (k *Key) facts(ctx context.Context) KeyFacts {
 }
 
 // trials makes the requests that the plugin makes, with bytes that mean nothing.
-func (k *Key) trials(ctx context.Context, use Use, version int) (done []Trial) {
-	note := func(what string, err error) { done = append(done, Trial{What: what, Err: errText(err)}) }
+func (k *Key) trials(ctx context.Context, use Use, version int) (done []vaultfacts.Trial) {
+	note := func(what string, err error) { done = append(done, vaultfacts.Trial{What: what, Err: errText(err)}) }
 	input, data := []byte("sealproof doctor"), []byte("sealproof doctor: not a key")
 	// In the form of a ciphertext. "Does not authenticate" is the good answer:
 	// Vault gives it only to a token that may decrypt.
@@ -215,7 +216,7 @@ func firstError(results []backend.Result, err error) error {
 }
 
 // asAdmin looks at what the plugin's own rights should not suffice to see.
-func (in Inspection) asAdmin(ctx context.Context, cfg client.Config, f *Facts) {
+func (in Inspection) asAdmin(ctx context.Context, cfg client.Config, f *vaultfacts.Vault) {
 	if in.AdminTokenFile == "" {
 		f.Audit.Err = "the plugin may not read sys/audit, as it should be"
 		return

@@ -1,7 +1,6 @@
 package vaultbackend
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/internal/check"
-
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/components"
@@ -25,11 +24,7 @@ func diagnose(t *testing.T, in Inspection) (results []doctor.Result, complaints 
 	in.Use.Section = "vault"
 	start := time.Now()
 	in.Boot = func() time.Duration { return time.Since(start) }
-	// As the command does it: the fields of both have the same names.
-	found, err := json.Marshal(Inspect(t.Context(), in))
-	must(t, err)
-	facts := doctor.Facts{Now: time.Now(), Vaults: make([]doctor.Vault, 1)}
-	must(t, json.Unmarshal(found, &facts.Vaults[0]))
+	facts := doctor.Facts{Now: time.Now(), Vaults: []vaultfacts.Vault{Inspect(t.Context(), in)}}
 	for _, r := range doctor.Examine(facts) {
 		if r.ID < "KD-400" || r.ID >= "KD-700" {
 			continue
@@ -82,7 +77,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			"hmac with transit", []string{"KD-501 fail", "KD-503 fail"}},
 		{"create is allowed", policed(func(p string) string {
 			return strings.ReplaceAll(p, `encrypt/K" { capabilities = ["update"] }`, `encrypt/K" { capabilities = ["create", "update"] }`)
-		}), "made anew silently", []string{"KD-502 fail"}},
+		}), "silently create a deleted key again", []string{"KD-502 fail"}},
 		{"every key is allowed", policed(func(p string) string { return p + `path "transit/*" { capabilities = ["read", "update", "delete"] }` }),
 			"other keys can be used", []string{"KD-502 fail"}},
 		{"the key may be configured", policed(func(p string) string { return p + `path "transit/keys/K/config" { capabilities = ["update"] }` }),
@@ -101,7 +96,7 @@ func TestWhatIsWrongWithVaultIsFound(t *testing.T) {
 			use.Config.Auth.SecretIDFile = filepath.Join(f.t.TempDir(), "secret-id")
 			must(f.t, os.WriteFile(use.Config.Auth.SecretIDFile, []byte("11111111-2222-3333-4444-555555555555"), 0o600))
 		}, "does not know the role-id", append([]string{"KD-405 fail"}, noLogin...)},
-		{"nobody listens there", func(_ *fixture, use *Use) { use.Config.Address = []string{"https://127.0.0.1:1"} },
+		{"no server listens there", func(_ *fixture, use *Use) { use.Config.Address = []string{"https://127.0.0.1:1"} },
 			"connection refused", append([]string{"KD-401 fail", "KD-405 fail"}, noLogin...)},
 		{"the name does not exist", func(_ *fixture, use *Use) { use.Config.Address = []string{"https://vault..invalid:8200"} }, // fails without asking DNS
 			"not resolved", append([]string{"KD-401 fail", "KD-405 fail"}, noLogin...)},
@@ -256,9 +251,9 @@ func TestALoginThatLeadsToAClusterIsFound(t *testing.T) {
 		name, want, says string
 		in               Inspection
 	}{
-		{"a JWT of somebody else", "pass", "the login asks no API server", loginWith(mount, client.MethodJWT, "https://issuer.test")},
+		{"a JWT of another issuer", "pass", "the login needs no API server", loginWith(mount, client.MethodJWT, "https://issuer.test")},
 		{"a JWT of a cluster", "warn", "kubernetes.default.svc", loginWith(mount, client.MethodJWT, "https://kubernetes.default.svc.cluster.local")},
-		{"an API server that reviews", "warn", "which one could not be read", loginWith(reviewed, client.MethodKubernetes, "https://issuer.test")},
+		{"an API server that reviews", "warn", "its address could not be read", loginWith(reviewed, client.MethodKubernetes, "https://issuer.test")},
 		{"an API server that an admin sees", "warn", "https://10.96.0.1:443", withAdmin},
 	} {
 		results, _ := diagnose(t, row.in)

@@ -21,7 +21,7 @@ func TestWhatTheAnswerToABatchMeans(t *testing.T) {
 		class   backend.Class // of the whole batch; 0 if its items are to be read
 		decided bool          // or else client judges it
 	}{
-		{"words that nobody knows", opDecrypt, client.Answer{Status: 400, Errors: []string{"something new"}}, 0, false},
+		{"unknown words", opDecrypt, client.Answer{Status: 400, Errors: []string{"something new"}}, 0, false},
 		{"a batch that failed inside Vault, item by item", opDecrypt, client.Answer{Status: 500, Data: batch("storage is away")}, backend.Outage, true},
 		{"a key of another type", opDecrypt, client.Answer{Status: 400, Errors: []string{"not supported for key type"}}, backend.Unsuitable, true},
 		{"a batch of which no item authenticates, before 1.21", opDecrypt, client.Answer{Status: 500, Data: batch("cipher: message authentication failed")}, 0, true},

@@ -28,7 +28,7 @@ type Key struct {
 
 var _ backend.Backend = (*Key)(nil)
 
-// New prepares a key and contacts nobody: it succeeds while Vault is away, and
+// New prepares a key and makes no request: it succeeds while Vault is away, and
 // before the files with the credentials exist. boot returns the time since boot,
 // suspended time included. A nil obs observes nothing. Close it at the end.
 func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) (*Key, error) {

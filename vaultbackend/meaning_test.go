@@ -16,7 +16,7 @@ import (
 )
 
 // The fakes of this file say what Vault 1.21.0 does not: older ones, OpenBao,
-// Enterprise, and what nobody has seen yet.
+// Enterprise, and future ones.
 
 // itemsFail answers a batch with one error for every item.
 func itemsFail(status int, text string) http.HandlerFunc {
@@ -57,8 +57,8 @@ func TestWhatAnItemsErrorProves(t *testing.T) {
 		{"nothing authenticates, said of all", wholeFails(400, "cipher: message authentication failed"), backend.Item, forged, true},
 		{"nothing authenticates, said of all with 500", wholeFails(500, "cipher: message authentication failed"), backend.Item, forged, true},
 		{"a malformed item", itemsFail(400, "invalid ciphertext: no prefix"), backend.Item, "malformed ciphertext", false},
-		{"words that nobody knows, of an item", itemsFail(400, "something new"), backend.Item, "Vault cannot decrypt this ciphertext", false},
-		{"words that nobody knows, of all", wholeFails(400, "something new"), backend.Outage, unclear, false},
+		{"unknown words, of an item", itemsFail(400, "something new"), backend.Item, "Vault cannot decrypt this ciphertext", false},
+		{"unknown words, of all", wholeFails(400, "something new"), backend.Outage, unclear, false},
 		{"items fail inside Vault", itemsFail(500, "storage is away"), backend.Outage, "Vault failed with HTTP status 500", false},
 		{"items fail inside Vault with the words of a refusal", itemsFail(500, "encryption key not found"), backend.Outage, "Vault failed with HTTP status 500", false},
 		{"items fail inside Vault with the words of a version's refusal", itemsFail(500, "no such key version"), backend.Outage, "Vault failed with HTTP status 500", false},

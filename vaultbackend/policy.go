@@ -99,7 +99,7 @@ func (u Use) rules() ([]Rule, error) {
 	rules := []Rule{{key("keys", ""), []string{"read"}, "The key's type, versions and minimums, at every probe. Without it nothing starts."}}
 	if u.Seals {
 		rules = append(rules, Rule{key("encrypt", ""), []string{"update"},
-			"Wraps local KEKs and canaries; with envelope: vault, every seed. Never add \"create\":\nTransit would then make a missing key anew instead of saying that it is missing."})
+			"Wraps local KEKs and canaries; with envelope: vault, every seed. Never add \"create\":\nTransit would then create a missing key instead of reporting that it is missing."})
 	}
 	rules = append(rules, Rule{key("decrypt", ""), []string{"update"}, "Opens canaries, wrapped local KEKs, and seeds that Vault wrapped."})
 	if u.Derives {
@@ -107,15 +107,15 @@ func (u Use) rules() ([]Rule, error) {
 			"Local KEKs are derived from it: every caller of it can derive them. Plugins only."})
 	}
 	rules = append(rules, Rule{client.PathRenewSelf, []string{"update"},
-		"Renews the plugin's own token. Without it the plugin logs in anew each time."})
+		"Renews the plugin's own token. Without it the plugin logs in again each time."})
 	lookup := Rule{client.PathLookupSelf, []string{"read"},
-		"Tells a key that is refused from a token that is. Without it the plugin does not\nrecognise that its rights to the key were taken away."}
+		"Distinguishes a refused key from a refused token. Without it the plugin does not\nrecognise that its rights to the key were taken away."}
 	if u.Config.Auth.Method == client.MethodToken {
-		lookup.Why = "Tells how long the token in the file lives, and a key that is refused from a token\nthat is. Without it no such token is used."
+		lookup.Why = "Shows how long the token in the file lives, and distinguishes a refused key from a\nrefused token. Without it no such token is used."
 		return append(rules, lookup), nil
 	}
 	return append(rules, lookup, Rule{client.PathRevokeSelf, []string{"update"},
-		"Ends the plugin's own token when it stops or has another. Without it the token lives\nuntil its time is over."}), nil
+		"Revokes the plugin's own token when it stops or has another. Without it the token\nlives until it expires."}), nil
 }
 
 // policyPrefix is the path from the namespace that the token belongs to, and in

@@ -92,7 +92,7 @@ func TestWhatIsEncryptedUnderAVersionOpensWithTheSameAssociatedData(t *testing.T
 	}
 }
 
-func TestHMACIsTheSameForEverybodyAndAnotherForEachVersionAndInput(t *testing.T) {
+func TestHMACIsTheSameForEachClientAndDiffersByVersionAndInput(t *testing.T) {
 	f := newFixture(t, nil)
 	f.write("transit/keys/"+f.cfg.Key+"/rotate", nil)
 	items := []backend.HMACItem{

@@ -85,7 +85,7 @@ type recorder struct{ vaulttest.Recorder }
 
 func (r *recorder) count(op client.Operation) int { return r.Count(string(op)) }
 
-// fakeVault returns a key in a server that lets everybody log in and leaves
+// fakeVault returns a key in a server that accepts every login and leaves
 // everything else to answer.
 func fakeVault(t testing.TB, answer http.HandlerFunc) *Key {
 	t.Helper()

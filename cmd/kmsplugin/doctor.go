@@ -7,12 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/check"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/term"
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/vaultbackend"
@@ -69,13 +69,13 @@ where sys/capabilities-self is denied) and files that were not named do not coun
 			return err
 		}
 		facts := gatherNode(cmd.Context(), c, uses, opts)
-		facts.Vaults = make([]doctor.Vault, len(uses))
+		facts.Vaults = make([]vaultfacts.Vault, len(uses))
 		var gathering sync.WaitGroup
 		for i, use := range uses {
 			gathering.Go(func() {
-				facts.Vaults[i] = vaultFacts(vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
+				facts.Vaults[i] = vaultbackend.Inspect(cmd.Context(), vaultbackend.Inspection{
 					Use: use, AdminTokenFile: opts.adminTokenFile, Boot: kmsplugin.SinceBoot,
-				}))
+				})
 			})
 		}
 		gathering.Wait()

@@ -11,6 +11,7 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/kmsplugin/socket"
 	"github.com/sealproof/sealproof/vaultbackend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // gatherNode gathers all facts except Vault's.
@@ -128,7 +129,9 @@ func gatherUIDs(users []string) (uids []int, problem string) {
 func filesOf(c config, uses []vaultbackend.Use, opts doctorOptions) []doctor.File {
 	files := []doctor.File{{Key: "--config", Name: opts.configFile}}
 	for _, use := range uses {
-		files = append(files, vaultFiles(use)...)
+		for _, f := range use.Config.Files() {
+			files = append(files, doctor.File{Key: use.Section + "." + f.Key, Name: f.Name, Secret: f.Secret, Later: f.Later})
+		}
 	}
 	return append(files,
 		doctor.File{Key: "listen-tls.cert-file", Name: c.ListenTLS.CertFile},
@@ -153,7 +156,7 @@ func gatherFile(f doctor.File) doctor.File {
 	f.Path, f.Parent, f.Way = hostfacts.Stat(f.Name), hostfacts.Stat(filepath.Dir(f.Name)), hostfacts.Way(f.Name)
 	if f.Path.Exists && f.Path.Mode.IsRegular() {
 		content := hostfacts.Read(f.Name, f.Secret)
-		f.OpenErr, f.Empty, f.Certificates = content.OpenErr, content.Empty, doctor.DescribeAll(content.Certificates)
+		f.OpenErr, f.Empty, f.Certificates = content.OpenErr, content.Empty, client.DescribeAll(content.Certificates)
 	}
 	return f
 }

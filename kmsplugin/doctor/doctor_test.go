@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/hostfacts"
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 	"github.com/sealproof/sealproof/test/golden"
 )
 
@@ -20,7 +21,7 @@ func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 
 // sound is a node with nothing wrong on it. Every call returns facts of its own.
 func sound() Facts {
-	cert := Certificate{Subject: "CN=vault", NotBefore: noon().Add(-time.Hour), NotAfter: noon().AddDate(1, 0, 0)}
+	cert := vaultfacts.Certificate{Subject: "CN=vault", NotBefore: noon().Add(-time.Hour), NotAfter: noon().AddDate(1, 0, 0)}
 	private := hostfacts.Path{Exists: true, Mode: 0o600, UID: 998, GID: 990, Owner: "kmsplugin"}
 	way := []hostfacts.Path{{Exists: true, Mode: fs.ModeDir | 0o755, Owner: "root"}, {Exists: true, Mode: fs.ModeDir | 0o750, GID: 990, Owner: "root"}}
 	return Facts{
@@ -37,21 +38,21 @@ func sound() Facts {
 			File: hostfacts.Path{Exists: true, Mode: fs.ModeSocket | 0o660, UID: 998, GID: 990, Owner: "kmsplugin"},
 		}},
 		Files: []File{
-			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: hostfacts.Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []Certificate{cert}},
+			{Key: "vault.ca-file", Name: "/etc/kmsplugin/ca.crt", Path: hostfacts.Path{Exists: true, Mode: 0o644, Owner: "root"}, Certificates: []vaultfacts.Certificate{cert}},
 			{Key: "vault.auth.secret-id-file", Name: "/etc/kmsplugin/secret-id", Secret: true, Path: private, Parent: hostfacts.Path{Exists: true, Mode: fs.ModeDir | 0o755}, Way: way},
 		},
-		Vaults: []Vault{{
+		Vaults: []vaultfacts.Vault{{
 			Section: "vault", KeyPath: "transit/k",
-			Addresses: []Address{{
+			Addresses: []vaultfacts.Address{{
 				URL: "https://vault.example.com:8200", Host: "vault.example.com", IPs: []string{"192.0.2.1"},
-				TLSVersion: "TLS 1.3", Chain: []Certificate{cert}, Version: "1.21.0", Initialised: true, ClockKnown: true,
+				TLSVersion: "TLS 1.3", Chain: []vaultfacts.Certificate{cert}, Version: "1.21.0", Initialised: true, ClockKnown: true,
 			}},
-			Login:   Login{Method: "approle"},
-			Needed:  []Capability{{Path: "transit/keys/k", Want: []string{"read"}, Have: []string{"read"}}, {Path: "transit/encrypt/k", Want: []string{"update"}, Have: []string{"update"}}},
-			TooMuch: []Capability{{Path: "transit/keys/k/config", Have: []string{"deny"}, Meaning: "deletion can be allowed"}},
-			Trials:  []Trial{{What: "encrypt"}, {What: "decrypt"}},
-			Key:     Key{Type: "aes256-gcm96", Latest: 2, Versions: 2, MinDecryption: 1},
-			Audit:   Audit{Devices: []string{"file/ (file)"}},
+			Login:   vaultfacts.Login{Method: "approle"},
+			Needed:  []vaultfacts.Capability{{Path: "transit/keys/k", Want: []string{"read"}, Have: []string{"read"}}, {Path: "transit/encrypt/k", Want: []string{"update"}, Have: []string{"update"}}},
+			TooMuch: []vaultfacts.Capability{{Path: "transit/keys/k/config", Have: []string{"deny"}, Meaning: "deletion can be allowed"}},
+			Trials:  []vaultfacts.Trial{{What: "encrypt"}, {What: "decrypt"}},
+			Key:     vaultfacts.Key{Type: "aes256-gcm96", Latest: 2, Versions: 2, MinDecryption: 1},
+			Audit:   vaultfacts.Audit{Devices: []string{"file/ (file)"}},
 		}},
 		Encryption: &Encryption{File: "/etc/kubernetes/enc.yaml", Secrets: []Provider{
 			{Kind: "kms v2", Name: "sealproof", Endpoint: "unix:///run/kmsplugin/sealproof.sock", Timeout: 3 * time.Second},
@@ -81,9 +82,9 @@ func TestASoundNodePassesEverything(t *testing.T) {
 // complain, and only that, in words that name it.
 func TestEachFaultIsFound(t *testing.T) {
 	type facts = *Facts
-	vault := func(f facts) *Vault { return &f.Vaults[0] }
-	address := func(f facts) *Address { return &f.Vaults[0].Addresses[0] }
-	key := func(f facts) *Key { return &f.Vaults[0].Key }
+	vault := func(f facts) *vaultfacts.Vault { return &f.Vaults[0] }
+	address := func(f facts) *vaultfacts.Address { return &f.Vaults[0].Addresses[0] }
+	key := func(f facts) *vaultfacts.Key { return &f.Vaults[0].Key }
 	met := map[string]bool{}
 	for _, row := range []struct {
 		name    string
@@ -167,7 +168,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"it is not known whose rights the plugin has", func(f facts) { f.Node.Rights = nil }, "KD-301", check.NotEvaluated, "the plugin's user and groups are unknown"},
 		{"a CA has expired", func(f facts) { f.Files[0].Certificates[0].NotAfter = noon() }, "KD-302", check.Fail, "expired on"},
 		{"a CA expires soon", func(f facts) {
-			f.Files[0].Certificates[0] = Certificate{NotBefore: noon().AddDate(-1, 0, 0), NotAfter: noon().Add(50 * time.Hour)}
+			f.Files[0].Certificates[0] = vaultfacts.Certificate{NotBefore: noon().AddDate(-1, 0, 0), NotAfter: noon().Add(50 * time.Hour)}
 		}, "KD-302", check.Warn, "in 50h"},
 
 		{"the name is unknown", func(f facts) { address(f).ResolveErr = "no such host" }, "KD-401", check.Fail, "not resolved: no such host"},
@@ -328,7 +329,7 @@ func TestWhatDependsOnAFaultIsNotCalledSound(t *testing.T) {
 func TestARefusedRoleMayBeLockedOut(t *testing.T) {
 	for method, want := range map[string]bool{"approle": true, "cert": false} {
 		f := sound()
-		f.Vaults[0].Login = Login{Method: method, Err: "permission denied"}
+		f.Vaults[0].Login = vaultfacts.Login{Method: method, Err: "permission denied"}
 		for _, r := range Examine(f) {
 			if r.ID == "KD-405" && strings.Contains(r.Do, "locked the role out") != want {
 				t.Errorf("%s: %s", method, r.Do)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/hostfacts"
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 )
 
 func fileRules() []check.Rule[Facts] {
@@ -75,7 +76,7 @@ func checkReadable(r hostfacts.Rights, subject string, file File) check.Result {
 
 // soon is how long before its end a certificate gets a warning: two weeks, or a
 // fifth of its lifetime if that is shorter.
-func soon(c Certificate) time.Duration {
+func soon(c vaultfacts.Certificate) time.Duration {
 	return min(14*24*time.Hour, c.NotAfter.Sub(c.NotBefore)/5)
 }
 
@@ -88,7 +89,7 @@ func checkFileCertificates(f Facts) (all []check.Result) {
 	return all
 }
 
-func checkCertificate(subject string, c Certificate, now time.Time) check.Result {
+func checkCertificate(subject string, c vaultfacts.Certificate, now time.Time) check.Result {
 	until := c.NotAfter.UTC().Format(time.RFC3339)
 	switch left := c.NotAfter.Sub(now); {
 	case now.Before(c.NotBefore):

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 )
 
 func keyRules() []check.Rule[Facts] {
@@ -19,8 +20,8 @@ func keyRules() []check.Rule[Facts] {
 }
 
 // eachKey runs a check on every key that could be read.
-func eachKey(f Facts, run func(subject string, v Vault, k Key) []check.Result) []check.Result {
-	return eachLogin(f, keyOf, func(subject string, v Vault) []check.Result {
+func eachKey(f Facts, run func(subject string, v vaultfacts.Vault, k vaultfacts.Key) []check.Result) []check.Result {
+	return eachLogin(f, keyOf, func(subject string, v vaultfacts.Vault) []check.Result {
 		if v.Key.Err != "" {
 			return []check.Result{check.Unevaluated(subject, v.Key.Err, "see KD-601")}
 		}
@@ -29,12 +30,12 @@ func eachKey(f Facts, run func(subject string, v Vault, k Key) []check.Result) [
 }
 
 func checkKeyType(f Facts) []check.Result {
-	return eachLogin(f, keyOf, func(subject string, v Vault) []check.Result {
+	return eachLogin(f, keyOf, func(subject string, v vaultfacts.Vault) []check.Result {
 		return []check.Result{checkType(subject, v.Key)}
 	})
 }
 
-func checkType(subject string, k Key) check.Result {
+func checkType(subject string, k vaultfacts.Key) check.Result {
 	switch {
 	case k.Err != "":
 		return check.Failed(subject, "the key cannot be read: "+k.Err, "create the key, or correct mount, key and policy. If the key was deleted, restore it from Vault's backup and do not create a new one")
@@ -50,7 +51,7 @@ func checkType(subject string, k Key) check.Result {
 }
 
 func checkKeyLoss(f Facts) []check.Result {
-	return eachKey(f, func(subject string, _ Vault, k Key) []check.Result {
+	return eachKey(f, func(subject string, _ vaultfacts.Vault, k vaultfacts.Key) []check.Result {
 		if k.DeletionAllowed {
 			return []check.Result{check.Failed(subject, "deletion_allowed is on: one request that deletes the key destroys all Secrets", "vault write MOUNT/keys/KEY/config deletion_allowed=false")}
 		}
@@ -59,7 +60,7 @@ func checkKeyLoss(f Facts) []check.Result {
 }
 
 func checkKeyExport(f Facts) []check.Result {
-	return eachKey(f, func(subject string, _ Vault, k Key) (all []check.Result) {
+	return eachKey(f, func(subject string, _ vaultfacts.Vault, k vaultfacts.Key) (all []check.Result) {
 		const anew = "this cannot be undone: create a new key without it, move to it (previous), and rewrite all Secrets"
 		if k.Exportable {
 			all = append(all, check.Failed(subject, "exportable is on", anew))
@@ -75,7 +76,7 @@ func checkKeyExport(f Facts) []check.Result {
 }
 
 func checkKeyVersions(f Facts) []check.Result {
-	return eachKey(f, func(subject string, v Vault, k Key) (all []check.Result) {
+	return eachKey(f, func(subject string, v vaultfacts.Vault, k vaultfacts.Key) (all []check.Result) {
 		oldest := max(k.MinDecryption, 1)
 		switch {
 		case k.MinAvailable > 1:
@@ -102,7 +103,7 @@ func checkKeyVersions(f Facts) []check.Result {
 }
 
 func checkAutoRotate(f Facts) []check.Result {
-	return eachKey(f, func(subject string, _ Vault, k Key) []check.Result {
+	return eachKey(f, func(subject string, _ vaultfacts.Vault, k vaultfacts.Key) []check.Result {
 		const day = 24 * time.Hour
 		switch {
 		case k.AutoRotate == 0:

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 )
 
 func rightsRules() []check.Rule[Facts] {
@@ -19,11 +20,11 @@ func rightsRules() []check.Rule[Facts] {
 
 // section and keyOf name what a check is about: one section of the configuration,
 // or the key that it names.
-func section(v Vault) string { return v.Section }
-func keyOf(v Vault) string   { return v.Section + " " + v.KeyPath }
+func section(v vaultfacts.Vault) string { return v.Section }
+func keyOf(v vaultfacts.Vault) string   { return v.Section + " " + v.KeyPath }
 
 // eachLogin runs a check for every section that could log in.
-func eachLogin(f Facts, name func(Vault) string, run func(subject string, v Vault) []check.Result) (all []check.Result) {
+func eachLogin(f Facts, name func(vaultfacts.Vault) string, run func(subject string, v vaultfacts.Vault) []check.Result) (all []check.Result) {
 	for _, v := range f.Vaults {
 		if v.Login.Skipped != "" || v.Login.Err != "" {
 			all = append(all, check.Unevaluated(name(v), "the login failed or was not tried", "see KD-405"))
@@ -35,8 +36,8 @@ func eachLogin(f Facts, name func(Vault) string, run func(subject string, v Vaul
 }
 
 // eachToken runs a check for every token whose capabilities are known.
-func eachToken(f Facts, run func(v Vault) []check.Result) []check.Result {
-	return eachLogin(f, section, func(_ string, v Vault) []check.Result {
+func eachToken(f Facts, run func(v vaultfacts.Vault) []check.Result) []check.Result {
+	return eachLogin(f, section, func(_ string, v vaultfacts.Vault) []check.Result {
 		if v.CapabilitiesErr == "" {
 			return run(v)
 		}
@@ -49,7 +50,7 @@ func eachToken(f Facts, run func(v Vault) []check.Result) []check.Result {
 func isRoot(have []string) bool { return slices.Contains(have, "root") }
 
 func checkNeeded(f Facts) []check.Result {
-	return eachToken(f, func(v Vault) (all []check.Result) {
+	return eachToken(f, func(v vaultfacts.Vault) (all []check.Result) {
 		for _, c := range v.Needed {
 			subject := v.Section + " " + c.Path
 			missing := slices.DeleteFunc(slices.Clone(c.Want), func(w string) bool { return slices.Contains(c.Have, w) })
@@ -64,8 +65,8 @@ func checkNeeded(f Facts) []check.Result {
 }
 
 func checkTooMuch(f Facts) []check.Result {
-	return eachToken(f, func(v Vault) (all []check.Result) {
-		if slices.ContainsFunc(v.Needed, func(c Capability) bool { return isRoot(c.Have) }) {
+	return eachToken(f, func(v vaultfacts.Vault) (all []check.Result) {
+		if slices.ContainsFunc(v.Needed, func(c vaultfacts.Capability) bool { return isRoot(c.Have) }) {
 			return []check.Result{check.Failed(v.Section, "the token is a root token: it may do everything", "log in with a role that has only the policy that kmsplugin policy prints, and revoke this token")}
 		}
 		for _, c := range v.Needed {
@@ -81,7 +82,7 @@ func checkTooMuch(f Facts) []check.Result {
 	})
 }
 
-func appendExtra(all []check.Result, section string, c Capability, meaning string) []check.Result {
+func appendExtra(all []check.Result, section string, c vaultfacts.Capability, meaning string) []check.Result {
 	extra := slices.DeleteFunc(slices.Clone(c.Have), func(h string) bool { return h == "deny" || slices.Contains(c.Want, h) })
 	if len(extra) == 0 {
 		return all
@@ -97,7 +98,7 @@ func appendExtra(all []check.Result, section string, c Capability, meaning strin
 }
 
 func checkTrials(f Facts) []check.Result {
-	return eachLogin(f, section, func(_ string, v Vault) (all []check.Result) {
+	return eachLogin(f, section, func(_ string, v vaultfacts.Vault) (all []check.Result) {
 		for _, t := range v.Trials {
 			if t.Err != "" {
 				all = append(all, check.Failed(v.Section+" "+t.What, t.Err, "check the policy and the key"))
@@ -110,7 +111,7 @@ func checkTrials(f Facts) []check.Result {
 }
 
 func checkSelfLookup(f Facts) []check.Result {
-	return eachLogin(f, section, func(subject string, v Vault) []check.Result {
+	return eachLogin(f, section, func(subject string, v vaultfacts.Vault) []check.Result {
 		if v.Login.SelfLookupErr != "" {
 			return []check.Result{check.Failed(subject, "the token may not look itself up: "+v.Login.SelfLookupErr, "write the policy that kmsplugin policy prints: it grants read on auth/token/lookup-self")}
 		}

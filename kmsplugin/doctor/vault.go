@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 )
 
 func vaultRules() []check.Rule[Facts] {
@@ -41,7 +42,7 @@ func checkAddresses(f Facts) (all []check.Result) {
 	return all
 }
 
-func checkAddress(subject string, a Address) check.Result {
+func checkAddress(subject string, a vaultfacts.Address) check.Result {
 	switch {
 	case a.ResolveErr != "":
 		return check.Failed(subject, "the name is not resolved: "+a.ResolveErr, "correct the name or DNS, or add it to /etc/hosts: the name must resolve while the cluster is down")
@@ -131,7 +132,7 @@ func checkCircle(f Facts) (all []check.Result) {
 }
 
 // hosts returns the names of Vault's addresses and what they resolve to.
-func hosts(v Vault) (all []string) {
+func hosts(v vaultfacts.Vault) (all []string) {
 	for _, a := range v.Addresses {
 		text := a.Host
 		if others := slices.DeleteFunc(slices.Clone(a.IPs), func(ip string) bool { return ip == a.Host }); len(others) > 0 {

@@ -61,7 +61,7 @@ type Client struct {
 	end  context.CancelFunc
 }
 
-// New prepares a client and contacts nobody: it succeeds while Vault is away,
+// New prepares a client and makes no request: it succeeds while Vault is away,
 // and before the files with the credentials exist. boot returns the time since
 // boot, suspended time included. A nil obs observes nothing. Close it at the end.
 func New(cfg Config, log *slog.Logger, boot func() time.Duration, obs Observer) (*Client, error) {
@@ -203,7 +203,7 @@ func (c *Client) forLogin(ctx context.Context) context.Context {
 }
 
 // revoke ends a token that is not used any more. If that fails, the token lives
-// until its time is over.
+// until it expires.
 func (c *Client) revoke(ctx context.Context, s *session) {
 	if _, err := c.requestAuth(ctx, opRevoke, s.token, http.MethodPut, PathRevokeSelf, struct{}{}); err != nil {
 		c.log.Info("the Vault token was not revoked and ends by itself", "expires", s.expires, "error", err)

@@ -16,52 +16,25 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/sealproof/sealproof/internal/vaultfacts"
 )
-
-// Address is what is found at one URL of Vault. An Err says at which step it ended.
-type Address struct {
-	URL        string
-	Host       string
-	ResolveErr string
-	IPs        []string
-	Canonical  string // the name that DNS leads to
-	ConnectErr string
-	Plain      bool // http
-	TLSErr     string
-	TLSVersion string
-	Chain      []Certificate // the server's own first
-	// HealthErr is why sys/health could not be read.
-	HealthErr                    string
-	Version                      string
-	Initialised, Sealed, Standby bool
-	// Ahead is how far Vault's clock is ahead of this node's, within half a second;
-	// ClockKnown is false where Vault named no time.
-	Ahead      time.Duration
-	ClockKnown bool
-}
-
-// Certificate is one X.509 certificate.
-type Certificate struct {
-	Subject   string
-	NotBefore time.Time
-	NotAfter  time.Time
-}
 
 // Inspect follows every address of cfg step by step: name, connection, TLS, health.
 // It does not log in.
-func (c Config) Inspect(ctx context.Context) []Address {
+func (c Config) Inspect(ctx context.Context) []vaultfacts.Address {
 	c = c.Canonical()
-	found := make([]Address, len(c.Address))
+	found := make([]vaultfacts.Address, len(c.Address))
 	for i, address := range c.Address {
 		found[i] = c.inspectAddress(ctx, address)
 	}
 	return found
 }
 
-func (c Config) inspectAddress(ctx context.Context, address string) Address {
+func (c Config) inspectAddress(ctx context.Context, address string) vaultfacts.Address {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	a := Address{URL: address}
+	a := vaultfacts.Address{URL: address}
 	u, err := url.Parse(address)
 	if err != nil {
 		a.ResolveErr = err.Error()
@@ -107,7 +80,7 @@ func (c Config) inspectAddress(ctx context.Context, address string) Address {
 
 // handshake verifies the server as the plugin does, and notes its certificates
 // whether they are trusted or not.
-func handshake(ctx context.Context, cfg Config, conn net.Conn, hostPort string, a *Address) (net.Conn, error) {
+func handshake(ctx context.Context, cfg Config, conn net.Conn, hostPort string, a *vaultfacts.Address) (net.Conn, error) {
 	files, err := newTLSFiles(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
@@ -119,26 +92,27 @@ func handshake(ctx context.Context, cfg Config, conn net.Conn, hostPort string, 
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			a.Chain = describeChain(untrusted.UnverifiedCertificates)
+			a.Chain = DescribeAll(untrusted.UnverifiedCertificates)
 		}
 		return nil, err
 	}
 	state := secure.ConnectionState()
-	a.TLSVersion, a.Chain = tls.VersionName(state.Version), describeChain(state.PeerCertificates)
+	a.TLSVersion, a.Chain = tls.VersionName(state.Version), DescribeAll(state.PeerCertificates)
 	return secure, nil
 }
 
-func describeChain(chain []*x509.Certificate) []Certificate {
-	described := make([]Certificate, len(chain))
+// DescribeAll returns the fields of certificates that checks look at.
+func DescribeAll(chain []*x509.Certificate) []vaultfacts.Certificate {
+	described := make([]vaultfacts.Certificate, len(chain))
 	for i, c := range chain {
-		described[i] = Certificate{Subject: c.Subject.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter}
+		described[i] = vaultfacts.Certificate{Subject: c.Subject.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 	}
 	return described
 }
 
 // readHealth asks for sys/health, which needs no login, over a connection that
 // exists.
-func readHealth(ctx context.Context, conn net.Conn, u *url.URL, a *Address) error {
+func readHealth(ctx context.Context, conn net.Conn, u *url.URL, a *vaultfacts.Address) error {
 	client := http.Client{
 		Transport: &http.Transport{
 			DialContext:            func(context.Context, string, string) (net.Conn, error) { return conn, nil },

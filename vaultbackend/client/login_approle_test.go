@@ -1,16 +1,13 @@
 package client
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/vaulttest"
@@ -57,57 +54,29 @@ func TestAnExpiredSecretIDDoesNotLockTheRoleOut(t *testing.T) {
 }
 
 func TestCredentialsThatVaultDoesNotKnowAreSeldomOfferedAgain(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "secret-id")
-	put := func(secretID string) { t.Helper(); must(t, os.WriteFile(file, []byte(secretID), 0o600)) }
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	var refusal error
-	asked := 0
-	a := &appRole{
-		cfg: AuthConfig{RoleID: "role", SecretIDFile: file}, now: func() time.Time { return now },
-		request: func(context.Context, Operation, string, string, string, any) (Answer, error) {
-			asked++
-			return Answer{auth: []byte(`{"client_token":"t"}`)}, refusal
-		},
-	}
-	login := func(want int, what string) {
-		t.Helper()
-		asked = 0
-		for range 3 {
-			_, err := a.login(t.Context())
-			if (err == nil) != (refusal == nil) {
-				t.Errorf("%s: %v", what, err)
-			}
-			if refusal == nil {
-				break
-			}
-		}
-		if asked != want {
-			t.Errorf("%s: Vault was asked %d times, want %d", what, asked, want)
-		}
-	}
-	unknown := errUnknownID
-
-	put("first")
-	refusal = unknown
-	login(1, "a secret-id that never served")
-	now = now.Add(newAgain)
-	login(1, "a minute later: it may have been too new")
-	now = now.Add(2 * newAgain)
-	login(0, "after that it is hopeless")
-	now = now.Add(unknownAgain)
-	login(1, "an hour later")
-	refusal = nil
-	put("second")
-	login(1, "another one")
-	refusal = unknown
-	login(1, "one that has served, and expired")
-	now = now.Add(2 * newAgain)
-	login(0, "it does not come back")
-	a.cfg.RoleID = "another"
-	login(1, "another role-id")
-	refusal = &backend.Error{Class: backend.Credentials, Err: &answerError{status: 403, text: "permission denied"}}
-	put("third")
-	login(3, "what does not count towards a lockout is asked at the tokenManager's own pace")
+	o := newOffers(t)
+	o.auth.offered.paths = nil // changes of files are not what is tested here
+	o.auth.cfg.RoleIDFile, o.auth.cfg.RoleID = "", "role"
+	o.answer = errUnknownID
+	o.tries(1, "a secret-id that never served")
+	o.clock = o.clock.Add(newAgain)
+	o.tries(1, "a minute later: it may have been too new")
+	o.clock = o.clock.Add(2 * newAgain)
+	o.tries(0, "after that it is hopeless")
+	o.clock = o.clock.Add(unknownAgain)
+	o.tries(1, "an hour later")
+	o.answer = nil
+	o.write(o.cfg.SecretIDFile, "second")
+	o.tries(5, "another one")
+	o.answer = errUnknownID
+	o.tries(1, "one that has served, and expired")
+	o.clock = o.clock.Add(2 * newAgain)
+	o.tries(0, "it does not come back")
+	o.auth.cfg.RoleID = "another"
+	o.tries(1, "another role-id")
+	o.answer = &backend.Error{Class: backend.Credentials, Err: &answerError{status: 403, text: "permission denied"}}
+	o.write(o.cfg.SecretIDFile, "third")
+	o.tries(5, "what does not count towards a lockout is asked at the tokenManager's own pace")
 }
 
 // TestASecretIDIsNotRepeatedFromVaultsAnswers uses a fake: Vault 1.21 quotes the

@@ -160,7 +160,7 @@ func TestACertificateIsReadAgainAtEveryLogin(t *testing.T) {
 	install("second")
 	allow(f.role.Name + "second")
 	if !c.tokens.auth.stale() {
-		t.Error("nobody notices the new certificate")
+		t.Error("the client does not notice the new certificate")
 	}
 	f.loginAgain(c)
 	must(t, reads(t, c))
@@ -218,7 +218,7 @@ func TestAWrappedSecretIDIsUnwrappedOnceAndSurvivesARestart(t *testing.T) {
 	defer cancel()
 	deliver(vaulttest.Wrap(t, f.vault, secretIDPath))
 	if !again.tokens.auth.stale() || !bare.tokens.auth.stale() {
-		t.Error("nobody notices the new wrapping token")
+		t.Error("the client does not notice the new wrapping token")
 	}
 	old := token(t, again)
 	if _, err := again.tokens.step(ctx); err != nil || token(t, again) == old {
@@ -242,7 +242,7 @@ func TestAWrappingTokenThatIsNotOursIsSaidLoudly(t *testing.T) {
 		token  func(t *testing.T, kept string) string
 		reason string
 	}{
-		{"used by somebody else", func(t *testing.T, _ string) string {
+		{"used by another client", func(t *testing.T, _ string) string {
 			token := vaulttest.Wrap(t, f.vault, secretIDPath)
 			_, err := f.root().UnwrapWithContext(t.Context(), token)
 			must(t, err)
@@ -313,7 +313,7 @@ func TestOnlyATokenOfItsOwnIsRevokedAtTheEnd(t *testing.T) {
 	theirs := token(t, c)
 	c.Close()
 	if !alive(theirs) || obs.count(opRevoke) != 0 {
-		t.Error("the token of somebody else was revoked")
+		t.Error("a token from a file was revoked")
 	}
 
 	f.write("auth/approle/role/"+f.role.Name, map[string]any{"token_type": "batch"})
@@ -349,7 +349,7 @@ func TestRequestsUnderWayFinishBeforeTheTokenIsRevoked(t *testing.T) {
 	<-arrived
 	closed := make(chan struct{})
 	go func() { c.Close(); close(closed) }()
-	until(t, "nobody new is let in", func() bool { return !c.active.enter() }, func() { c.active.leave() })
+	until(t, "no new request is admitted", func() bool { return !c.active.enter() }, func() { c.active.leave() })
 	close(release)
 	if err := <-got; err != nil {
 		t.Errorf("the request under way: %v", err)

@@ -297,13 +297,6 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	failed(t, err, backend.Outage, "Vault's certificate is signed by an unknown authority")
 }
 
-func TestACertificateForAnotherNameIsNotTrusted(t *testing.T) {
-	f := newFixture(t, nil)
-	c, _ := f.client(func(cfg *Config) { cfg.ServerName = "vault.example.com" })
-	_, err := c.ReadKey(t.Context())
-	failed(t, err, backend.Outage, "Vault's certificate is for another name")
-}
-
 // newClientWithToken returns a client whose token file holds token.
 func newClientWithToken(f *fixture, token string) (*testClient, string) {
 	f.t.Helper()

@@ -17,6 +17,7 @@ import (
 type offers struct {
 	t      *testing.T
 	cfg    AuthConfig
+	auth   *appRole
 	login  func() error
 	asked  int    // logins that reached Vault
 	answer error  // to the next ones; nil accepts
@@ -39,7 +40,7 @@ func newOffers(t *testing.T, change ...func(*AuthConfig)) *offers {
 	o.write(o.cfg.RoleIDFile, "role")
 	o.write(o.cfg.SecretIDFile, "secret")
 	a := newAuthenticator(Config{Auth: o.cfg}, o.request, slog.New(slog.NewTextHandler(t.Output(), nil))).(*appRole)
-	a.now = func() time.Time { return o.clock }
+	o.auth, a.now = a, func() time.Time { return o.clock }
 	o.login = func() error { _, err := a.login(t.Context()); return err }
 	return o
 }
@@ -172,30 +173,4 @@ func TestATouchedFileIsOneTryMoreWithAWrappedSecretID(t *testing.T) {
 	o.tries(5, "it is put back, and Vault knows the secret-id")
 	must(t, os.Remove(o.cfg.SecretIDFile))
 	o.tries(5, "it is taken away, and Vault still knows the secret-id")
-}
-
-// TestASecretIDThatVaultKnowsAgainServesAtATouch is about a role that was made
-// again with the credentials it had.
-func TestASecretIDThatVaultKnowsAgainServesAtATouch(t *testing.T) {
-	f := newFixture(t, nil)
-	c, obs := f.client()
-	must(t, reads(t, c))
-	secretID, err := os.ReadFile(f.cfg.Auth.SecretIDFile)
-	must(t, err)
-	secretIDs := "auth/approle/role/" + f.role.Name
-	f.write(secretIDs+"/secret-id/destroy", map[string]any{"secret_id": string(secretID)})
-	_, err = c.tokens.auth.login(t.Context())
-	failed(t, err, backend.Credentials, unknownCredentials)
-	f.write(secretIDs+"/custom-secret-id", map[string]any{"secret_id": string(secretID)})
-	_, err = c.tokens.auth.login(t.Context())
-	failed(t, err, backend.Credentials, unknownCredentials)
-	if n := obs.count(opLogin); n != 2 {
-		t.Errorf("%d logins, want the good one and a refused one", n)
-	}
-	at := time.Now().Add(time.Second)
-	must(t, os.Chtimes(f.cfg.Auth.SecretIDFile, at, at))
-	for range 2 {
-		_, err = c.tokens.auth.login(t.Context())
-		must(t, err)
-	}
 }

@@ -132,8 +132,8 @@ func TestAWrappingTokenIsUsedAtTheNextNodeWhereTheFirstCertainlyDidNotSeeIt(t *t
 	for name, address := range map[string]string{
 		"its certificate is not trusted": untrusted.URL,
 		"its name is unknown":            "https://vault.invalid:8200",
-		"nobody listens":                 "https://127.0.0.1:1",
-		"nobody listens without TLS":     "http://127.0.0.1:1",
+		"no server listens":              "https://127.0.0.1:1",
+		"no server listens, without TLS": "http://127.0.0.1:1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault := newWrapVault()

@@ -220,9 +220,9 @@ func TestTheFailureThatSaysMostIsReported(t *testing.T) {
 	})
 }
 
-// TestNobodyIsAskedForACallerWhoHasLeft is also about the failure to report:
+// TestNoNodeIsAskedForACallerThatHasLeft is also about the failure to report:
 // there is none of any node.
-func TestNobodyIsAskedForACallerWhoHasLeft(t *testing.T) {
+func TestNoNodeIsAskedForACallerThatHasLeft(t *testing.T) {
 	for _, addresses := range [][]string{{"https://a"}, {"https://a", "https://b", "https://c"}} {
 		for _, op := range []Operation{opReadKey, opLogin, opUnwrap} {
 			n, err := newNodes(addresses, slog.New(slog.DiscardHandler))
@@ -341,9 +341,9 @@ func TestASlowVaultIsNotAskedTwiceForEverything(t *testing.T) {
 	})
 }
 
-// TestAHungNodeHoldsNobodyWhoeverTheBudgetIsSpentOn has more requests at a hung
+// TestAHungNodeHoldsUpNoCallerOnceTheBudgetIsSpent has more requests at a hung
 // node than extra ones are allowed.
-func TestAHungNodeHoldsNobodyWhoeverTheBudgetIsSpentOn(t *testing.T) {
+func TestAHungNodeHoldsUpNoCallerOnceTheBudgetIsSpent(t *testing.T) {
 	asked(t, func(t *testing.T, n *nodes) {
 		var atA atomic.Int32
 		fake := fakeNodes{"a": counted(&atA, hangs), "b": answersAfter(10*time.Millisecond, "b"), "c": hangs}
@@ -351,7 +351,7 @@ func TestAHungNodeHoldsNobodyWhoeverTheBudgetIsSpentOn(t *testing.T) {
 		if failed > 0 || longest > hedgeDelay+50*time.Millisecond {
 			t.Errorf("%d failed, the longest took %v", failed, longest)
 		}
-		// Whoever comes later does not meet the hung one.
+		// Later callers do not meet the hung one.
 		atA.Store(0)
 		if failed, longest := many(t, n, fake, 500); failed > 0 || longest > 10*time.Millisecond || atA.Load() > 0 {
 			t.Errorf("later: %d failed, the longest took %v, %d went to the hung node", failed, longest, atA.Load())

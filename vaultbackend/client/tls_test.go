@@ -155,7 +155,7 @@ func TestWhyACertificateIsNotTrusted(t *testing.T) {
 		{"one of another authority", others.server(t, time.Now().Add(time.Hour)), func(*Config) {}, "Vault's certificate is signed by an unknown authority"},
 		{"one for another name", good, func(c *Config) { c.ServerName = "vault.example.com" }, "Vault's certificate is for another name"},
 		{"a name that no resolver knows", good, func(c *Config) { c.Address = []string{"https://vault.invalid:8200"} }, "Vault's name cannot be resolved"},
-		{"nobody there", good, func(c *Config) { c.Address = []string{"https://127.0.0.1:1"} }, "Vault cannot be reached"},
+		{"no server there", good, func(c *Config) { c.Address = []string{"https://127.0.0.1:1"} }, "Vault cannot be reached"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			vault := newTLSVault(t, &tls.Config{Certificates: []tls.Certificate{row.shown}})
@@ -260,7 +260,7 @@ func TestAKeyThatComesAfterItsCertificate(t *testing.T) {
 
 	must(t, os.Chtimes(cfg.ClientKeyFile, time.Time{}, time.Now().Add(time.Minute)))
 	if !c.tokens.auth.stale() {
-		t.Error("nobody notices the new key")
+		t.Error("the client does not notice the new key")
 	}
 }
 

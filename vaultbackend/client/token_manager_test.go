@@ -134,51 +134,35 @@ func TestATokenAtTheEndOfItsMaximumLifeIsReplacedInTime(t *testing.T) {
 	})
 }
 
-func TestATokenThatCannotBeRenewedIsReplacedInTime(t *testing.T) {
-	f := &fakeAuth{next: grant{ttl: 15 * time.Minute}} // as a batch token
-	keep(t, f, func(t *testing.T, m *tokenManager) {
-		time.Sleep(11 * time.Minute)
-		if logins, renewals := f.counts(); logins != 2 || renewals != 0 {
-			t.Errorf("%d logins, %d renewals, want 2 and 0", logins, renewals)
-		}
-	})
-}
-
-func TestARefusedRenewalLogsInAgain(t *testing.T) {
-	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
-	f.renewed = func(int) (grant, error) { return grant{}, errRefused }
-	keep(t, f, func(t *testing.T, m *tokenManager) {
-		time.Sleep(41 * time.Minute)
-		if logins, renewals := f.counts(); logins != 2 || renewals != 1 {
-			t.Errorf("%d logins, %d renewals, want 2 and 1", logins, renewals)
-		}
-	})
-}
-
-func TestARenewalDuringAnOutageIsRetriedAndTheTokenKept(t *testing.T) {
-	f := &fakeAuth{next: grant{ttl: time.Hour, renewable: true}}
-	f.renewed = func(n int) (grant, error) {
-		if n < 4 {
-			return grant{}, errAway
-		}
-		return grant{ttl: time.Hour, renewable: true}, nil
+func TestWhenATokenIsReplacedAndWhenRenewed(t *testing.T) {
+	hour := grant{ttl: time.Hour, renewable: true}
+	for _, row := range []struct {
+		name             string
+		next             grant
+		renewed          func(n int) (grant, error)
+		after            time.Duration
+		logins, renewals int
+	}{
+		{"one that cannot be renewed, such as a batch token", grant{ttl: 15 * time.Minute}, nil, 11 * time.Minute, 2, 0},
+		{"its renewal is refused", hour, func(int) (grant, error) { return grant{}, errRefused }, 41 * time.Minute, 2, 1},
+		{"an outage during its renewal", hour, func(n int) (grant, error) {
+			if n < 4 {
+				return grant{}, errAway
+			}
+			return hour, nil
+		}, 42 * time.Minute, 1, 4},
+		{"one without end", grant{}, nil, 1000 * time.Hour, 1, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := &fakeAuth{next: row.next, renewed: row.renewed}
+			keep(t, f, func(t *testing.T, _ *tokenManager) {
+				time.Sleep(row.after)
+				if logins, renewals := f.counts(); logins != row.logins || renewals != row.renewals {
+					t.Errorf("%d logins, %d renewals, want %d and %d", logins, renewals, row.logins, row.renewals)
+				}
+			})
+		})
 	}
-	keep(t, f, func(t *testing.T, m *tokenManager) {
-		time.Sleep(42 * time.Minute)
-		if logins, renewals := f.counts(); logins != 1 || renewals != 4 {
-			t.Errorf("%d logins, %d renewals, want 1 and 4", logins, renewals)
-		}
-	})
-}
-
-func TestATokenWithoutEndIsLeftAlone(t *testing.T) {
-	f := &fakeAuth{}
-	keep(t, f, func(t *testing.T, m *tokenManager) {
-		time.Sleep(1000 * time.Hour)
-		if logins, renewals := f.counts(); logins != 1 || renewals != 0 {
-			t.Errorf("%d logins, %d renewals, want 1 and 0", logins, renewals)
-		}
-	})
 }
 
 func TestAChangedTokenFileIsReadWithinSeconds(t *testing.T) {

@@ -59,7 +59,7 @@ func TestLoginsWhoseTokensAreRefusedBecomeRarer(t *testing.T) {
 		if err := m.try(t.Context(), func(string) bool { return true }); err != nil {
 			t.Errorf("a token that is accepted after all: %v", err)
 		}
-		// It has proved itself, so its end is nobody's failure.
+		// It has proved itself, so its end is not a failed login.
 		current := fmt.Sprintf("token-%d", logins)
 		if err := m.try(t.Context(), func(token string) bool { return token != current }); err != nil {
 			t.Errorf("a token that ends after it has served: %v", err)
@@ -93,7 +93,7 @@ func TestAReplacedTokenIsRevokedOnceNoRequestUsesIt(t *testing.T) {
 		{"our own that may not look itself up", grant{own: true}, errNotAccepted, true},
 		{"our own that Vault does not know", grant{own: true}, marked{errNotAccepted, errTokenGone}, false},
 		{"our own that has expired", grant{own: true, ttl: 30 * time.Second}, nil, false},
-		{"somebody else's", grant{}, nil, false},
+		{"from a file", grant{}, nil, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := &fakeAuth{next: row.grant}

@@ -124,7 +124,7 @@ type recorder struct{ vaulttest.Recorder }
 
 func (r *recorder) count(op Operation) int { return r.Count(string(op)) }
 
-// fakeVault returns a client of a server that lets everybody log in and leaves
+// fakeVault returns a client of a server that accepts every login and leaves
 // everything else to answer.
 func fakeVault(t testing.TB, answer http.HandlerFunc) *testClient {
 	t.Helper()
