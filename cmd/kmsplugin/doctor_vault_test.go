@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealproof/sealproof/test/testkit"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
@@ -13,14 +14,8 @@ import (
 func TestNoFactAboutVaultIsLost(t *testing.T) {
 	var found vaultbackend.Facts
 	fill(reflect.ValueOf(&found).Elem())
-	want, err := json.Marshal(found)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := json.Marshal(vaultFacts(found))
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testkit.Must(json.Marshal(found))(t)
+	got := testkit.Must(json.Marshal(vaultFacts(found)))(t)
 	var a, b any
 	if json.Unmarshal(want, &a) != nil || json.Unmarshal(got, &b) != nil || !reflect.DeepEqual(a, b) {
 		t.Errorf("found\n%s\nbut doctor sees\n%s", want, got)
