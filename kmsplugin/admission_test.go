@@ -24,6 +24,7 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // serve puts a replica's server behind a listener in memory, which works in
@@ -66,10 +67,7 @@ func begin(t *testing.T, conn *grpc.ClientConn, method string, n int) (answers f
 	var mu sync.Mutex
 	told := map[codes.Code]int{}
 	for range n {
-		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
-		if err != nil {
-			t.Fatal(err)
-		}
+		stream := testkit.Must(conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method))(t)
 		go func() {
 			err := stream.RecvMsg(&kmsapi.StatusResponse{})
 			mu.Lock()
@@ -110,7 +108,7 @@ func seals(t *testing.T, conn *grpc.ClientConn) func() error {
 	}
 }
 
-func TestWhatWaitsForAHungKeyStoreKeepsNobodyElseWaiting(t *testing.T) {
+func TestAHungKeyStoreKeepsNoOtherRequestWaiting(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.replica(nil)
 		conn := r.serve()()
@@ -178,7 +176,7 @@ func TestRequestsBeyondTheBoundAreRefusedUnreadAndStatusIsNot(t *testing.T) {
 			t.Errorf("beyond the bound: %v, want a refusal before the message is read", told)
 		}
 		atOnce(t, "Status on the same connection", codes.OK, ask(t, conn))
-		atOnce(t, "somebody else", codes.OK, seals(t, other))
+		atOnce(t, "another connection", codes.OK, seals(t, other))
 		if !strings.Contains(r.log.String(), errTooMany.Error()) {
 			t.Error("the log says nothing")
 		}
@@ -328,8 +326,10 @@ func TestWhatTheLogLeftOutIsWrittenWhenThePluginStops(t *testing.T) {
 				t.Fatal("it does not fail")
 			}
 		}
+		time.Sleep(time.Second)
 		stop()
-		if all := r.warned(); len(all) != 2 || all[1].LeftOut != 3 {
+		time.Sleep(2 * warningGap)
+		if all := r.warned(); len(all) != 2 || !all[0].At.IsZero() || all[1].LeftOut != 3 || all[1].Time.Sub(all[1].At) != time.Second {
 			t.Errorf("%+v", all)
 		}
 	})

@@ -28,12 +28,11 @@ func TestWhatHMACNoLongerDerivesIsUnwrappedAndLeased(t *testing.T) {
 			t.Error("unwrapped twice")
 		}
 		time.Sleep(50 * time.Hour) // probes extend its lease
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(20 * time.Hour)
 		r.mustDecrypt(old, "old")
 		time.Sleep(5 * time.Hour)
-		_, err := r.decrypt(old)
-		wants(t, err, codes.Unavailable, "lease")
+		r.mustNotDecrypt(old, codes.Unavailable, "lease")
 	})
 }
 
@@ -47,13 +46,12 @@ func TestBothEnvelopesReadEachOther(t *testing.T) {
 		}
 		local.mustDecrypt(two, "two")
 		direct.mustDecrypt(one, "one")
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(20 * time.Hour)
 		local.mustDecrypt(two, "two")
 		direct.mustDecrypt(one, "one")
 		direct.mustDecrypt(two, "two") // what it wrote itself it never had to open
-		_, err := direct.encrypt("x")
-		wants(t, err, codes.Unavailable, "Vault is sealed")
+		direct.mustNotEncrypt(codes.Unavailable, "Vault is sealed")
 	})
 }
 
@@ -62,8 +60,7 @@ func TestAnotherPluginsCiphertextIsTakenOver(t *testing.T) {
 		bare := w.store.bare(t, "seed")
 		w.replica(nil).mustDecrypt(bare, "seed")
 		strict := w.replica(func(c *Config) { c.Decrypt.RequireAssociatedData = true })
-		_, err := strict.decrypt(bare)
-		wants(t, err, codes.FailedPrecondition, "decrypt.require-associated-data")
+		strict.mustNotDecrypt(bare, codes.FailedPrecondition, "decrypt.require-associated-data")
 	})
 }
 

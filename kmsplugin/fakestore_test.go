@@ -19,6 +19,7 @@ import (
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // fakeStore is a key store in memory, for what the real Vault cannot be made to
@@ -93,10 +94,7 @@ func (s *fakeStore) bare(t *testing.T, seed string) *service.EncryptResponse {
 // bareOf is bare under any version.
 func (s *fakeStore) bareOf(t *testing.T, version int, seed string) *service.EncryptResponse {
 	t.Helper()
-	results, err := s.Encrypt(t.Context(), []backend.EncryptItem{{Version: version, Plaintext: []byte(seed)}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	results := testkit.Must(s.Encrypt(t.Context(), []backend.EncryptItem{{Version: version, Plaintext: []byte(seed)}}))(t)
 	return &service.EncryptResponse{Ciphertext: results[0].Data, KeyID: "1"}
 }
 
@@ -105,6 +103,9 @@ func (s *fakeStore) set(change func(*fakeStore)) {
 	defer s.mu.Unlock()
 	change(s)
 }
+
+// fails has every request fail from now on; nil ends that.
+func (s *fakeStore) fails(err error) { s.set(func(s *fakeStore) { s.fail = err }) }
 
 // count returns how many requests came, of the given operations or of all.
 func (s *fakeStore) count(ops ...string) int {

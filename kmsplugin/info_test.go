@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func (r *replica) info() *pluginv1.GetInfoResponse {
@@ -62,7 +63,7 @@ func TestInfoSaysWhatThisNodeCouldStillOpen(t *testing.T) {
 			t.Errorf("hazards: %v", k.GetHazards())
 		}
 
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		i = r.info()
 		if i.GetServing().GetOk() || i.GetServing().GetReason() == "" || i.GetKeys()[0].GetProbe().GetState() != "refusal" {
@@ -90,7 +91,7 @@ func TestInfoSaysWhoseRightsThePluginHas(t *testing.T) {
 
 func TestInfoBeforeVaultHasAnsweredSaysSo(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		i := w.replica(nil).info()
 		p := i.GetKeys()[0].GetProbe()
 		if i.GetServing().GetOk() || p.GetState() != "outage" || p.GetLastGood() != nil || p.GetFailing() == nil || p.GetReason() == "" {
@@ -115,10 +116,7 @@ func TestATokenThatMayNotLookItselfUpIsARisk(t *testing.T) {
 					named++
 				}
 			}
-			families, err := registry.Gather()
-			if err != nil {
-				t.Fatal(err)
-			}
+			families := testkit.Must(registry.Gather())(t)
 			measured := -1.0
 			for _, f := range families {
 				for _, m := range f.GetMetric() {
@@ -173,10 +171,7 @@ func TestRequestsToVaultAreCounted(t *testing.T) {
 	o.Request("decrypt", 0, time.Millisecond)
 	o.Request("decrypt", backend.Outage, time.Second)
 	o.Batch(3)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := testkit.Must(registry.Gather())(t)
 	text := fmt.Sprint(families)
 	for _, want := range []string{`name:"result" value:"ok"`, `name:"result" value:"outage"`, "sealproof_vault_batch_items", "sealproof_vault_request_duration_seconds"} {
 		if !strings.Contains(strings.ReplaceAll(text, "  ", " "), want) {

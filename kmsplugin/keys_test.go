@@ -44,13 +44,12 @@ func TestAPreviousKeyIsReadAndNeverWrittenWith(t *testing.T) {
 			t.Errorf("the previous key was asked to seal %d times", n-calls)
 		}
 
-		old.set(func(s *fakeStore) { s.fail = vaultGone() })
+		old.fails(vaultGone())
 		time.Sleep(23 * time.Hour)
 		r.mustDecrypt(local, "sealed with the old key")
 		r.mustDecrypt(direct, "wrapped by the old key")
 		time.Sleep(2 * time.Hour)
-		_, err := r.decrypt(local)
-		wants(t, err, codes.Unavailable, "sealed")
+		r.mustNotDecrypt(local, codes.Unavailable, "sealed")
 		r.mustEncrypt("the new key does not care")
 	})
 }
@@ -65,10 +64,9 @@ func TestARefusedPreviousKeyTakesOnlyItsOwnAway(t *testing.T) {
 		mine := r.mustEncrypt("new")
 		foreign := w.replicaWith(func(c *Config) { c.Envelope = EnvelopeVault }, nil).mustEncrypt("opened")
 		r.mustDecrypt(foreign, "opened")
-		old.set(func(s *fakeStore) { s.fail = keyRefused() })
+		old.fails(keyRefused())
 		time.Sleep(time.Minute)
-		_, err := r.decrypt(before)
-		wants(t, err, codes.PermissionDenied, "permission denied on the key")
+		r.mustNotDecrypt(before, codes.PermissionDenied, "permission denied on the key")
 		r.mustDecrypt(mine, "new")
 		calls := w.store.count()
 		r.mustDecrypt(foreign, "opened")
@@ -78,7 +76,7 @@ func TestARefusedPreviousKeyTakesOnlyItsOwnAway(t *testing.T) {
 	})
 }
 
-func TestAnIdThatNobodyKnowsIsTriedWithEveryKey(t *testing.T) {
+func TestAnIDThatNoKeyKnowsIsTriedWithEveryKey(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		e := w.replica(nil).mustEncrypt("seed")
 		w.store.set(func(s *fakeStore) { s.key.Mount = "moved" }) // every key_id is another one
@@ -89,7 +87,7 @@ func TestAnIdThatNobodyKnowsIsTriedWithEveryKey(t *testing.T) {
 		hung.set(func(s *fakeStore) { s.hang = true })
 		r.mustDecrypt(e, "seed")
 
-		moved.set(func(s *fakeStore) { s.fail = vaultGone() })
+		moved.fails(vaultGone())
 		other := w.replicaWith(nil, previous(moved))
 		_, err := other.decrypt(e)
 		wants(t, err, codes.Unavailable, "sealed") // not "does not authenticate", which one key said
@@ -113,9 +111,7 @@ func TestAStartIsReadyAfterFourRequestsHoweverManyVersions(t *testing.T) {
 		if ready == 0 || ready > 4 {
 			t.Errorf("ready after %d requests", ready)
 		}
-		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 20 {
-			t.Errorf("%d local KEKs in the end", n)
-		}
+		r.mustHoldKEKs(20)
 	})
 }
 
@@ -130,17 +126,14 @@ func TestAVersionThatOnlyDecryptsIsDroppedWhenTheMinimumRisesAboveIt(t *testing.
 		r.mustDecrypt(old, "old")
 		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 2 })
 		time.Sleep(40 * time.Second)
-		_, err := r.decrypt(old)
-		wants(t, err, codes.FailedPrecondition, "version 1", "transit/k8s", old.KeyID)
+		r.mustNotDecrypt(old, codes.FailedPrecondition, "version 1", "transit/k8s", old.KeyID)
 		if _, keks := r.kms.cache.len(); keks != 0 {
 			t.Error("its local KEK is still held")
 		}
 		w.store.set(func(s *fakeStore) { s.key.MinDecryption, s.key.MinEncryption = 1, 0 })
 		time.Sleep(40 * time.Second)
 		r.mustDecrypt(old, "old")
-		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 2 {
-			t.Errorf("%d local KEKs once both versions seal again, want 2", n)
-		}
+		r.mustHoldKEKs(2)
 	})
 }
 
@@ -150,14 +143,14 @@ func TestWhatIsNoLongerUnderLeaseIsNotHeld(t *testing.T) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("x")
 		r.mustDecrypt(direct, "seed")
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(24*time.Hour + time.Minute)
 		seeds, keks := r.kms.cache.len()
 		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 0 || seeds != 0 || keks != 0 {
 			t.Errorf("held after the lease: %d derived, %d opened KEKs, %d seeds", n, keks, seeds)
 		}
 		wants(t, r.statusErr(), codes.Unavailable, "lease")
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(10 * time.Second)
 		r.mustDecrypt(e, "x")
 		r.mustDecrypt(direct, "seed")
@@ -172,9 +165,7 @@ func TestAChangeOfTheKeysPropertiesIsSaidAtOnceAndOnce(t *testing.T) {
 		})
 		time.Sleep(5 * time.Minute)
 		for _, want := range []string{`"property":"deletion_allowed"`, `"property":"auto_rotate_period"`, `"property":"min_encryption_version"`, `"property":"type"`, `"hazard":"deletion_allowed"`} {
-			if n := r.log.count(want); n != 1 {
-				t.Errorf("%s is said %d times", want, n)
-			}
+			r.mustLog(want, 1)
 		}
 		w.store.set(func(s *fakeStore) { s.key.DeletionAllowed = false })
 		time.Sleep(time.Minute)

@@ -57,7 +57,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		excessConnections: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "excess_connections_total",
 			Help: "Connections to the socket that were closed because too many were open."}),
 		socket: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "socket_state",
-			Help: "1 for who answers at socket.path: own (this plugin), other (another process), lost (nobody)."}, []string{"state"}),
+			Help: "1 for who answers at socket.path: own (this plugin), other (another process), lost (no process)."}, []string{"state"}),
 	}
 	registry.MustRegister(m.requests, m.duration, m.unbound, m.panics, m.storeTime, m.storeResults, m.batch,
 		m.propertyChanges, m.refusedPeers, m.excessConnections, m.socket)

@@ -51,10 +51,9 @@ func TestARaisedEncryptionMinimumIsAHazardForTheVersionsBelowIt(t *testing.T) {
 
 		// Why it is one.
 		time.Sleep(10 * time.Hour)
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(time.Minute)
-		_, err := r.decrypt(old)
-		wants(t, err, codes.Unavailable)
+		r.mustNotDecrypt(old, codes.Unavailable)
 		other.mustDecrypt(old, "old")
 
 		w.store.set(func(s *fakeStore) { s.fail, s.key.MinDecryption = nil, 2 })
@@ -67,7 +66,7 @@ func TestARaisedEncryptionMinimumIsAHazardForTheVersionsBelowIt(t *testing.T) {
 		if text := r.noCover(); text != "" {
 			t.Errorf("after it was lowered: %q", text)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(time.Minute)
 		r.mustDecrypt(old, "old")
 	})

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sealproof/sealproof/kmsplugin/keystate"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestAPromotionThatCannotComeIsNotAnnounced(t *testing.T) {
@@ -22,7 +23,7 @@ func TestAPromotionThatCannotComeIsNotAnnounced(t *testing.T) {
 		if next := r.kms.writer().Snapshot().Choice.Next; next != 2 {
 			t.Fatalf("version %d is next", next)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute) // both versions are dropped
 		w.store.set(func(s *fakeStore) { s.fail, s.failItem["hmac"] = nil, keyRefused() })
 		time.Sleep(3 * time.Minute) // the instant has passed
@@ -41,7 +42,7 @@ func TestAfterALeaseHasEndedWhatIsAmissNowIsTheReason(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.replica(nil)
 		r.mustEncrypt("x")
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(25 * time.Hour)
 		wants(t, r.statusErr(), codes.Unavailable, "the lease", "for 25h0m", "Vault is sealed")
 		w.store.set(func(s *fakeStore) { s.fail, s.failItem["hmac"] = nil, keyRefused() })
@@ -69,7 +70,7 @@ func TestTheLeaseThatIsLeftOfAPreviousKeyIsSaid(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		old := w.second("old")
 		r := w.replicaWith(nil, previous(old))
-		old.set(func(s *fakeStore) { s.fail = vaultGone() })
+		old.fails(vaultGone())
 		time.Sleep(time.Minute)
 		said := 0
 		for line := range strings.Lines(r.log.String()) {
@@ -77,9 +78,7 @@ func TestTheLeaseThatIsLeftOfAPreviousKeyIsSaid(t *testing.T) {
 				Source string
 				Left   time.Duration `json:"lease_left"`
 			}
-			if err := json.Unmarshal([]byte(line), &l); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, json.Unmarshal([]byte(line), &l))
 			if strings.Contains(line, "does not serve the key") {
 				said++
 				if l.Source != "previous[0]" || l.Left < 23*time.Hour {

@@ -10,8 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"k8s.io/kms/pkg/service"
-
-	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 
 // Instants that pass while a replica does not see the key store. With the default
@@ -19,50 +17,23 @@ import (
 
 // line is the way of one replica to the key store, which can be cut.
 type line struct {
-	backend.Backend
+	faulty
 	gone atomic.Bool
 }
 
 func (l *line) cut()  { l.gone.Store(true) }
 func (l *line) mend() { l.gone.Store(false) }
 
-func (l *line) up() error {
-	if l.gone.Load() {
-		return vaultGone()
-	}
-	return nil
-}
-
-func (l *line) ReadKey(ctx context.Context) (backend.Key, error) {
-	if err := l.up(); err != nil {
-		return backend.Key{}, err
-	}
-	return l.Backend.ReadKey(ctx)
-}
-
-func (l *line) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
-	if err := l.up(); err != nil {
-		return nil, err
-	}
-	return l.Backend.HMAC(ctx, items)
-}
-
-func (l *line) Encrypt(ctx context.Context, items []backend.EncryptItem) ([]backend.Result, error) {
-	if err := l.up(); err != nil {
-		return nil, err
-	}
-	return l.Backend.Encrypt(ctx, items)
-}
-
-func (l *line) Decrypt(ctx context.Context, items []backend.DecryptItem) ([]backend.Result, error) {
-	if err := l.up(); err != nil {
-		return nil, err
-	}
-	return l.Backend.Decrypt(ctx, items)
-}
-
 // on puts the line between a replica and its key store.
-func (l *line) on(p *Parts) { l.Backend, p.Writes.Backend = p.Writes.Backend, l }
+func (l *line) on(p *Parts) {
+	l.request = func(context.Context, string, int) error {
+		if l.gone.Load() {
+			return vaultGone()
+		}
+		return nil
+	}
+	l.faulty.on(p)
+}
 
 // pair is two replicas, each with a line of its own, an hour after their start.
 func (w *world) pair() (a, b *replica, toA, toB *line) {
@@ -73,8 +44,6 @@ func (w *world) pair() (a, b *replica, toA, toB *line) {
 	time.Sleep(time.Hour)
 	return a, b, toA, toB
 }
-
-func (r *replica) version() int { return r.kms.writer().Snapshot().Choice.Version }
 
 func TestARotationThatAGapHidIsNotWrittenWithBeforeOthersCanHaveSeenIt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -117,9 +86,7 @@ func TestARotationThatAGapHidIsNotWrittenWithBeforeOthersCanHaveSeenIt(t *testin
 		b.mustDecrypt(a.mustEncrypt("new"), "new") // it has had the version for long
 		toB.mend()
 		time.Sleep(20 * time.Second)
-		if b.version() != 2 {
-			t.Errorf("version %d writes", b.version())
-		}
+		b.mustWriteWith(2)
 	})
 }
 
@@ -149,9 +116,7 @@ func TestAnAnnouncedInstantThatPassesInAGapIsPutOff(t *testing.T) {
 			t.Errorf("the instant moves with each probe: %v, before %v", k.GetPromotes().AsTime(), put)
 		}
 		time.Sleep(put.Sub(time.Now().Add(time.Hour)) + time.Second)
-		if b.version() != 2 {
-			t.Error("not promoted at the instant that was put off")
-		}
+		b.mustWriteWith(2)
 		_ = toA
 	})
 }
@@ -173,10 +138,11 @@ func TestAnInstantSoonAfterAGapIsPutOffToo(t *testing.T) {
 }
 
 func TestWhatIsNoGapPutsNothingOff(t *testing.T) {
-	for name, tc := range map[string]struct {
+	type row struct {
 		config func(*Config)
 		happen func(*world, *line)
-	}{
+	}
+	inWorlds(t, map[string]row{
 		"nothing happens": {happen: func(*world, *line) {}},
 		"a cut of a minute": {happen: func(_ *world, l *line) {
 			l.cut()
@@ -190,24 +156,18 @@ func TestWhatIsNoGapPutsNothingOff(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				time.Sleep(time.Hour)
-				l := &line{}
-				r := w.replicaWith(tc.config, l.on)
-				time.Sleep(time.Hour)
-				w.store.rotate()
-				tc.happen(w, l)
-				delay := r.kms.config.PromotionDelay
-				instant := w.store.key.Created[2].Add(delay - time.Hour)
-				time.Sleep(time.Until(instant) + delay/2) // less than what would have put it off
-				if r.version() != 2 {
-					t.Errorf("version %d writes", r.version())
-				}
-			})
-		})
-	}
+	}, func(t *testing.T, w *world, tc row) {
+		time.Sleep(time.Hour)
+		l := &line{}
+		r := w.replicaWith(tc.config, l.on)
+		time.Sleep(time.Hour)
+		w.store.rotate()
+		tc.happen(w, l)
+		delay := r.kms.config.PromotionDelay
+		instant := w.store.key.Created[2].Add(delay - time.Hour)
+		time.Sleep(time.Until(instant) + delay/2) // less than what would have put it off
+		r.mustWriteWith(2)
+	})
 }
 
 func TestAMachineThatSleptHasAGapBehindIt(t *testing.T) {
@@ -239,9 +199,7 @@ func TestAMachineThatSleptHasAGapBehindIt(t *testing.T) {
 			t.Errorf("asleep %v: version %d writes", asleep.Load(), r.version())
 		}
 		time.Sleep(3 * time.Minute)
-		if r.version() != 2 {
-			t.Errorf("version %d writes", r.version())
-		}
+		r.mustWriteWith(2)
 	})
 }
 
@@ -255,68 +213,52 @@ func TestAReplicaThatStartsKeepsTheAnnouncedInstant(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		l.mend()
 		time.Sleep(10 * time.Second)
-		if r.version() != 2 {
-			t.Errorf("version %d writes", r.version())
-		}
+		r.mustWriteWith(2)
 
 		w.store.rotate()
 		time.Sleep(time.Minute)
 		r = w.replica(nil)
 		time.Sleep(time.Until(w.store.key.Created[3].Add(3*time.Minute-time.Hour)) - 2*time.Second)
-		if r.version() != 2 {
-			t.Errorf("version %d writes before the instant", r.version())
-		}
+		r.mustWriteWith(2)
 		time.Sleep(4 * time.Second)
-		if r.version() != 3 {
-			t.Errorf("version %d writes after the instant", r.version())
-		}
+		r.mustWriteWith(3)
 	})
 }
 
 // One that was restored knows what it held before, so it has the gap that its
 // process before began.
 func TestARestartInAGapDoesNotEndIt(t *testing.T) {
-	for name, known := range map[string]bool{"the rotation was seen before": true, "it was not": false} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				time.Sleep(time.Hour)
-				m, l := &memory{}, &line{}
-				parts := func(p *Parts) { m.on("boot")(p); l.on(p) }
-				r := w.replicaWith(nil, parts)
-				time.Sleep(time.Hour)
-				if known {
-					w.store.rotate()
-					time.Sleep(40 * time.Second)
-				}
-				l.cut()
-				time.Sleep(time.Minute)
-				if !known {
-					w.store.rotate()
-				}
-				time.Sleep(time.Minute)
-				r.stop()
-				time.Sleep(10 * time.Minute)
-				r = w.replicaWith(nil, parts)
-				time.Sleep(time.Minute)
-				l.mend()
-				time.Sleep(time.Minute)
-				if r.version() != 1 {
-					t.Error("written with at the first good probe after the restart")
-				}
-				// A short restart neither begins nor ends anything.
-				r.stop()
-				r = w.replicaWith(nil, parts)
-				time.Sleep(time.Minute)
-				if r.version() != 1 {
-					t.Error("a second restart forgot the gap")
-				}
-				time.Sleep(70 * time.Second)
-				if r.version() != 2 {
-					t.Error("not promoted a delay after the gap")
-				}
-			})
-		})
-	}
+	inWorlds(t, map[string]bool{"the rotation was seen before": true, "it was not": false}, func(t *testing.T, w *world, known bool) {
+		time.Sleep(time.Hour)
+		m, l := &memory{}, &line{}
+		parts := func(p *Parts) { m.on("boot")(p); l.on(p) }
+		r := w.replicaWith(nil, parts)
+		time.Sleep(time.Hour)
+		if known {
+			w.store.rotate()
+			time.Sleep(40 * time.Second)
+		}
+		l.cut()
+		time.Sleep(time.Minute)
+		if !known {
+			w.store.rotate()
+		}
+		time.Sleep(time.Minute)
+		r.stop()
+		time.Sleep(10 * time.Minute)
+		r = w.replicaWith(nil, parts)
+		time.Sleep(time.Minute)
+		l.mend()
+		time.Sleep(time.Minute)
+		r.mustWriteWith(1)
+		// A short restart neither begins nor ends anything.
+		r.stop()
+		r = w.replicaWith(nil, parts)
+		time.Sleep(time.Minute)
+		r.mustWriteWith(1)
+		time.Sleep(70 * time.Second)
+		r.mustWriteWith(2)
+	})
 }
 
 func TestWhatWasAnnouncedBeforeARestartIsToldBeforeTheFirstProbe(t *testing.T) {
@@ -351,9 +293,7 @@ func TestARestartThatIsShortKeepsTheAnnouncedInstant(t *testing.T) {
 		time.Sleep(50 * time.Second) // and up to 33 since the last probe: less than half the delay
 		r = w.replicaWith(nil, m.on("boot"))
 		time.Sleep(35 * time.Second)
-		if r.version() != 2 {
-			t.Errorf("version %d writes", r.version())
-		}
+		r.mustWriteWith(2)
 	})
 }
 
@@ -363,18 +303,14 @@ func TestARefusalIsAGapToo(t *testing.T) {
 		r := w.replica(nil)
 		time.Sleep(time.Hour)
 		w.store.rotate()
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(10 * time.Minute)
 		wants(t, r.statusErr(), codes.PermissionDenied)
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(time.Minute)
-		if r.version() != 1 {
-			t.Errorf("version %d writes", r.version())
-		}
+		r.mustWriteWith(1)
 		time.Sleep(2*time.Minute + 10*time.Second)
-		if r.version() != 2 {
-			t.Errorf("version %d writes", r.version())
-		}
+		r.mustWriteWith(2)
 	})
 }
 

@@ -18,6 +18,24 @@ type faulty struct {
 	item    func(op string, version int) error                    // likewise
 }
 
+// on puts the faults between a replica and its key store.
+func (f *faulty) on(p *Parts) {
+	f.fakeClient = p.Writes.Backend.(fakeClient)
+	p.Writes.Backend = f
+}
+
+func (f *faulty) ReadKey(ctx context.Context) (backend.Key, error) {
+	f.mu.Lock() // set changes it while probes go on
+	request := f.request
+	f.mu.Unlock()
+	if request != nil {
+		if err := request(ctx, "read", 1); err != nil {
+			return backend.Key{}, err
+		}
+	}
+	return f.fakeClient.ReadKey(ctx)
+}
+
 func (f *faulty) HMAC(ctx context.Context, items []backend.HMACItem) ([]backend.Result, error) {
 	return fails(ctx, f, "hmac", items, f.fakeClient.HMAC, func(i backend.HMACItem) int { return i.Version })
 }
@@ -57,10 +75,7 @@ func fails[T any](ctx context.Context, f *faulty, op string, items []T, serve fu
 // faultyReplica starts a replica whose key store has these faults, and returns
 // them to be changed.
 func (w *world) faultyReplica(f faulty) (*replica, *faulty) {
-	return w.replicaWith(nil, func(p *Parts) {
-		f.fakeClient = fakeClient{w.store, p.Boot}
-		p.Writes.Backend = &f
-	}), &f
+	return w.replicaWith(nil, f.on), &f
 }
 
 // requests makes all requests of one operation fail.
@@ -94,7 +109,7 @@ func late(ctx context.Context) error {
 }
 
 func TestTroubleWithANewVersionLeavesThoseThatServeTheirLease(t *testing.T) {
-	for name, tc := range map[string]faulty{
+	inWorlds(t, map[string]faulty{
 		"its derivation is limited": {request: requests("hmac", limited())},
 		"its derivation is refused": {request: requests("hmac", keyRefused())},
 		"its derivation hangs": {request: func(ctx context.Context, op string, _ int) error {
@@ -107,29 +122,23 @@ func TestTroubleWithANewVersionLeavesThoseThatServeTheirLease(t *testing.T) {
 		"only its opening fails":         {item: item("decrypt", 2, vaultGone())},
 		"only its opening is refused":    {item: item("decrypt", 2, keyRefused())},
 		"what was wrapped does not open": {item: item("decrypt", 2, &backend.Error{Class: backend.Item, Op: "test", Reason: "authentication failed"})},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				r, f := w.faultyReplica(faulty{})
-				old := r.mustEncrypt("x")
-				f.set(func(*fakeStore) { f.request, f.item = tc.request, tc.item })
-				w.store.rotate()
-				time.Sleep(25 * time.Hour)
-				r.mustDecrypt(old, "x")
-				if e := r.mustEncrypt("y"); e.KeyID != old.KeyID {
-					t.Error("written with a version that is not ready")
-				}
-				if r.log.count("a key version cannot be made ready") != 1 {
-					t.Error("the log does not say so once")
-				}
-				f.set(func(*fakeStore) { f.request, f.item = nil, nil })
-				time.Sleep(time.Minute)
-				if e := r.mustEncrypt("z"); e.KeyID == old.KeyID {
-					t.Error("not promoted once it could be made ready")
-				}
-			})
-		})
-	}
+	}, func(t *testing.T, w *world, tc faulty) {
+		r, f := w.faultyReplica(faulty{})
+		old := r.mustEncrypt("x")
+		f.set(func(*fakeStore) { f.request, f.item = tc.request, tc.item })
+		w.store.rotate()
+		time.Sleep(25 * time.Hour)
+		r.mustDecrypt(old, "x")
+		if e := r.mustEncrypt("y"); e.KeyID != old.KeyID {
+			t.Error("written with a version that is not ready")
+		}
+		r.mustLog("a key version cannot be made ready", 1)
+		f.set(func(*fakeStore) { f.request, f.item = nil, nil })
+		time.Sleep(time.Minute)
+		if e := r.mustEncrypt("z"); e.KeyID == old.KeyID {
+			t.Error("not promoted once it could be made ready")
+		}
+	})
 }
 
 func TestOneAnswerAboutTheKeyTakesNothingFromItsNeighbours(t *testing.T) {
@@ -140,9 +149,7 @@ func TestOneAnswerAboutTheKeyTakesNothingFromItsNeighbours(t *testing.T) {
 		w.store.rotate()
 		w.store.rotate()
 		time.Sleep(time.Minute)
-		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 2 {
-			t.Errorf("%d local KEKs, want those of versions 1 and 3", n)
-		}
+		r.mustHoldKEKs(2)
 	})
 }
 
@@ -169,15 +176,11 @@ func TestMoreVersionsThanOneProbeGetsThroughAreMadeReadyOneAfterTheOther(t *test
 		}})
 		time.Sleep(time.Minute)
 		r.mustEncrypt("x")
-		if n := r.kms.writer().Snapshot().LocalKEKs(); n != versions {
-			t.Errorf("%d of %d versions are ready after a minute", n, versions)
-		}
+		r.mustHoldKEKs(versions)
 		if derived != versions {
 			t.Errorf("%d derivations for %d versions", derived, versions)
 		}
-		if n := r.log.count("cannot be made ready"); n != 0 {
-			t.Errorf("the log calls it trouble %d times", n)
-		}
+		r.mustLog("cannot be made ready", 0)
 	})
 }
 
@@ -195,9 +198,7 @@ func TestVersionsThatCannotBeDerivedKeepNoOtherFromBeingReady(t *testing.T) {
 			w.store.rotate()
 		}
 		time.Sleep(time.Minute)
-		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 9 {
-			t.Errorf("%d local KEKs, want %d", n, 9)
-		}
+		r.mustHoldKEKs(9)
 		before := w.store.count()
 		time.Sleep(time.Minute)
 		if n := w.store.count() - before; n > 30 {

@@ -2,7 +2,6 @@ package kmsplugin
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -69,6 +68,16 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 		w.store = newFakeStore(func() time.Time { return time.Now().Add(time.Hour) })
 		test(t, w)
 	})
+}
+
+// inWorlds is inWorld for each row of a table.
+func inWorlds[T any](t *testing.T, rows map[string]T, test func(*testing.T, *world, T)) {
+	t.Helper()
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) { test(t, w, row) })
+		})
+	}
 }
 
 // boot is a clock that shows how long a machine has been up.
@@ -156,6 +165,50 @@ func (r *replica) mustDecrypt(e *service.EncryptResponse, want string) {
 	}
 }
 
+func (r *replica) mustNotEncrypt(c codes.Code, texts ...string) {
+	r.t.Helper()
+	_, err := r.encrypt("x")
+	wants(r.t, err, c, texts...)
+}
+
+func (r *replica) mustNotDecrypt(e *service.EncryptResponse, c codes.Code, texts ...string) {
+	r.t.Helper()
+	_, err := r.decrypt(e)
+	wants(r.t, err, c, texts...)
+}
+
+// setOnRefusal changes the setting, and waits until it is in force.
+func (r *replica) setOnRefusal(onRefusal string) {
+	r.t.Helper()
+	if err := r.kms.SetOnRefusal(onRefusal); err != nil {
+		r.t.Fatal(err)
+	}
+	time.Sleep(time.Millisecond)
+}
+
+func (r *replica) version() int { return r.kms.writer().Snapshot().Choice.Version }
+
+func (r *replica) mustWriteWith(version int) {
+	r.t.Helper()
+	if v := r.version(); v != version {
+		r.t.Errorf("version %d writes, want %d", v, version)
+	}
+}
+
+func (r *replica) mustLog(text string, times int) {
+	r.t.Helper()
+	if n := r.log.count(text); n != times {
+		r.t.Errorf("the log says %q %d times, want %d", text, n, times)
+	}
+}
+
+func (r *replica) mustHoldKEKs(want int) {
+	r.t.Helper()
+	if n := r.kms.writer().Snapshot().LocalKEKs(); n != want {
+		r.t.Errorf("%d local KEKs are held, want %d", n, want)
+	}
+}
+
 // wants checks the gRPC code and the text that the API server would see.
 func wants(t *testing.T, err error, c codes.Code, texts ...string) {
 	t.Helper()
@@ -227,8 +280,7 @@ func TestAKeyMadeAnewIsWrittenWithAndTheOldOneReadUntilItsLeaseEnds(t *testing.T
 		}
 		time.Sleep(25 * time.Hour)
 		r.mustDecrypt(fresh, "new")
-		_, err := r.decrypt(old)
-		wants(t, err, codes.InvalidArgument, "message authentication failed")
+		r.mustNotDecrypt(old, codes.InvalidArgument, "message authentication failed")
 	})
 }
 
@@ -252,41 +304,5 @@ func TestWithoutHMACReadingGoesOnAndTheReasonIsGiven(t *testing.T) {
 		r := w.replica(nil)
 		wants(t, r.statusErr(), codes.PermissionDenied, "not ready", "permission denied")
 		r.mustDecrypt(e, "seed")
-	})
-}
-
-func TestTooManyWaitingRequestsAreTurnedAway(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		r := w.replica(func(c *Config) { c.Envelope = EnvelopeVault })
-		w.store.set(func(s *fakeStore) { s.hang = true })
-		ctx, release := context.WithCancel(t.Context())
-		var waiting sync.WaitGroup
-		for range maxWaiting { // more than may ask at a time
-			waiting.Go(func() { _, _ = r.kms.Encrypt(ctx, "uid", []byte("x")) })
-		}
-		synctest.Wait()
-		_, err := r.encrypt("x")
-		wants(t, err, codes.ResourceExhausted, "too many requests")
-		release()
-		waiting.Wait()
-		w.store.set(func(s *fakeStore) { s.hang = false })
-		if _, err := r.encrypt("x"); err != nil {
-			t.Errorf("afterwards: %v", err)
-		}
-	})
-}
-
-func TestStoppingDropsEveryKey(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		r := w.replica(nil)
-		e := r.mustEncrypt("x")
-		r.stop()
-		if snap := r.kms.writer().Snapshot(); snap.LocalKEKs() != 0 {
-			t.Error("keys are still held")
-		}
-		if _, err := r.kms.Status(t.Context()); !errors.Is(err, keystate.ErrNotReady) {
-			t.Errorf("got %v", err)
-		}
-		_ = e
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // place is a key in a Vault, as the configuration names it.
@@ -60,14 +61,14 @@ func TestOnePathInTwoVaultsIsTwoKeys(t *testing.T) {
 		e := r.mustEncrypt("x")
 		r.stop()
 		for _, s := range []*fakeStore{old, fresh} {
-			s.set(func(s *fakeStore) { s.fail = vaultGone() })
+			s.fails(vaultGone())
 		}
 		r = w.replicaWith(dropping, swapped)
 		r.mustEncrypt("y")
 		r.mustDecrypt(e, "x")
 		r.mustDecrypt(sealed, "by the old key")
 		for _, s := range []*fakeStore{old, fresh} {
-			s.set(func(s *fakeStore) { s.fail = nil })
+			s.fails(nil)
 		}
 		time.Sleep(time.Minute)
 		for _, k := range r.info().GetKeys() {
@@ -75,7 +76,7 @@ func TestOnePathInTwoVaultsIsTwoKeys(t *testing.T) {
 				t.Errorf("%s: %v", k.GetSource(), k.GetHazards())
 			}
 		}
-		fresh.set(func(s *fakeStore) { s.fail = keyRefused() })
+		fresh.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if keks := r.localKEKs(); keks[0] != 0 || keks[1] != 1 {
 			t.Errorf("once the key that writes is refused, %v local KEKs are held by it and by the previous one", keks)
@@ -84,41 +85,38 @@ func TestOnePathInTwoVaultsIsTwoKeys(t *testing.T) {
 }
 
 func TestWhatAKeyOpenedStaysItsOwnWhenSectionsAreSwapped(t *testing.T) {
-	for name, tc := range map[string]struct {
+	type row struct {
 		refuses func(a, b *fakeStore) *fakeStore
 		lost    bool
-	}{
+	}
+	inWorlds(t, map[string]row{
 		"the key that opened it is refused": {func(a, _ *fakeStore) *fakeStore { return a }, true},
 		"the other key is refused":          {func(_, b *fakeStore) *fakeStore { return b }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				m, a, b := &memory{}, w.store, w.second("b")
-				seed := a.bare(t, "seed")
-				r := w.replicaWith(nil, keeping(m, at("vault", "transit/a", a), at("vault", "transit/b", b)))
-				r.mustDecrypt(seed, "seed")
-				r.stop()
-				r = w.replicaWith(dropping, keeping(m, at("vault", "transit/b", b), at("vault", "transit/a", a)))
-				calls := a.count("decrypt")
-				r.mustDecrypt(seed, "seed")
-				if a.count("decrypt") != calls {
-					t.Error("what was opened before the swap was not taken over")
-				}
-				tc.refuses(a, b).set(func(s *fakeStore) { s.fail = keyRefused() })
-				time.Sleep(time.Minute)
-				if seeds, _ := r.kms.cache.len(); (seeds == 0) != tc.lost {
-					t.Errorf("%d seeds are held", seeds)
-				}
-				if kept := savedState(t, m); (len(kept.Seeds) == 0) != tc.lost {
-					t.Errorf("%d seeds are kept", len(kept.Seeds))
-				}
-				_, err := r.decrypt(seed)
-				if (err != nil) != tc.lost {
-					t.Errorf("opening it ends with %v", err)
-				}
-			})
-		})
-	}
+	}, func(t *testing.T, w *world, tc row) {
+		m, a, b := &memory{}, w.store, w.second("b")
+		seed := a.bare(t, "seed")
+		r := w.replicaWith(nil, keeping(m, at("vault", "transit/a", a), at("vault", "transit/b", b)))
+		r.mustDecrypt(seed, "seed")
+		r.stop()
+		r = w.replicaWith(dropping, keeping(m, at("vault", "transit/b", b), at("vault", "transit/a", a)))
+		calls := a.count("decrypt")
+		r.mustDecrypt(seed, "seed")
+		if a.count("decrypt") != calls {
+			t.Error("what was opened before the swap was not taken over")
+		}
+		tc.refuses(a, b).set(func(s *fakeStore) { s.fail = keyRefused() })
+		time.Sleep(time.Minute)
+		if seeds, _ := r.kms.cache.len(); (seeds == 0) != tc.lost {
+			t.Errorf("%d seeds are held", seeds)
+		}
+		if kept := savedState(t, m); (len(kept.Seeds) == 0) != tc.lost {
+			t.Errorf("%d seeds are kept", len(kept.Seeds))
+		}
+		_, err := r.decrypt(seed)
+		if (err != nil) != tc.lost {
+			t.Errorf("opening it ends with %v", err)
+		}
+	})
 }
 
 // What a refused key unwrapped must not be used for another key, not even before it is
@@ -176,9 +174,7 @@ func TestNothingIsHeldForAKeyThatIsNotConfiguredAnyMore(t *testing.T) {
 		if seeds, keks := r.kms.cache.len(); seeds != 0 || keks != 0 {
 			t.Errorf("%d seeds and %d local KEKs are held", seeds, keks)
 		}
-		if n := r.log.count("transit/a"); n != 1 {
-			t.Errorf("the log names the key that is gone %d times", n)
-		}
+		r.mustLog("transit/a", 1)
 	})
 }
 
@@ -187,13 +183,12 @@ func TestAKeyInTwoVaultsIsOpenedByEither(t *testing.T) {
 		direct := w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("seed")
 		copied := w.store.restored()
 		r := w.replicaWith(nil, keeping(&memory{}, at("new", "transit/k8s", copied), at("old", "transit/k8s", w.store)))
-		copied.set(func(s *fakeStore) { s.fail = vaultGone() })
+		copied.fails(vaultGone())
 		r.mustDecrypt(direct, "seed")
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
-		_, err := r.decrypt(direct)
-		wants(t, err, codes.Unavailable, "sealed")
-		copied.set(func(s *fakeStore) { s.fail = nil })
+		r.mustNotDecrypt(direct, codes.Unavailable, "sealed")
+		copied.fails(nil)
 		r.mustDecrypt(direct, "seed")
 	})
 }
@@ -202,8 +197,6 @@ func savedState(t *testing.T, m *memory) *checkpoint.State {
 	t.Helper()
 	state, _ := m.Load()
 	var k checkpoint.State
-	if err := json.Unmarshal(state, &k); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, json.Unmarshal(state, &k))
 	return &k
 }

@@ -7,50 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/kms/pkg/service"
-
 	"github.com/sealproof/sealproof/kmsplugin/checkpoint"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
-// What a second restart finds, and states that nobody wrote like that.
-
-func TestTwoRestartsInOneOutageLoseNothing(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		time.Sleep(time.Hour)
-		first := w.replica(nil)
-		unwrapped := first.mustEncrypt("unwrapped")
-		direct := w.replica(func(c *Config) { c.Envelope = EnvelopeVault }).mustEncrypt("direct")
-		w.store.rotate()
-		w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
-		m := &memory{}
-		r := w.replicaWith(nil, m.on("boot"))
-		all := map[string]*service.EncryptResponse{"derived": r.mustEncrypt("derived"), "unwrapped": unwrapped, "direct": direct}
-		for text, e := range all {
-			r.mustDecrypt(e, text)
-		}
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
-		for restart := range 3 {
-			r.stop()
-			r = w.replicaWith(nil, m.on("boot"))
-			for text, e := range all {
-				if got, err := r.decrypt(e); err != nil || got != text {
-					t.Errorf("after restart %d: %s: %q, %v", restart+1, text, got, err)
-				}
-			}
-			r.mustEncrypt("new")
-			time.Sleep(time.Hour)
-		}
-		// The canaries have come through as well: what is held is confirmed again.
-		w.store.set(func(s *fakeStore) { s.fail = nil })
-		time.Sleep(time.Minute)
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
-		time.Sleep(23 * time.Hour)
-		for text, e := range all {
-			r.mustDecrypt(e, text)
-		}
-	})
-}
+// Saved states that are damaged, or that the plugin did not write.
 
 // grasping is a Keep that holds on to the very bytes it was given, and to those it
 // gave.
@@ -71,45 +33,42 @@ func (g *grasping) Save(state []byte) error {
 }
 
 func TestTheStateIsOverwrittenOnceItIsSavedOrTakenOver(t *testing.T) {
-	for name, tc := range map[string]struct {
+	type row struct {
 		fail    error // of a save
 		machine string
 		damage  func([]byte) []byte
-	}{
+	}
+	inWorlds(t, map[string]row{
 		"it is taken over":         {machine: "boot"},
 		"it cannot be saved":       {machine: "boot", fail: errors.New("the manager is silent")},
 		"it belongs elsewhere":     {machine: "another boot"},
 		"it is damaged at the end": {machine: "boot", damage: func(state []byte) []byte { return append(state, '!') }},
 		"it cannot be taken over":  {machine: "boot", damage: func(state []byte) []byte { return bytes.Replace(state, []byte(`"keks":[]`), []byte(`"keks":[{}]`), 1) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				g := &grasping{}
-				keep := func(p *Parts) { p.Store, p.Machine = g, tc.machine }
-				r := w.replicaWith(nil, func(p *Parts) { p.Store, p.Machine = g, "boot" })
-				r.mustEncrypt("x")
-				time.Sleep(time.Minute)
-				g.set(tc.fail)
-				r.stop()
-				g.set(nil)
-				if tc.damage != nil {
-					g.state = tc.damage(g.state)
-				}
-				if !bytes.Contains(g.state, []byte(`"canary_plain":"`)) {
-					t.Fatal("nothing was kept")
-				}
-				w.replicaWith(nil, keep).stop()
-				if len(g.saved) < 2 || len(g.given) != 2 || len(g.given[1]) == 0 {
-					t.Fatalf("saved %d times, taken over %d times", len(g.saved), len(g.given))
-				}
-				for _, state := range append(g.saved, g.given...) {
-					if !bytes.Equal(state, make([]byte, len(state))) {
-						t.Errorf("%d bytes of it are still there", len(state))
-					}
-				}
-			})
-		})
-	}
+	}, func(t *testing.T, w *world, tc row) {
+		g := &grasping{}
+		keep := func(p *Parts) { p.Store, p.Machine = g, tc.machine }
+		r := w.replicaWith(nil, func(p *Parts) { p.Store, p.Machine = g, "boot" })
+		r.mustEncrypt("x")
+		time.Sleep(time.Minute)
+		g.set(tc.fail)
+		r.stop()
+		g.set(nil)
+		if tc.damage != nil {
+			g.state = tc.damage(g.state)
+		}
+		if !bytes.Contains(g.state, []byte(`"canary_plain":"`)) {
+			t.Fatal("nothing was kept")
+		}
+		w.replicaWith(nil, keep).stop()
+		if len(g.saved) < 2 || len(g.given) != 2 || len(g.given[1]) == 0 {
+			t.Fatalf("saved %d times, taken over %d times", len(g.saved), len(g.given))
+		}
+		for _, state := range append(g.saved, g.given...) {
+			if !bytes.Equal(state, make([]byte, len(state))) {
+				t.Errorf("%d bytes of it are still there", len(state))
+			}
+		}
+	})
 }
 
 func TestEverySecretOfAStateIsCleared(t *testing.T) {
@@ -123,24 +82,21 @@ func TestEverySecretOfAStateIsCleared(t *testing.T) {
 		Seeds: []checkpoint.Unwrapped{{Secret: secret()}, {Secret: secret()}},
 	}
 	k.Clear()
-	text, err := json.Marshal(k)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(k))(t)
 	if base64 := []byte("BwcHBwcH"); bytes.Contains(text, base64) {
 		t.Errorf("a secret is left: %s", text)
 	}
 }
 
-// A state is read before anything runs: one that nobody wrote must not keep the
+// A state is read before anything runs: a damaged one must not keep the
 // plugin from starting.
-func TestAStateThatNobodyWroteNeverKeepsAPluginFromStarting(t *testing.T) {
+func TestADamagedStateNeverKeepsAPluginFromStarting(t *testing.T) {
 	name, secret := bytes.Repeat([]byte{1}, len(cacheKey{})), bytes.Repeat([]byte{2}, envelope.KEKSize)
 	type change struct {
 		kek, seed *checkpoint.Unwrapped
 		edit      func(*checkpoint.State)
 	}
-	for what, c := range map[string]change{
+	inWorlds(t, map[string]change{
 		"a seed of a key one past the last":      {seed: &checkpoint.Unwrapped{Name: name, Source: 1, Secret: secret}},
 		"a local KEK of a key one past the last": {kek: &checkpoint.Unwrapped{Name: name, Source: 1, Secret: secret}},
 		"a seed of no key":                       {seed: &checkpoint.Unwrapped{Name: name, Source: -1, Secret: secret}},
@@ -151,37 +107,28 @@ func TestAStateThatNobodyWroteNeverKeepsAPluginFromStarting(t *testing.T) {
 		"an opened local KEK that is too short":  {kek: &checkpoint.Unwrapped{Name: name, Secret: secret[1:]}},
 		"a derived local KEK that is too short":  {edit: func(k *checkpoint.State) { k.Sources[0].Versions[0].KEK = secret[1:] }},
 		"no keys, and a seed":                    {seed: &checkpoint.Unwrapped{Name: name, Secret: secret}, edit: func(k *checkpoint.State) { k.Sources = nil }},
-	} {
-		t.Run(what, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				m := &memory{}
-				r := w.replicaWith(nil, m.on("boot"))
-				e := r.mustEncrypt("x")
-				r.stop()
-				k := savedState(t, m)
-				if c.kek != nil {
-					k.KEKs = append(k.KEKs, *c.kek)
-				}
-				if c.seed != nil {
-					k.Seeds = append(k.Seeds, *c.seed)
-				}
-				if c.edit != nil {
-					c.edit(k)
-				}
-				text, err := json.Marshal(k)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m.state = text
-				r = w.replicaWith(nil, m.on("boot"))
-				r.mustDecrypt(e, "x")
-				if n := r.log.count("local keys were not taken over"); n != 1 {
-					t.Errorf("the log says %d times that the state is not used", n)
-				}
-				if seeds, keks := r.kms.cache.len(); seeds != 0 || keks != 0 {
-					t.Errorf("%d seeds and %d local KEKs are taken from it", seeds, keks)
-				}
-			})
-		})
-	}
+	}, func(t *testing.T, w *world, c change) {
+		m := &memory{}
+		r := w.replicaWith(nil, m.on("boot"))
+		e := r.mustEncrypt("x")
+		r.stop()
+		k := savedState(t, m)
+		if c.kek != nil {
+			k.KEKs = append(k.KEKs, *c.kek)
+		}
+		if c.seed != nil {
+			k.Seeds = append(k.Seeds, *c.seed)
+		}
+		if c.edit != nil {
+			c.edit(k)
+		}
+		text := testkit.Must(json.Marshal(k))(t)
+		m.state = text
+		r = w.replicaWith(nil, m.on("boot"))
+		r.mustDecrypt(e, "x")
+		r.mustLog("local keys were not taken over", 1)
+		if seeds, keks := r.kms.cache.len(); seeds != 0 || keks != 0 {
+			t.Errorf("%d seeds and %d local KEKs are taken from it", seeds, keks)
+		}
+	})
 }

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"k8s.io/kms/pkg/service"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // withholds starts a replica that keeps in m, has it open a seed, and has its key
@@ -21,7 +23,7 @@ func (w *world) withholds(m *memory) (e *service.EncryptResponse, direct *servic
 	r := w.replicaWith(nil, m.on("boot"))
 	e = r.mustEncrypt("seed")
 	r.mustDecrypt(direct, "opened by Vault")
-	w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+	w.store.fails(keyRefused())
 	time.Sleep(time.Minute)
 	r.stop()
 	if f := savedState(w.t, m).Format; f != 3 {
@@ -31,61 +33,51 @@ func (w *world) withholds(m *memory) (e *service.EncryptResponse, direct *servic
 }
 
 func TestWhatIsWithheldStaysSoThroughRestarts(t *testing.T) {
-	for name, fail := range map[string]error{"in an outage": vaultGone(), "while it is refused": keyRefused()} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				m := &memory{}
-				e, direct := w.withholds(m)
-				w.store.set(func(s *fakeStore) { s.fail = fail })
-				var r *replica
-				for range 2 {
-					r = w.replicaWith(nil, m.on("boot"))
-					for range 2 {
-						wants(t, r.statusErr(), codes.PermissionDenied, "permission denied on the key", "withheld")
-						_, err := r.encrypt("x")
-						wants(t, err, codes.PermissionDenied, "withheld")
-						for _, sealed := range []*service.EncryptResponse{e, direct} {
-							_, err = r.decrypt(sealed)
-							wants(t, err, codes.PermissionDenied, "withheld")
-						}
-						time.Sleep(time.Hour)
-					}
-					if r.log.count("WITHHELD") != 1 {
-						t.Error("the log does not say once what is withheld")
-					}
-					r.stop()
+	inWorlds(t, map[string]error{"in an outage": vaultGone(), "while it is refused": keyRefused()}, func(t *testing.T, w *world, fail error) {
+		m := &memory{}
+		e, direct := w.withholds(m)
+		w.store.fails(fail)
+		var r *replica
+		for range 2 {
+			r = w.replicaWith(nil, m.on("boot"))
+			for range 2 {
+				wants(t, r.statusErr(), codes.PermissionDenied, "permission denied on the key", "withheld")
+				r.mustNotEncrypt(codes.PermissionDenied, "withheld")
+				for _, sealed := range []*service.EncryptResponse{e, direct} {
+					r.mustNotDecrypt(sealed, codes.PermissionDenied, "withheld")
 				}
-				r = w.replicaWith(nil, m.on("boot"))
-				calls := w.store.count("hmac", "encrypt")
-				w.store.set(func(s *fakeStore) { s.fail = nil })
-				time.Sleep(7 * time.Second)
-				r.mustEncrypt("x")
-				r.mustDecrypt(e, "seed")
-				r.mustDecrypt(direct, "opened by Vault")
-				if n := w.store.count("hmac", "encrypt") - calls; n != 0 {
-					t.Errorf("derived or wrapped %d times", n)
-				}
-				if f := savedState(t, m).Format; f != 2 {
-					t.Errorf("where nothing is withheld, the format is %d", f)
-				}
-			})
-		})
-	}
+				time.Sleep(time.Hour)
+			}
+			r.mustLog("WITHHELD", 1)
+			r.stop()
+		}
+		r = w.replicaWith(nil, m.on("boot"))
+		calls := w.store.count("hmac", "encrypt")
+		w.store.fails(nil)
+		time.Sleep(7 * time.Second)
+		r.mustEncrypt("x")
+		r.mustDecrypt(e, "seed")
+		r.mustDecrypt(direct, "opened by Vault")
+		if n := w.store.count("hmac", "encrypt") - calls; n != 0 {
+			t.Errorf("derived or wrapped %d times", n)
+		}
+		if f := savedState(t, m).Format; f != 2 {
+			t.Errorf("where nothing is withheld, the format is %d", f)
+		}
+	})
 }
 
 func TestWhatWasWithheldIsServedAfterARestartWithTheGlassBroken(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := &memory{}
 		e, direct := w.withholds(m)
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		glass := func(c *Config) { c.OnRefusal = RefusalLease }
 		r := w.replicaWith(glass, m.on("boot"))
 		r.mustDecrypt(e, "seed")
 		r.mustDecrypt(direct, "opened by Vault")
 		r.mustEncrypt("x")
-		if n := r.log.count("REFUSED BUT SERVED"); n != 1 {
-			t.Errorf("the log says %d times that what is refused is served", n)
-		}
+		r.mustLog("REFUSED BUT SERVED", 1)
 		r.stop()
 		r = w.replicaWith(nil, m.on("boot")) // the glass is whole again
 		wants(t, r.statusErr(), codes.PermissionDenied, "withheld")
@@ -97,54 +89,45 @@ func TestWhatWasWithheldIsServedAfterARestartWithTheGlassBroken(t *testing.T) {
 }
 
 func TestDropErasesWhatWithholdHasKept(t *testing.T) {
-	for name, fail := range map[string]error{"in an outage": vaultGone(), "while it is refused": keyRefused(), "when Vault serves the key again": nil} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				m := &memory{}
-				e, _ := w.withholds(m)
-				w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
-				r := w.replicaWith(dropping, m.on("boot"))
-				wants(t, r.statusErr(), codes.PermissionDenied, "permission denied on the key")
-				if err := r.statusErr(); strings.Contains(err.Error(), "withheld") {
-					t.Errorf("nothing is withheld any more: %v", err)
-				}
-				if _, err := r.decrypt(e); err == nil {
-					t.Error("it opens what was withheld")
-				}
-				if seeds, _ := r.kms.cache.len(); seeds != 0 || r.kms.writer().Snapshot().LocalKEKs() != 0 {
-					t.Error("it is still held")
-				}
-				if holdsKEK(t, m) || len(savedState(t, m).Seeds) != 0 {
-					t.Error("it is still kept")
-				}
-				w.store.set(func(s *fakeStore) { s.fail = fail })
-				time.Sleep(time.Minute)
-				if _, err := r.decrypt(e); (err == nil) != (fail == nil) {
-					t.Errorf("later: %v", err)
-				}
-			})
-		})
-	}
+	inWorlds(t, map[string]error{"in an outage": vaultGone(), "while it is refused": keyRefused(), "when Vault serves the key again": nil}, func(t *testing.T, w *world, fail error) {
+		m := &memory{}
+		e, _ := w.withholds(m)
+		w.store.fails(vaultGone())
+		r := w.replicaWith(dropping, m.on("boot"))
+		wants(t, r.statusErr(), codes.PermissionDenied, "permission denied on the key")
+		if err := r.statusErr(); strings.Contains(err.Error(), "withheld") {
+			t.Errorf("nothing is withheld any more: %v", err)
+		}
+		if _, err := r.decrypt(e); err == nil {
+			t.Error("it opens what was withheld")
+		}
+		if seeds, _ := r.kms.cache.len(); seeds != 0 || r.kms.writer().Snapshot().LocalKEKs() != 0 {
+			t.Error("it is still held")
+		}
+		if holdsKEK(t, m) || len(savedState(t, m).Seeds) != 0 {
+			t.Error("it is still kept")
+		}
+		w.store.fails(fail)
+		time.Sleep(time.Minute)
+		if _, err := r.decrypt(e); (err == nil) != (fail == nil) {
+			t.Errorf("later: %v", err)
+		}
+	})
 }
 
 // The state in testdata was left by the build before format 3, which had no
 // on-refusal: withhold.
 func TestAnUpgradeInAnOutageGoesOnFromTheStateOfTheBuildBefore(t *testing.T) {
-	text, err := os.ReadFile("testdata/state-format2.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("testdata/state-format2.json"))(t)
 	var before struct {
 		State         json.RawMessage
 		Local, Direct *service.EncryptResponse
 	}
-	if err := json.Unmarshal(text, &before); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, json.Unmarshal(text, &before))
 	inWorld(t, func(t *testing.T, w *world) {
 		w.machines = 1
 		time.Sleep(70 * time.Minute) // on the clock of the machine that left it
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		m := &memory{state: before.State}
 		for range 2 {
 			r := w.replicaWith(nil, m.on("boot"))
@@ -157,29 +140,29 @@ func TestAnUpgradeInAnOutageGoesOnFromTheStateOfTheBuildBefore(t *testing.T) {
 			r.stop()
 		}
 		r := w.replicaWith(nil, m.on("boot"))
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		wants(t, r.statusErr(), codes.PermissionDenied, "withheld")
 	})
 }
 
 func TestARefusalErasesNoStateThatAnotherPluginCouldUse(t *testing.T) {
-	for onRefusal, left := range map[string]bool{RefusalWithhold: true, RefusalDrop: false} {
-		t.Run(onRefusal, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				m := &memory{state: []byte(keptByFormat1)}
-				w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
-				r := w.replicaWith(func(c *Config) { c.OnRefusal = onRefusal }, m.on("boot"))
-				time.Sleep(3 * time.Second)
-				if state, _ := m.Load(); string(state) != keptByFormat1 {
-					t.Error("a suspicion has erased it")
-				}
-				time.Sleep(time.Minute)
-				r.stop()
-				if state, _ := m.Load(); (string(state) == keptByFormat1) != left {
-					t.Errorf("it is left: %v", !left)
-				}
-			})
-		})
+	type row struct {
+		onRefusal string
+		left      bool
 	}
+	inWorlds(t, map[string]row{"withhold": {RefusalWithhold, true}, "drop": {RefusalDrop, false}}, func(t *testing.T, w *world, tc row) {
+		m := &memory{state: []byte(keptByFormat1)}
+		w.store.fails(keyRefused())
+		r := w.replicaWith(func(c *Config) { c.OnRefusal = tc.onRefusal }, m.on("boot"))
+		time.Sleep(3 * time.Second)
+		if state, _ := m.Load(); string(state) != keptByFormat1 {
+			t.Error("a suspicion has erased it")
+		}
+		time.Sleep(time.Minute)
+		r.stop()
+		if state, _ := m.Load(); (string(state) == keptByFormat1) != tc.left {
+			t.Errorf("it is left: %v", !tc.left)
+		}
+	})
 }

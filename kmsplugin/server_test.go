@@ -28,6 +28,7 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,24 +58,16 @@ func serveForTest(t *testing.T, change func(*Config)) *served {
 		Boot:   SinceBoot, Metrics: NewMetrics(s.registry), Log: log,
 	})
 
-	dir, err := os.MkdirTemp("", "kms")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "kms"))(t)
 	path := filepath.Join(dir, "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	kept, done := make(chan struct{}), make(chan error, 1)
 	go func() { s.service.Run(ctx); close(kept) }()
 	// So long that it is no test of how busy the machine is.
 	go func() { done <- s.service.Serve(ctx, l, time.Minute) }()
 	s.shutdown = func() error { cancel(); <-kept; return <-done }
-	if s.conn, err = grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
-		t.Fatal(err)
-	}
+	s.conn = testkit.Must(grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials())))(t)
 	s.kms = kmsapi.NewKeyManagementServiceClient(s.conn)
 	t.Cleanup(func() {
 		_ = s.conn.Close()
@@ -105,10 +98,7 @@ func eventually(t *testing.T, try func() error) {
 
 func TestTheSocketSpeaksKMSv2(t *testing.T) {
 	s := serveForTest(t, nil)
-	e, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: []byte("seed"), Uid: "uid-of-the-api-server"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testkit.Must(s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: []byte("seed"), Uid: "uid-of-the-api-server"}))(t)
 	d, err := s.kms.Decrypt(t.Context(), &kmsapi.DecryptRequest{Ciphertext: e.Ciphertext, KeyId: e.KeyId, Annotations: e.Annotations, Uid: "another-uid"})
 	if err != nil || string(d.Plaintext) != "seed" {
 		t.Fatalf("got %v, %v", d, err)
@@ -195,10 +185,7 @@ func TestHealthNeverBlamesVaultOnTheProcess(t *testing.T) {
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		body, err := io.ReadAll(w.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := testkit.Must(io.ReadAll(w.Body))(t)
 		return w.Code, string(body)
 	}
 	health := grpc_health_v1.NewHealthClient(s.conn)

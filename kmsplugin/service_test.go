@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/keystate"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestAForeignClustersNameIsClippedInErrors(t *testing.T) {
@@ -51,21 +52,17 @@ func TestAnEncryptThatFailsHasTheKeyLookedAtSoon(t *testing.T) {
 func TestCiphertextThatAnotherPluginHasBoundIsSaidToBeThatPluginsAlone(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.replica(nil)
-		results, err := w.store.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("x"), AssociatedData: []byte("its own")}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		results := testkit.Must(w.store.Encrypt(t.Context(), []backend.EncryptItem{{Version: 1, Plaintext: []byte("x"), AssociatedData: []byte("its own")}}))(t)
 		bound := &service.EncryptResponse{Ciphertext: results[0].Data, KeyID: "1"}
-		_, err = r.decrypt(bound)
-		wants(t, err, codes.InvalidArgument, "message authentication failed", "associated data", "only that plugin can open it")
+		r.mustNotDecrypt(bound, codes.InvalidArgument, "message authentication failed", "associated data", "only that plugin can open it")
 		// Nothing of the kind is said of our own, nor while Vault is away.
 		bound.Annotations = map[string][]byte{transit.AnnotationCluster: []byte("prod")}
-		if _, err = r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
+		if _, err := r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
 			t.Errorf("of what this cluster has bound: %v", err)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		bound.Annotations = nil
-		if _, err = r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
+		if _, err := r.decrypt(bound); err == nil || strings.Contains(public(err).Error(), foreignData) {
 			t.Errorf("in an outage: %v", err)
 		}
 	})

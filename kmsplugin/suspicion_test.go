@@ -14,7 +14,7 @@ import (
 
 // suspect has the key store refuse until one probe has met it.
 func (r *replica) suspect(s *fakeStore) {
-	s.set(func(s *fakeStore) { s.fail = keyRefused() })
+	s.fails(keyRefused())
 	for !r.suspended() {
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -27,15 +27,14 @@ func TestASuspicionDoesNotOutliveAnOutage(t *testing.T) {
 				r := w.replica(func(c *Config) { c.OnRefusal = onRefusal })
 				e := r.mustEncrypt("seed")
 				r.suspect(w.store)
-				_, err := r.encrypt("x")
-				wants(t, err, codes.PermissionDenied, "not confirmed yet")
-				w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+				r.mustNotEncrypt(codes.PermissionDenied, "not confirmed yet")
+				w.store.fails(vaultGone())
 				time.Sleep(20 * time.Hour)
 				r.mustEncrypt("an API server that restarts asks for this")
-				w.store.set(func(s *fakeStore) { s.fail = nil })
+				w.store.fails(nil)
 				time.Sleep(time.Minute)
 				r.suspect(w.store)
-				w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+				w.store.fails(vaultGone())
 				time.Sleep(10 * time.Second)
 				r.mustDecrypt(e, "seed")
 				r.mustEncrypt("y")
@@ -89,41 +88,24 @@ func TestARehearsalNeitherEndsNorConfirmsARefusal(t *testing.T) {
 	})
 }
 
-// connections notes which probes wanted a new connection.
-type connections struct {
-	fakeClient
-	mu    sync.Mutex
-	fresh []bool
-}
-
-func (c *connections) ReadKey(ctx context.Context) (backend.Key, error) {
-	c.mu.Lock()
-	c.fresh = append(c.fresh, backend.NewConnection(ctx))
-	c.mu.Unlock()
-	return c.fakeClient.ReadKey(ctx)
-}
-
-// seen returns what was noted since the last call.
-func (c *connections) seen() []bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fresh := c.fresh
-	c.fresh = nil
-	return fresh
-}
-
 func TestARefusalIsConfirmedOverANewConnection(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		c := &connections{}
-		r := w.replicaWith(nil, func(p *Parts) { c.fakeClient = fakeClient{w.store, p.Boot}; p.Writes.Backend = c })
+		var fresh []bool // which probes wanted a new connection
+		r, _ := w.faultyReplica(faulty{request: func(ctx context.Context, op string, _ int) error {
+			if op == "read" {
+				fresh = append(fresh, backend.NewConnection(ctx))
+			}
+			return nil
+		}})
 		time.Sleep(time.Minute)
-		if fresh := c.seen(); slices.Contains(fresh, true) {
+		if slices.Contains(fresh, true) {
 			t.Errorf("new connections while nothing is wrong: %v", fresh)
 		}
+		fresh = nil
 		r.suspect(w.store)
 		time.Sleep(6 * time.Second)
 		wants(t, r.statusErr(), codes.PermissionDenied)
-		if fresh := c.seen(); !slices.Equal(fresh, []bool{false, true}) {
+		if !slices.Equal(fresh, []bool{false, true}) {
 			t.Errorf("new connections: %v, want one for the second probe", fresh)
 		}
 	})

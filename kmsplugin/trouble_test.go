@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
-	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 
 // Trouble that changes its kind, and refusals in quick succession.
@@ -24,7 +23,7 @@ func TestTroubleLastsSinceItBeganWhateverItIsNow(t *testing.T) {
 			&backend.Error{Class: backend.Unsuitable, Op: "read the key", Reason: "its type is rsa-4096"},
 			vaultGone(),
 		} {
-			w.store.set(func(s *fakeStore) { s.fail = err })
+			w.store.fails(err)
 			time.Sleep(7 * time.Minute)
 			failing := r.info().GetKeys()[0].GetProbe().GetFailing().AsDuration()
 			if late := time.Since(began) - failing; late < 0 || late > 40*time.Second {
@@ -34,9 +33,9 @@ func TestTroubleLastsSinceItBeganWhateverItIsNow(t *testing.T) {
 		if s, err := r.kms.Status(t.Context()); err != nil || !strings.Contains(s.Healthz, "has not served the key for 2") {
 			t.Errorf("healthz: %+v, %v", s, err)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(10 * time.Second)
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(time.Minute)
 		if failing := r.info().GetKeys()[0].GetProbe().GetFailing().AsDuration(); failing > time.Minute {
 			t.Errorf("after it was over it is said to last for %v", failing)
@@ -45,51 +44,35 @@ func TestTroubleLastsSinceItBeganWhateverItIsNow(t *testing.T) {
 }
 
 func TestRefusalsInQuickSuccessionAreOneUntilTheGapIsOver(t *testing.T) {
-	for name, tc := range map[string]struct {
+	type row struct {
 		failing time.Duration
 		kicked  bool // as requests that fail do
-	}{
+	}
+	inWorlds(t, map[string]row{
 		"probes in quick succession":    {failing: 200 * time.Millisecond},
 		"probes that requests call for": {failing: 30 * time.Second, kicked: true},
 		"both":                          {failing: 200 * time.Millisecond, kicked: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				r := w.replica(func(c *Config) { c.ProbeIntervalFault = tc.failing })
-				e := r.mustEncrypt("x")
-				w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
-				for !r.suspended() {
-					time.Sleep(10 * time.Millisecond)
-				}
-				first := time.Now()
-				for time.Since(first) < 4900*time.Millisecond {
-					if tc.kicked {
-						r.kms.writer().ProbeSoon()
-					}
-					time.Sleep(100 * time.Millisecond)
-					r.mustDecrypt(e, "x")
-				}
-				for time.Since(first) < 8*time.Second {
-					if tc.kicked {
-						r.kms.writer().ProbeSoon()
-					}
-					time.Sleep(100 * time.Millisecond)
-				}
-				_, err := r.decrypt(e)
-				wants(t, err, codes.PermissionDenied)
-			})
-		})
-	}
-}
-
-func TestASeedOfTheLargestSizeIsSealedAndOpened(t *testing.T) {
-	inWorld(t, func(_ *testing.T, w *world) {
-		largest := strings.Repeat("x", envelope.MaxSeed)
-		for _, envelope := range []string{EnvelopeLocal, EnvelopeVault} {
-			r := w.replica(func(c *Config) { c.Envelope = envelope })
-			for _, seed := range []string{largest, largest[1:], "x"} {
-				r.mustDecrypt(r.mustEncrypt(seed), seed)
-			}
+	}, func(t *testing.T, w *world, tc row) {
+		r := w.replica(func(c *Config) { c.ProbeIntervalFault = tc.failing })
+		e := r.mustEncrypt("x")
+		w.store.fails(keyRefused())
+		for !r.suspended() {
+			time.Sleep(10 * time.Millisecond)
 		}
+		first := time.Now()
+		for time.Since(first) < 4900*time.Millisecond {
+			if tc.kicked {
+				r.kms.writer().ProbeSoon()
+			}
+			time.Sleep(100 * time.Millisecond)
+			r.mustDecrypt(e, "x")
+		}
+		for time.Since(first) < 8*time.Second {
+			if tc.kicked {
+				r.kms.writer().ProbeSoon()
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		r.mustNotDecrypt(e, codes.PermissionDenied)
 	})
 }

@@ -5,16 +5,14 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestWhatIsReplacedIsOverwritten(t *testing.T) {
 	o := newUnwrapCache(true)
 	sealed := envelope.Direct(envelope.Binding{}, []byte("vault:v1:x"))
 	secret := bytes.Repeat([]byte{1}, envelope.KEKSize)
-	kek, err := envelope.NewLocalKEK(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := testkit.Must(envelope.NewLocalKEK(secret))(t)
 	add := func() {
 		o.addSeed(sealed, origin{}, secret)
 		o.addKEK(sealed, origin{}, kek, secret)

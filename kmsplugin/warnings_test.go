@@ -1,15 +1,12 @@
 package kmsplugin
 
 import (
-	"bytes"
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	kmsapi "k8s.io/kms/apis/v2"
 )
 
@@ -19,7 +16,9 @@ type logged struct {
 	Method  string
 	UID     string
 	Cause   string
-	LeftOut int `json:"left_out"`
+	LeftOut int       `json:"left_out"`
+	Time    time.Time // when it was written
+	At      time.Time // when it came, if that was earlier
 }
 
 // warned are the lines of a replica's log about requests that failed.
@@ -91,30 +90,6 @@ func TestTheSameWarningIsWrittenAFewTimesAMinuteAndNoneIsForgotten(t *testing.T)
 		damaged("a first one again")
 		if all := r.warned(); len(all) != n+1 || all[n].UID != "a first one again" || all[n].LeftOut != 0 {
 			t.Errorf("after a pause: %+v", all[n:])
-		}
-	})
-}
-
-func TestWhatWasLeftOutIsWrittenAtTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		w := newWarnings(slog.New(slog.NewJSONHandler(&out, nil)))
-		for uid := range 5 {
-			time.Sleep(time.Second)
-			w.write(warning{"Decrypt", codes.Unavailable, "outage"}, entry{slog.LevelWarn, "request", []slog.Attr{slog.Int("uid", uid)}})
-		}
-		time.Sleep(time.Second)
-		w.write(warning{"Decrypt", codes.Unavailable, "credentials"}, entry{slog.LevelWarn, "request", []slog.Attr{slog.Int("uid", 9)}})
-		w.flush()
-		if text := out.String(); strings.Count(text, "\n") != 3 || !strings.Contains(text, `"uid":4,"at":"2000-01-01T00:00:05Z","left_out":3`) ||
-			strings.Count(text, `"at"`) != 1 {
-			t.Errorf("got %s", text)
-		}
-		out.Reset()
-		time.Sleep(2 * warningGap)
-		synctest.Wait()
-		if out.Len() != 0 {
-			t.Errorf("written twice: %s", out.String())
 		}
 	})
 }

@@ -27,12 +27,12 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 		if ids := r.kms.sources[0].Since(); len(ids) != 1 || ids[""] == 0 {
 			t.Fatalf("it is held under %v: the test shows nothing", ids)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if r.labelled("sealproof_withheld_versions")["key no"] != 2 {
 			t.Errorf("withheld: %v", r.labelled("sealproof_withheld_versions"))
 		}
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(7 * time.Second)
 		if n := r.labelled("sealproof_withheld_versions")["key no"]; n != 0 {
 			t.Errorf("%v versions are still withheld although the key is back", n)
@@ -55,11 +55,10 @@ func TestWhatWasOnlyOpenedIsServedOnceTheKeyIsBack(t *testing.T) {
 		if unwrapped := r.kms.sources[0].Since(); held || unwrapped[first] == 0 {
 			t.Fatalf("%v, %v: the test shows nothing", held, unwrapped)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
-		_, err := r.decrypt(bare)
-		wants(t, err, codes.PermissionDenied, "withheld")
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		r.mustNotDecrypt(bare, codes.PermissionDenied, "withheld")
+		w.store.fails(nil)
 		time.Sleep(10 * time.Second)
 		r.mustDecrypt(bare, "of another plugin")
 	})
@@ -74,19 +73,18 @@ func TestAVersionBelowTheMinimumIsThatAgainOnceTheKeyIsBack(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 2 })
 		time.Sleep(time.Minute)
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if n := r.labelled("sealproof_withheld_versions")["key no"]; n != 2 {
 			t.Fatalf("%v versions are withheld with the key: the test shows nothing", n)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(time.Minute)
 		n := r.labelled("sealproof_withheld_versions")
 		if n["key no"] != 0 || n["version no"] != 1 {
 			t.Errorf("withheld: %v", n)
 		}
-		_, err := r.decrypt(old)
-		wants(t, err, codes.FailedPrecondition, "minimum")
+		r.mustNotDecrypt(old, codes.FailedPrecondition, "minimum")
 	})
 }
 
@@ -95,7 +93,7 @@ func TestWhatOpensNothingIsNotSaidToBeLost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		bare := w.store.bare(t, "of another plugin")
 		r := w.replica(func(c *Config) { c.Envelope = EnvelopeVault })
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if n := r.labelled("sealproof_withheld_versions")["key no"]; n != 0 {
 			t.Errorf("%v versions are said to be withheld, and nothing is held", n)
@@ -104,13 +102,11 @@ func TestWhatOpensNothingIsNotSaidToBeLost(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		wants(t, r.statusErr(), codes.PermissionDenied)
-		if r.log.count("WITHHELD") != 0 {
-			t.Error("the log says that something is withheld")
-		}
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		r.mustLog("WITHHELD", 0)
+		w.store.fails(nil)
 		time.Sleep(time.Minute)
 		r.mustDecrypt(bare, "of another plugin")
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if left, ok := r.kms.writer().Snapshot().RefusedLeft(r.kms.boot()); !ok || left < 23*time.Hour {
 			t.Errorf("what was opened is said to be lost in %v, %v", left, ok)
@@ -131,7 +127,7 @@ func TestDropErasesAStateInWhichOnlyOpenedSeedsAreLeft(t *testing.T) {
 			t.Fatalf("%d seeds, %v", len(state.Seeds), err)
 		}
 		m.state = text
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		w.replicaWith(dropping, m.on("boot"))
 		time.Sleep(time.Minute)
 		if n := len(savedState(t, m).Seeds); n != 0 {
@@ -153,7 +149,7 @@ func TestAVersionThatIsHeldNoMoreIsNotSaidToBeUnconfirmed(t *testing.T) {
 		if n := r.labelled("sealproof_unconfirmed_versions")[""]; n != 1 {
 			t.Fatalf("%v versions are unconfirmed: the test shows nothing", n)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(25 * time.Hour)
 		if n := r.labelled("sealproof_unconfirmed_versions")[""]; n != 0 {
 			t.Errorf("%v versions are said to be unconfirmed, and none is held", n)

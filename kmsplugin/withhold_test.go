@@ -24,16 +24,14 @@ func TestWhatIsRefusedIsWithheldUntilItsOwnCanaryOpens(t *testing.T) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("seed")
 		seed := w.opensSeed(r)
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		closed := func(texts ...string) {
 			t.Helper()
 			wants(t, r.statusErr(), codes.PermissionDenied, texts...)
-			_, err := r.encrypt("x")
-			wants(t, err, codes.PermissionDenied, texts...)
-			_, err = r.decrypt(e)
-			wants(t, err, codes.PermissionDenied, texts...)
-			_, err = seed()
+			r.mustNotEncrypt(codes.PermissionDenied, texts...)
+			r.mustNotDecrypt(e, codes.PermissionDenied, texts...)
+			_, err := seed()
 			wants(t, err, codes.PermissionDenied, texts...)
 		}
 		closed("permission denied on the key", "withheld", "kmsplugin status")
@@ -44,12 +42,12 @@ func TestWhatIsRefusedIsWithheldUntilItsOwnCanaryOpens(t *testing.T) {
 		if n := r.log.count("WITHHELD"); n != 1 || r.log.count(e.KeyID) == 0 || r.log.count("Do not restart") != n {
 			t.Errorf("the log says %d times what is withheld", n)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = vaultGone() })
+		w.store.fails(vaultGone())
 		time.Sleep(10 * time.Hour)
 		closed("permission denied on the key", "withheld") // an outage changes nothing
 
 		derived, opened := w.store.count("hmac", "encrypt"), w.store.count("decrypt")
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(7 * time.Second)
 		if again := r.mustEncrypt("x"); again.KeyID != e.KeyID {
 			t.Error("another key_id afterwards")
@@ -64,9 +62,7 @@ func TestWhatIsRefusedIsWithheldUntilItsOwnCanaryOpens(t *testing.T) {
 		if n := w.store.count("decrypt") - opened; n != 1 {
 			t.Errorf("asked Vault to open %d times, want the canaries of one probe", n)
 		}
-		if r.log.count("in use again") != 1 {
-			t.Error("the log does not say that it is over")
-		}
+		r.mustLog("in use again", 1)
 	})
 }
 
@@ -76,7 +72,7 @@ func TestWhatIsWithheldIsErasedWhenItsLeaseEnds(t *testing.T) {
 		r := w.replicaWith(nil, m.on("boot"))
 		e := r.mustEncrypt("seed")
 		w.opensSeed(r)
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(24*time.Hour + time.Minute)
 		if seeds, _ := r.kms.cache.len(); seeds != 0 || r.kms.writer().Snapshot().LocalKEKs() != 0 {
 			t.Error("held after the lease")
@@ -88,10 +84,7 @@ func TestWhatIsWithheldIsErasedWhenItsLeaseEnds(t *testing.T) {
 			t.Errorf("%d versions are said to be withheld", n)
 		}
 		wants(t, r.statusErr(), codes.PermissionDenied)
-		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
+		r.setOnRefusal(RefusalLease)
 		_, err := r.decrypt(e)
 		if err == nil {
 			t.Error("opened after the lease")
@@ -129,38 +122,29 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 				r.mustDecrypt(bare, "of another plugin")
 				backup := store.save()
 				time.Sleep(time.Hour)
-				store.set(func(s *fakeStore) { s.fail = keyRefused() })
+				store.fails(keyRefused())
 				time.Sleep(time.Minute)
 				store.recreate()
-				store.set(func(s *fakeStore) { s.fail = nil })
+				store.fails(nil)
 				time.Sleep(time.Minute)
 
 				fresh := r.mustEncrypt("new")
 				r.mustDecrypt(fresh, "new")
-				_, err := r.decrypt(old)
-				wants(t, err, codes.PermissionDenied, "withheld")
+				r.mustNotDecrypt(old, codes.PermissionDenied, "withheld")
 				if _, err := r.decrypt(bare); err == nil {
 					t.Error("a seed that the former key opened is used")
 				}
 				time.Sleep(5 * time.Hour)
-				_, err = r.decrypt(old)
-				wants(t, err, codes.PermissionDenied, "withheld")
+				r.mustNotDecrypt(old, codes.PermissionDenied, "withheld")
 
-				if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Second)
+				r.setOnRefusal(RefusalLease)
 				r.mustDecrypt(old, "old")
 				r.mustDecrypt(bare, "of another plugin")
 				if e := r.mustEncrypt("x"); e.KeyID != fresh.KeyID {
 					t.Errorf("written with %s although there is %s", e.KeyID, fresh.KeyID)
 				}
-				if err := r.kms.SetOnRefusal(RefusalWithhold); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Second)
-				_, err = r.decrypt(old)
-				wants(t, err, codes.PermissionDenied, "withheld")
+				r.setOnRefusal(RefusalWithhold)
+				r.mustNotDecrypt(old, codes.PermissionDenied, "withheld")
 
 				calls := store.count("hmac", "encrypt")
 				backup()
@@ -180,16 +164,13 @@ func TestBreakingTheGlassServesWhatIsWithheldUntilTheLeaseEnds(t *testing.T) {
 		r := w.replica(nil)
 		e := r.mustEncrypt("seed")
 		seed := w.opensSeed(r)
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(10 * time.Hour)
 		wants(t, r.statusErr(), codes.PermissionDenied)
 		if err := r.kms.SetOnRefusal("perhaps"); err == nil {
 			t.Error("a setting that does not exist is taken")
 		}
-		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
+		r.setOnRefusal(RefusalLease)
 		if again := r.mustEncrypt("sealed behind broken glass"); again.KeyID != e.KeyID {
 			t.Error("another key_id")
 		}
@@ -197,9 +178,7 @@ func TestBreakingTheGlassServesWhatIsWithheldUntilTheLeaseEnds(t *testing.T) {
 		if _, err := seed(); err != nil {
 			t.Error(err)
 		}
-		if n := r.log.count("REFUSED BUT SERVED"); n != 1 {
-			t.Errorf("the log says %d times that refused keys are served", n)
-		}
+		r.mustLog("REFUSED BUT SERVED", 1)
 		time.Sleep(13*time.Hour + 58*time.Minute)
 		r.mustEncrypt("x")
 		time.Sleep(3 * time.Minute)
@@ -217,14 +196,12 @@ func TestWhatIsWithheldCanBeDroppedWithoutARestart(t *testing.T) {
 		r := w.replicaWith(nil, keeping(m, at("vault", "transit/k8s", w.store), at("vault", "transit/old", old)))
 		r.mustEncrypt("seed")
 		w.opensSeed(r)
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if !holdsKEK(t, m) {
 			t.Fatal("nothing is held")
 		}
-		if err := r.kms.SetOnRefusal(RefusalDrop); err != nil {
-			t.Fatal(err)
-		}
+		r.setOnRefusal(RefusalDrop)
 		time.Sleep(2 * saveGap)
 		if seeds, _ := r.kms.cache.len(); seeds != 0 || r.kms.writer().Snapshot().LocalKEKs() != 0 || holdsKEK(t, m) {
 			t.Error("still held or kept")
@@ -233,7 +210,7 @@ func TestWhatIsWithheldCanBeDroppedWithoutARestart(t *testing.T) {
 		if n := len(r.kms.sources[1].monitor.Checkpoint().Versions); n != 1 {
 			t.Errorf("of the key that is not refused %d versions are held", n)
 		}
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(10 * time.Second)
 		r.mustEncrypt("x")
 	})
@@ -298,7 +275,7 @@ func TestMetricsAndInfoSayWhatIsWithheldAndUntilWhen(t *testing.T) {
 			t.Errorf("info: %v", held)
 		}
 
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(10 * time.Hour)
 		says(2, 0, 0, 0, 9) // the first version is lost with the key, and sooner
 		i := r.info()
@@ -314,10 +291,7 @@ func TestMetricsAndInfoSayWhatIsWithheldAndUntilWhen(t *testing.T) {
 			}
 		}
 
-		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
+		r.setOnRefusal(RefusalLease)
 		says(0, 2, 0, 0, 9)
 		i = r.info()
 		if held := i.GetKeys()[0].GetWithheld(); !held.GetServed() || i.GetOnRefusal() != RefusalLease || !i.GetServing().GetOk() || !i.GetServing().GetWritable() {

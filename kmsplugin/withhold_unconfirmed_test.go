@@ -18,22 +18,16 @@ func TestAVersionBelowTheMinimumIsWithheldAndComesBackWithIt(t *testing.T) {
 		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 2 })
 		time.Sleep(40 * time.Second)
 		now := r.mustEncrypt("new")
-		_, err := r.decrypt(old)
-		wants(t, err, codes.FailedPrecondition, "version 1", "minimum")
-		if n := r.kms.writer().Snapshot().LocalKEKs(); n != 2 {
-			t.Errorf("%d local KEKs are held", n)
+		if now.KeyID == old.KeyID {
+			t.Error("still writes with a version below the minimum")
 		}
-		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
+		r.mustNotDecrypt(old, codes.FailedPrecondition, "version 1", "minimum")
+		r.mustHoldKEKs(2)
+		r.setOnRefusal(RefusalLease)
 		r.mustDecrypt(old, "old")
-		if err := r.kms.SetOnRefusal(RefusalWithhold); err != nil {
-			t.Fatal(err)
-		}
+		r.setOnRefusal(RefusalWithhold)
 		time.Sleep(time.Hour)
-		_, err = r.decrypt(old)
-		wants(t, err, codes.FailedPrecondition, "version 1", "minimum")
+		r.mustNotDecrypt(old, codes.FailedPrecondition, "version 1", "minimum")
 		calls := w.store.count("hmac")
 		w.store.set(func(s *fakeStore) { s.key.MinDecryption = 1 })
 		time.Sleep(40 * time.Second)
@@ -47,53 +41,48 @@ func TestAVersionBelowTheMinimumIsWithheldAndComesBackWithIt(t *testing.T) {
 
 func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 	trouble := &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "Vault answers with an error that is not known"}
-	for name, tc := range map[string]struct {
+	type row struct {
 		blank  bool
 		answer error
-	}{
+	}
+	inWorlds(t, map[string]row{
 		"a canary of its own":                   {answer: trouble},
 		"a canary of its own, never answered":   {answer: vaultGone()},
 		"a canary of random bytes":              {blank: true, answer: trouble},
 		"one of random bytes, never answered":   {blank: true, answer: vaultGone()},
 		"a canary that does not authenticate":   {answer: &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "message authentication failed", Err: backend.ErrAuthentication}},
 		"an item of a class that says too much": {answer: &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "refusing to use soft-deleted key"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				writer := w.replica(nil)
-				old := writer.mustEncrypt("old")
-				w.store.rotate()
-				writer.stop()
-				if tc.blank {
-					w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
-				}
-				r, f := w.faultyReplica(faulty{})
-				time.Sleep(10 * time.Minute)
-				now := r.mustEncrypt("new") // under version 2
-				r.mustDecrypt(old, "old")
-				f.set(func(*fakeStore) { f.item = item("decrypt", 1, tc.answer) })
-				time.Sleep(23 * time.Hour)
-				r.mustDecrypt(old, "old")
-				if n := r.log.count("its lease is not renewed"); n != 1 {
-					t.Errorf("the log says it %d times", n)
-				}
-				v := r.info().GetKeys()[0].GetVersions()
-				if told := v[0].GetUnconfirmed(); told == "" || told == "no answer" || v[1].GetUnconfirmed() != "" {
-					t.Errorf("info says %q of it, and %q of the other", told, v[1].GetUnconfirmed())
-				}
-				if n := r.labelled("sealproof_unconfirmed_versions")[""]; n != 1 {
-					t.Errorf("%v versions are said to be unconfirmed", n)
-				}
-				time.Sleep(2 * time.Hour)
-				if _, err := r.decrypt(old); err == nil {
-					t.Error("still opened after the lease")
-				}
-				f.set(func(*fakeStore) { f.request = requests("decrypt", vaultGone()) })
-				time.Sleep(23 * time.Hour)
-				r.mustDecrypt(now, "new") // whose lease went on being renewed
-			})
-		})
-	}
+	}, func(t *testing.T, w *world, tc row) {
+		writer := w.replica(nil)
+		old := writer.mustEncrypt("old")
+		w.store.rotate()
+		writer.stop()
+		if tc.blank {
+			w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
+		}
+		r, f := w.faultyReplica(faulty{})
+		time.Sleep(10 * time.Minute)
+		now := r.mustEncrypt("new") // under version 2
+		r.mustDecrypt(old, "old")
+		f.set(func(*fakeStore) { f.item = item("decrypt", 1, tc.answer) })
+		time.Sleep(23 * time.Hour)
+		r.mustDecrypt(old, "old")
+		r.mustLog("its lease is not renewed", 1)
+		v := r.info().GetKeys()[0].GetVersions()
+		if told := v[0].GetUnconfirmed(); told == "" || told == "no answer" || v[1].GetUnconfirmed() != "" {
+			t.Errorf("info says %q of it, and %q of the other", told, v[1].GetUnconfirmed())
+		}
+		if n := r.labelled("sealproof_unconfirmed_versions")[""]; n != 1 {
+			t.Errorf("%v versions are said to be unconfirmed", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if _, err := r.decrypt(old); err == nil {
+			t.Error("still opened after the lease")
+		}
+		f.set(func(*fakeStore) { f.request = requests("decrypt", vaultGone()) })
+		time.Sleep(23 * time.Hour)
+		r.mustDecrypt(now, "new") // whose lease went on being renewed
+	})
 }
 
 // What this replica has only opened, and could never derive, has no version held
@@ -108,19 +97,15 @@ func TestWhatWasOnlyOpenedIsWithheldToo(t *testing.T) {
 			t.Fatalf("%d versions are held", n)
 		}
 		time.Sleep(time.Hour)
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		f.set(func(*fakeStore) { f.item = nil })
 		w.store.recreate()
-		w.store.set(func(s *fakeStore) { s.fail = nil })
+		w.store.fails(nil)
 		time.Sleep(time.Minute)
 		r.mustEncrypt("x")
-		_, err := r.decrypt(e)
-		wants(t, err, codes.PermissionDenied, "withheld")
-		if err := r.kms.SetOnRefusal(RefusalLease); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
+		r.mustNotDecrypt(e, codes.PermissionDenied, "withheld")
+		r.setOnRefusal(RefusalLease)
 		r.mustDecrypt(e, "seed")
 		time.Sleep(24 * time.Hour)
 		if n := len(r.kms.writer().Checkpoint().Withheld); n != 0 {
@@ -135,20 +120,18 @@ func TestAKeyThatAnswersAgainButOpensNothingStaysWithheld(t *testing.T) {
 		r, f := w.faultyReplica(faulty{})
 		time.Sleep(4 * time.Minute)
 		e := r.mustEncrypt("seed") // under version 2
-		w.store.set(func(s *fakeStore) { s.fail = keyRefused() })
+		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		w.store.set(func(s *fakeStore) { s.fail, s.garble = nil, true })
 		time.Sleep(time.Hour)
 		wants(t, r.statusErr(), codes.PermissionDenied, "withheld")
-		_, err := r.decrypt(e)
-		wants(t, err, codes.PermissionDenied, "withheld")
+		r.mustNotDecrypt(e, codes.PermissionDenied, "withheld")
 		f.set(func(s *fakeStore) { s.garble, f.item = false, item("decrypt", 2, vaultGone()) })
 		time.Sleep(time.Minute)
 		if e := r.mustEncrypt("x"); !strings.HasPrefix(e.KeyID, "v1.") {
 			t.Errorf("written with %s, of which Vault says nothing", e.KeyID)
 		}
-		_, err = r.decrypt(e)
-		wants(t, err, codes.PermissionDenied, "withheld")
+		r.mustNotDecrypt(e, codes.PermissionDenied, "withheld")
 		f.set(func(*fakeStore) { f.item = nil })
 		time.Sleep(time.Minute)
 		r.mustDecrypt(e, "seed")

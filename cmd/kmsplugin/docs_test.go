@@ -7,16 +7,14 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // An operator cannot use a key that no guide explains.
 func TestEveryConfigurationKeyIsInTheGuides(t *testing.T) {
 	named := map[string]bool{}
 	for _, name := range []string{"operator.md", "vault-admin.md", "vault-auth.md"} {
-		text, err := os.ReadFile("../../docs/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile("../../docs/" + name))(t)
 		for line := range strings.Lines(string(text)) {
 			maps.Copy(named, keysIn(line))
 		}

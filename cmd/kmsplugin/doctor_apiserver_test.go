@@ -16,21 +16,16 @@ import (
 	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // listening returns the path of a socket in a directory of its own.
 func listening(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "finds") // a short path, as sockets need
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "finds"))(t) // a short path, as sockets need
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	path := filepath.Join(dir, "kms.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	t.Cleanup(func() { _ = l.Close() })
 	return path
 }
@@ -39,18 +34,10 @@ func listening(t *testing.T) string {
 // first. It does what a container runtime does, as far as paths are concerned.
 func apiServer(t *testing.T, dir string, mount ...string) (pid int) {
 	t.Helper()
-	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		t.Fatal(err)
-	}
+	sleep := testkit.Must(exec.LookPath("sleep"))(t)
 	program := filepath.Join(t.TempDir(), "kube-apiserver")
-	text, err := os.ReadFile(sleep)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(program, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(sleep))(t)
+	testkit.Check(t, os.WriteFile(program, text, 0o755))
 	cmd := exec.Command(program, "3600")
 	if mount != nil {
 		script := `mount --make-rprivate / && mount "$@" && exec "$0" 3600`
@@ -121,16 +108,10 @@ func TestARootThatCannotBeReadIsSaidToBe(t *testing.T) {
 	socket := listening(t)
 	for pid, root := range map[int]string{7: "", 8: proc} {
 		dir := filepath.Join(proc, strconv.Itoa(pid))
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "status"), []byte("Name:\tkube-apiserver\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.Mkdir(dir, 0o700))
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, "status"), []byte("Name:\tkube-apiserver\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"), 0o600))
 		if root != "" {
-			if err := os.Symlink(root, filepath.Join(dir, "root")); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Symlink(root, filepath.Join(dir, "root")))
 		}
 	}
 	found, problem := gatherAPIServers(proc, socket)

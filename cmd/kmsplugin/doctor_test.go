@@ -19,6 +19,7 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/doctor"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // ask runs doctor against the plugin's own configuration.
@@ -153,16 +154,10 @@ func TestTheDoctorTakesThePluginAtItsWord(t *testing.T) {
 			doctor.Answer{Serving: true, OnRefusal: "lease", ServesRefused: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "told") // a short path, as sockets need
-			if err != nil {
-				t.Fatal(err)
-			}
+			dir := testkit.Must(os.MkdirTemp("", "told"))(t) // a short path, as sockets need
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
 			path := filepath.Join(dir, "s")
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := testkit.Must(net.Listen("unix", path))(t)
 			server := grpc.NewServer()
 			pluginv1.RegisterPluginServiceServer(server, told{info: tc.info})
 			go func() { _ = server.Serve(l) }()
@@ -187,15 +182,10 @@ func TestGatheredFactsAreThoseOfTheFiles(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.WriteFile(path, []byte(text), mode))
 		return path
 	}
-	authority, err := cluster.NewAuthority(filepath.Join(dir, "pki"), "some-ca")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(cluster.NewAuthority(filepath.Join(dir, "pki"), "some-ca"))(t)
 
 	files := gatherFiles([]doctor.File{
 		{Key: "ca", Name: authority.CAFile()},

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/test/testkit"
 	"github.com/sealproof/sealproof/vaultbackend"
 )
 
@@ -37,9 +38,7 @@ vault:
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
@@ -50,9 +49,7 @@ func TestConfigPrintsWhatServeWouldRunWith(t *testing.T) {
 		t.Fatalf("status %d: %s", status, errs)
 	}
 	var tree map[string]any
-	if err := yaml.Unmarshal([]byte(out), &tree); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, yaml.Unmarshal([]byte(out), &tree))
 	vault := tree["vault"].(map[string]any)
 	if tree["promotion-delay"] != "10m0s" || vault["mount"] != "kubernetes/transit" || vault["key"] != "k8s" {
 		t.Errorf("got\n%s", out)
@@ -77,14 +74,10 @@ previous:
 		Previous []vaultbackend.Config
 	}
 	var raw map[string]any
-	if err := yaml.Unmarshal([]byte(out), &raw); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, yaml.Unmarshal([]byte(out), &raw))
 	for i, element := range raw["previous"].([]any) {
 		tree.Previous = append(tree.Previous, vaultbackend.Config{})
-		if err := cli.Overlay(&tree.Previous[i], "previous", element.(map[string]any)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, cli.Overlay(&tree.Previous[i], "previous", element.(map[string]any)))
 	}
 	one, two := tree.Previous[0], tree.Previous[1]
 	if one.Key != "old" || one.Mount != "transit" || one.Auth.RoleID != "role" || one.KeyPath() != "transit/old" {
@@ -107,9 +100,7 @@ previous:
 		Vault    struct{ Address []string }
 		Previous []struct{ Address []string }
 	}
-	if err := yaml.Unmarshal([]byte(out), &tree); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, yaml.Unmarshal([]byte(out), &tree))
 	if want := []string{"https://one:8200", "https://two:8200"}; !slices.Equal(tree.Vault.Address, want) {
 		t.Errorf("the key that writes is at %q, not %q", tree.Vault.Address, want)
 	}
@@ -183,10 +174,7 @@ func TestNoFlagTakesASecret(t *testing.T) {
 // The plugin is the smallest trusted thing on the control plane: what it links is
 // part of what an operator has to trust.
 func TestThePluginLinksNoHeavyClient(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := testkit.Must(exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output())(t)
 	linked := strings.Fields(string(out))
 	if len(linked) < 100 {
 		t.Fatalf("go list names %d packages only", len(linked))

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // Without its Vault's addresses a key could not be told from one of the same path
@@ -23,10 +24,7 @@ func TestASourceSaysWhichKeyInWhichVaultItIs(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	sources, err := p.connect(kmsplugin.NewMetrics(prometheus.NewRegistry()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sources := testkit.Must(p.connect(kmsplugin.NewMetrics(prometheus.NewRegistry())))(t)
 	for i, want := range []kmsplugin.Source{
 		{Name: "vault", Path: "transit/k8s", Addresses: []string{"https://one:8200", "https://two:8200"}},
 		{Name: "previous[0]", Path: "transit/k8s", Addresses: []string{"https://old:8200"}},

@@ -15,6 +15,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestTheShippedPolicyIsThatOfTheShippedConfiguration(t *testing.T) {
@@ -22,10 +23,7 @@ func TestTheShippedPolicyIsThatOfTheShippedConfiguration(t *testing.T) {
 	if status != 0 {
 		t.Fatal(errs)
 	}
-	shipped, err := os.ReadFile("../../deploy/vault-policy.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
+	shipped := testkit.Must(os.ReadFile("../../deploy/vault-policy.hcl"))(t)
 	if string(shipped) != out {
 		t.Errorf("deploy/vault-policy.hcl differs; write into it what this prints: go run ./cmd/kmsplugin policy --config deploy/kmsplugin.yaml\n%s", out)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // reloads prepares a reloader of a plugin that runs with a configuration file.
@@ -17,21 +19,14 @@ func reloads(t *testing.T, text string, args ...string) (r *reloader, applied *[
 	path := write(t, text)
 	cmd := &cobra.Command{}
 	load := addConfigFlags(cmd)
-	if err := cmd.ParseFlags(append(args, "--config", path)); err != nil {
-		t.Fatal(err)
-	}
-	running, err := load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, cmd.ParseFlags(append(args, "--config", path)))
+	running := testkit.Must(load())(t)
 	applied, log = &[]string{}, &bytes.Buffer{}
 	r = &reloader{running: running, load: load, log: slog.New(slog.NewTextHandler(log, nil)),
 		apply: func(onRefusal string) error { *applied = append(*applied, onRefusal); return nil }}
 	return r, applied, log, func(text string) {
 		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.WriteFile(path, []byte(text), 0o600))
 		log.Reset()
 		r.reload()
 	}

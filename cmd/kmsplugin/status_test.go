@@ -18,6 +18,7 @@ import (
 
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 	"github.com/sealproof/sealproof/test/golden"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // renderedAt is the moment at which every golden output was rendered.
@@ -175,10 +176,7 @@ func (f fakePlugin) Rehearse(r *pluginv1.RehearseRequest, s grpc.ServerStreaming
 func serveFake(t *testing.T, register func(*grpc.Server)) (path string) {
 	t.Helper()
 	path = filepath.Join(shortDir(t), "kms.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	s := grpc.NewServer()
 	register(s)
 	done := make(chan error, 1)
@@ -195,10 +193,7 @@ func serveFake(t *testing.T, register func(*grpc.Server)) (path string) {
 // shortDir is a directory whose path leaves room for a socket's.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "kms")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "kms"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
@@ -235,14 +230,9 @@ func TestStatusEndsAsThePluginServes(t *testing.T) {
 func TestStatusSaysWhyThereIsNoAnswer(t *testing.T) {
 	dir := shortDir(t)
 	stale := filepath.Join(dir, "stale.sock")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"}))(t)
 	l.SetUnlinkOnClose(false)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, l.Close())
 	other := serveFake(t, func(*grpc.Server) {})
 	for name, tc := range map[string]struct {
 		args   []string

@@ -14,16 +14,15 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	kms "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // TestTheCommandsOfTheVaultGuideWork makes the requests that Vault's CLI would
 // make of the commands in docs/vault-admin.md, in their order. The one that stops a
 // cluster comes last.
 func TestTheCommandsOfTheVaultGuideWork(t *testing.T) {
-	text, err := os.ReadFile("../../docs/vault-admin.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../docs/vault-admin.md"))(t)
 	l := newLab(t)
 	ran, name, stop := 0, "", ""
 	for line := range strings.Lines(string(text)) {

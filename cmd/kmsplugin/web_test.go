@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // certificates writes a CA and, signed by it, a certificate for 127.0.0.1 that
@@ -75,10 +77,7 @@ func serveWeb(t *testing.T, w *web) {
 func get(t *testing.T, url string, config *tls.Config) (string, error) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))(t)
 	resp, err := client.Do(req)
 	if err != nil {
 		return "", err
@@ -96,10 +95,7 @@ func TestMetricsAreForCallersWithACertificate(t *testing.T) {
 	}
 	url := "https://" + w.listener.Addr().String()
 	serveWeb(t, w)
-	cert, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := testkit.Must(tls.LoadX509KeyPair(files.CertFile, files.KeyFile))(t)
 	if body, err := get(t, url, &tls.Config{RootCAs: ca, Certificates: []tls.Certificate{cert}}); err != nil || body != "ok" {
 		t.Errorf("with a certificate: %q, %v", body, err)
 	}
@@ -107,17 +103,12 @@ func TestMetricsAreForCallersWithACertificate(t *testing.T) {
 		t.Errorf("without one: %q", body)
 	}
 	other, _ := certificates(t)
-	stranger, err := tls.LoadX509KeyPair(other.CertFile, other.KeyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := testkit.Must(tls.LoadX509KeyPair(other.CertFile, other.KeyFile))(t)
 	if body, err := get(t, url, &tls.Config{RootCAs: ca, Certificates: []tls.Certificate{stranger}}); err == nil {
 		t.Errorf("with a stranger's: %q", body)
 	}
 	// Replaced files are used by the next connection.
-	if err := os.WriteFile(files.KeyFile, []byte("damaged"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.WriteFile(files.KeyFile, []byte("damaged"), 0o600))
 	if _, err := get(t, url, &tls.Config{RootCAs: ca, Certificates: []tls.Certificate{cert}}); err == nil {
 		t.Error("a damaged key file goes unnoticed")
 	}
@@ -129,18 +120,13 @@ const ownLoopback = "127.87.23.5:0"
 
 func TestAPortThatIsTakenIsServedOnceItIsFree(t *testing.T) {
 	var config net.ListenConfig
-	taken, err := config.Listen(t.Context(), "tcp", ownLoopback)
-	if err != nil {
-		t.Fatal(err)
-	}
+	taken := testkit.Must(config.Listen(t.Context(), "tcp", ownLoopback))(t)
 	w := bindWeb(t.Context(), taken.Addr().String(), listenTLS{}, slog.New(slog.DiscardHandler))
 	if w.taken == nil || !strings.Contains(w.taken.Error(), taken.Addr().String()) {
 		t.Errorf("the reason is %v", w.taken)
 	}
 	serveWeb(t, w)
-	if err := taken.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, taken.Close())
 	untilServed(t, taken.Addr())
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/internal/transit"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // vector is one entry of testdata/vectors.json, which was computed with other
@@ -36,14 +37,9 @@ type vector struct {
 
 func vectors(t *testing.T) []vector {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("testdata/vectors.json"))(t)
 	var list []vector
-	if err := json.Unmarshal(text, &list); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, json.Unmarshal(text, &list))
 	if len(list) == 0 {
 		t.Fatal("no vectors")
 	}
@@ -52,10 +48,7 @@ func vectors(t *testing.T) []vector {
 
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(hex.DecodeString(s))(t)
 	return b
 }
 
@@ -76,28 +69,16 @@ func TestFormatsMatchTheirVectors(t *testing.T) {
 				t.Errorf("%s: got %s, want %s", name, pair[0], pair[1])
 			}
 		}
-		key, err := DeriveKEK(unhex(t, v.HMAC), b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := testkit.Must(DeriveKEK(unhex(t, v.HMAC), b))(t)
 		if got := hex.EncodeToString(key); got != v.LocalKEK {
 			t.Errorf("local KEK: got %s, want %s", got, v.LocalKEK)
 		}
-		kek, err := NewLocalKEK(key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		kek := testkit.Must(NewLocalKEK(key))(t)
 		if got := kek.Fingerprint(); hex.EncodeToString(got[:]) != v.Fingerprint {
 			t.Errorf("fingerprint: got %x, want %s", got, v.Fingerprint)
 		}
-		s, err := Parse(id, unhex(t, v.Ciphertext), map[string][]byte{transit.AnnotationCluster: []byte(v.Cluster), transit.AnnotationKEK: []byte(v.Wrapped)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		seed, err := kek.Unwrap(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := testkit.Must(Parse(id, unhex(t, v.Ciphertext), map[string][]byte{transit.AnnotationCluster: []byte(v.Cluster), transit.AnnotationKEK: []byte(v.Wrapped)}))(t)
+		seed := testkit.Must(kek.Unwrap(s))(t)
 		if hex.EncodeToString(seed) != v.Seed {
 			t.Error("the vector's ciphertext opens to another seed")
 		}
@@ -107,10 +88,7 @@ func TestFormatsMatchTheirVectors(t *testing.T) {
 // sample returns a local KEK and one seed that it wrapped.
 func sample(t *testing.T) (kek *LocalKEK, keyID string, ciphertext []byte, annotations map[string][]byte) {
 	t.Helper()
-	kek, err := NewLocalKEK(bytes.Repeat([]byte{7}, KEKSize))
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek = testkit.Must(NewLocalKEK(bytes.Repeat([]byte{7}, KEKSize)))(t)
 	b := Binding{Cluster: "prod", KeyID: KeyID("transit", "k8s", 3, time.Unix(1, 0))}
 	stored := kek.Wrap(b, []byte("vault:v3:abc"), bytes.Repeat([]byte{9}, 32))
 	return kek, b.KeyID, stored.Ciphertext, stored.Annotations()
@@ -128,10 +106,7 @@ func TestAWrappedSeedIsSmallAndNeverTheSameTwice(t *testing.T) {
 }
 
 func TestWhatIsAssembledIsParsedAlike(t *testing.T) {
-	kek, err := NewLocalKEK(bytes.Repeat([]byte{7}, KEKSize))
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := testkit.Must(NewLocalKEK(bytes.Repeat([]byte{7}, KEKSize)))(t)
 	b := Binding{Cluster: "prod", KeyID: KeyID("transit", "k8s", 3, time.Unix(1, 0))}
 	for name, stored := range map[string]Stored{
 		"local":  kek.Wrap(b, []byte("vault:v3:abc"), []byte("seed")),
@@ -275,10 +250,7 @@ func TestWhatIsMalformedIsNamed(t *testing.T) {
 }
 
 func TestTheLargestSeedStaysBelowTheAPIServersLimit(t *testing.T) {
-	kek, err := NewLocalKEK(make([]byte, KEKSize))
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := testkit.Must(NewLocalKEK(make([]byte, KEKSize)))(t)
 	if n := len(kek.Wrap(Binding{}, nil, make([]byte, MaxSeed)).Ciphertext); n > MaxCiphertext {
 		t.Errorf("%d bytes", n)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // pipes is a listener whose connections are ends of pipes, which work in
@@ -49,10 +51,7 @@ func limited(limits Limits) (l *Listener, connect func(*testing.T) *caller, refu
 		t.Helper()
 		mine, theirs := net.Pipe()
 		p.queue <- theirs
-		server, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := testkit.Must(l.Accept())(t)
 		c := &caller{Framer: http2.NewFramer(mine, mine), conn: mine, server: server, ended: make(chan error, 1), t: t}
 		t.Cleanup(func() { _ = mine.Close(); _ = server.Close() })
 		go func() { _, err := io.Copy(&c.got, server); c.ended <- err }()
@@ -163,9 +162,7 @@ func TestWhatEndsARequestMakesRoom(t *testing.T) {
 func reset(t *testing.T, c *caller, stream uint32) {
 	t.Helper()
 	go func() { _, _ = http2.NewFramer(nil, c.conn).ReadFrame() }()
-	if err := http2.NewFramer(c.server, nil).WriteRSTStream(stream, http2.ErrCodeCancel); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, http2.NewFramer(c.server, nil).WriteRSTStream(stream, http2.ErrCodeCancel))
 	synctest.Wait()
 }
 
@@ -309,9 +306,7 @@ func TestWhatDidNotFitIsDeliveredLaterAndWhole(t *testing.T) {
 		var wire bytes.Buffer
 		f := http2.NewFramer(&wire, nil)
 		for stream := uint32(1); stream < 12; stream += 2 {
-			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{byte(stream)}, EndHeaders: true}); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{byte(stream)}, EndHeaders: true}))
 		}
 		c.send(func() error { _, err := c.conn.Write(wire.Bytes()); return err })
 		all := append([]byte(http2.ClientPreface), wire.Bytes()...)

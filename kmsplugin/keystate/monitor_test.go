@@ -61,6 +61,7 @@ func TestTheBytesOfALocalKEKAreOverwrittenWithIt(t *testing.T) {
 		"the lease ends": {happens: func(m *Monitor, now *time.Duration) {
 			*now += 24 * time.Hour
 			m.dropExpired()
+			m.publish()
 		}},
 		"one refusal": {settings: drops, happens: func(m *Monitor, _ *time.Duration) { m.apply(findings{outcome: refused}) }, held: true},
 		"a confirmed refusal": {settings: drops, happens: func(m *Monitor, _ *time.Duration) {
@@ -84,8 +85,11 @@ func TestTheBytesOfALocalKEKAreOverwrittenWithIt(t *testing.T) {
 				t.Fatalf("%d bytes are held", len(key))
 			}
 			tc.happens(m, &now)
-			if held := !bytes.Equal(key, make([]byte, len(key))); held != tc.held || len(m.Checkpoint().Versions) == 1 != tc.held {
-				t.Errorf("held: %v, want %v; saved: %d", held, tc.held, len(m.Checkpoint().Versions))
+			if _, err := m.Snapshot().Serving(now); !tc.held && err == nil {
+				t.Error("it is served")
+			}
+			if held := !bytes.Equal(key, make([]byte, len(key))); held != tc.held || m.Snapshot().LocalKEKs() == 1 != tc.held || len(m.Checkpoint().Versions) == 1 != tc.held {
+				t.Errorf("held: %v, in use: %d, saved: %d, want them held: %v", held, m.Snapshot().LocalKEKs(), len(m.Checkpoint().Versions), tc.held)
 			}
 		})
 	}

@@ -41,7 +41,7 @@ func TestWhichVersionWrites(t *testing.T) {
 		"a raised minimum promotes at once":                      {created: created(ago(60), ago(1)), minDecrypt: 2, current: 1, want: 2},
 		"a raised encryption minimum promotes at once":           {created: created(ago(60), ago(1)), minEncrypt: 2, current: 1, want: 2},
 		"a minimum inside the delay does not promote the rest":   {created: created(ago(60), ago(2), ago(1)), minDecrypt: 2, current: 1, want: 2, next: 3, at: ago(-2)},
-		"nobody promotes in an outage":                           {created: created(ago(60), ago(3)), current: 1, stale: true, want: 1, next: 2, at: ago(0)},
+		"nothing is promoted in an outage":                       {created: created(ago(60), ago(3)), current: 1, stale: true, want: 1, next: 2, at: ago(0)},
 		"an adopted key with many versions writes with the last": {created: created(ago(90), ago(80), ago(70), ago(60)), want: 4},
 		"a version that is not ready is passed over":             {created: created(ago(60), ago(50)), unready: []int{2}, current: 1, want: 1},
 		"with none ready there is none":                          {created: created(ago(60)), unready: []int{1}, want: 0},

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // inChild makes this test binary do one thing and print how it went.
@@ -47,22 +49,12 @@ func child(t *testing.T, what string, credential *syscall.Credential) *exec.Cmd 
 // program is a copy of this binary that any user may run.
 func program(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "process")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "process"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.Chmod(dir, 0o755))
+	data := testkit.Must(os.ReadFile(os.Args[0]))(t)
 	path := filepath.Join(dir, "child")
-	if err := os.WriteFile(path, data, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.WriteFile(path, data, 0o755))
 	return path
 }
 
@@ -121,13 +113,8 @@ func lockLimited(string) error {
 
 func TestMemoryIsLockedOrTheReasonIsGiven(t *testing.T) {
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
-		t.Fatal(err)
-	}
-	capable, err := hasCapability(unix.CAP_IPC_LOCK)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit))
+	capable := testkit.Must(hasCapability(unix.CAP_IPC_LOCK))(t)
 	out := output(t, "lock", nil)
 	if lockable(limit.Cur, capable) != nil {
 		if !strings.Contains(out, "RLIMIT_MEMLOCK") {
@@ -214,17 +201,9 @@ func TestAnotherProcessOfTheSameUserCannotReadTheMemory(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			cmd := child(t, what, ordinary())
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			stdin := testkit.Must(cmd.StdinPipe())(t)
+			stdout := testkit.Must(cmd.StdoutPipe())(t)
+			testkit.Check(t, cmd.Start())
 			defer func() { _ = stdin.Close(); _ = cmd.Wait() }()
 			line := make([]byte, 64)
 			if n, err := stdout.Read(line); err != nil || string(line[:n]) != "ready\n" {

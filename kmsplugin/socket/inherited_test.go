@@ -8,38 +8,27 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // manager holds a listening socket as a service manager does.
 func manager(t *testing.T, network, path string, mode os.FileMode) *os.File {
 	t.Helper()
-	l, err := net.ListenUnix(network, &net.UnixAddr{Net: network, Name: path})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.ListenUnix(network, &net.UnixAddr{Net: network, Name: path}))(t)
 	l.SetUnlinkOnClose(false)
 	if path[0] != '@' {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.Chmod(path, mode))
 	}
-	f, err := l.File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := testkit.Must(l.File())(t)
 	t.Cleanup(func() { _ = f.Close() })
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, l.Close())
 	return f
 }
 
 func handOver(t *testing.T, f *os.File) net.Listener {
 	t.Helper()
-	l, err := net.FileListener(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.FileListener(f))(t)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
@@ -48,10 +37,7 @@ func TestCallersQueueInAnInheritedSocketFromOneProcessToTheNext(t *testing.T) {
 	c := config(t)
 	f := manager(t, "unix", c.Path, 0o660)
 	listen := func() *Listener {
-		l, err := Listen(t.Context(), c, Host{Inherited: handOver(t, f)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := testkit.Must(Listen(t.Context(), c, Host{Inherited: handOver(t, f)}))(t)
 		return l
 	}
 	first := listen()
@@ -85,10 +71,7 @@ func TestAnInheritedSocketThatIsNotTheConfiguredOneIsRefused(t *testing.T) {
 			return handOver(t, manager(t, "unixpacket", c.Path, 0o660))
 		}, "want a unix stream socket"},
 		"one of the network": {func(t *testing.T, _ *Config) net.Listener {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 			t.Cleanup(func() { _ = l.Close() })
 			return l
 		}, "want a unix stream socket"},
@@ -100,29 +83,18 @@ func TestAnInheritedSocketThatIsNotTheConfiguredOneIsRefused(t *testing.T) {
 		}, "SocketMode=0660"},
 		"one whose path was taken": {func(t *testing.T, c *Config) net.Listener {
 			f := manager(t, "unix", c.Path, 0o660)
-			if err := os.Remove(c.Path); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(c.Path, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Remove(c.Path))
+			testkit.Check(t, os.WriteFile(c.Path, nil, 0o600))
 			return handOver(t, f)
 		}, "regular file has taken the place"},
 		"one whose path is gone": {func(t *testing.T, c *Config) net.Listener {
 			f := manager(t, "unix", c.Path, 0o660)
-			if err := os.Remove(c.Path); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Remove(c.Path))
 			return handOver(t, f)
 		}, "no such file"},
 		"a connection": {func(t *testing.T, c *Config) net.Listener {
-			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: c.Path}); err != nil {
-				t.Fatal(err)
-			}
+			fd := testkit.Must(syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0))(t)
+			testkit.Check(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: c.Path}))
 			f := os.NewFile(uintptr(fd), "connection")
 			defer f.Close()
 			return handOver(t, f)
@@ -143,19 +115,12 @@ func TestAnInheritedSocketIsFoundBehindALinkedDirectory(t *testing.T) {
 	c := config(t)
 	f := manager(t, "unix", c.Path, 0o660)
 	link := filepath.Dir(c.Path) + ".link"
-	if err := os.Symlink(filepath.Dir(c.Path), link); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.Symlink(filepath.Dir(c.Path), link))
 	t.Cleanup(func() { _ = os.Remove(link) })
 	path := c.Path
 	c.Path = filepath.Join(link, filepath.Base(c.Path))
-	l, err := Listen(t.Context(), c, Host{Inherited: handOver(t, f)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(Listen(t.Context(), c, Host{Inherited: handOver(t, f)}))(t)
+	testkit.Check(t, l.Close())
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("beside the manager's socket there is more, or not even that: %v, %v", entries, err)
@@ -174,9 +139,7 @@ func TestInUseTellsWhetherAProcessServes(t *testing.T) {
 	if !c.InUse(t.Context()) {
 		t.Error("a listening socket is not in use")
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, l.Close())
 	if c.InUse(t.Context()) {
 		t.Error("a closed one is")
 	}

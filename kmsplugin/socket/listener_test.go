@@ -12,15 +12,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // dial connects, and returns a function that waits for the greeting.
 func dial(t *testing.T, path string) (greeting func() string) {
 	t.Helper()
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("unix", path))(t)
 	t.Cleanup(func() { _ = conn.Close() })
 	return func() string {
 		text, err := io.ReadAll(conn)
@@ -76,9 +75,7 @@ func mustDrain(t *testing.T, l *Listener) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := l.Drain(ctx); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, l.Drain(ctx))
 }
 
 // eventually waits until something has happened, for a minute at most.
@@ -127,9 +124,7 @@ func TestDrainWaitsUntilTheServerHasBegunWithEveryConnection(t *testing.T) {
 	case <-l.parked:
 	}
 	close(release)
-	if err := <-drained; err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, <-drained)
 	stop()
 	if got := greeting(); got != "hello" {
 		t.Errorf("the caller got %q", got)

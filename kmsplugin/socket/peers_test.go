@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // callAs makes this test binary a caller of the socket that it names.
@@ -53,10 +55,7 @@ func TestOnlyListedUsersMayTalk(t *testing.T) {
 			c.AllowUIDs = tc.users
 			var refused atomic.Int64
 			var log bytes.Buffer
-			l, err := Listen(t.Context(), c, Host{Refused: func() { refused.Add(1) }, Log: slog.New(slog.NewTextHandler(&log, nil))})
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := testkit.Must(Listen(t.Context(), c, Host{Refused: func() { refused.Add(1) }, Log: slog.New(slog.NewTextHandler(&log, nil))}))(t)
 			if l.peers != nil {
 				l.peers.own++ // the caller is another user
 			}
@@ -79,10 +78,7 @@ func TestAPluginThatLooksForASuccessorIsNotCounted(t *testing.T) {
 	c.AllowUIDs = []string{strconv.Itoa(os.Geteuid() + 1)}
 	var refused atomic.Int64
 	var log bytes.Buffer
-	l, err := Listen(t.Context(), c, Host{Refused: func() { refused.Add(1) }, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(Listen(t.Context(), c, Host{Refused: func() { refused.Add(1) }, Log: slog.New(slog.NewTextHandler(&log, nil))}))(t)
 	stop := serve(t, l, nil)
 	if !c.InUse(t.Context()) {
 		t.Error("no process listens")
@@ -115,13 +111,8 @@ func TestAProcessOfAnotherUserIsTurnedAway(t *testing.T) {
 	call := func(credential *syscall.Credential) string {
 		// A copy that any user may run.
 		program := filepath.Join(filepath.Dir(c.Path), "caller")
-		data, err := os.ReadFile(os.Args[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(program, data, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		data := testkit.Must(os.ReadFile(os.Args[0]))(t)
+		testkit.Check(t, os.WriteFile(program, data, 0o755))
 		cmd := exec.Command(program)
 		cmd.Env = []string{callAs + "=" + c.Path, "GORACE=atexit_sleep_ms=0"}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
@@ -138,12 +129,8 @@ func TestAProcessOfAnotherUserIsTurnedAway(t *testing.T) {
 		return
 	}
 	// Permissions would let it in.
-	if err := os.Chmod(filepath.Dir(c.Path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(c.Path, -1, other); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.Chmod(filepath.Dir(c.Path), 0o755))
+	testkit.Check(t, os.Chown(c.Path, -1, other))
 	if got := call(&syscall.Credential{Uid: other, Gid: other}); strings.Contains(got, "hello") || strings.Contains(got, "denied") {
 		t.Errorf("another user's process gets %q, want to be let in by the permissions and turned away by the list", got)
 	}

@@ -10,25 +10,21 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func config(t *testing.T) Config {
 	t.Helper()
 	// Not t.TempDir: its path can exceed what a socket's may have.
-	dir, err := os.MkdirTemp("", "sock")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "sock"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return Config{Path: filepath.Join(dir, "kms.sock"), Mode: "0600"}
 }
 
 func mustListen(t *testing.T, c Config) *Listener {
 	t.Helper()
-	l, err := Listen(t.Context(), c, Host{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(Listen(t.Context(), c, Host{}))(t)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
@@ -41,10 +37,7 @@ func answers(t *testing.T, l *Listener, path string) bool {
 		return false
 	}
 	defer conn.Close()
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	accepted := testkit.Must(l.Accept())(t)
 	return accepted.Close() == nil
 }
 
@@ -52,19 +45,14 @@ func TestTheSocketHasItsPermissionsAndGoesWithItsListener(t *testing.T) {
 	c := config(t)
 	c.Mode = "0660"
 	l := mustListen(t, c)
-	info, err := os.Stat(c.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(os.Stat(c.Path))(t)
 	if info.Mode().Perm() != 0o660 {
 		t.Errorf("mode %v", info.Mode())
 	}
 	if !answers(t, l, c.Path) {
 		t.Error("no answer")
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, l.Close())
 	if err := l.Close(); err != nil {
 		t.Errorf("closed twice: %v", err)
 	}
@@ -75,14 +63,9 @@ func TestTheSocketHasItsPermissionsAndGoesWithItsListener(t *testing.T) {
 
 func TestAStaleSocketIsReplaced(t *testing.T) {
 	c := config(t)
-	dead, err := net.Listen("unix", c.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dead := testkit.Must(net.Listen("unix", c.Path))(t)
 	dead.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := dead.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, dead.Close())
 	if l := mustListen(t, c); !answers(t, l, c.Path) {
 		t.Error("no answer")
 	}
@@ -101,14 +84,9 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := config(t)
 			c.Takeover = true
-			if err := tc.plant(c.Path); err != nil {
-				t.Fatal(err)
-			}
-			before, err := os.Lstat(c.Path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = Listen(t.Context(), c, Host{})
+			testkit.Check(t, tc.plant(c.Path))
+			before := testkit.Must(os.Lstat(c.Path))(t)
+			_, err := Listen(t.Context(), c, Host{})
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), c.Path) {
 				t.Errorf("got %v, want an error that names %q", err, tc.want)
 			}
@@ -131,9 +109,7 @@ func TestASecondPluginRefusesUnlessItTakesOver(t *testing.T) {
 		t.Error("the successor does not answer")
 	}
 	// The first one's end must not take its successor's socket along.
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, first.Close())
 	if !answers(t, second, c.Path) {
 		t.Error("the first one removed its successor's socket")
 	}
@@ -189,10 +165,7 @@ func TestImpossibleConfigurationsAreNamed(t *testing.T) {
 	if _, err := Listen(t.Context(), c, Host{}); err == nil || !strings.Contains(err.Error(), "socket.group") {
 		t.Errorf("missing group: got %v", err)
 	}
-	entries, err := os.ReadDir(filepath.Dir(c.Path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := testkit.Must(os.ReadDir(filepath.Dir(c.Path)))(t)
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), lockSuffix) {
 			t.Errorf("a failed start left %s behind", e.Name())
@@ -202,17 +175,10 @@ func TestImpossibleConfigurationsAreNamed(t *testing.T) {
 
 func TestAPluginWhoseQueueIsFullStillServes(t *testing.T) {
 	c := config(t)
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0))(t)
 	defer syscall.Close(fd)
-	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: c.Path}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: c.Path}))
+	testkit.Check(t, syscall.Listen(fd, 0))
 	for {
 		conn, err := net.Dial("unix", c.Path)
 		if errors.Is(err, syscall.EAGAIN) {
@@ -226,10 +192,7 @@ func TestAPluginWhoseQueueIsFullStillServes(t *testing.T) {
 	if !c.InUse(t.Context()) {
 		t.Error("reported as not in use")
 	}
-	before, err := os.Lstat(c.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := testkit.Must(os.Lstat(c.Path))(t)
 	if _, err := Listen(t.Context(), c, Host{}); !errors.Is(err, errServed) {
 		t.Errorf("got %v", err)
 	}
@@ -248,13 +211,9 @@ func TestALockFileThatIsALinkIsNotFollowed(t *testing.T) {
 			c := config(t)
 			target := filepath.Join(t.TempDir(), "target")
 			if exists {
-				if err := os.WriteFile(target, []byte("data"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				testkit.Check(t, os.WriteFile(target, []byte("data"), 0o600))
 			}
-			if err := os.Symlink(target, c.Path+lockSuffix); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Symlink(target, c.Path+lockSuffix))
 			if l, err := Listen(t.Context(), c, Host{}); err == nil || !strings.Contains(err.Error(), c.Path+lockSuffix) {
 				t.Errorf("got %v", err)
 				_ = l.Close()
@@ -273,10 +232,7 @@ func TestOnlyOneHoldsTheLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel() // so that lock does not wait
-	unlock, err := lock(ended, path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	unlock := testkit.Must(lock(ended, path))(t)
 	if second, err := lock(ended, path); err == nil {
 		second()
 		t.Error("locked twice")

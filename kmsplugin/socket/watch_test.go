@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // watched is a listener that serves, with the states and the log that it reported.
@@ -81,15 +83,10 @@ func TestALostPathIsBoundAgain(t *testing.T) {
 			c.Mode, c.Group = "0660", strconv.Itoa(group)
 			c.Takeover = true // as a replaced plugin has it
 			k := listenAndServe(t, c, nil)
-			if err := lose(t, c); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, lose(t, c))
 			k.look(t.Context())
 			mustGreet(t, c)
-			info, err := os.Lstat(c.Path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			info := testkit.Must(os.Lstat(c.Path))(t)
 			if info.Mode() != os.ModeSocket|0o660 || info.Sys().(*syscall.Stat_t).Gid != uint32(group) {
 				t.Errorf("it is %v of group %d", info.Mode(), info.Sys().(*syscall.Stat_t).Gid)
 			}
@@ -110,9 +107,7 @@ func TestASocketThatIsBoundAgainLetsInTheSameUsers(t *testing.T) {
 	c := config(t)
 	c.AllowUIDs = []string{strconv.Itoa(os.Geteuid() + 1)}
 	k := listenAndServe(t, c, nil)
-	if err := os.Remove(c.Path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.Remove(c.Path))
 	k.look(t.Context())
 	if got := dial(t, c.Path)(); got == "hello" {
 		t.Error("a user that is not listed is served")
@@ -134,9 +129,7 @@ func TestASuccessorThatLivesKeepsThePath(t *testing.T) {
 	if n := strings.Count(k.log.String(), "another process has taken the socket over"); n != 1 {
 		t.Errorf("logged %d times: %s", n, k.log.String())
 	}
-	if err := next.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, next.Close())
 	k.look(t.Context())
 	mustGreet(t, c)
 	k.mustTell(t, Own, Other, Own)
@@ -160,9 +153,7 @@ func TestWhatLiesInTheWayIsLeftAloneAndNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := config(t)
 			k := listenAndServe(t, c, nil)
-			if err := tc.lay(c.Path); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, tc.lay(c.Path))
 			before, _ := os.Lstat(c.Path)
 			k.look(t.Context())
 			k.look(t.Context())
@@ -173,9 +164,7 @@ func TestWhatLiesInTheWayIsLeftAloneAndNamed(t *testing.T) {
 			if n := strings.Count(k.log.String(), tc.want); n != 1 || !strings.Contains(k.log.String(), c.Path) {
 				t.Errorf("%q is logged %d times: %s", tc.want, n, k.log.String())
 			}
-			if err := tc.clear(c.Path); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, tc.clear(c.Path))
 			k.look(t.Context())
 			mustGreet(t, c)
 			k.mustTell(t, Own, Lost, Own)
@@ -191,9 +180,7 @@ func TestAnInheritedSocketIsNeverBoundAgain(t *testing.T) {
 	next := successor(t, c)
 	k.look(t.Context())
 	k.mustTell(t, Own, Other)
-	if err := next.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, next.Close())
 	k.look(t.Context())
 	k.mustTell(t, Own, Other, Lost)
 	if !strings.Contains(k.log.String(), "restart the socket unit") {
@@ -213,9 +200,7 @@ func TestACallerThatConnectedBeforeTheSocketWasBoundAgainIsServed(t *testing.T) 
 	for range 100 {
 		greetings = append(greetings, dial(t, c.Path)) // not accepted yet
 	}
-	if err := os.Remove(c.Path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.Remove(c.Path))
 	looked := make(chan struct{})
 	go func() { l.look(t.Context()); close(looked) }()
 	eventually(t, func() bool { _, err := os.Lstat(c.Path); return err == nil }, "there is a new one")
@@ -275,13 +260,8 @@ func TestATakeoverThatIsUndoneLosesNoCaller(t *testing.T) {
 func TestTheEndIsNotHeldUpByBindingAgain(t *testing.T) {
 	c := config(t)
 	k := listenAndServe(t, c, nil)
-	unlock, err := lock(t.Context(), c.Path+lockSuffix) // another plugin starts slowly
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(c.Path); err != nil {
-		t.Fatal(err)
-	}
+	unlock := testkit.Must(lock(t.Context(), c.Path+lockSuffix))(t) // another plugin starts slowly
+	testkit.Check(t, os.Remove(c.Path))
 	ctx, cancel := context.WithCancel(t.Context())
 	done, look := make(chan struct{}), make(chan time.Time)
 	go func() { k.Watch(ctx, look); close(done) }()

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func lookupIn(env map[string]string) func(string) (string, bool) {
@@ -38,10 +40,7 @@ func TestTheEnvironmentIsReadAsTheManualPagesSay(t *testing.T) {
 		"an abstract address": {map[string]string{"NOTIFY_SOCKET": "@notify"}, environment{notify: "@notify"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseEnvironment(lookupIn(tc.env), 42)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := testkit.Must(parseEnvironment(lookupIn(tc.env), 42))(t)
 			if got.notify != tc.want.notify || got.storeMax != tc.want.storeMax || !slices.Equal(got.names, tc.want.names) {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // startedBy makes this test binary the service that a manager has started.
@@ -75,9 +77,7 @@ func startService(t *testing.T, names string, files ...*os.File) (wait func() (s
 	cmd.ExtraFiles = files
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return func() (string, error) {
 		err := cmd.Wait()
@@ -89,18 +89,10 @@ func startService(t *testing.T, names string, files ...*os.File) (wait func() (s
 func listening(t *testing.T) (path string, f *os.File) {
 	t.Helper()
 	path = filepath.Join(shortDir(t), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err = l.(*net.UnixListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
+	f = testkit.Must(l.(*net.UnixListener).File())(t)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, l.Close())
 	t.Cleanup(func() { _ = f.Close() })
 	return path, f
 }
@@ -108,10 +100,7 @@ func listening(t *testing.T) (path string, f *os.File) {
 // shortDir is a directory whose path leaves room for a socket's name.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sd")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "sd"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
@@ -134,10 +123,7 @@ func TestAServiceFindsItsSocketAmongWhatItIsHanded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path, socket := listening(t)
 			_, other := listening(t)
-			fd, err := newMemFile("x", []byte("x"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			fd := testkit.Must(newMemFile("x", []byte("x")))(t)
 			memory := os.NewFile(uintptr(fd), "x")
 			defer memory.Close()
 			var files []*os.File
@@ -145,10 +131,7 @@ func TestAServiceFindsItsSocketAmongWhatItIsHanded(t *testing.T) {
 				files = append(files, map[rune]*os.File{'s': socket, 'o': other, 'm': memory}[c])
 			}
 			wait := startService(t, tc.names, files...)
-			conn, err := net.Dial("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			conn := testkit.Must(net.Dial("unix", path))(t)
 			defer conn.Close()
 			// A service that refuses never accepts; its end, not a clock, ends
 			// the read.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // store stands for the service manager: it does with notifications what
@@ -28,10 +30,7 @@ type store struct {
 
 func newStore(t *testing.T, address string) *store {
 	t.Helper()
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: address})
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: address}))(t)
 	s := &store{conn: conn, done: make(chan struct{}), room: 4}
 	go s.run()
 	t.Cleanup(func() {
@@ -95,9 +94,7 @@ func (s *store) take(message string, fds []int) {
 // settle waits until everything sent so far has been taken.
 func (s *store) settle(t *testing.T) {
 	t.Helper()
-	if err := (&Manager{notify: s.conn.LocalAddr().String()}).barrier(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, (&Manager{notify: s.conn.LocalAddr().String()}).barrier())
 }
 
 // sent lists the messages since the last restart.
@@ -129,10 +126,7 @@ func (s *store) restarted(t *testing.T) *Manager {
 	defer s.mu.Unlock()
 	s.messages = nil
 	for _, d := range s.kept {
-		fd, err := unix.FcntlInt(uintptr(d.fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fd := testkit.Must(unix.FcntlInt(uintptr(d.fd), unix.F_DUPFD_CLOEXEC, 0))(t)
 		m.inherited = append(m.inherited, descriptor{fd, d.name})
 	}
 	t.Cleanup(func() { _ = m.Close() })
@@ -141,10 +135,7 @@ func (s *store) restarted(t *testing.T) *Manager {
 
 func mustSlot(t *testing.T, m *Manager) *Slot {
 	t.Helper()
-	s, err := m.Slot("local-keks")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testkit.Must(m.Slot("local-keks"))(t)
 	return s
 }
 
@@ -157,9 +148,7 @@ func mustLoad(t *testing.T, s *Slot, want string) {
 
 func mustSave(t *testing.T, s *Slot, blob string) {
 	t.Helper()
-	if err := s.Save([]byte(blob)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, s.Save([]byte(blob)))
 }
 
 func TestWhatIsSavedIsThereForEveryNextStart(t *testing.T) {
@@ -185,9 +174,7 @@ func TestWhatIsSavedIsThereForEveryNextStart(t *testing.T) {
 			if got := s.names(t); !slices.Equal(got, []string{"local-keks.3"}) {
 				t.Errorf("the store holds %v, want the newest alone", got)
 			}
-			if err := third.Clear(); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, third.Clear())
 			if got := s.names(t); len(got) != 0 {
 				t.Errorf("cleared, the store holds %v", got)
 			}
@@ -200,13 +187,8 @@ func TestAProcessKilledBetweenStoringAndRemovingLosesNothing(t *testing.T) {
 	first := mustSlot(t, s.restarted(t))
 	mustSave(t, first, "old")
 	// The first half of a Save.
-	fd, err := newMemFile("x", []byte("new"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(first.manager.send("FDSTORE=1\nFDNAME=local-keks.10\nFDPOLL=0", fd), first.manager.barrier(), unix.Close(fd)); err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(newMemFile("x", []byte("new")))(t)
+	testkit.Check(t, errors.Join(first.manager.send("FDSTORE=1\nFDNAME=local-keks.10\nFDPOLL=0", fd), first.manager.barrier(), unix.Close(fd)))
 	second := mustSlot(t, s.restarted(t))
 	mustLoad(t, second, "new") // 10 is more than 1, although "1" sorts after it
 	mustSave(t, second, "newer")
@@ -233,10 +215,7 @@ func TestTheOldBlobStaysUntilTheManagerHasTheNewOne(t *testing.T) {
 func TestOnlyASealedMemoryFileOfThisUserIsBelieved(t *testing.T) {
 	plain := func(flags int, content string) func(t *testing.T) int {
 		return func(t *testing.T) int {
-			fd, err := unix.MemfdCreate("x", flags)
-			if err != nil {
-				t.Fatal(err)
-			}
+			fd := testkit.Must(unix.MemfdCreate("x", flags))(t)
 			if _, err := unix.Write(fd, []byte(content)); err != nil {
 				t.Fatal(err)
 			}
@@ -244,10 +223,7 @@ func TestOnlyASealedMemoryFileOfThisUserIsBelieved(t *testing.T) {
 		}
 	}
 	sealed := func(t *testing.T) int {
-		fd, err := newMemFile("x", []byte("good"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		fd := testkit.Must(newMemFile("x", []byte("good")))(t)
 		return fd
 	}
 	partly := func(seals int) func(t *testing.T) int {
@@ -261,13 +237,8 @@ func TestOnlyASealedMemoryFileOfThisUserIsBelieved(t *testing.T) {
 	}
 	file := func(t *testing.T) int {
 		path := filepath.Join(shortDir(t), "f")
-		if err := os.WriteFile(path, []byte("forged"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		fd, err := unix.Open(path, unix.O_RDONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.WriteFile(path, []byte("forged"), 0o600))
+		fd := testkit.Must(unix.Open(path, unix.O_RDONLY, 0))(t)
 		return fd
 	}
 	for name, tc := range map[string]struct {
@@ -303,10 +274,7 @@ func TestOnlyASealedMemoryFileOfThisUserIsBelieved(t *testing.T) {
 }
 
 func TestASealedMemoryFileCannotBeChanged(t *testing.T) {
-	fd, err := newMemFile("x", []byte("good"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(newMemFile("x", []byte("good")))(t)
 	defer unix.Close(fd)
 	if _, err := unix.Pwrite(fd, []byte("bad"), 0); err == nil {
 		t.Error("it can be written")
@@ -319,18 +287,12 @@ func TestASealedMemoryFileCannotBeChanged(t *testing.T) {
 func TestAForgedBlobIsPassedOverForTheOneBeforeIt(t *testing.T) {
 	s := newStore(t, filepath.Join(shortDir(t), "n"))
 	mustSave(t, mustSlot(t, s.restarted(t)), "good")
-	fd, err := unix.MemfdCreate("x", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(unix.MemfdCreate("x", 0))(t)
 	m := s.restarted(t)
 	m.inherited = append(m.inherited, descriptor{fd, "local-keks.99"})
 	mustLoad(t, mustSlot(t, m), "good")
 
-	fd, err = unix.MemfdCreate("x", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd = testkit.Must(unix.MemfdCreate("x", 0))(t)
 	alone := &Manager{notify: "/nowhere", inherited: []descriptor{{fd, "local-keks.99"}}}
 	if blob, err := mustSlot(t, alone).Load(); blob != nil || err == nil || !strings.Contains(err.Error(), "local-keks.99") {
 		t.Errorf("a forged one alone: %q, %v", blob, err)
@@ -364,9 +326,7 @@ func TestAStoreThatCannotWorkIsRefusedBeforeAnythingIsKept(t *testing.T) {
 func TestAStatusIsOneLineWhateverItSays(t *testing.T) {
 	s := newStore(t, filepath.Join(shortDir(t), "n"))
 	m := s.restarted(t)
-	if err := errors.Join(m.Ready("serving\nFDSTOREREMOVE=1"), m.Status(strings.Repeat("é", 200)), m.Stopping()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, errors.Join(m.Ready("serving\nFDSTOREREMOVE=1"), m.Status(strings.Repeat("é", 200)), m.Stopping()))
 	want := []string{"READY=1\nSTATUS=serving FDSTOREREMOVE=1", "STATUS=" + strings.Repeat("é", 128), "STOPPING=1"}
 	if got := s.sent(t); !slices.Equal(got, want) {
 		t.Errorf("sent %q, want %q", got, want)
@@ -381,10 +341,7 @@ func TestNoCopyOfABlobStaysBehindInADescriptor(t *testing.T) {
 	s.mu.Lock()
 	held := len(s.kept)
 	s.mu.Unlock()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := testkit.Must(os.ReadDir("/proc/self/fd"))(t)
 	found := 0
 	for _, e := range entries {
 		link, _ := os.Readlink("/proc/self/fd/" + e.Name())

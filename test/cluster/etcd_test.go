@@ -7,24 +7,16 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestEtcdRefusesClientsWithoutACertificateOfItsAuthority(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd)
-	e, err := c.StartEtcd(ctx, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stranger, err := cluster.NewAuthority(t.TempDir(), "stranger")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := stranger.Client("client")
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testkit.Must(c.StartEtcd(ctx, 1))(t)
+	stranger := testkit.Must(cluster.NewAuthority(t.TempDir(), "stranger"))(t)
+	files := testkit.Must(stranger.Client("client"))(t)
 	files.CA = e.ClientFiles().CA
 	if err := tryEtcd(t, e, files); err == nil {
 		t.Error("etcd served a client whose certificate is of another authority")
@@ -38,15 +30,9 @@ func TestEtcdRefusesClientsWithoutACertificateOfItsAuthority(t *testing.T) {
 // handshake until its context ends, so this dials by itself.
 func tryEtcd(t *testing.T, e *cluster.Etcd, files cluster.CertFiles) error {
 	t.Helper()
-	tlsConfig, err := files.TLS()
-	if err != nil {
-		t.Fatal(err)
-	}
+	tlsConfig := testkit.Must(files.TLS())(t)
 	transport := &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.Endpoints()[0]+"/version", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, e.Endpoints()[0]+"/version", nil))(t)
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // childVariable makes this test binary act as a program that uses a cluster.
@@ -107,9 +108,7 @@ func TestNothingOutlivesAProgramThatDies(t *testing.T) {
 			if _, err := os.Stat(child.report.Dir); err != nil {
 				t.Fatalf("a cluster that runs lost its directory: %v", err)
 			}
-			if err := end(child); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, end(child))
 			_ = child.cmd.Wait() // it dies of what was done to it
 			ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 			defer cancel()
@@ -138,18 +137,9 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	ctx := t.Context()
 	before := goleak.IgnoreCurrent()
 	c := newCluster(t, build(t, components.Etcd, components.Vault, components.APIServer))
-	e, err := c.StartEtcd(ctx, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := c.StartVault(ctx, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := c.StartAPIServer(ctx, APIServerOptions{Etcd: e})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testkit.Must(c.StartEtcd(ctx, 3))(t)
+	v := testkit.Must(c.StartVault(ctx, 1))(t)
+	a := testkit.Must(c.StartAPIServer(ctx, APIServerOptions{Etcd: e}))(t)
 	pids := []int{c.dir.reaper.Process.Pid, v.Node(0).PID(), a.PID()}
 	for _, m := range e.members {
 		pids = append(pids, m.PID())
@@ -186,10 +176,7 @@ type child struct {
 // directory for temporary files.
 func childCommand(t *testing.T, as, tmp string) *exec.Cmd {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := testkit.Must(os.Executable())(t)
 	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), childVariable+"="+as, "TMPDIR="+tmp)
 	return cmd
@@ -208,26 +195,16 @@ func startChild(t *testing.T, etcd, tmp string) *child {
 	t.Helper()
 	cmd := childCommand(t, etcd, tmp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin := testkit.Must(cmd.StdinPipe())(t)
+	stdout := testkit.Must(cmd.StdoutPipe())(t)
+	testkit.Check(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	c := &child{cmd: cmd, stdin: stdin}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err != nil {
 		t.Fatalf("the child did not report: %v", err)
 	}
-	if err := json.Unmarshal(line, &c.report); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, json.Unmarshal(line, &c.report))
 	if filepath.Dir(c.report.Dir) != tmp {
 		t.Fatalf("the child's directory %s is not in %s", c.report.Dir, tmp)
 	}
@@ -275,26 +252,18 @@ func absent(path string) error {
 
 func build(t *testing.T, names ...components.Name) components.Binaries {
 	t.Helper()
-	binaries, err := components.Build(t.Context(), t.Output(), names...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	binaries := testkit.Must(components.Build(t.Context(), t.Output(), names...))(t)
 	return binaries
 }
 
 func newCluster(t *testing.T, binaries components.Binaries) *Cluster {
 	t.Helper()
-	c, err := New(Options{Binaries: binaries})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(New(Options{Binaries: binaries}))(t)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
 func closeCluster(t *testing.T, c *Cluster) {
 	t.Helper()
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, c.Close())
 }

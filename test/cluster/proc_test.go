@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestAPortThatIsTakenInTheLastMomentIsReplaced(t *testing.T) {
@@ -28,10 +29,7 @@ func TestAPortThatIsTakenInTheLastMomentIsReplaced(t *testing.T) {
 		{"Vault", func() error { _, err := c.StartVault(ctx, 1); return err }},
 		{"kube-apiserver", func() error { _, err := c.StartAPIServer(ctx, APIServerOptions{Etcd: e}); return err }},
 	} {
-		thief, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		thief := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 		stolen := false
 		c.nextPort = func() (string, error) {
 			if stolen {
@@ -43,9 +41,7 @@ func TestAPortThatIsTakenInTheLastMomentIsReplaced(t *testing.T) {
 		if err := step.start(); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
-		if err := thief.Close(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, thief.Close())
 	}
 	closeCluster(t, c)
 }
@@ -70,9 +66,7 @@ func TestAProcessOutlivesTheThreadThatAskedForIt(t *testing.T) {
 	// A kill would come at once, but nothing says when; several answers from
 	// new connections take longer than that.
 	for range 20 {
-		if err := r.etcd.WaitReady(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, r.etcd.WaitReady(t.Context()))
 	}
 	closeCluster(t, c)
 }
@@ -98,15 +92,10 @@ func TestAProcessThatEndsEarlyIsReportedWithItsLog(t *testing.T) {
 func TestAProcessThatEndsByItselfFailsCloseAndKeepsTheLogs(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, build(t, components.Etcd))
-	e, err := c.StartEtcd(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(e.Member(0).PID(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	e := testkit.Must(c.StartEtcd(t.Context(), 1))(t)
+	testkit.Check(t, syscall.Kill(e.Member(0).PID(), syscall.SIGKILL))
 	<-e.Member(0).lastRun().done
-	err = c.Close()
+	err := c.Close()
 	t.Cleanup(func() { _ = os.RemoveAll(c.LogDir()) })
 	if err == nil || !strings.Contains(err.Error(), "etcd-0 ended by itself (signal: killed)") {
 		t.Errorf("Close = %v, want an error that names etcd-0 and the signal", err)
@@ -132,12 +121,8 @@ func TestAProcessThatIgnoresSIGTERMIsKilledAndReported(t *testing.T) {
 		}
 		return nil
 	}
-	if err := c.start(p); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, c.start(p))
+	testkit.Check(t, p.WaitReady(t.Context()))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := p.Stop(ctx); err == nil || !strings.Contains(err.Error(), "still running after SIGTERM") {
@@ -154,9 +139,7 @@ func TestADataRaceInAPluginFailsClose(t *testing.T) {
 	c := newCluster(t, components.Binaries{"sh": {Path: "/bin/sh"}})
 	p := c.newProcess("racy", c.Dir(), "sh", "-c", `echo "WARNING: DATA RACE" >&2`)
 	p.graceful = true
-	if err := c.start(p); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, c.start(p))
 	if code, err := p.WaitExit(t.Context()); err != nil || code != 0 {
 		t.Fatalf("WaitExit = %d, %v", code, err)
 	}
@@ -180,9 +163,7 @@ func TestOnlyTheLastLinesOfThisRunAreReported(t *testing.T) {
 		"a long log begins with a line": {strings.Repeat("x", 5000) + "\nlast\n", 0, "last"},
 	} {
 		path := filepath.Join(t.TempDir(), "log")
-		if err := os.WriteFile(path, []byte(test.log), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.WriteFile(path, []byte(test.log), 0o600))
 		if got := logTail(path, test.start); got != test.want {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}

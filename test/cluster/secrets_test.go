@@ -7,30 +7,21 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestReadingBackFindsWhatWasChangedOrLost(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c := clustertest.New(t, components.Etcd, components.APIServer)
-	e, err := c.StartEtcd(ctx, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: e})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testkit.Must(c.StartEtcd(ctx, 1))(t)
+	a := testkit.Must(c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: e}))(t)
 	w := cluster.NewSecretWriter()
-	if err := w.Create(ctx, a, "default", "some", 5); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, w.Create(ctx, a, "default", "some", 5))
 	if right, err := w.ReadBackAll(ctx, a); right != 5 || err != nil {
 		t.Fatalf("ReadBackAll = %d, %v; want 5", right, err)
 	}
-	if err := cluster.NewSecretWriter().Put(ctx, a, "default", "some-0001"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, cluster.NewSecretWriter().Put(ctx, a, "default", "some-0001"))
 	if _, err := e.Client().Delete(ctx, cluster.SecretKey("default", "some-0002")); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // apiServerFlags are what every way of installing must tell the API server.
@@ -42,23 +43,11 @@ func TestTheKubeadmPatchGivesTheAPIServerItsFlagsAndFiles(t *testing.T) {
 	if target, kind, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".yaml"), "+"); strings.TrimRight(target, "0123456789") != "kube-apiserver" || kind != "json" {
 		t.Errorf("kubeadm does not know patches called %s", filepath.Base(file))
 	}
-	operations, err := yaml.YAMLToJSON(read(t, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	patch, err := jsonpatch.DecodePatch(operations)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := yaml.YAMLToJSON(read(t, "test/deploy/testdata/kube-apiserver.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	operations := testkit.Must(yaml.YAMLToJSON(read(t, file)))(t)
+	patch := testkit.Must(jsonpatch.DecodePatch(operations))(t)
+	manifest := testkit.Must(yaml.YAMLToJSON(read(t, "test/deploy/testdata/kube-apiserver.yaml")))(t)
 	before := decode[corev1.Pod](t, manifest)
-	patched, err := patch.Apply(manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	patched := testkit.Must(patch.Apply(manifest))(t)
 	pod := decode[corev1.Pod](t, patched)
 	c := pod.Spec.Containers[0]
 	want := slices.Clone(before.Spec.Containers[0].Command)
@@ -118,10 +107,7 @@ func TestEncryptionConfigurationsAreValid(t *testing.T) {
 	install.Install(scheme)
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDecoder()
 	for _, file := range append(files, filepath.Join(root, "deploy/encryption-configuration.yaml")) {
-		name, err := filepath.Rel(root, file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		name := testkit.Must(filepath.Rel(root, file))(t)
 		t.Run(name, func(t *testing.T) {
 			text := string(read(t, name))
 			check := func(text string) (*apiserver.EncryptionConfiguration, error) {

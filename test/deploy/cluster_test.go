@@ -8,6 +8,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const keyName = "kubernetes" // as in deploy/
@@ -24,16 +25,8 @@ func newCluster(t *testing.T) *cluster.Cluster {
 // startVault starts Vault with a key, and a role that has the policy of deploy/.
 func startVault(ctx context.Context, t *testing.T, c *cluster.Cluster) (*cluster.Vault, cluster.AppRole) {
 	t.Helper()
-	vault, err := c.StartVault(ctx, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := vault.CreateKey(ctx, keyName, nil); err != nil {
-		t.Fatal(err)
-	}
-	role, err := vault.AppRole(ctx, "kmsplugin", string(read(t, "deploy/vault-policy.hcl")), map[string]any{"token_no_default_policy": true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	vault := testkit.Must(c.StartVault(ctx, 1))(t)
+	testkit.Check(t, vault.CreateKey(ctx, keyName, nil))
+	role := testkit.Must(vault.AppRole(ctx, "kmsplugin", string(read(t, "deploy/vault-policy.hcl")), map[string]any{"token_no_default_policy": true}))(t)
 	return vault, role
 }

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const root = "../.."
@@ -27,10 +28,7 @@ const root = "../.."
 // read returns a file of the repository.
 func read(t *testing.T, path string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(filepath.Join(root, path)))(t)
 	return text
 }
 
@@ -38,9 +36,7 @@ func read(t *testing.T, path string) []byte {
 func decode[T any](t *testing.T, text []byte) T {
 	t.Helper()
 	var into T
-	if err := yaml.UnmarshalStrict(text, &into); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, yaml.UnmarshalStrict(text, &into))
 	return into
 }
 
@@ -70,10 +66,7 @@ var programs = sync.OnceValues(func() (components.Binaries, error) {
 
 func binaries(t *testing.T) components.Binaries {
 	t.Helper()
-	found, err := programs()
-	if err != nil {
-		t.Fatal(err)
-	}
+	found := testkit.Must(programs())(t)
 	return found
 }
 
@@ -105,14 +98,9 @@ var parsers = sync.OnceValues(func() (string, error) {
 // parse returns what a format's own parser says of a file of the repository.
 func parse[T any](t *testing.T, command string, args ...string) T {
 	t.Helper()
-	program, err := parsers()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := testkit.Must(parsers())(t)
 	var into T
-	if err := json.Unmarshal([]byte(output(t, root, append([]string{program, command}, args...)...)), &into); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, json.Unmarshal([]byte(output(t, root, append([]string{program, command}, args...)...)), &into))
 	return into
 }
 

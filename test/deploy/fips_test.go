@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // With fips140=only every algorithm that FIPS 140-3 does not approve panics or
@@ -20,10 +21,7 @@ func TestTheFIPSBuildServesWhereNothingElseIsAllowed(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	info, err := buildinfo.ReadFile(binaries(t).Path(components.KMSPluginFIPS))
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(buildinfo.ReadFile(binaries(t).Path(components.KMSPluginFIPS)))(t)
 	built := map[string]string{}
 	for _, s := range info.Settings {
 		built[s.Key] = s.Value
@@ -44,15 +42,9 @@ func TestTheFIPSBuildServesWhereNothingElseIsAllowed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			keyID, err := p.KeyID(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
+			keyID := testkit.Must(p.KeyID(ctx))(t)
 			seed := bytes.Repeat([]byte("seed"), 8)
-			sealed, err := p.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: seed, Uid: "one"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			sealed := testkit.Must(p.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: seed, Uid: "one"}))(t)
 			if sealed.GetKeyId() != keyID {
 				t.Errorf("sealed under %s, Status says %s", sealed.GetKeyId(), keyID)
 			}
@@ -66,12 +58,8 @@ func TestTheFIPSBuildServesWhereNothingElseIsAllowed(t *testing.T) {
 				t.Error("what was opened is not what was sealed")
 			}
 			// A restart derives and unwraps the local KEKs anew.
-			if err := p.Restart(ctx); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.WaitServing(ctx); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, p.Restart(ctx))
+			testkit.Check(t, p.WaitServing(ctx))
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const guide = "docs/install.md"
@@ -21,10 +22,7 @@ func TestTheServiceIsInstalledAndUpgradedAsTheGuideSays(t *testing.T) {
 		t.Fatalf("the section is not installation, a setting, upgrade: %q", blocks)
 	}
 	n := newNode(t)
-	plugin, err := os.ReadFile(binaries(t).Path(components.KMSPlugin))
-	if err != nil {
-		t.Fatal(err)
-	}
+	plugin := testkit.Must(os.ReadFile(binaries(t).Path(components.KMSPlugin)))(t)
 	put(t, filepath.Join(n.work, "kmsplugin-linux-amd64"), string(plugin))
 	n.run(t, blocks[0])
 	n.run(t, blocks[2])
@@ -59,16 +57,10 @@ func (n node) checkPluginFiles(t *testing.T, user string) {
 // pods returns the images of the pods that kubelet would run, by name.
 func (n node) pods(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := os.ReadDir(n.path("/etc/kubernetes/manifests"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := testkit.Must(os.ReadDir(n.path("/etc/kubernetes/manifests")))(t)
 	images := map[string]string{}
 	for _, f := range files {
-		text, err := os.ReadFile(n.path("/etc/kubernetes/manifests/" + f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(n.path("/etc/kubernetes/manifests/" + f.Name())))(t)
 		pod := decode[corev1.Pod](t, text)
 		if f.Name() != pod.Name+".yaml" || len(pod.Spec.Containers) != 1 {
 			t.Fatalf("%s is the pod %q:\n%s", f.Name(), pod.Name, text)
@@ -100,9 +92,7 @@ func TestASecondPluginIsPutBesideTheFirstAsTheGuideSays(t *testing.T) {
 	}
 	n := newNode(t)
 	units := n.path("/etc/systemd/system")
-	if err := os.CopyFS(units, os.DirFS(unitDir(t))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.CopyFS(units, os.DirFS(unitDir(t))))
 	n.run(t, blocks[0])
 	out, err := analyze(t, units, "verify", "--man=no", "kmsplugin-rescue.service", "kmsplugin-rescue.socket")
 	if own := about(out, "kmsplugin"); err != nil || own != "" {
@@ -120,10 +110,7 @@ func TestASecondPluginIsPutBesideTheFirstAsTheGuideSays(t *testing.T) {
 		units + "/kmsplugin-rescue.service":                       {"/etc/kmsplugin/rescue.yaml", "=kmsplugin-rescue.socket", "StateDirectory=kmsplugin-rescue"},
 		n.path("/etc/kubernetes/manifests/kmsplugin-rescue.yaml"): {"/etc/kmsplugin/rescue.yaml", "name: kmsplugin-rescue", "port: 8086"},
 	} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(file))(t)
 		for _, want := range own {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %q", file, want)

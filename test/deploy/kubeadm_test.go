@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // clusterConfiguration is what kubeadm keeps in the cluster, of a release older than
@@ -60,10 +62,7 @@ func TestKubeadmGivesTheAPIServerWhatThePatchAddsAndNothingElse(t *testing.T) {
 				"%s---\napiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n",
 				clusterConfiguration, endpoint.address, endpoint.port))
 			n.run(t, "kubeadm init phase control-plane apiserver --config installed-with.yaml")
-			before, err := os.ReadFile(n.path(kubeadmManifest))
-			if err != nil {
-				t.Fatal(err)
-			}
+			before := testkit.Must(os.ReadFile(n.path(kubeadmManifest)))(t)
 
 			n.run(t, strings.ReplaceAll(strings.Join(blocks, "\n"), "FILE", step)) // in one shell: a variable stays
 			if calls, want := n.called(t, "kubectl"), fmt.Sprintf("--server https://%s ", net.JoinHostPort(endpoint.address, strconv.Itoa(endpoint.port))); !strings.Contains(strings.Join(calls, "\n"), want) {
@@ -81,14 +80,8 @@ func TestKubeadmGivesTheAPIServerWhatThePatchAddsAndNothingElse(t *testing.T) {
 // checkAdded checks what diff showed the operator, and that it came true.
 func (n node) checkAdded(t *testing.T, before string) {
 	t.Helper()
-	after, err := os.ReadFile(n.path(kubeadmManifest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown, err := os.ReadFile(n.path("diff"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := testkit.Must(os.ReadFile(n.path(kubeadmManifest)))(t)
+	shown := testkit.Must(os.ReadFile(n.path("diff")))(t)
 	var added, want []string
 	for line := range strings.Lines(string(shown)) {
 		switch {

@@ -13,6 +13,7 @@ import (
 	kms "k8s.io/kms/apis/v2"
 
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // series is one metric as a running plugin exports it: its labels, each with the
@@ -36,9 +37,7 @@ func exported(ctx context.Context, t *testing.T) map[string]series {
 	if _, err := p.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: []byte("seed"), Uid: "one"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := vault.ConfigureKey(ctx, keyName, map[string]any{"deletion_allowed": true}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, vault.ConfigureKey(ctx, keyName, map[string]any{"deletion_allowed": true}))
 	var metrics cluster.Metrics
 	if err := cluster.Until(ctx, func(ctx context.Context) (err error) {
 		if metrics, err = p.Metrics(ctx); err != nil {
@@ -198,9 +197,7 @@ func TestAlertsDashboardAndDocsNameWhatThePluginExports(t *testing.T) {
 func checkDashboard(t *testing.T, metrics map[string]series) {
 	t.Helper()
 	var d dashboard
-	if err := json.Unmarshal(read(t, "deploy/dashboard.json"), &d); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, json.Unmarshal(read(t, "deploy/dashboard.json"), &d))
 	variables := []string{"$__rate_interval", "5m"}
 	for _, v := range d.Templating.List {
 		variables = append(variables, "$"+v.Name, ".*")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // A node is a directory in place of /, in which the commands of a guide are run
@@ -54,23 +55,17 @@ func newNode(t *testing.T) node {
 	n := node{root: filepath.Join(base, "root"), work: filepath.Join(base, "work")}
 	// What is there on any node.
 	for _, dir := range []string{"stand-ins", "usr/local/bin", "run", "etc/systemd/system", "etc/kubernetes/manifests", "etc/rancher/rke2"} {
-		if err := os.MkdirAll(filepath.Join(n.root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.MkdirAll(filepath.Join(n.root, dir), 0o755))
 	}
 	for name, script := range standIns {
 		file := filepath.Join(n.root, "stand-ins", name)
 		put(t, file, "#!/bin/sh -eu\necho "+name+" \"$@\" >>\"$ROOT/called\"\n"+script+"\n")
-		if err := os.Chmod(file, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.Chmod(file, 0o755))
 	}
 	for _, name := range []string{"vault-ca.crt", "role-id", "secret-id"} {
 		put(t, filepath.Join(n.work, name), name+"\n")
 	}
-	if err := os.CopyFS(filepath.Join(n.work, "deploy"), os.DirFS(filepath.Join(root, "deploy"))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.CopyFS(filepath.Join(n.work, "deploy"), os.DirFS(filepath.Join(root, "deploy"))))
 	n.edit(t, filepath.Join(n.work, "deploy/static-pod/install.sh"), "/etc/kubernetes/manifests", n.path("/etc/kubernetes/manifests"))
 	return n
 }
@@ -80,16 +75,11 @@ func (n node) path(p string) string { return filepath.Join(n.root, p) }
 // edit is what an operator does to a file: put one text in the place of another.
 func (n node) edit(t *testing.T, file, from, to string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(file))(t)
 	if !strings.Contains(string(text), from) {
 		t.Fatalf("%s has no %q", file, from)
 	}
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), from, to)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), from, to)), 0o600))
 }
 
 // nodePath finds paths of the node in a command.
@@ -120,10 +110,7 @@ func (n node) try(t *testing.T, commands string) (string, error) {
 // called returns what a stand-in was called with, in order, with the node's paths.
 func (n node) called(t *testing.T, name string) []string {
 	t.Helper()
-	text, err := os.ReadFile(n.path("called"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(n.path("called")))(t)
 	var calls []string
 	for line := range strings.Lines(strings.ReplaceAll(string(text), n.root, "")) {
 		if args, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func staticPod(t *testing.T) (corev1.Pod, corev1.Container) {
@@ -142,14 +143,8 @@ func TestARealAPIServerTakesTheStaticPod(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	c := newCluster(t)
-	etcd, err := c.StartEtcd(ctx, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: etcd})
-	if err != nil {
-		t.Fatal(err)
-	}
+	etcd := testkit.Must(c.StartEtcd(ctx, 1))(t)
+	a := testkit.Must(c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: etcd}))(t)
 	options := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict}
 	pod, _ := staticPod(t)
 	if _, err := a.Client().CoreV1().Pods(pod.Namespace).Create(ctx, &pod, options); err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -44,12 +45,8 @@ func unitDir(t *testing.T) string {
 
 func put(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	testkit.Check(t, os.WriteFile(path, []byte(text), 0o644))
 }
 
 func TestSystemdFindsNothingWrongWithTheUnits(t *testing.T) {
@@ -60,10 +57,7 @@ func TestSystemdFindsNothingWrongWithTheUnits(t *testing.T) {
 	}
 	// It must be able to find something.
 	service := filepath.Join(dir, "kmsplugin.service")
-	text, err := os.ReadFile(service)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(service))(t)
 	put(t, service, strings.Replace(string(text), "FileDescriptorStoreMax=4", "FileDescriptorStoreMaximum=4", 1))
 	if out, _ := analyze(t, dir, "verify", "--man=no", "kmsplugin.service"); !strings.Contains(out, "FileDescriptorStoreMaximum") {
 		t.Errorf("an unknown setting goes unseen:\n%s", out)

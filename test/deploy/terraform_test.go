@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 func TestTheTerraformExampleGrantsWhatThePolicyDoes(t *testing.T) {
@@ -16,9 +18,7 @@ func TestTheTerraformExampleGrantsWhatThePolicyDoes(t *testing.T) {
 		t.Fatalf("the policy depends on what is not a variable with a default: %s", policy)
 	}
 	file := filepath.Join(t.TempDir(), "policy.hcl")
-	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, os.WriteFile(file, []byte(policy), 0o600))
 	got := parse[map[string][]string](t, "policy", file)
 	want := parse[map[string][]string](t, "policy", "deploy/vault-policy.hcl")
 	if !maps.EqualFunc(got, want, slices.Equal) {

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/proto"
 	kms "k8s.io/kms/apis/v2"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // stall is how long a write must make no progress for its attacker to give up.
@@ -186,16 +188,10 @@ func (a *attacker) request(method string, data []byte, end bool) error {
 // most since it was last reset.
 func memory(t *testing.T, pid int, what string) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(line, what+":"); ok {
-			kib, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
+			kib := testkit.Must(strconv.ParseInt(strings.Fields(value)[0], 10, 64))(t)
 			return kib << 10
 		}
 	}

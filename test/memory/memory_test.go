@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // trace counts the places where a key is found: its bytes, its round keys, and
@@ -75,17 +76,9 @@ func TestWhatADroppedLocalKEKLeavesInMemory(t *testing.T) {
 func watch(t *testing.T, program string) (held, interrupted, dropped trace) {
 	t.Helper()
 	cmd := exec.Command(program)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin := testkit.Must(cmd.StdinPipe())(t)
+	stdout := testkit.Must(cmd.StdoutPipe())(t)
+	testkit.Check(t, cmd.Start())
 	defer func() {
 		_ = stdin.Close()
 		if err := cmd.Wait(); err != nil {
@@ -104,10 +97,7 @@ func watch(t *testing.T, program string) (held, interrupted, dropped trace) {
 		}
 	}
 	look := func() trace {
-		found, err := scan(cmd.Process.Pid, key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		found := testkit.Must(scan(cmd.Process.Pid, key))(t)
 		return found
 	}
 	proceed := func() {
@@ -117,9 +107,7 @@ func watch(t *testing.T, program string) (held, interrupted, dropped trace) {
 	}
 	reach("held")
 	held = look()
-	if err := interrupt(t.Context(), cmd.Process.Pid); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, interrupt(t.Context(), cmd.Process.Pid))
 	interrupted = look()
 	proceed()
 	reach("dropped")

@@ -17,6 +17,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/rig"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const keyName = "kubernetes"
@@ -45,9 +46,7 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 		t.Error("the key is not found even while it is in use: this test looks for the wrong thing")
 	}
 
-	if err := vault.PutPolicy(ctx, "kmsplugin", cluster.TokenPolicy); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, vault.PutPolicy(ctx, "kmsplugin", cluster.TokenPolicy))
 	if err := cluster.Until(ctx, func(ctx context.Context) error {
 		log, err := p.Log()
 		if err == nil && !strings.Contains(log, "a local key is dropped") {
@@ -58,10 +57,7 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	collect(t, p)
-	dropped, err := scan(p.PID(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dropped := testkit.Must(scan(p.PID(), key))(t)
 	t.Logf("the key, its round keys and its text in base64: %d, %d and %d times while held; %d, %d and %d after it was dropped and collected",
 		held.key, held.expanded, held.text, dropped.key, dropped.expanded, dropped.text)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/rig"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // TestWhateverCallersDoTheShippedLimitHolds has more connections than the plugin
@@ -32,9 +33,7 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
 	proxy := rig.Must(c.StartProxy(vault.Address(0)))(t)
 	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName, Addresses: []string{proxy.URL}, Env: environment}))(t)
-	if err := proxy.Hang(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, proxy.Hang())
 	conn := rig.Must(grpc.NewClient("unix://"+p.Socket(), grpc.WithTransportCredentials(insecure.NewCredentials())))(t)
 	defer conn.Close()
 	honest := kms.NewKeyManagementServiceClient(conn)

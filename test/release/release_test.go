@@ -14,16 +14,15 @@ import (
 	"testing"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const root = "../.."
 
 func text(t *testing.T, path string) string {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := testkit.Must(os.ReadFile(path))(t)
 	return string(data)
 }
 
@@ -32,24 +31,17 @@ func text(t *testing.T, path string) string {
 func TestTheImageHoldsTheReleasedBinary(t *testing.T) {
 	ctx := t.Context()
 	here, there := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "some", "where", "else")
-	if err := Snapshot(ctx, root, here, "v1.9.7"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, Snapshot(ctx, root, here, "v1.9.7"))
 	if err := Snapshot(ctx, here, there, "v1.9.7"); err != nil { // not of root, which may be changing
 		t.Fatal(err)
 	}
 	a := Artifact{Program: "kmsplugin", Arch: "amd64"}
 	dist := t.TempDir()
-	if err := a.Build(ctx, here, dist); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, a.Build(ctx, here, dist))
 	image := filepath.Join(dist, "image")
 	dockerBuild(ctx, t, there, image)
 
-	info, err := buildinfo.ReadFile(filepath.Join(dist, a.Name()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(buildinfo.ReadFile(filepath.Join(dist, a.Name())))(t)
 	if err := checkStamp(filepath.Join(dist, a.Name())); err != nil || info.Main.Version != "v1.9.7" {
 		t.Errorf("it calls itself %s: %v", info.Main.Version, err)
 	}
@@ -89,10 +81,7 @@ func TestNoBinaryOfThePluginLinksAHeavyClient(t *testing.T) {
 		if a.Program != "kmsplugin" {
 			continue
 		}
-		out, err := run(t.Context(), root, a.Env(), "go", "list", "-deps", "./cmd/"+a.Program)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := testkit.Must(run(t.Context(), root, a.Env(), "go", "list", "-deps", "./cmd/"+a.Program))(t)
 		linked := strings.Fields(out)
 		if len(linked) < 100 {
 			t.Fatalf("%s: go list names %d packages", a.Name(), len(linked))
@@ -112,24 +101,15 @@ func TestTheSBOMListsEveryModuleThatIsLinked(t *testing.T) {
 	ctx := t.Context()
 	a := Artifact{Program: "kmsplugin", Arch: "amd64"}
 	dir := t.TempDir()
-	if err := a.Build(ctx, root, dir); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, a.Build(ctx, root, dir))
 	binary, file := filepath.Join(dir, a.Name()), filepath.Join(dir, "list")
 	for range 2 {
-		if err := WriteSBOM(binary, file); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, WriteSBOM(binary, file))
 	}
 	list := text(t, file)
 	var b cdx.BOM
-	if err := cdx.NewBOMDecoder(strings.NewReader(list), cdx.BOMFileFormatJSON).Decode(&b); err != nil {
-		t.Fatal(err)
-	}
-	out, err := run(ctx, root, a.Env(), "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}pkg:golang/{{.Path}}@{{.Version}}{{end}}{{end}}", "./cmd/kmsplugin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, cdx.NewBOMDecoder(strings.NewReader(list), cdx.BOMFileFormatJSON).Decode(&b))
+	out := testkit.Must(run(ctx, root, a.Env(), "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}pkg:golang/{{.Path}}@{{.Version}}{{end}}{{end}}", "./cmd/kmsplugin"))(t)
 	want := append(strings.Fields(out), "pkg:golang/std@"+strings.TrimPrefix(runtime.Version(), "go"))
 	slices.Sort(want)
 	want = slices.Compact(want)
@@ -145,9 +125,7 @@ func TestTheSBOMListsEveryModuleThatIsLinked(t *testing.T) {
 		t.Errorf("it is a list of %s", name)
 	}
 	again := filepath.Join(dir, "again")
-	if err := WriteSBOM(binary, again); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Check(t, WriteSBOM(binary, again))
 	if text(t, again) != list {
 		t.Error("the same binary gives two lists")
 	}
@@ -192,26 +170,18 @@ func TestTheDocumentedCommandsVerifyAReleaseAndFindAForgedOne(t *testing.T) {
 	release := func(t *testing.T, signer string) string {
 		dir := t.TempDir()
 		for file, content := range map[string]string{name: "a binary", "etcdaudit-linux-amd64": "another", "allowed_signers": "release@sealproof " + public} {
-			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644))
 		}
-		if err := WriteSums(dir, []string{name, "etcdaudit-linux-amd64"}); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, WriteSums(dir, []string{name, "etcdaudit-linux-amd64"}))
 		for range 2 { // a release that is made again is signed again
-			if err := Sign(ctx, dir, signer); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, Sign(ctx, dir, signer))
 		}
 		return dir
 	}
 	change := func(file string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			path := filepath.Join(dir, file)
-			if err := os.WriteFile(path, []byte(strings.Replace(text(t, path), "a", "b", 1)), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.WriteFile(path, []byte(strings.Replace(text(t, path), "a", "b", 1)), 0o644))
 		}
 	}
 	for _, tc := range []struct {
@@ -222,32 +192,24 @@ func TestTheDocumentedCommandsVerifyAReleaseAndFindAForgedOne(t *testing.T) {
 	}{
 		{name: "a release", signer: key, forge: func(*testing.T, string) {}, good: true},
 		{name: "one file of a release", signer: key, good: true, forge: func(t *testing.T, dir string) {
-			if err := os.Remove(filepath.Join(dir, "etcdaudit-linux-amd64")); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Remove(filepath.Join(dir, "etcdaudit-linux-amd64")))
 		}},
 		{name: "a changed binary", signer: key, forge: change(name)},
 		{name: "changed checksums", signer: key, forge: change(SumsFile)},
 		{name: "a binary and checksums that fit it", signer: key, forge: func(t *testing.T, dir string) {
 			change(name)(t, dir)
-			if err := WriteSums(dir, []string{name}); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, WriteSums(dir, []string{name}))
 		}},
 		{name: "another key's signature", signer: other, forge: func(*testing.T, string) {}},
 		{name: "a signature of something else", signer: key, forge: func(t *testing.T, dir string) {
 			sums := filepath.Join(dir, SumsFile)
-			if err := os.Remove(sums + ".sig"); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Remove(sums+".sig"))
 			if _, err := run(ctx, ".", nil, "ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", "git", sums); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		{name: "no signature", signer: key, forge: func(t *testing.T, dir string) {
-			if err := os.Remove(filepath.Join(dir, SumsFile+".sig")); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Check(t, os.Remove(filepath.Join(dir, SumsFile+".sig")))
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -264,9 +226,7 @@ func TestTheDocumentedCommandsVerifyAReleaseAndFindAForgedOne(t *testing.T) {
 func TestASnapshotIsTheSameCommitWhereverItIsMade(t *testing.T) {
 	source := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"main.go": 0o644, "script": 0o755} {
-		if err := os.WriteFile(filepath.Join(source, name), []byte(name), mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, os.WriteFile(filepath.Join(source, name), []byte(name), mode))
 	}
 	if _, err := run(t.Context(), source, nil, "git", "init", "-q"); err != nil {
 		t.Fatal(err)
@@ -274,13 +234,8 @@ func TestASnapshotIsTheSameCommitWhereverItIsMade(t *testing.T) {
 	var commits [][]byte
 	for range 2 {
 		dir := filepath.Join(t.TempDir(), "copy")
-		if err := Snapshot(t.Context(), source, dir, "v1.0.0"); err != nil {
-			t.Fatal(err)
-		}
-		commit, err := run(t.Context(), dir, nil, "git", "rev-parse", "HEAD")
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.Check(t, Snapshot(t.Context(), source, dir, "v1.0.0"))
+		commit := testkit.Must(run(t.Context(), dir, nil, "git", "rev-parse", "HEAD"))(t)
 		commits = append(commits, []byte(commit))
 	}
 	if !bytes.Equal(commits[0], commits[1]) || len(commits[0]) < 40 {
