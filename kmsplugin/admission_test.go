@@ -137,7 +137,7 @@ func TestAHungKeyStoreKeepsNoOtherRequestWaiting(t *testing.T) {
 			t.Errorf("in the end: %v", told)
 		}
 		w.store.set(func(s *fakeStore) { s.hang = false })
-		_, err := kmsapi.NewKeyManagementServiceClient(conn).Decrypt(t.Context(), &kmsapi.DecryptRequest{Ciphertext: w.store.bare(t, "x").Ciphertext, KeyId: "1"})
+		_, err := kmsapi.NewKeyManagementServiceClient(conn).Decrypt(t.Context(), &kmsapi.DecryptRequest{Ciphertext: w.store.unbound(t, "x").Ciphertext, KeyId: "1"})
 		if err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
@@ -150,9 +150,9 @@ func TestAThousandSeedsAreOpenedAtOnce(t *testing.T) {
 		conn := w.replica(nil).serve()()
 		var wg sync.WaitGroup
 		for i := range 1500 {
-			bare := w.store.bare(t, fmt.Sprint(i))
+			unbound := w.store.unbound(t, fmt.Sprint(i))
 			wg.Go(func() {
-				d, err := kmsapi.NewKeyManagementServiceClient(conn).Decrypt(context.WithoutCancel(t.Context()), &kmsapi.DecryptRequest{Ciphertext: bare.Ciphertext, KeyId: "1"})
+				d, err := kmsapi.NewKeyManagementServiceClient(conn).Decrypt(context.WithoutCancel(t.Context()), &kmsapi.DecryptRequest{Ciphertext: unbound.Ciphertext, KeyId: "1"})
 				if err != nil || string(d.Plaintext) != fmt.Sprint(i) {
 					t.Errorf("seed %d: %v", i, err)
 				}

@@ -57,10 +57,10 @@ func TestBothEnvelopesReadEachOther(t *testing.T) {
 
 func TestAnotherPluginsCiphertextIsTakenOver(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		bare := w.store.bare(t, "seed")
-		w.replica(nil).mustDecrypt(bare, "seed")
+		unbound := w.store.unbound(t, "seed")
+		w.replica(nil).mustDecrypt(unbound, "seed")
 		strict := w.replica(func(c *Config) { c.Decrypt.RequireAssociatedData = true })
-		strict.mustNotDecrypt(bare, codes.FailedPrecondition, "decrypt.require-associated-data")
+		strict.mustNotDecrypt(unbound, codes.FailedPrecondition, "decrypt.require-associated-data")
 	})
 }
 

@@ -85,14 +85,14 @@ func (s *fakeStore) restored() *fakeStore {
 	return c
 }
 
-// bare is a seed as another plugin had this key wrap it.
-func (s *fakeStore) bare(t *testing.T, seed string) *service.EncryptResponse {
+// unbound is a seed as another plugin had this key wrap it.
+func (s *fakeStore) unbound(t *testing.T, seed string) *service.EncryptResponse {
 	t.Helper()
-	return s.bareOf(t, 1, seed)
+	return s.unboundOf(t, 1, seed)
 }
 
-// bareOf is bare under any version.
-func (s *fakeStore) bareOf(t *testing.T, version int, seed string) *service.EncryptResponse {
+// unboundOf is unbound under any version.
+func (s *fakeStore) unboundOf(t *testing.T, version int, seed string) *service.EncryptResponse {
 	t.Helper()
 	results := testkit.Must(s.Encrypt(t.Context(), []backend.EncryptItem{{Version: version, Plaintext: []byte(seed)}}))(t)
 	return &service.EncryptResponse{Ciphertext: results[0].Data, KeyID: "1"}

@@ -19,7 +19,7 @@ func (r *replica) noCover() string {
 	return ""
 }
 
-func TestARaisedEncryptionMinimumIsAHazardForTheVersionsBelowIt(t *testing.T) {
+func TestARaisedEncryptionMinimumIsARiskForTheVersionsBelowIt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		time.Sleep(time.Hour)
 		w.store.rotate()

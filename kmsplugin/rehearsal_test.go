@@ -86,8 +86,8 @@ func TestARehearsalCountsWhatItCostsAndEndsWithItsCaller(t *testing.T) {
 	if _, err := s.kms.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: []byte("seed")}); err != nil {
 		t.Fatal(err)
 	}
-	bare := &kmsapi.DecryptRequest{KeyId: "1", Ciphertext: []byte("vault:v1:abcd")}
-	if _, err := s.kms.Decrypt(t.Context(), bare); status.Code(err) != codes.Unavailable {
+	unbound := &kmsapi.DecryptRequest{KeyId: "1", Ciphertext: []byte("vault:v1:abcd")}
+	if _, err := s.kms.Decrypt(t.Context(), unbound); status.Code(err) != codes.Unavailable {
 		t.Fatalf("got %v", err)
 	}
 	report := testkit.Must(stream.Recv())(t)

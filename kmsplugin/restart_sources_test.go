@@ -94,7 +94,7 @@ func TestWhatAKeyOpenedStaysItsOwnWhenSectionsAreSwapped(t *testing.T) {
 		"the other key is refused":          {func(_, b *fakeStore) *fakeStore { return b }, false},
 	}, func(t *testing.T, w *world, tc row) {
 		m, a, b := &memory{}, w.store, w.second("b")
-		seed := a.bare(t, "seed")
+		seed := a.unbound(t, "seed")
 		r := w.replicaWith(nil, keeping(m, at("vault", "transit/a", a), at("vault", "transit/b", b)))
 		r.mustDecrypt(seed, "seed")
 		r.stop()
@@ -124,7 +124,7 @@ func TestWhatAKeyOpenedStaysItsOwnWhenSectionsAreSwapped(t *testing.T) {
 func TestWhatOnlyARefusedKeyOpenedIsNotUsedForAnother(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.store, w.second("b")
-		seed := a.bare(t, "seed")
+		seed := a.unbound(t, "seed")
 		r := w.replicaWith(nil, keeping(&memory{}, at("vault", "transit/a", a), at("vault", "transit/b", b)))
 		r.mustDecrypt(seed, "seed")
 		first := r.kms.sources[0]
@@ -164,7 +164,7 @@ func TestAKeyThatWroteBeforeTheRestartIsNotSaidToWriteAsAPreviousOne(t *testing.
 func TestNothingIsHeldForAKeyThatIsNotConfiguredAnyMore(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m, a, b := &memory{}, w.store, w.second("b")
-		seed := a.bare(t, "seed")
+		seed := a.unbound(t, "seed")
 		r := w.replicaWith(nil, keeping(m, at("vault", "transit/b", b), at("vault", "transit/a", a)))
 		r.mustDecrypt(seed, "seed")
 		mine := r.mustEncrypt("x")

@@ -180,7 +180,7 @@ func TestKeepingIsQuietWhileNothingChanges(t *testing.T) {
 
 		saves = m.count()
 		for i := range 100 {
-			r.mustDecrypt(w.store.bare(t, strconv.Itoa(i)), strconv.Itoa(i))
+			r.mustDecrypt(w.store.unbound(t, strconv.Itoa(i)), strconv.Itoa(i))
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(2 * saveGap)
@@ -200,7 +200,7 @@ func TestWhatChangedLastBeforeAStopIsKept(t *testing.T) {
 		time.Sleep(29 * time.Minute) // a later lease alone is not saved yet
 		var seeds []*service.EncryptResponse
 		for range 10 {
-			seed := w.store.bare(t, "seed")
+			seed := w.store.unbound(t, "seed")
 			r.mustDecrypt(seed, "seed")
 			seeds = append(seeds, seed)
 		}
@@ -246,7 +246,7 @@ func TestASaveThatFailedDoesNotWaitForTheNextProbe(t *testing.T) {
 		r := w.replicaWith(func(c *Config) { c.ProbeInterval, c.PromotionDelay = 10*time.Minute, time.Hour }, m.on("boot"))
 		time.Sleep(time.Minute)
 		m.set(errors.New("the manager is silent"))
-		r.mustDecrypt(w.store.bare(t, "seed"), "seed")
+		r.mustDecrypt(w.store.unbound(t, "seed"), "seed")
 		time.Sleep(time.Second)
 		m.set(nil)
 		time.Sleep(saveRetry)

@@ -22,8 +22,8 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 		r.mustEncrypt("x")
 		time.Sleep(10 * time.Second)
 		w.store.rotate()
-		bare := w.store.bareOf(t, 2, "of another plugin")
-		r.mustDecrypt(bare, "of another plugin")
+		unbound := w.store.unboundOf(t, 2, "of another plugin")
+		r.mustDecrypt(unbound, "of another plugin")
 		if ids := r.kms.sources[0].Since(); len(ids) != 1 || ids[""] == 0 {
 			t.Fatalf("it is held under %v: the test shows nothing", ids)
 		}
@@ -37,7 +37,7 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 		if n := r.labelled("sealproof_withheld_versions")["key no"]; n != 0 {
 			t.Errorf("%v versions are still withheld although the key is back", n)
 		}
-		r.mustDecrypt(bare, "of another plugin")
+		r.mustDecrypt(unbound, "of another plugin")
 	})
 }
 
@@ -45,11 +45,11 @@ func TestWhatWasOpenedBeforeItsVersionWasListedIsServedOnceTheKeyIsBack(t *testi
 // canary.
 func TestWhatWasOnlyOpenedIsServedOnceTheKeyIsBack(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		bare := w.store.bare(t, "of another plugin")
+		unbound := w.store.unbound(t, "of another plugin")
 		w.store.rotate()
 		r, _ := w.faultyReplica(faulty{item: item("hmac", 1, unsuitable())})
 		time.Sleep(time.Hour)
-		r.mustDecrypt(bare, "of another plugin")
+		r.mustDecrypt(unbound, "of another plugin")
 		first := envelope.KeyID("transit", "k8s", 1, w.store.key.Created[1])
 		held := slices.ContainsFunc(r.kms.writer().Checkpoint().Versions, func(v checkpoint.Version) bool { return v.KeyID == first })
 		if unwrapped := r.kms.sources[0].Since(); held || unwrapped[first] == 0 {
@@ -57,10 +57,10 @@ func TestWhatWasOnlyOpenedIsServedOnceTheKeyIsBack(t *testing.T) {
 		}
 		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
-		r.mustNotDecrypt(bare, codes.PermissionDenied, "withheld")
+		r.mustNotDecrypt(unbound, codes.PermissionDenied, "withheld")
 		w.store.fails(nil)
 		time.Sleep(10 * time.Second)
-		r.mustDecrypt(bare, "of another plugin")
+		r.mustDecrypt(unbound, "of another plugin")
 	})
 }
 
@@ -91,7 +91,7 @@ func TestAVersionBelowTheMinimumIsThatAgainOnceTheKeyIsBack(t *testing.T) {
 // A key of which everything has been moved away is deleted on purpose.
 func TestWhatOpensNothingIsNotSaidToBeLost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		bare := w.store.bare(t, "of another plugin")
+		unbound := w.store.unbound(t, "of another plugin")
 		r := w.replica(func(c *Config) { c.Envelope = EnvelopeVault })
 		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
@@ -105,7 +105,7 @@ func TestWhatOpensNothingIsNotSaidToBeLost(t *testing.T) {
 		r.mustLog("WITHHELD", 0)
 		w.store.fails(nil)
 		time.Sleep(time.Minute)
-		r.mustDecrypt(bare, "of another plugin")
+		r.mustDecrypt(unbound, "of another plugin")
 		w.store.fails(keyRefused())
 		time.Sleep(time.Minute)
 		if left, ok := r.kms.writer().Snapshot().RefusedLeft(r.kms.boot()); !ok || left < 23*time.Hour {

@@ -109,7 +109,7 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 				store := w.store
 				before := w.replica(nil)
 				old := before.mustEncrypt("old")
-				bare := store.bare(t, "of another plugin")
+				unbound := store.unbound(t, "of another plugin")
 				before.stop()
 				var r *replica
 				if role == "a previous key" {
@@ -119,7 +119,7 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 					r = w.replica(nil)
 				}
 				r.mustDecrypt(old, "old")
-				r.mustDecrypt(bare, "of another plugin")
+				r.mustDecrypt(unbound, "of another plugin")
 				backup := store.save()
 				time.Sleep(time.Hour)
 				store.fails(keyRefused())
@@ -131,7 +131,7 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 				fresh := r.mustEncrypt("new")
 				r.mustDecrypt(fresh, "new")
 				r.mustNotDecrypt(old, codes.PermissionDenied, "withheld")
-				if _, err := r.decrypt(bare); err == nil {
+				if _, err := r.decrypt(unbound); err == nil {
 					t.Error("a seed that the former key opened is used")
 				}
 				time.Sleep(5 * time.Hour)
@@ -139,7 +139,7 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 
 				r.setOnRefusal(RefusalLease)
 				r.mustDecrypt(old, "old")
-				r.mustDecrypt(bare, "of another plugin")
+				r.mustDecrypt(unbound, "of another plugin")
 				if e := r.mustEncrypt("x"); e.KeyID != fresh.KeyID {
 					t.Errorf("written with %s although there is %s", e.KeyID, fresh.KeyID)
 				}
@@ -150,7 +150,7 @@ func TestANewKeyOfTheNameServesAndReleasesNothing(t *testing.T) {
 				backup()
 				time.Sleep(40 * time.Second)
 				r.mustDecrypt(old, "old")
-				r.mustDecrypt(bare, "of another plugin")
+				r.mustDecrypt(unbound, "of another plugin")
 				if n := store.count("hmac", "encrypt") - calls; n != 0 {
 					t.Errorf("derived or wrapped %d times", n)
 				}

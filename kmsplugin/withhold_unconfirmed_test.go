@@ -42,14 +42,14 @@ func TestAVersionBelowTheMinimumIsWithheldAndComesBackWithIt(t *testing.T) {
 func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 	trouble := &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "Vault answers with an error that is not known"}
 	type row struct {
-		blank  bool
+		decoy  bool
 		answer error
 	}
 	inWorlds(t, map[string]row{
 		"a canary of its own":                   {answer: trouble},
 		"a canary of its own, never answered":   {answer: vaultGone()},
-		"a canary of random bytes":              {blank: true, answer: trouble},
-		"one of random bytes, never answered":   {blank: true, answer: vaultGone()},
+		"a canary of random bytes":              {decoy: true, answer: trouble},
+		"one of random bytes, never answered":   {decoy: true, answer: vaultGone()},
 		"a canary that does not authenticate":   {answer: &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "message authentication failed", Err: backend.ErrAuthentication}},
 		"an item of a class that says too much": {answer: &backend.Error{Class: backend.Item, Op: "decrypt", Reason: "refusing to use soft-deleted key"}},
 	}, func(t *testing.T, w *world, tc row) {
@@ -57,7 +57,7 @@ func TestAVersionThatIsNotConfirmedLosesItsLeaseAndNoOther(t *testing.T) {
 		old := writer.mustEncrypt("old")
 		w.store.rotate()
 		writer.stop()
-		if tc.blank {
+		if tc.decoy {
 			w.store.set(func(s *fakeStore) { s.key.MinEncryption = 2 })
 		}
 		r, f := w.faultyReplica(faulty{})

@@ -202,7 +202,7 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 		"transit/decrypt/" + labKey:            "decrypt",
 		"transit/hmac/" + labKey + "/sha2-256": "hmac",
 		"auth/token/renew-self":                "", // not Status: the renewal
-		"auth/token/lookup-self":               "", // the hazard
+		"auth/token/lookup-self":               "", // the risk
 		"auth/token/revoke-self":               "", // nor this: the token's end
 	}
 	for line := range strings.Lines(policy) {
@@ -232,7 +232,7 @@ func TestEveryLineOfThePrintedPolicyIsNeeded(t *testing.T) {
 			l.check(cluster.Until(l.ctx, func(context.Context) error {
 				_, out, _ := run(t, "status", "--config", p.ConfigFile())
 				if !strings.Contains(out, "RISK revocation_not_recognised") {
-					return fmt.Errorf("no hazard is named: %s", out)
+					return fmt.Errorf("no risk is named: %s", out)
 				}
 				return nil
 			}))

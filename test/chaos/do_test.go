@@ -141,9 +141,9 @@ func (s *stage) serveVault(ctx context.Context, w *plan.World) error {
 	if !w.Quorum() {
 		return nil
 	}
-	const patience, tries = 20 * time.Second, 5
+	const answerLimit, tries = 20 * time.Second, 5
 	for try := 1; ; try++ {
-		err := s.waitVault(ctx, w, patience)
+		err := s.waitVault(ctx, w, answerLimit)
 		if err == nil || try == tries || ctx.Err() != nil {
 			return err
 		}
@@ -161,8 +161,8 @@ func (s *stage) serveVault(ctx context.Context, w *plan.World) error {
 	}
 }
 
-func (s *stage) waitVault(ctx context.Context, w *plan.World, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (s *stage) waitVault(ctx context.Context, w *plan.World, answerLimit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	return cluster.Until(ctx, func(ctx context.Context) error {
 		for _, n := range s.up(w) {

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// patience bounds a request that is never answered. It is no claim: an API server
+	// answerLimit bounds a request that is never answered. It is no claim: an API server
 	// gives up after a minute.
-	patience = 2 * time.Minute
+	answerLimit = 2 * time.Minute
 	// secrets bounds the Secrets of each writer: all are read again and again.
 	secrets = 400
 )
@@ -84,9 +84,9 @@ func (l *load) stop() {
 	l.loops.Wait()
 }
 
-// try does one operation, within its patience, and notes what becomes of it.
+// try does one operation, within its answerLimit, and notes what becomes of it.
 func (l *load) try(kind plan.Kind, host int, do func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(l.calls, patience)
+	ctx, cancel := context.WithTimeout(l.calls, answerLimit)
 	defer cancel()
 	from := time.Now()
 	err := do(ctx)

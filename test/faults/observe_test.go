@@ -22,14 +22,14 @@ import (
 const (
 	// deadline is that of the API server for its calls (kube-apiserver's
 	// EncryptionConfiguration, timeout). The plugin's own, 2.5 s, is below it; a
-	// call that waits for a Vault that hangs, and has none, lasts for patience.
+	// call that waits for a Vault that hangs, and has none, lasts for answerLimit.
 	deadline = 3 * time.Second
 	// noWait is below the plugin's own deadline: what a call takes at least that
 	// waits for a Vault that hangs.
 	noWait = 2 * time.Second
-	// patience bounds a call that is never answered. It is no claim: a plugin that
+	// answerLimit bounds a call that is never answered. It is no claim: a plugin that
 	// keeps its own deadline has answered long before.
-	patience = time.Minute
+	answerLimit = time.Minute
 )
 
 // answers are what callers are told.
@@ -155,7 +155,7 @@ func (p *plane) askAll() *asked {
 	var wg sync.WaitGroup
 	ask := func(o *told, call func(context.Context) error) {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(p.ctx, patience)
+			ctx, cancel := context.WithTimeout(p.ctx, answerLimit)
 			defer cancel()
 			o.ask(func() error { return call(ctx) })
 		})

@@ -264,7 +264,7 @@ func (p *plane) watchLive(plugins ...*cluster.Plugin) (stop func() string) {
 
 // live returns the answer of /livez, empty if nothing listens.
 func live(ctx context.Context, p *cluster.Plugin) string {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	code, body, err := p.Get(ctx, "/livez")
 	switch {

@@ -99,7 +99,7 @@ func (p *plane) writes(a *cluster.APIServer, prefix string) func(context.Context
 // never repeats a request.
 func seals(plugin *cluster.Plugin) func(context.Context, int) error {
 	return func(ctx context.Context, i int) error {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, answerLimit)
 		defer cancel()
 		sealed, err := plugin.KMS().Encrypt(ctx, &kms.EncryptRequest{Plaintext: fmt.Append(nil, i), Uid: "load"})
 		if err != nil {

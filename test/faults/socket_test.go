@@ -216,7 +216,7 @@ func (p *plane) takeover(t *testing.T) {
 
 // callOnce asks for everything over a connection of its own.
 func (p *plane) callOnce(plugin *cluster.Plugin) (err error) {
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, answerLimit)
 	defer cancel()
 	conn, err := grpc.NewClient("unix://"+plugin.Socket(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

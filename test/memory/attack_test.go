@@ -51,7 +51,7 @@ var attacks = []attack{
 		return a.request(kms.KeyManagementService_Decrypt_FullMethodName, largest(i), true)
 	}},
 	{name: "the same, 32 kB each", times: 60, step: func(a *attacker, i int) error {
-		return a.request(kms.KeyManagementService_Decrypt_FullMethodName, bare(i, 32_000), true)
+		return a.request(kms.KeyManagementService_Decrypt_FullMethodName, unbound(i, 32_000), true)
 	}},
 	{name: "half of a message", times: 200, step: func(a *attacker, i int) error {
 		message := largest(i)
@@ -68,7 +68,7 @@ var attacks = []attack{
 		return err
 	}},
 	{name: "a window full of what comes after the message", times: 60, step: func(a *attacker, i int) error {
-		message := append(bare(i, 0), make([]byte, 60_000)...)
+		message := append(unbound(i, 0), make([]byte, 60_000)...)
 		return a.request(kms.KeyManagementService_Decrypt_FullMethodName, message, false)
 	}},
 	{name: "half of a request for Status", times: 200, step: func(a *attacker, _ int) error {
@@ -108,11 +108,11 @@ var attacks = []attack{
 
 // largest is the largest message that the plugin reads: a ciphertext that only
 // Vault could open, and annotations that do not matter.
-func largest(i int) []byte { return bare(i, 7_000) }
+func largest(i int) []byte { return unbound(i, 7_000) }
 
-// bare is a request, with its five bytes of length, to open another plugin's
+// unbound is a request, with its five bytes of length, to open another plugin's
 // ciphertext.
-func bare(i, annotation int) []byte {
+func unbound(i, annotation int) []byte {
 	r := &kms.DecryptRequest{
 		Ciphertext: fmt.Appendf(nil, "vault:v1:%0900d", i), KeyId: "1", Uid: "attack",
 		Annotations: map[string][]byte{"a.example": make([]byte, annotation)},

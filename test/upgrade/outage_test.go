@@ -10,7 +10,7 @@ import (
 	"github.com/sealproof/sealproof/test/internal/servicemanager"
 )
 
-// Whoever upgrades in an outage must not be punished with one of their own.
+// An upgrade in an outage of Vault must not cause an outage of the plugin.
 func TestAPluginThatServesIsNotReplacedByOneThatCannot(t *testing.T) {
 	s := newStack(t)
 	c := caller{s.socket}

@@ -45,7 +45,7 @@ func run(file, page, plots string) error {
 	if err := draw(drawings(entries), plots); err != nil {
 		return err
 	}
-	if err := os.WriteFile(page, text, 0o644); err != nil { //nolint:gosec // a page that everybody may read
+	if err := os.WriteFile(page, text, 0o644); err != nil { //nolint:gosec // a page that all users may read
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil
@@ -53,7 +53,7 @@ func run(file, page, plots string) error {
 
 // draw writes each drawing into a file of its own.
 func draw(drawings []chart.Drawing, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // everybody may look
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // all users may look
 		return fmt.Errorf("create the directory of the plots: %w", err)
 	}
 	for _, d := range drawings {

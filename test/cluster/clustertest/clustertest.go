@@ -25,7 +25,7 @@ func New(t testing.TB, names ...components.Name) *cluster.Cluster {
 	return Start(t, Options(t, names...))
 }
 
-// Start is New for who needs the options too, such as the path of a binary.
+// Start is New for callers that need the options too, such as the path of a binary.
 func Start(t testing.TB, opts cluster.Options) *cluster.Cluster {
 	t.Helper()
 	c, err := cluster.New(opts)
