@@ -44,7 +44,7 @@ func TestTheFirstClassThatAProcessBelongsToDecides(t *testing.T) {
 		"its group's":                              {someone, 0o040, 0, 990, true},
 		"that of a supplementary group":            {someone, 0o040, 0, 100, true},
 		"its group's, which others may read":       {someone, 0o004, 0, 100, false},
-		"somebody else's, for all":                 {someone, 0o004, 0, 0, true},
+		"another user's, for all":                  {someone, 0o004, 0, 0, true},
 		"root's, for root":                         {someone, 0o600, 0, 0, false},
 		"anybody's, where permissions do not bind": {Rights{Unbound: true}, 0, 1, 1, true},
 		"root's own, without a capability":         {Rights{}, 0o400, 0, 0, true},

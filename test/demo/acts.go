@@ -74,7 +74,7 @@ func (d *demo) before(ctx context.Context) (err error) {
 	if err := d.audit(ctx, 1); err != nil {
 		return err
 	}
-	d.verdict("BEFORE", "%d of %d Secrets are readable by whoever reads etcd, and the audit fails as it must", count, count)
+	d.verdict("BEFORE", "%d of %d Secrets are readable by every reader of etcd, and the audit fails as it must", count, count)
 	return nil
 }
 

@@ -45,25 +45,27 @@ func TestEachRequestIsMadeInItsNamespace(t *testing.T) {
 		{"team", "root", "team", ""},
 		{"", "team", "", "team"},
 	} {
-		var mu sync.Mutex
-		seen := map[string]string{}
-		noLeaks(t)
-		cfg := fakeConfig(t, vaulttest.FakeNode(t, func(w http.ResponseWriter, r *http.Request) {
+		t.Run(row.namespace+" "+row.auth, func(t *testing.T) {
+			var mu sync.Mutex
+			seen := map[string]string{}
+			noLeaks(t)
+			cfg := fakeConfig(t, vaulttest.FakeNode(t, func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				seen[r.URL.Path] = r.Header.Get("X-Vault-Namespace")
+				mu.Unlock()
+				vaulttest.LetIn(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, vaulttest.IsKey) })(w, r)
+			}))
+			cfg.Namespace, cfg.Auth.Namespace = row.namespace, row.auth
+			c, _ := newClient(t, cfg)
+			must(t, reads(t, c))
+			must(t, c.LookUpSelf(t.Context()))
 			mu.Lock()
-			seen[r.URL.Path] = r.Header.Get("X-Vault-Namespace")
-			mu.Unlock()
-			vaulttest.LetIn(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, vaulttest.IsKey) })(w, r)
-		}))
-		cfg.Namespace, cfg.Auth.Namespace = row.namespace, row.auth
-		c, _ := newClient(t, cfg)
-		must(t, reads(t, c))
-		must(t, c.LookUpSelf(t.Context()))
-		mu.Lock()
-		for path, want := range map[string]string{"transit/keys/k": row.request, "auth/approle/login": row.login, PathLookupSelf: row.login} {
-			if got, asked := seen["/v1/"+path]; !asked || got != want {
-				t.Errorf("%+v: %s in namespace %q, want %q", row, path, got, want)
+			for path, want := range map[string]string{"transit/keys/k": row.request, "auth/approle/login": row.login, PathLookupSelf: row.login} {
+				if got, asked := seen["/v1/"+path]; !asked || got != want {
+					t.Errorf("%+v: %s in namespace %q, want %q", row, path, got, want)
+				}
 			}
-		}
-		mu.Unlock()
+			mu.Unlock()
+		})
 	}
 }

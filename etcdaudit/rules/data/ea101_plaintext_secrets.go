@@ -23,7 +23,7 @@ func plaintextSecrets() rule {
 				return "", r == secrets && c.Format.Plaintext()
 			})
 			if plain.values > 0 {
-				return plain.finding(s, check.Fail, fmt.Sprintf("%d of %s can be read by whoever reads etcd", plain.values, number(secrets.Values, "Secret")), todo)
+				return plain.finding(s, check.Fail, fmt.Sprintf("%d of %s can be read by every reader of etcd", plain.values, number(secrets.Values, "Secret")), todo)
 			}
 			// Anything can follow the prefix of encrypted data.
 			if unclear := secrets.Malformed + secrets.Unknown; unclear > 0 {
