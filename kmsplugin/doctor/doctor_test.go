@@ -417,7 +417,7 @@ func TestReportsReadAsExpected(t *testing.T) {
 		}
 	}
 	golden.Compare(t, "report.txt", table.String(), *update)
-	golden.Compare(t, "report.json", asJSON.String(), *update)
+	golden.CompareJSON(t, "report.json", asJSON.String(), *update)
 	if strings.Contains(table.String(), "\x1b") {
 		t.Error("what others say reaches the terminal unfiltered")
 	}

@@ -3,8 +3,11 @@
 package golden
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,4 +30,19 @@ func Compare(t *testing.T, name, got string, update bool) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
 	}
+}
+
+// CompareJSON is Compare for JSON that is indented by two spaces. In the file an
+// object without further ones in it stands in one line, so that a change is seen in
+// the line of what has changed.
+func CompareJSON(t *testing.T, name, got string, update bool) {
+	t.Helper()
+	flat := regexp.MustCompile(`\{[^{}\[\]]*\}`)
+	breaks := regexp.MustCompile(`\n\s*`) // none is inside a string
+	folded := flat.ReplaceAllStringFunc(got, func(object string) string { return breaks.ReplaceAllString(object, " ") })
+	var again bytes.Buffer
+	if err := json.Indent(&again, []byte(folded), "", "  "); err != nil || again.String() != got {
+		t.Errorf("%s: the JSON is not indented by two spaces: %v", name, err)
+	}
+	Compare(t, name, folded, update)
 }
