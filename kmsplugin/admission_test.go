@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
@@ -21,6 +19,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	kmsapi "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"

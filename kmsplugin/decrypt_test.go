@@ -10,7 +10,6 @@ import (
 	"k8s.io/kms/pkg/service"
 
 	"github.com/sealproof/sealproof/internal/transit"
-
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 )
 

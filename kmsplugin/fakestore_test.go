@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	"k8s.io/kms/pkg/service"
 
+	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/testkit"
 )

@@ -9,14 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/hostfacts"
-
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"

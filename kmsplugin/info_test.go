@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/hostfacts"
-
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 	"github.com/sealproof/sealproof/test/testkit"

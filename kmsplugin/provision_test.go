@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/internal/transit"
-
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
 

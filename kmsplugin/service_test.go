@@ -5,11 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	"google.golang.org/grpc/codes"
 	"k8s.io/kms/pkg/service"
 
+	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/kmsplugin/keystate"
 	"github.com/sealproof/sealproof/test/testkit"

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/internal/transit"
-
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/vaulttest"

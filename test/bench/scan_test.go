@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/protobuf/proto"
 	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
@@ -22,6 +20,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	etcdrecord "github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/bench/record"

@@ -11,11 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sealproof/sealproof/internal/transit"
-
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	kms "k8s.io/kms/apis/v2"
 
+	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/test/cluster"
 )

@@ -66,6 +66,9 @@ func releaseCheck(ctx context.Context, out io.Writer) error {
 		printf(out, "in %s:\n%s", place, text)
 		sums = append(sums, string(text))
 	}
+	if sums[0] == "" {
+		return errors.New("the release has no checksums")
+	}
 	if sums[0] != sums[1] {
 		return errors.New("the two releases differ in their checksums, listed above")
 	}

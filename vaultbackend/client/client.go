@@ -242,7 +242,8 @@ func (c *Client) request(ctx context.Context, r Request, namespace, token string
 	return Answer{}, failure
 }
 
-// askCurrent asks until a node has caught up with what it was asked for.
+// askCurrent asks until a node has caught up with what it was asked for. A 412 that is
+// not in Vault's format (a proxy's) is not that: it is an outage, and not repeated here.
 func (c *Client) askCurrent(ctx context.Context, q query) reply {
 	for tries := 1; ; tries++ {
 		r := c.nodes.ask(ctx, q, func(ctx context.Context, node *url.URL) reply { return c.askNode(ctx, node, q) })

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// fileStates remember in which state files were when they were used last. None are
-// never changed. They are safe for concurrent use.
+// fileStates remember in which state files were when they were used last. Without
+// paths nothing ever counts as changed. They are safe for concurrent use.
 type fileStates struct {
 	paths []string
 
