@@ -3,6 +3,7 @@ package kmsplugin
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,14 +161,14 @@ func TestMoreVersionsThanOneProbeGetsThroughAreMadeReadyOneAfterTheOther(t *test
 			w.store.rotate()
 		}
 		time.Sleep(time.Hour)
-		derived := 0
+		var derived atomic.Int64
 		r, _ := w.faultyReplica(faulty{request: func(ctx context.Context, op string, items int) error {
 			if op != "hmac" {
 				return nil
 			}
 			select {
 			case <-time.After(450 * time.Millisecond * time.Duration((items+3)/4)):
-				derived += items
+				derived.Add(int64(items))
 				return nil
 			case <-ctx.Done():
 				return late(ctx)
@@ -176,8 +177,8 @@ func TestMoreVersionsThanOneProbeGetsThroughAreMadeReadyOneAfterTheOther(t *test
 		time.Sleep(time.Minute)
 		r.mustEncrypt("x")
 		r.mustHoldKEKs(versions)
-		if derived != versions {
-			t.Errorf("%d derivations for %d versions", derived, versions)
+		if n := derived.Load(); n != versions {
+			t.Errorf("%d derivations for %d versions", n, versions)
 		}
 		r.mustLog("cannot be made ready", 0)
 	})

@@ -90,23 +90,28 @@ func TestARehearsalNeitherEndsNorConfirmsARefusal(t *testing.T) {
 
 func TestARefusalIsConfirmedOverANewConnection(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		var fresh []bool // which probes wanted a new connection
+		probes := make(chan bool, 100) // which of them wanted a new connection
 		r, _ := w.faultyReplica(faulty{request: func(ctx context.Context, op string, _ int) error {
 			if op == "read" {
-				fresh = append(fresh, backend.NewConnection(ctx))
+				probes <- backend.NewConnection(ctx)
 			}
 			return nil
 		}})
-		time.Sleep(time.Minute)
-		if slices.Contains(fresh, true) {
-			t.Errorf("new connections while nothing is wrong: %v", fresh)
+		fresh := func() (all []bool) {
+			for len(probes) > 0 {
+				all = append(all, <-probes)
+			}
+			return all
 		}
-		fresh = nil
+		time.Sleep(time.Minute)
+		if before := fresh(); slices.Contains(before, true) {
+			t.Errorf("new connections while nothing is wrong: %v", before)
+		}
 		r.suspect(w.store)
 		time.Sleep(6 * time.Second)
 		wants(t, r.statusErr(), codes.PermissionDenied)
-		if !slices.Equal(fresh, []bool{false, true}) {
-			t.Errorf("new connections: %v, want one for the second probe", fresh)
+		if after := fresh(); !slices.Equal(after, []bool{false, true}) {
+			t.Errorf("new connections: %v, want one for the second probe", after)
 		}
 	})
 }
