@@ -11,13 +11,14 @@ import (
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 	"github.com/sealproof/sealproof/test/vaulttest"
 	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 func TestMain(m *testing.M) { vaulttest.Main(m) }
 
-var must, until, failed, noLeaks = vaulttest.Must, vaulttest.Until, vaulttest.Failed, vaulttest.NoLeaks
+var must, until, failed, noLeaks = testkit.Check, vaulttest.Until, vaulttest.Failed, vaulttest.NoLeaks
 
 // fixture is one Transit key, a role that may use it, and a Vault they are in.
 type fixture struct {

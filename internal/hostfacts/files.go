@@ -105,7 +105,8 @@ type Content struct {
 	Certificates []*x509.Certificate
 }
 
-// Read inspects the content of a file. It only tests whether a secret can be read.
+// Read inspects the content of a file, of which it reads 1 MiB at most. It only tests
+// whether a secret can be read.
 func Read(name string, secret bool) (c Content) {
 	file, err := os.Open(name) //nolint:gosec // the operator's own choice
 	if err != nil {

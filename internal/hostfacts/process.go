@@ -22,7 +22,7 @@ type Process struct {
 	// CoreLimit is the limit on the size of its core files, in bytes; math.MaxUint64 for
 	// none.
 	CoreLimit uint64
-	// LockedKB is how much memory it has locked against swapping.
+	// LockedKB is how much memory it has locked against swapping, in KiB.
 	LockedKB int
 	// Root is the path of its root directory, as seen from this process.
 	Root string
@@ -36,7 +36,8 @@ func (p Process) CoreFiles() string {
 	return strconv.FormatUint(p.CoreLimit, 10)
 }
 
-// ReadProcess reads a process under proc.
+// ReadProcess reads a process under proc. It fails if the process has ended, or if this
+// user may not inspect it.
 func ReadProcess(proc string, pid int) (Process, error) {
 	mounted, err := procfs.NewFS(proc)
 	if err != nil {
@@ -118,7 +119,7 @@ func supplementaryGroups(dir string) (gids []int, err error) {
 	return gids, nil
 }
 
-// Swaps names the active swap devices.
+// Swaps names the active swap devices. It fails if proc does not show them.
 func Swaps(proc string) (devices []string, err error) {
 	mounted, err := procfs.NewFS(proc)
 	if err != nil {

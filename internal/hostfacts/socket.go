@@ -31,7 +31,8 @@ type Socket struct {
 	ListenerPID int
 }
 
-// ReadSocket inspects a socket, and connects to it once.
+// ReadSocket inspects a socket, and connects to it once. ctx bounds the connect: a
+// socket whose queue is full can block it.
 func ReadSocket(ctx context.Context, path string) Socket {
 	s := Socket{Path: path, Dir: Stat(filepath.Dir(path)), File: Lstat(path)}
 	if s.File.Exists {

@@ -8,7 +8,7 @@ import (
 	"github.com/sealproof/sealproof/internal/transit"
 )
 
-// Limits of the KMS v2 API (k8s.io/apiserver .../envelope/kmsv2/envelope.go).
+// Limits of the KMS v2 API, in bytes (k8s.io/apiserver .../envelope/kmsv2/envelope.go).
 const (
 	MaxKeyID       = 1 << 10
 	MaxCiphertext  = 1 << 10

@@ -17,6 +17,7 @@ import (
 	"github.com/sealproof/sealproof/test/chaos/plan"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/internal/rig"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 var (
@@ -82,12 +83,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var check = testkit.Check
 
 // must turns a result with an error into one without: must(f())(t).
-func must[T any](v T, err error) func(testing.TB) T { return rig.Must(v, err) }
+func must[T any](v T, err error) func(testing.TB) T { return testkit.Must(v, err) }

@@ -15,6 +15,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/rig"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const (
@@ -68,7 +69,7 @@ func newVaultStack(t *testing.T) *stack {
 func policy(t testing.TB) string { return rig.Deployed(t, "vault-policy.hcl") }
 
 // must turns a result with an error into one without: must(f())(t).
-func must[T any](v T, err error) func(testing.TB) T { return rig.Must(v, err) }
+func must[T any](v T, err error) func(testing.TB) T { return testkit.Must(v, err) }
 
 func (s *stack) check(err error) {
 	s.t.Helper()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/test/internal/rig"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 var update = flag.Bool("update", false, "write what is measured to "+document)
@@ -116,15 +117,10 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var check = testkit.Check
 
 // must turns a result with an error into one without: must(f())(t).
-func must[T any](v T, err error) func(testing.TB) T { return rig.Must(v, err) }
+func must[T any](v T, err error) func(testing.TB) T { return testkit.Must(v, err) }
 
 // groupContext ends with the test, or with its limit.
 func groupContext(t *testing.T) context.Context {

@@ -28,10 +28,10 @@ func TestWhatAPluginThatVaultRefusesLeavesInMemory(t *testing.T) {
 	ctx := t.Context()
 	c := clustertest.New(t, components.Vault, components.KMSPlugin)
 	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
-	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName,
+	p := testkit.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName,
 		Config: map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s", "on-refusal": "drop"}}))(t)
 
-	key := rig.Must(localKEK(ctx, vault, rig.Must(p.KeyID(ctx))(t)))(t)
+	key := testkit.Must(localKEK(ctx, vault, testkit.Must(p.KeyID(ctx))(t)))(t)
 	held, err := scan(p.PID(), key)
 	if os.Geteuid() != 0 {
 		if !errors.Is(err, fs.ErrPermission) {
@@ -83,7 +83,7 @@ func localKEK(ctx context.Context, vault *cluster.Vault, keyID string) ([]byte, 
 func collect(t *testing.T, p *cluster.Plugin) {
 	t.Helper()
 	cycles := func() float64 {
-		n, ok := rig.Must(p.Metrics(t.Context()))(t).Sum("go_gc_duration_seconds")
+		n, ok := testkit.Must(p.Metrics(t.Context()))(t).Sum("go_gc_duration_seconds")
 		if !ok {
 			t.Fatal("the plugin does not count its collections")
 		}

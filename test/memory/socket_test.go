@@ -31,10 +31,10 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 	limit, environment := shipped(t)
 	c := clustertest.New(t, components.Vault, components.KMSPlugin)
 	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
-	proxy := rig.Must(c.StartProxy(vault.Address(0)))(t)
-	p := rig.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName, Addresses: []string{proxy.URL}, Env: environment}))(t)
+	proxy := testkit.Must(c.StartProxy(vault.Address(0)))(t)
+	p := testkit.Must(c.StartPlugin(ctx, cluster.PluginOptions{Vault: vault, Role: role, Key: keyName, Addresses: []string{proxy.URL}, Env: environment}))(t)
 	testkit.Check(t, proxy.Hang())
-	conn := rig.Must(grpc.NewClient("unix://"+p.Socket(), grpc.WithTransportCredentials(insecure.NewCredentials())))(t)
+	conn := testkit.Must(grpc.NewClient("unix://"+p.Socket(), grpc.WithTransportCredentials(insecure.NewCredentials())))(t)
 	defer conn.Close()
 	honest := kms.NewKeyManagementServiceClient(conn)
 	serves := func() {
@@ -120,5 +120,5 @@ func find(t *testing.T, text, pattern string) int64 {
 	if match == nil {
 		t.Fatalf("nothing matches %s", pattern)
 	}
-	return rig.Must(strconv.ParseInt(match[1], 10, 64))(t)
+	return testkit.Must(strconv.ParseInt(match[1], 10, 64))(t)
 }

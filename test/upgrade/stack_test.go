@@ -20,6 +20,7 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/rig"
 	"github.com/sealproof/sealproof/test/internal/servicemanager"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const (
@@ -54,7 +55,7 @@ func newStack(t *testing.T) *stack {
 	t.Cleanup(cancel)
 	s := &stack{t: t, ctx: ctx, c: c, program: opts.Binaries.Path(components.KMSPluginRace), secrets: cluster.NewSecretWriter()}
 	s.vault, s.role = rig.StartVault(ctx, t, c, 1, keyName)
-	s.etcd = rig.Must(c.StartEtcd(ctx, 1))(t)
+	s.etcd = testkit.Must(c.StartEtcd(ctx, 1))(t)
 	s.socket = filepath.Join(s.dir("plugin"), "kms.sock")
 	return s
 }
@@ -106,7 +107,7 @@ func (s *stack) manage(name, config string, change func(*servicemanager.Unit)) *
 	if change != nil {
 		change(&unit)
 	}
-	m := rig.Must(servicemanager.New(unit))(s.t)
+	m := testkit.Must(servicemanager.New(unit))(s.t)
 	s.t.Cleanup(func() {
 		if err := m.Close(); err != nil {
 			s.t.Error(err)
@@ -135,8 +136,8 @@ func (s *stack) log(name string) string {
 
 func (s *stack) apiServer() *cluster.APIServer {
 	s.t.Helper()
-	encryption := rig.Must(cluster.EncryptSecrets(cluster.KMSProvider{Name: "sealproof", Socket: s.socket}))(s.t)
-	return rig.Must(s.c.StartAPIServer(s.ctx, cluster.APIServerOptions{Etcd: s.etcd, Encryption: encryption}))(s.t)
+	encryption := testkit.Must(cluster.EncryptSecrets(cluster.KMSProvider{Name: "sealproof", Socket: s.socket}))(s.t)
+	return testkit.Must(s.c.StartAPIServer(s.ctx, cluster.APIServerOptions{Etcd: s.etcd, Encryption: encryption}))(s.t)
 }
 
 // readAll reads every Secret that was ever written and compares it.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // What every Vault answers to a login, to a token's look-up of itself, and to the
@@ -56,6 +58,6 @@ func SealedNode(w http.ResponseWriter, _ *http.Request) {
 func SecretIDFile(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secret-id")
-	Must(t, os.WriteFile(file, []byte("s"), 0o600))
+	testkit.Check(t, os.WriteFile(file, []byte("s"), 0o600))
 	return file
 }

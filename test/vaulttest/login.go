@@ -16,13 +16,14 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // EnableAuth mounts an auth method at a path of its own, which ends in name.
 func EnableAuth(t testing.TB, vault *cluster.Vault, method, name string) (mount string) {
 	t.Helper()
 	mount = method + "-" + name
-	Must(t, vault.Client().Sys().EnableAuthWithOptionsWithContext(t.Context(), mount, &api.EnableAuthOptions{Type: method}))
+	testkit.Check(t, vault.Client().Sys().EnableAuthWithOptionsWithContext(t.Context(), mount, &api.EnableAuthOptions{Type: method}))
 	return mount
 }
 
@@ -30,11 +31,11 @@ func EnableAuth(t testing.TB, vault *cluster.Vault, method, name string) (mount 
 func Wrap(t testing.TB, vault *cluster.Vault, path string) string {
 	t.Helper()
 	client, err := vault.Client().CloneWithHeaders()
-	Must(t, err)
+	testkit.Check(t, err)
 	client.SetToken(vault.RootToken())
 	client.SetWrappingLookupFunc(func(string, string) string { return "5m" })
 	secret, err := client.Logical().WriteWithContext(t.Context(), path, nil)
-	Must(t, err)
+	testkit.Check(t, err)
 	return secret.WrapInfo.Token
 }
 
@@ -42,7 +43,7 @@ func Wrap(t testing.TB, vault *cluster.Vault, path string) string {
 func TokenFile(t testing.TB, token string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
-	Must(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
+	testkit.Check(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
 	return file
 }
 
@@ -51,11 +52,11 @@ func SignJWT(t testing.TB, key *ecdsa.PrivateKey, claims map[string]any) string 
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
 	payload, err := json.Marshal(claims)
-	Must(t, err)
+	testkit.Check(t, err)
 	signed := encode([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + encode(payload)
 	hash := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, key, hash[:])
-	Must(t, err)
+	testkit.Check(t, err)
 	return signed + "." + encode(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 }
 
@@ -63,8 +64,8 @@ func SignJWT(t testing.TB, key *ecdsa.PrivateKey, claims map[string]any) string 
 func NewJWTKey(t testing.TB) (key *ecdsa.PrivateKey, public string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Must(t, err)
+	testkit.Check(t, err)
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	Must(t, err)
+	testkit.Check(t, err)
 	return key, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }

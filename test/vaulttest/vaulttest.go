@@ -20,6 +20,7 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // shared holds one Vault for all tests of a package that do not stop or seal it.
@@ -56,11 +57,11 @@ func Shared(t testing.TB) *cluster.Vault {
 	// It outlives the test that starts it.
 	ctx := context.WithoutCancel(t.Context())
 	binaries, err := components.Build(ctx, os.Stderr, components.Vault)
-	Must(t, err)
+	testkit.Check(t, err)
 	shared.cluster, err = cluster.New(cluster.Options{Binaries: binaries})
-	Must(t, err)
+	testkit.Check(t, err)
 	shared.vault, err = shared.cluster.StartVault(ctx, 1)
-	Must(t, err)
+	testkit.Check(t, err)
 	return shared.vault
 }
 
@@ -68,9 +69,9 @@ func Shared(t testing.TB) *cluster.Vault {
 func NewRole(t testing.TB, vault *cluster.Vault, keySettings, roleSettings map[string]any) cluster.AppRole {
 	t.Helper()
 	name := fmt.Sprintf("k%d", time.Now().UnixNano())
-	Must(t, vault.CreateKey(t.Context(), name, keySettings))
+	testkit.Check(t, vault.CreateKey(t.Context(), name, keySettings))
 	role, err := vault.AppRole(t.Context(), name, cluster.KeyPolicy(name), roleSettings)
-	Must(t, err)
+	testkit.Check(t, err)
 	return role
 }
 
@@ -78,7 +79,7 @@ func NewRole(t testing.TB, vault *cluster.Vault, keySettings, roleSettings map[s
 func Write(t testing.TB, vault *cluster.Vault, path string, data map[string]any) {
 	t.Helper()
 	_, err := vault.Client().Logical().WriteWithContext(t.Context(), path, data)
-	Must(t, err)
+	testkit.Check(t, err)
 }
 
 // NoLeaks checks that every goroutine started after it has ended with the test.
@@ -138,14 +139,6 @@ func (r *Recorder) Count(op string) int {
 	r.Lock()
 	defer r.Unlock()
 	return r.requests[op]
-}
-
-// Must fails the test if there is an error.
-func Must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Until repeats step until done, and fails the test where that takes a minute.

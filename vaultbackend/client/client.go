@@ -152,8 +152,9 @@ func (c *Client) LookUpSelf(ctx context.Context) error {
 }
 
 // Do makes one request with the current token. Where Vault does not accept the
-// token, it logs in again and repeats the request. Its errors are *backend.Error,
-// but for a body that cannot be encoded.
+// token, it logs in again and repeats the request. A node that is slow to answer is
+// not waited for alone: Vault may get the request twice, so it must be one that can be
+// repeated. Its errors are *backend.Error, but for a body that cannot be encoded.
 func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	if !c.active.enter() {
 		return Answer{}, Unanswered(r.What, ErrClosed)

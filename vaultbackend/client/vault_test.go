@@ -12,12 +12,13 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/testkit"
 	"github.com/sealproof/sealproof/test/vaulttest"
 )
 
 func TestMain(m *testing.M) { vaulttest.Main(m) }
 
-var must, until, failed, noLeaks = vaulttest.Must, vaulttest.Until, vaulttest.Failed, vaulttest.NoLeaks
+var must, until, failed, noLeaks = testkit.Check, vaulttest.Until, vaulttest.Failed, vaulttest.NoLeaks
 
 // What a client is for, in these tests: one Transit key.
 const (

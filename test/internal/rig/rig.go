@@ -14,6 +14,7 @@ import (
 	"github.com/sealproof/sealproof/test/cluster"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // Programs returns what builds the programs of a control plane, and others by
@@ -38,7 +39,7 @@ func Programs(others ...components.Name) func() (cluster.Options, error) {
 // and the options that it was made with.
 func Start(t testing.TB, programs func() (cluster.Options, error)) (*cluster.Cluster, cluster.Options) {
 	t.Helper()
-	opts := Must(programs())(t)
+	opts := testkit.Must(programs())(t)
 	opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return clustertest.Start(t, opts), opts
 }
@@ -46,27 +47,14 @@ func Start(t testing.TB, programs func() (cluster.Options, error)) (*cluster.Clu
 // StartVault starts Vault with a key, and a role that has the policy of deploy/.
 func StartVault(ctx context.Context, t testing.TB, c *cluster.Cluster, nodes int, key string) (*cluster.Vault, cluster.AppRole) {
 	t.Helper()
-	v := Must(c.StartVault(ctx, nodes))(t)
-	if err := v.CreateKey(ctx, key, nil); err != nil {
-		t.Fatal(err)
-	}
-	return v, Must(v.AppRole(ctx, "kmsplugin", Deployed(t, "vault-policy.hcl"), nil))(t)
+	v := testkit.Must(c.StartVault(ctx, nodes))(t)
+	testkit.Check(t, v.CreateKey(ctx, key, nil))
+	return v, testkit.Must(v.AppRole(ctx, "kmsplugin", Deployed(t, "vault-policy.hcl"), nil))(t)
 }
 
 // Deployed returns a file of deploy/ as it is shipped, to a test in a directory
 // of test/.
 func Deployed(t testing.TB, name string) string {
 	t.Helper()
-	return string(Must(os.ReadFile(filepath.Join("../../deploy", name)))(t)) //nolint:gosec // named by a test
-}
-
-// Must turns a result with an error into one without: Must(f())(t).
-func Must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
+	return string(testkit.Must(os.ReadFile(filepath.Join("../../deploy", name)))(t)) //nolint:gosec // named by a test
 }
