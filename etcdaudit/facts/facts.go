@@ -21,6 +21,10 @@ type Facts struct {
 	// and EncryptionFile its file; nil and empty if none was given.
 	Encryption     *encryptionconfig.Config
 	EncryptionFile string
+	// Wire is what connections have shown, nil if none were asked for. Host is what the
+	// control-plane node has shown, nil if it was not read.
+	Wire *Wire
+	Host *Host
 }
 
 // Store is what was counted in one scope.

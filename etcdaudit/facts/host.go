@@ -1,0 +1,177 @@
+package facts
+
+import (
+	"crypto/x509"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/hostfacts"
+)
+
+// Host is what one control-plane node, or a tree of its files, has shown.
+type Host struct {
+	// Node is its name, Root where its file system is ("/", or that of --root).
+	Node, Root string
+	// Live is whether processes were read. A tree has files only, and nothing says that
+	// they are in force.
+	Live  bool
+	Setup Setup
+	Etcds []Etcd
+	// APIServers are those that were found, running or as a manifest.
+	APIServers []APIServer
+	// Certificates are those found in the directories of the control plane's certificates.
+	Certificates []Certificate
+	// Unread is what could not be read, and with which right it could be.
+	Unread []Missing
+	// Read lists the files and processes that the facts rest on.
+	Read []string
+	Now  time.Time
+}
+
+// SetupKind is how a control plane was set up.
+type SetupKind string
+
+// The setups that are told apart.
+const (
+	Kubeadm SetupKind = "kubeadm"
+	RKE2    SetupKind = "RKE2"
+	K3s     SetupKind = "k3s"
+	Systemd SetupKind = "systemd units"
+	Bare    SetupKind = "processes"
+	Managed SetupKind = "managed control plane"
+	Worker  SetupKind = "no control plane"
+)
+
+// Setup is how the node's control plane was set up, with the fact that shows it.
+type Setup struct {
+	Kind SetupKind
+	Fact string
+	// Ask is what to ask the provider of a managed control plane; Visit names other nodes
+	// that hold a part of the control plane ("etcd: 192.0.2.20").
+	Ask   string
+	Visit []string
+}
+
+// Etcd is one etcd of the node.
+type Etcd struct {
+	// Name is what it is called in the report: "etcd (pid 1234)", "etcd of
+	// /etc/kubernetes/manifests/etcd.yaml". It is unique.
+	Name string
+	// Source is the manifest, unit or process that the configuration was read from, and
+	// ConfigFile the file of --config-file; empty for none.
+	Source, ConfigFile string
+	// Process is nil where none runs or none could be read.
+	Process *Process
+	Config  etcdconfig.Effective
+	// Manifest is what a new start would use, if that differs from the running process;
+	// nil if it is the same, or if there is none.
+	Manifest *etcdconfig.Effective
+	// Files are those that the configuration names, by path.
+	Files map[string]File
+	// Bound are the addresses that the process listens on.
+	Bound []Bound
+}
+
+// Process is a running etcd or API server.
+type Process struct {
+	PID        int
+	Executable string
+	// Version is the program's release, "3.7.3"; Go is the release of Go that built it.
+	// Either is empty if the binary does not say.
+	Version, Go string
+	Started     time.Time
+	UID, GID    int
+	// Missing is what of the process could not be read.
+	Missing []Missing
+}
+
+// Bound is an address that a process listens on.
+type Bound struct {
+	Address string // "127.0.0.1:2379", a path
+	Shared  bool   // with another process (SO_REUSEPORT)
+}
+
+// File is a file that a configuration names.
+type File struct {
+	hostfacts.Path
+	// ModTime is when its content was written; zero if that is not known.
+	ModTime time.Time
+	// Changed is when its inode was changed (ctime): a file that was moved into place keeps
+	// its ModTime.
+	Changed time.Time
+	// Certificates are those in it, ContentErr why it is not what it should be ("not PEM",
+	// "the key is encrypted", "the key is of another certificate").
+	Certificates []*x509.Certificate
+	ContentErr   string
+	// CRL is set where it is a revocation list: PEM or DER.
+	CRL string
+	// Ends is how many entries of a CRL there are, and when its next update is due.
+	Revoked    int
+	NextUpdate time.Time
+}
+
+// Certificate is one certificate in a file of the host.
+type Certificate struct {
+	File string
+	*x509.Certificate
+	// HasKey is whether the private key of it is on the host.
+	HasKey bool
+	// Inline is whether the file is a kubeconfig.
+	Inline bool
+}
+
+// APIServer is one kube-apiserver of the node.
+type APIServer struct {
+	Name    string
+	Source  string
+	Process *Process
+	Config  apiserverconfig.Config
+	// Encryption is the file of --encryption-provider-config, nil without the flag.
+	Encryption *EncryptionFile
+	// Audit is the audit policy, nil without one.
+	Audit *AuditPolicy
+	Files map[string]File
+	// Sockets are those of the KMS providers, by endpoint.
+	Sockets map[string]Socket
+}
+
+// EncryptionFile is an EncryptionConfiguration and what says whether it is in force.
+type EncryptionFile struct {
+	Path string
+	File File
+	// Err is why it could not be read or would be refused; Config is nil then.
+	Err    string
+	Config *encryptionconfig.Config
+	// Hash is "sha256:…" of the file; InForce the one that the API server's metrics show,
+	// empty if they were not given. Reloads counts by status.
+	Hash, InForce string
+	Failures      int64
+	NoMetrics     string // why InForce is empty
+}
+
+// AuditPolicy is what of an audit policy matters here.
+type AuditPolicy struct {
+	Path, Err string
+	// Secrets is the level at which requests for Secrets are recorded: "None", "Metadata",
+	// "Request", "RequestResponse"; Rule is the number of the rule that decides, from 1.
+	Levels []AuditLevel
+}
+
+// AuditLevel is the highest level at which a verb on Secrets can be recorded.
+type AuditLevel struct {
+	Verbs string // "get, list, watch"; "create, update, patch"
+	Level string
+	Rule  int
+}
+
+// Socket is the path of a KMS plugin's socket.
+type Socket struct {
+	Endpoint string
+	hostfacts.Path
+	// Way is every directory from the root to it.
+	Way []hostfacts.Path
+	// Dir names the directory.
+	Dir string
+}
