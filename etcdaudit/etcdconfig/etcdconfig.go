@@ -7,6 +7,8 @@
 // input, and reads this process's own environment.
 package etcdconfig
 
+import "fmt"
+
 // Release is a minor release of etcd, such as 3.7. The zero value is one that is not known.
 type Release struct{ Major, Minor int }
 
@@ -111,3 +113,6 @@ const (
 	// SelfMade: auto-tls. etcd makes a certificate of its own and asks for none.
 	SelfMade
 )
+
+// String returns the release as "3.7".
+func (r Release) String() string { return fmt.Sprintf("%d.%d", r.Major, r.Minor) }

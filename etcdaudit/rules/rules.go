@@ -13,6 +13,22 @@ import (
 	"github.com/sealproof/sealproof/internal/check"
 )
 
+// Groups says which rules are asked for.
+type Groups struct{ Data, Wire, Host bool }
+
+// For returns the rules of groups, in the order of their ids. What is configured about
+// encryption is asked of the file that values are compared with, and of a host's own.
+func For(g Groups) (asked []check.Rule[facts.Facts]) {
+	for _, r := range All() {
+		hundreds, encryption := r.ID[3], r.ID == "EA-401" || r.ID == "EA-402"
+		switch {
+		case hundreds <= '2' && g.Data, hundreds == '3' && g.Wire, hundreds >= '4' && g.Host, encryption && g.Data:
+			asked = append(asked, r)
+		}
+	}
+	return asked
+}
+
 // All returns every rule in the order of the ids. An id is EA- and a number, which is
 // never given to another rule: EA-1xx is about data, EA-4xx about configuration.
 func All() []check.Rule[facts.Facts] { return slices.Concat(data.Rules(), config.Rules()) }
