@@ -3,11 +3,18 @@
 package need
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 )
+
+// Scan is not met where no data was read. What holds for no store must not look like what
+// holds for all of them.
+func Scan(f facts.Facts) (check.Result, bool) {
+	return check.Unevaluated("", cmp.Or(f.Unscanned, "no data was read"), ""), len(f.Stores) > 0
+}
 
 // Keys is not met where nothing was found: a wrong prefix or the wrong etcd must not
 // look like a clean one.
