@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 		}
 		ids[id] = true
 	}
-	return model(f, check.Evaluate(rules.All(), f), o), nil
+	return model(f, check.Evaluate(rules.Scan(), f), o), nil
 }
 
 // read counts the records of one source, by layer.
