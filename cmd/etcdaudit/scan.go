@@ -15,6 +15,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -80,7 +81,7 @@ func scan(ctx context.Context, config scanConfig, getenv func(string) string, st
 	build := cli.BuildOf(name)
 	o := audit.Options{
 		EncryptionFile: config.EncryptionProviderConfig, CurrentKeyID: config.CurrentKeyID, FailOn: failOn,
-		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
+		Groups: rules.Groups{Data: true}, Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
 	}
 	var keys keyring.Keyring
 	defer keys.Clear()

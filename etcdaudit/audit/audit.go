@@ -19,7 +19,16 @@ import (
 
 // Options says what to audit.
 type Options struct {
-	Sources []record.Source
+	// Sources are what holds data; none where only TLS or a host is asked for. Unscanned is
+	// why there is none although data was asked for.
+	Sources   []record.Source
+	Unscanned string
+	// Wire is what connections to etcd have shown, and Host what the control-plane node
+	// has; nil for what was not asked for.
+	Wire *facts.Wire
+	Host *facts.Host
+	// Groups are the rules that are evaluated.
+	Groups rules.Groups
 	// Encryption is the EncryptionConfiguration to compare with, read from
 	// EncryptionFile; nil and empty for none. Its keys are tried while Run reads.
 	Encryption     *encryptionconfig.Config
@@ -29,23 +38,31 @@ type Options struct {
 	CurrentKeyID string
 	// FailOn is the least severity that makes the verdict a failure.
 	FailOn auditv1.Severity
+	// Strict makes what lacks an optional input count as not evaluated.
+	Strict bool
 	Tool   *auditv1.Tool
 	// Progress is told how many more records were read; it may be nil.
 	Progress func(records int)
 }
 
 // Run reads every source to its end. It returns an error, and no report, if one cannot
-// be read as a whole, if there is none, or if two scopes have the same id.
+// be read as a whole, if there is nothing to look at, or if two scopes have the same id.
+// Where more than data was asked for, a source that cannot be read leaves the rules about
+// data unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
-	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile}
+	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned}
 	for _, source := range o.Sources {
 		stores, err := read(ctx, source, o)
 		if err != nil {
-			return nil, err
+			if onlyData := !o.Groups.Wire && !o.Groups.Host; onlyData || ctx.Err() != nil {
+				return nil, err
+			}
+			f.Stores, f.Unscanned = nil, "the data could not be read: "+err.Error()
+			break
 		}
 		f.Stores = append(f.Stores, stores...)
 	}
-	if len(f.Stores) == 0 {
+	if len(f.Stores) == 0 && f.Wire == nil && f.Host == nil {
 		return nil, errors.New("there is nothing to read: no source has a scope")
 	}
 	ids := map[string]bool{}
@@ -56,7 +73,7 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 		}
 		ids[id] = true
 	}
-	return model(f, check.Evaluate(rules.Scan(), f), o), nil
+	return model(f, check.Evaluate(rules.For(o.Groups), f), o), nil
 }
 
 // read counts the records of one source, by layer.

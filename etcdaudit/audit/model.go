@@ -26,6 +26,13 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 	for _, s := range f.Stores {
 		r.Scopes = append(r.Scopes, scope(s, f.EncryptionFile))
 	}
+	if f.Wire != nil {
+		addWire(r, f.Wire)
+	}
+	if f.Host != nil {
+		addHost(r, f.Host)
+	}
+	r.Certificates = certificates(f)
 	for _, c := range checks {
 		r.Checks = append(r.Checks, checked(c))
 	}
@@ -34,7 +41,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy, Store: n.Store, Scope: n.Scope,
 		})
 	}
-	r.Verdict = verdict(r.Checks, o.FailOn)
+	r.Verdict, r.Coverage = verdict(r.Checks, o.FailOn, o.Strict), coverage(r.Checks)
 	return r
 }
 
@@ -120,7 +127,7 @@ func checked(c check.Check) *auditv1.Check {
 func result(id string, r check.Result) *auditv1.Result {
 	out := &auditv1.Result{
 		Target: r.Target, Identity: r.Identity, Status: status(r.Status), Summary: r.Summary, Reason: r.Reason, Remediation: r.Remedy,
-		Count: count(r.Count), ObjectsOmitted: count(r.Count - int64(len(r.Objects))),
+		Count: count(r.Count), ObjectsOmitted: count(r.Count - int64(len(r.Objects))), Optional: r.Status == check.NotEvaluated && r.Expected,
 	}
 	for _, e := range r.Evidence {
 		out.Evidence = append(out.Evidence, &auditv1.Evidence{Source: e.Source, Seen: e.Seen})
@@ -154,7 +161,32 @@ func fingerprint(id string, identity []string, object ...string) string {
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])
 }
 
-func verdict(checks []*auditv1.Check, failOn auditv1.Severity) *auditv1.Verdict {
+// coverage counts the targets that were judged, and those that were not.
+func coverage(checks []*auditv1.Check) *auditv1.Coverage {
+	c := &auditv1.Coverage{}
+	for _, result := range results(checks) {
+		switch result.Status {
+		case auditv1.Status_STATUS_NOT_APPLICABLE:
+		case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
+			c.NotEvaluated++
+			if result.Optional {
+				c.Optional++
+			}
+		default:
+			c.Evaluated++
+		}
+	}
+	return c
+}
+
+func results(checks []*auditv1.Check) (all []*auditv1.Result) {
+	for _, c := range checks {
+		all = append(all, c.Results...)
+	}
+	return all
+}
+
+func verdict(checks []*auditv1.Check, failOn auditv1.Severity, strict bool) *auditv1.Verdict {
 	var serious, minor, open []string
 	for _, c := range checks {
 		finding, unknown := false, false
@@ -163,7 +195,7 @@ func verdict(checks []*auditv1.Check, failOn auditv1.Severity) *auditv1.Verdict 
 			case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_WARN:
 				finding = true
 			case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
-				unknown = true
+				unknown = unknown || strict || !r.Optional
 			}
 		}
 		switch {

@@ -43,11 +43,15 @@ func TestPlaintextOfEveryKindIsCalledSo(t *testing.T) {
 	}
 }
 
+// oneLine undoes the breaking of lines.
+func oneLine(table string) string { return strings.Join(strings.Fields(table), " ") }
+
 func TestAStandInForEtcdIsNamed(t *testing.T) {
 	r := reported(t, mixed(), func(s *record.Scope, _ *audit.Options) { s.StandIn, s.ClusterID, s.Outside = "kine", "", -1 })
 	out, _ := written(t, r)
+	out = oneLine(out)
 	for _, text := range []string{
-		"Scope: live values at revision 4711 of kine, which stands in for etcd (https://127.0.0.1:2379), keys under /registry/\n",
+		"Scope: live values at revision 4711 of kine, which stands in for etcd (https://127.0.0.1:2379), keys under /registry/ Read:",
 		"that kine counts at that revision", "keys outside /registry/: kine of this version cannot count them", "free space of the database",
 	} {
 		if !strings.Contains(out, text) {
@@ -67,7 +71,7 @@ func TestAStandInForEtcdIsNamed(t *testing.T) {
 func TestEveryReasonWhyACheckDoesNotApplyIsShown(t *testing.T) {
 	const no = auditv1.Status_STATUS_NOT_APPLICABLE
 	c := &auditv1.Check{Id: "EA-104", Status: no, Summary: "first", Results: []*auditv1.Result{{Target: "a", Status: no, Reason: "first"}, {Target: "b", Status: no, Reason: "second"}}}
-	if out, _ := written(t, &auditv1.Report{Verdict: &auditv1.Verdict{}, Checks: []*auditv1.Check{c}}); !strings.Contains(out, "a: first\n") || !strings.Contains(out, "b: second\n") {
+	if out, _ := written(t, &auditv1.Report{Verdict: &auditv1.Verdict{}, Checks: []*auditv1.Check{c}}); !strings.Contains(out, "EA-104 (a): first\n") || !strings.Contains(out, "EA-104 (b): second\n") {
 		t.Errorf("a reason is missing:\n%s", out)
 	}
 }

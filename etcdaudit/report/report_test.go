@@ -16,6 +16,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/golden"
 	"github.com/sealproof/sealproof/test/stored"
@@ -64,7 +65,7 @@ const oldKey = "v1.00112233445566778899aabbccddeeff"
 func reported(t *testing.T, v values, edit func(*record.Scope, *audit.Options)) *auditv1.Report {
 	t.Helper()
 	from := scope()
-	o := audit.Options{FailOn: auditv1.Severity_SEVERITY_MEDIUM, Tool: &auditv1.Tool{Name: "etcdaudit", Version: "v0.0.0", Commit: "0000000"}}
+	o := audit.Options{FailOn: auditv1.Severity_SEVERITY_MEDIUM, Groups: rules.Groups{Data: true}, Tool: &auditv1.Tool{Name: "etcdaudit", Version: "v0.0.0", Commit: "0000000"}}
 	if edit != nil {
 		edit(&from, &o)
 	}

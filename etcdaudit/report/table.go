@@ -8,61 +8,125 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
-// listed is how many objects of a finding the table names.
-const listed = 10
+// width of the table, in columns. Lines of the list of resources may be longer: names and
+// key_ids are not broken.
+const width = 100
 
-// Table writes the report for people. Each scope comes before what was found in it, and
-// before the checks: nothing is to be read without them.
+// Table writes the report for people: what was looked at, the verdict, what to do first,
+// and then what the verdict rests on. The scopes come first: nothing is to be read without
+// them.
 func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	p := &printer{colours: colours}
-	live := true
 	for _, s := range r.Scopes {
-		p.line("Scope: %s", s.Text)
-		read := fmt.Sprintf("Read: %d keys with %s of values", s.KeysRead, size(s.ValueBytes))
-		if s.Revision != 0 {
-			read += fmt.Sprintf(", all of the %d that %s counts at that revision", s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
-		}
-		p.line("%s", read)
-		live = live && s.Layer == "live"
-		for _, f := range s.EncryptionConfigFiles {
-			p.line("Compared with: %s, one API server's file; another's may differ and was not looked at", f)
-		}
-		p.line("")
-		p.resources(s.Resources)
-		p.line("")
+		p.scope(s)
 	}
-	p.checks(r.Checks)
-	p.line("")
-	because := ""
-	if live {
-		because = ", because this version reads live values only"
-	}
-	p.line("%s%s. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED), because)
-	for _, l := range r.NotEvaluated {
-		of := ""
-		if len(r.Scopes) > 1 {
-			of = " of " + l.Store
+	p.verdict(r)
+	list := entriesOf(r)
+	p.doFirst(list)
+	for _, s := range r.Scopes {
+		if s.Prefix != "" {
+			p.line("")
+			if len(r.Scopes) > 1 {
+				p.wrap("", "%s", s.Text)
+			}
+			p.resources(s.Resources)
 		}
-		p.line("  %s%s: %s", l.Name, of, l.Reason)
 	}
 	p.line("")
-	about := fmt.Sprintf("%d scopes", len(r.Scopes))
-	if len(r.Scopes) == 1 {
-		about = r.Scopes[0].LayerName
-		if revision := r.Scopes[0].Revision; revision != 0 {
-			about += fmt.Sprintf(" at revision %d", revision)
-		}
-	}
-	p.line("Verdict for %s: %s, %s", about, p.status(r.Verdict.Status), r.Verdict.Text)
+	p.entries(list)
+	p.notEvaluated(r)
 	_, err := w.Write(p.out.Bytes())
 	return err
+}
+
+func (p *printer) scope(s *auditv1.Scope) {
+	p.wrap("       ", "Scope: %s", s.Text)
+	if s.Prefix == "" {
+		return
+	}
+	read := fmt.Sprintf("Read: %d keys with %s of values", s.KeysRead, size(s.ValueBytes))
+	if s.Revision != 0 {
+		read += fmt.Sprintf(", all of the %d that %s counts at that revision", s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
+	}
+	p.wrap("      ", "%s", read)
+	for _, f := range s.EncryptionConfigFiles {
+		p.wrap("      ", "Compared with: %s, one API server's file; another's may differ and was not looked at", f)
+	}
+}
+
+func (p *printer) verdict(r *auditv1.Report) {
+	p.line("")
+	var about []string
+	for _, s := range r.Scopes {
+		of := func(other *auditv1.Scope) bool { return other.Layer == s.Layer }
+		text := s.LayerName
+		switch n := count(r.Scopes, of); {
+		case n > 1:
+			text = fmt.Sprintf("%d scopes of %s", n, s.LayerName)
+		case s.Revision != 0:
+			text += fmt.Sprintf(" at revision %d", s.Revision)
+		}
+		if !slices.Contains(about, text) {
+			about = append(about, text)
+		}
+	}
+	p.wrap("  ", "Verdict for %s: %s, %s", strings.Join(about, ", "), p.status(r.Verdict.Status), r.Verdict.Text)
+	if c := r.GetCoverage(); c.GetNotEvaluated() > 0 {
+		optional := ""
+		if c.Optional > 0 {
+			optional = fmt.Sprintf(", %d of them for want of an optional input", c.Optional)
+		}
+		p.wrap("  ", "Coverage: %d of %d results; %d not evaluated%s", c.Evaluated, c.Evaluated+c.NotEvaluated, c.NotEvaluated, optional)
+	}
+}
+
+// notEvaluated lists where plaintext may remain, and what else was not read.
+func (p *printer) notEvaluated(r *auditv1.Report) {
+	var places, others []*auditv1.Layer
+	live := true
+	for _, s := range r.Scopes {
+		live = live && (s.Layer == "live" || s.Prefix == "")
+	}
+	for _, l := range r.NotEvaluated {
+		if l.Store == "" {
+			others = append(others, l)
+		} else {
+			places = append(places, l)
+		}
+	}
+	stores := map[string]bool{}
+	for _, l := range places {
+		stores[l.Store] = true
+	}
+	list := func(layers []*auditv1.Layer) {
+		for _, l := range layers {
+			of := ""
+			if len(stores) > 1 && l.Store != "" {
+				of = " of " + l.Store
+			}
+			p.wrap("    ", "  %s%s: %s", l.Name, of, l.Reason)
+		}
+	}
+	if len(places) > 0 {
+		because := ""
+		if live {
+			because = ", because this version reads live values only"
+		}
+		p.line("")
+		p.line("%s%s. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED), because)
+		list(places)
+	}
+	if len(others) > 0 {
+		p.line("")
+		p.line("%s, because it could not be found or read:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
+		list(others)
+	}
 }
 
 type printer struct {
@@ -72,6 +136,45 @@ type printer struct {
 
 func (p *printer) line(format string, args ...any) {
 	fmt.Fprintf(&p.out, format+"\n", args...)
+}
+
+// wrap writes a line that is broken between words, and indents what follows.
+func (p *printer) wrap(indent, format string, args ...any) {
+	rest, margin := fmt.Sprintf(format, args...), ""
+	for {
+		cut := fit(rest, width-len(margin))
+		p.line("%s%s", margin, strings.TrimRight(rest[:cut], " "))
+		if rest = strings.TrimLeft(rest[cut:], " "); rest == "" {
+			return
+		}
+		margin = indent
+	}
+}
+
+// fit returns where a text is to be broken so that it takes at most so many columns. A word
+// that is longer is not broken: it may be a path or a command.
+func fit(s string, columns int) (cut int) {
+	for from := len(s) - len(strings.TrimLeft(s, " ")); ; from = cut + 1 {
+		next := len(s)
+		if i := strings.IndexByte(s[min(from, len(s)):], ' '); i >= 0 {
+			next = from + i
+		}
+		if cut > 0 && text.StringWidthWithoutEscSequences(s[:next]) > columns {
+			return cut
+		}
+		if cut = next; cut == len(s) {
+			return cut
+		}
+	}
+}
+
+func count[T any](list []T, has func(T) bool) (n int) {
+	for _, one := range list {
+		if has(one) {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *printer) status(s auditv1.Status) string {
@@ -86,156 +189,6 @@ func (p *printer) status(s auditv1.Status) string {
 		return name
 	}
 }
-
-func (p *printer) resources(list []*auditv1.Resource) {
-	if len(list) == 0 {
-		p.line("No keys.")
-		return
-	}
-	t := table.NewWriter()
-	t.SetStyle(plain())
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "VALUES", Align: text.AlignRight, AlignHeader: text.AlignRight}})
-	t.AppendHeader(table.Row{"RESOURCE", "VALUES", "STORED AS", "PROVIDER OR KEY", "KEY_ID", "VAULT KEY", "NOTE"})
-	// Secrets are what this is about.
-	secretsFirst := slices.Clone(list)
-	slices.SortStableFunc(secretsFirst, func(a, b *auditv1.Resource) int { return rank(a) - rank(b) })
-	for _, r := range secretsFirst {
-		name := r.Resource
-		for _, g := range r.Groups {
-			t.AppendRow(table.Row{name, g.Values, storedAs(g), g.Name, g.KeyId, vaultKey(g), note(g)})
-			name = ""
-		}
-	}
-	for line := range strings.Lines(t.Render()) {
-		p.line("%s", strings.TrimRight(line, " \n"))
-	}
-}
-
-func rank(r *auditv1.Resource) int {
-	if r.Resource == "secrets" {
-		return 0
-	}
-	return 1
-}
-
-func plain() table.Style {
-	s := table.StyleLight
-	s.Options = table.OptionsNoBordersAndSeparators
-	s.Box.PaddingLeft, s.Box.PaddingRight = "", "  "
-	s.Format.Header = text.FormatDefault
-	return s
-}
-
-func storedAs(g *auditv1.Group) string {
-	switch g.Protection {
-	case auditv1.Protection_PROTECTION_PLAINTEXT:
-		return "PLAINTEXT " + g.Format
-	case auditv1.Protection_PROTECTION_MALFORMED:
-		return "MALFORMED " + g.Format
-	default:
-		return g.Format
-	}
-}
-
-func vaultKey(g *auditv1.Group) string {
-	if g.VaultKeyVersion == 0 {
-		return ""
-	}
-	return fmt.Sprintf("v%d", g.VaultKeyVersion)
-}
-
-func note(g *auditv1.Group) string {
-	var notes []string
-	if g.Stale {
-		notes = append(notes, "stale")
-	}
-	if g.Problem != "" {
-		notes = append(notes, g.Problem)
-	}
-	if g.Envelope != "" && g.Envelope != "other" {
-		notes = append(notes, g.Envelope)
-	}
-	if g.Cluster != "" {
-		notes = append(notes, "cluster "+g.Cluster)
-	}
-	if g.Drift != "" && !g.AsConfigured {
-		notes = append(notes, g.Drift)
-	}
-	if g.Rest {
-		notes = append(notes, "too many keys to be told apart")
-	}
-	return strings.Join(notes, ", ")
-}
-
-// statusWidth is that of the longest status, so that the ids stand in a column
-// whether or not the status is coloured.
-const statusWidth = len("NOT APPLICABLE")
-
-// checks prints every check, and those that do not apply for one and the same
-// reason in one line.
-func (p *printer) checks(list []*auditv1.Check) {
-	without := map[string][]string{}
-	var reasons []string
-	for _, c := range list {
-		another := func(r *auditv1.Result) bool { return cmp.Or(r.Summary, r.Reason) != c.Summary }
-		if c.Status != auditv1.Status_STATUS_NOT_APPLICABLE || slices.ContainsFunc(c.Results, another) {
-			p.check(c)
-			continue
-		}
-		if without[c.Summary] == nil {
-			reasons = append(reasons, c.Summary)
-		}
-		without[c.Summary] = append(without[c.Summary], c.Id)
-	}
-	for _, reason := range reasons {
-		p.line("%s  %s: %s", p.status(auditv1.Status_STATUS_NOT_APPLICABLE), strings.Join(without[reason], ", "), reason)
-	}
-}
-
-func (p *printer) check(c *auditv1.Check) {
-	for _, r := range c.Results {
-		pad := strings.Repeat(" ", statusWidth-len(statusName(r.Status)))
-		said := cmp.Or(r.Summary, r.Reason)
-		if len(c.Results) > 1 {
-			said = r.Target + ": " + said
-		}
-		p.line("%s%s  %s  %-8s  %s: %s", p.status(r.Status), pad, c.Id, severityName(c.Severity), c.Title, said)
-		indent := strings.Repeat(" ", statusWidth+2)
-		for _, o := range r.Objects[:min(len(r.Objects), listed)] {
-			p.line("%s%s", indent, objectLine(c, o))
-		}
-		if more := int64(r.Count) - listed; len(r.Objects) > 0 && more > 0 {
-			p.line("%sand %d more; --output json lists %s", indent, more, listedInJSON(r))
-		}
-		if r.Remediation != "" {
-			p.line("%sTo do: %s", indent, r.Remediation)
-		}
-	}
-}
-
-func listedInJSON(r *auditv1.Result) string {
-	if r.ObjectsOmitted > 0 {
-		return fmt.Sprintf("the first %d", len(r.Objects))
-	}
-	return "all"
-}
-
-func objectLine(c *auditv1.Check, o *auditv1.Object) string {
-	name := o.Name
-	if o.Namespace != "" {
-		name = o.Namespace + "/" + name
-	}
-	if c.Id != plaintextSecretsID {
-		name = o.Resource + " " + name
-	}
-	if o.Detail != "" {
-		name += ": " + o.Detail
-	}
-	return name
-}
-
-// plaintextSecretsID is the check whose objects are all Secrets.
-const plaintextSecretsID = "EA-101"
 
 func size(n int64) string {
 	const unit = 1024

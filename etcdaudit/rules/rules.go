@@ -6,7 +6,6 @@ package rules
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/config"
@@ -15,17 +14,25 @@ import (
 	"github.com/sealproof/sealproof/internal/check"
 )
 
+// Groups says which rules are asked for.
+type Groups struct{ Data, Wire, Host bool }
+
+// For returns the rules of groups, in the order of their ids. What is configured about
+// encryption is asked of the file that values are compared with, and of a host's own.
+func For(g Groups) (asked []check.Rule[facts.Facts]) {
+	for _, r := range All() {
+		hundreds, encryption := r.ID[3], r.ID == "EA-401" || r.ID == "EA-402"
+		switch {
+		case hundreds <= '2' && g.Data, hundreds == '3' && g.Wire, hundreds >= '4' && g.Host, encryption && g.Data:
+			asked = append(asked, r)
+		}
+	}
+	return asked
+}
+
 // All returns every rule in the order of the ids. An id is EA- and a number, which is
 // never given to another rule: EA-1xx is about data, EA-3xx about what connections show,
 // EA-4xx about configuration.
 func All() []check.Rule[facts.Facts] {
 	return slices.Concat(data.Rules(), tls.Rules(), config.Rules())
-}
-
-// Scan returns the rules about what is stored, and about an EncryptionConfiguration that
-// was given.
-func Scan() []check.Rule[facts.Facts] {
-	return slices.DeleteFunc(All(), func(r check.Rule[facts.Facts]) bool {
-		return !strings.HasPrefix(r.ID, "EA-1") && r.ID != "EA-401" && r.ID != "EA-402"
-	})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	etcdrecord "github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/internal/transit"
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -62,7 +63,7 @@ func BenchmarkScan(b *testing.B) {
 		(&pair{subjectName: "etcdaudit scan, 100,000 values read, classified and judged", floorName: "reading the same pages"}).measure(b, 5,
 			func() error { return pin().Read(b.Context(), func([]etcdrecord.Record) error { return nil }) },
 			func() error {
-				r, err := audit.Run(b.Context(), audit.Options{Sources: []etcdrecord.Source{pin()}, FailOn: auditv1.Severity_SEVERITY_MEDIUM})
+				r, err := audit.Run(b.Context(), audit.Options{Sources: []etcdrecord.Source{pin()}, Groups: rules.Groups{Data: true}, FailOn: auditv1.Severity_SEVERITY_MEDIUM})
 				if err != nil {
 					return err
 				}

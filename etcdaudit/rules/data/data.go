@@ -3,6 +3,7 @@ package data
 
 import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/need"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -21,7 +22,9 @@ func Rules() (all []check.Rule[facts.Facts]) {
 		encryptedUnconfigured(),
 		unreadable(),
 	} {
-		all = append(all, check.ForEach(r, facts.Facts.Subjects))
+		ofStores := check.ForEach(r, facts.Facts.Subjects)
+		ofStores.Needs = []check.Need[facts.Facts]{need.Scan}
+		all = append(all, ofStores)
 	}
 	return all
 }

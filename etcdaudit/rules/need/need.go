@@ -3,12 +3,19 @@
 package need
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 )
+
+// Scan is not met where no data was read. What holds for no store must not look like what
+// holds for all of them.
+func Scan(f facts.Facts) (check.Result, bool) {
+	return check.Unevaluated("", cmp.Or(f.Unscanned, "no data was read"), ""), len(f.Stores) > 0
+}
 
 // Keys is not met where nothing was found: a wrong prefix or the wrong etcd must not
 // look like a clean one.
@@ -35,7 +42,11 @@ func Secrets(s facts.Store) (check.Result, bool) {
 
 // SecretsAnywhere is met if Secrets is met for one store at least. Else the first store
 // that was not evaluated counts before those that it does not apply to.
+// Where no store was read there is nothing against it.
 func SecretsAnywhere(f facts.Facts) (worst check.Result, ok bool) {
+	if len(f.Stores) == 0 {
+		return worst, true
+	}
 	for _, s := range f.Stores {
 		result, ok := Secrets(s)
 		if ok {

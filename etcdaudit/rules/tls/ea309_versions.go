@@ -40,8 +40,8 @@ func judgeVersions(a at) check.Result {
 	return with(check.Passed("", strings.Join(all, " and ")+", nothing older"), evidence)
 }
 
-// enumerated is not met where not all that could be offered was. tried are names in
-// NotOffered that matter.
+// enumerated is not met where not all that can be offered was. tried are names in
+// NotOffered that matter; that others can never be offered is said in the evidence.
 func (a at) enumerated(tried ...string) (check.Result, bool) {
 	for _, m := range a.l.Served.NotOffered {
 		for _, t := range tried {
@@ -51,6 +51,11 @@ func (a at) enumerated(tried ...string) (check.Result, bool) {
 		}
 	}
 	if !a.l.Served.Enumerated {
+		for _, m := range a.l.Served.NotOffered {
+			if strings.Contains(m.What, "not listed") { // it was begun, and did not come to its end
+				return check.Unevaluated("", m.Why+", before all had been tried", ""), false
+			}
+		}
 		r := check.Unevaluated("", a.why("an enumeration")+"; nothing bad came up in the other connections", "run it with enumeration, and without --passive")
 		r.Expected = true
 		return r, false

@@ -23,7 +23,7 @@ func judgeSuites(a at) check.Result {
 	if len(weak) > 0 {
 		return with(check.Failed("", list(weak, func(s suite) string { return s.name + " " + s.weak() }), a.chooseSuites()), evidence)
 	}
-	if r, ok := a.enumerated("suite"); !ok {
+	if r, ok := a.enumerated(); !ok {
 		return with(r, evidence)
 	}
 	if len(all) == 0 {

@@ -23,7 +23,7 @@ func judgeForwardSecrecy(a at) check.Result {
 	if len(without) > 0 {
 		return with(check.Failed("", "without forward secrecy: "+list(without, name), a.chooseSuites()), evidence)
 	}
-	if r, ok := a.enumerated("suite"); !ok {
+	if r, ok := a.enumerated(); !ok {
 		return with(r, evidence)
 	}
 	if len(all) == 0 {

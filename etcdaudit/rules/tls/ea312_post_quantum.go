@@ -29,7 +29,7 @@ func judgePostQuantum(a at) check.Result {
 	if len(hybrid) > 0 {
 		return with(check.Passed("", strings.Join(hybrid, ", ")), evidence)
 	}
-	if r, ok := a.enumerated("group", "MLKEM"); !ok {
+	if r, ok := a.enumerated("MLKEM"); !ok {
 		return with(r, evidence)
 	}
 	if !slices.Contains(a.l.Served.Versions, 0x0304) {

@@ -97,7 +97,7 @@ func (a at) chain() (all []check.Evidence) {
 		if i > 0 {
 			what = "served issuer"
 		}
-		seen := fmt.Sprintf("%s: %s, issued by %s, %s to %s, %s, signed with %s", what, name(c.Subject), name(c.Issuer), day(c.NotBefore), day(c.NotAfter), keyOf(c), c.SignatureAlgorithm)
+		seen := fmt.Sprintf("%s: %s, issued by %s, %s to %s, %s, signed with %s", what, name(c.Subject), name(c.Issuer), day(c.NotBefore), day(c.NotAfter), facts.KeyName(c), c.SignatureAlgorithm)
 		all = append(all, check.Evidence{Source: a.l.URL, Seen: seen})
 	}
 	return all

@@ -2,14 +2,13 @@ package tls
 
 import (
 	"bytes"
-	"crypto/dsa" //nolint:staticcheck // certificates with such keys are to be named
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"fmt"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -36,22 +35,22 @@ func judgeStrength(a at) check.Result {
 	if len(weak) > 0 {
 		return with(check.Failed("", strings.Join(weak, "; "), "issue it anew with an ECDSA key on P-256, or RSA of 2048 bits and more, signed with SHA-256"), a.chain()...)
 	}
-	return with(check.Passed("", keyOf(a.l.Served.Chain[0])+", signed with "+a.l.Served.Chain[0].SignatureAlgorithm.String()), a.chain()...)
+	return with(check.Passed("", facts.KeyName(a.l.Served.Chain[0])+", signed with "+a.l.Served.Chain[0].SignatureAlgorithm.String()), a.chain()...)
 }
 
 func weakKey(c *x509.Certificate) string {
 	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if key.N.BitLen() < 2048 {
-			return "has " + keyOf(c)
+			return "has a key of " + facts.KeyName(c)
 		}
 	case *ecdsa.PublicKey:
 		if key.Curve.Params().BitSize < 256 {
-			return "has " + keyOf(c)
+			return "has a key of " + facts.KeyName(c)
 		}
 	case ed25519.PublicKey:
 	default:
-		return "has " + keyOf(c) + ", which Go does not accept"
+		return "has a key of " + facts.KeyName(c) + ", which Go does not accept"
 	}
 	return ""
 }
@@ -62,19 +61,4 @@ func weakSignature(c *x509.Certificate) string {
 		return "is signed with " + c.SignatureAlgorithm.String()
 	}
 	return ""
-}
-
-// keyOf is the type and size of a certificate's key.
-func keyOf(c *x509.Certificate) string {
-	switch key := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("an RSA key of %d bits", key.N.BitLen())
-	case *ecdsa.PublicKey:
-		return "an ECDSA key on " + key.Curve.Params().Name
-	case ed25519.PublicKey:
-		return "an Ed25519 key"
-	case *dsa.PublicKey:
-		return "a DSA key"
-	}
-	return "a key of unknown type"
 }

@@ -14,13 +14,13 @@ import (
 
 func TestChainStrength(t *testing.T) {
 	controlplane.Run(t, "EA-314",
-		controlplane.Case{Name: "ECDSA on P-256", Target: ":2379", Status: check.Pass, Says: "ECDSA key on P-256, signed with ECDSA-SHA256"},
+		controlplane.Case{Name: "ECDSA on P-256", Target: ":2379", Status: check.Pass, Says: "ECDSA P-256, signed with ECDSA-SHA256"},
 		controlplane.Case{Name: "RSA of 1024 bits", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain[0] = n.EtcdCA.IssueFor(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}, func(c *x509.Certificate) { c.Subject.CommonName = "short" })
-		}, Target: ":2379", Status: check.Fail, Says: "CN=short has an RSA key of 1024 bits", Fix: "P-256"},
+		}, Target: ":2379", Status: check.Fail, Says: "CN=short has a key of RSA 1024", Fix: "P-256"},
 		controlplane.Case{Name: "RSA of 2048 bits", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain[0] = n.EtcdCA.IssueFor(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}, func(*x509.Certificate) {})
-		}, Target: ":2379", Status: check.Pass, Says: "RSA key of 2048 bits"},
+		}, Target: ":2379", Status: check.Pass, Says: "RSA 2048"},
 		controlplane.Case{Name: "P-224", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain[0] = controlplane.SelfSigned(n.T, elliptic.P224(), func(*x509.Certificate) {})
 		}, Target: ":2379", Status: check.Fail, Says: "P-224"},

@@ -1,7 +1,6 @@
 package tls
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -88,7 +87,7 @@ func fileSeen(path string, f facts.File) check.Evidence {
 	seen := "no certificate"
 	if len(f.Certificates) > 0 {
 		c := f.Certificates[0]
-		seen = fmt.Sprintf("%s, until %s, SHA-256 %.8x…", name(c.Subject), day(c.NotAfter), sha256.Sum256(c.Raw))
+		seen = fmt.Sprintf("%s, until %s, %.23s…", name(c.Subject), day(c.NotAfter), facts.CertificateHash(c))
 	}
 	if t := latest(f.ModTime, f.Changed); !t.IsZero() {
 		seen += ", changed " + t.UTC().Format(time.RFC3339)

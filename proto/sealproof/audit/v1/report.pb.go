@@ -223,7 +223,8 @@ type Report struct {
 	Scopes []*Scope `protobuf:"bytes,1,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// The outcome of all checks together.
 	Verdict *Verdict `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	// Every check that exists, in the order of their ids, whatever its outcome.
+	// Every check of what was asked for (data, TLS, host), in the order of their ids,
+	// whatever its outcome.
 	Checks []*Check `protobuf:"bytes,3,rep,name=checks,proto3" json:"checks,omitempty"`
 	// Where the same data may survive, and was not read in this run.
 	NotEvaluated []*Layer `protobuf:"bytes,4,rep,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
@@ -235,9 +236,14 @@ type Report struct {
 	// Which keys are still needed, and by what. Not filled by this version: the groups
 	// of each scope show the keys in use.
 	Keys []*Key `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`
-	// The certificates that were found on the wire and in files. Not filled by this
-	// version, which makes no connection but its own.
-	Certificates  []*Certificate `protobuf:"bytes,8,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// The certificates that were found on the wire and in files.
+	Certificates []*Certificate `protobuf:"bytes,8,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// The addresses that were tested, and every connection that was made to them.
+	Listeners []*Listener `protobuf:"bytes,9,rep,name=listeners,proto3" json:"listeners,omitempty"`
+	// What the programs of the host run with.
+	Configurations []*Configuration `protobuf:"bytes,10,rep,name=configurations,proto3" json:"configurations,omitempty"`
+	// How much of what was asked for could be evaluated.
+	Coverage      *Coverage `protobuf:"bytes,11,opt,name=coverage,proto3" json:"coverage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -328,6 +334,91 @@ func (x *Report) GetCertificates() []*Certificate {
 	return nil
 }
 
+func (x *Report) GetListeners() []*Listener {
+	if x != nil {
+		return x.Listeners
+	}
+	return nil
+}
+
+func (x *Report) GetConfigurations() []*Configuration {
+	if x != nil {
+		return x.Configurations
+	}
+	return nil
+}
+
+func (x *Report) GetCoverage() *Coverage {
+	if x != nil {
+		return x.Coverage
+	}
+	return nil
+}
+
+// Coverage counts targets of checks: one for each result.
+type Coverage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that ended in a judgement: PASS, FAIL, WARN or ACCEPTED.
+	Evaluated uint32 `protobuf:"varint,1,opt,name=evaluated,proto3" json:"evaluated,omitempty"`
+	// Those that were not evaluated, or ended in an error.
+	NotEvaluated uint32 `protobuf:"varint,2,opt,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
+	// How many of these lack an input that is optional (see Result.optional).
+	Optional      uint32 `protobuf:"varint,3,opt,name=optional,proto3" json:"optional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Coverage) Reset() {
+	*x = Coverage{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Coverage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Coverage) ProtoMessage() {}
+
+func (x *Coverage) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
+func (*Coverage) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Coverage) GetEvaluated() uint32 {
+	if x != nil {
+		return x.Evaluated
+	}
+	return 0
+}
+
+func (x *Coverage) GetNotEvaluated() uint32 {
+	if x != nil {
+		return x.NotEvaluated
+	}
+	return 0
+}
+
+func (x *Coverage) GetOptional() uint32 {
+	if x != nil {
+		return x.Optional
+	}
+	return 0
+}
+
 // Tool is a version of the auditor.
 type Tool struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -340,7 +431,7 @@ type Tool struct {
 
 func (x *Tool) Reset() {
 	*x = Tool{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -352,7 +443,7 @@ func (x *Tool) String() string {
 func (*Tool) ProtoMessage() {}
 
 func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -365,7 +456,7 @@ func (x *Tool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tool.ProtoReflect.Descriptor instead.
 func (*Tool) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{1}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Tool) GetName() string {
@@ -389,15 +480,18 @@ func (x *Tool) GetCommit() string {
 	return ""
 }
 
-// Scope is what was read of one layer of one etcd.
+// Scope is what was read: one layer of one etcd, the addresses that were tested, or a
+// host.
 type Scope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The scope's name, which no other scope of this report has: the target of results
 	// about it. "live:cdf818194e3a8c32:/registry/"; with the files, where files were read.
+	// "wire" and "host:node-1" for what is no data.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// One line that names layer, revision and source.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// The id of the layer, such as "live" (see Layer), and its name, "live values".
+	// The id of the layer, such as "live" (see Layer), and its name, "live values"; "wire" or
+	// "host" for what is no data.
 	Layer     string `protobuf:"bytes,3,opt,name=layer,proto3" json:"layer,omitempty"`
 	LayerName string `protobuf:"bytes,4,opt,name=layer_name,json=layerName,proto3" json:"layer_name,omitempty"`
 	// The endpoints or files that were read.
@@ -434,7 +528,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +540,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +553,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Scope) GetId() string {
@@ -595,7 +689,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -607,7 +701,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -620,7 +714,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Source) GetName() string {
@@ -659,7 +753,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +765,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +778,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -730,7 +824,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +836,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +849,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Check) GetId() string {
@@ -825,16 +919,20 @@ type Result struct {
 	// identity, whatever its objects. See proto/README.md. Empty where there is none.
 	Fingerprint string `protobuf:"bytes,10,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// What was checked, apart from this report. Of data: layer, store, member and prefix of
-	// the scope. Of a file: the store that it was compared with, the node that it is on
-	// (empty in this version, which reads no host), and its path.
-	Identity      []string `protobuf:"bytes,11,rep,name=identity,proto3" json:"identity,omitempty"`
+	// the scope. Of a file: the store that it was compared with (empty if there was none),
+	// the node that it is on (empty where no host was read), and its path. Of an address:
+	// its purpose and itself. Of a program: the node, and what it was configured by.
+	Identity []string `protobuf:"bytes,11,rep,name=identity,proto3" json:"identity,omitempty"`
+	// Set where a check was not evaluated for want of an input that is optional. It lowers
+	// the coverage, and makes the verdict NOT_EVALUATED only where that was asked for.
+	Optional      bool `protobuf:"varint,12,opt,name=optional,proto3" json:"optional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +944,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +957,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Result) GetTarget() string {
@@ -939,6 +1037,13 @@ func (x *Result) GetIdentity() []string {
 	return nil
 }
 
+func (x *Result) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
+}
+
 // Evidence is one thing that was looked at.
 type Evidence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -952,7 +1057,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1069,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1082,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Evidence) GetSource() string {
@@ -1014,7 +1119,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1131,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1144,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Object) GetResource() string {
@@ -1105,7 +1210,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1222,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1235,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Origin) GetLayer() string {
@@ -1174,7 +1279,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1291,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1304,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Resource) GetResource() string {
@@ -1292,7 +1397,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1409,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1422,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Group) GetValues() uint32 {
@@ -1425,6 +1530,455 @@ func (x *Group) GetOpened() bool {
 	return false
 }
 
+// Listener is one address of etcd.
+type Listener struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "client", "peer" or "metrics".
+	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Url     string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	Member  string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	// Where the address was found: "given", "member list", "--etcd-servers".
+	Found []string `protobuf:"bytes,4,rep,name=found,proto3" json:"found,omitempty"`
+	// What stands in front of etcd and was tested in its place: "grpc-proxy", "kine".
+	Behind string `protobuf:"bytes,5,opt,name=behind,proto3" json:"behind,omitempty"`
+	// What etcd says of its version.
+	Version string `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
+	// Why nothing is known of it.
+	Unreachable string `protobuf:"bytes,7,opt,name=unreachable,proto3" json:"unreachable,omitempty"`
+	// What TLS showed, by the names that IANA and Go give: "TLS 1.3".
+	TlsVersions  []string `protobuf:"bytes,8,rep,name=tls_versions,json=tlsVersions,proto3" json:"tls_versions,omitempty"`
+	CipherSuites []string `protobuf:"bytes,9,rep,name=cipher_suites,json=cipherSuites,proto3" json:"cipher_suites,omitempty"`
+	Groups       []string `protobuf:"bytes,10,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Whether all versions, suites and groups were tried. Else they are what came up.
+	Enumerated bool `protobuf:"varint,11,opt,name=enumerated,proto3" json:"enumerated,omitempty"`
+	// Fingerprints of the certificates that were served, the leaf first.
+	Chain       []string      `protobuf:"bytes,12,rep,name=chain,proto3" json:"chain,omitempty"`
+	Connections []*Connection `protobuf:"bytes,13,rep,name=connections,proto3" json:"connections,omitempty"`
+	// Probes that were not made, each with its reason.
+	Skipped       []string `protobuf:"bytes,14,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Listener) Reset() {
+	*x = Listener{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Listener) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Listener) ProtoMessage() {}
+
+func (x *Listener) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Listener.ProtoReflect.Descriptor instead.
+func (*Listener) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Listener) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *Listener) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Listener) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Listener) GetFound() []string {
+	if x != nil {
+		return x.Found
+	}
+	return nil
+}
+
+func (x *Listener) GetBehind() string {
+	if x != nil {
+		return x.Behind
+	}
+	return ""
+}
+
+func (x *Listener) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Listener) GetUnreachable() string {
+	if x != nil {
+		return x.Unreachable
+	}
+	return ""
+}
+
+func (x *Listener) GetTlsVersions() []string {
+	if x != nil {
+		return x.TlsVersions
+	}
+	return nil
+}
+
+func (x *Listener) GetCipherSuites() []string {
+	if x != nil {
+		return x.CipherSuites
+	}
+	return nil
+}
+
+func (x *Listener) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Listener) GetEnumerated() bool {
+	if x != nil {
+		return x.Enumerated
+	}
+	return false
+}
+
+func (x *Listener) GetChain() []string {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+func (x *Listener) GetConnections() []*Connection {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+func (x *Listener) GetSkipped() []string {
+	if x != nil {
+		return x.Skipped
+	}
+	return nil
+}
+
+// Connection is one connection with its one request.
+type Connection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The address on this side, and when it was made.
+	Local string                 `protobuf:"bytes,1,opt,name=local,proto3" json:"local,omitempty"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	Tls   bool                   `protobuf:"varint,3,opt,name=tls,proto3" json:"tls,omitempty"`
+	// "Range", "GET /version", "TLS handshake".
+	Request string `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`
+	// The label of the client certificate, and whether it was asked for and sent.
+	Identity         string `protobuf:"bytes,5,opt,name=identity,proto3" json:"identity,omitempty"`
+	CertificateAsked bool   `protobuf:"varint,6,opt,name=certificate_asked,json=certificateAsked,proto3" json:"certificate_asked,omitempty"`
+	CertificateSent  bool   `protobuf:"varint,7,opt,name=certificate_sent,json=certificateSent,proto3" json:"certificate_sent,omitempty"`
+	// The server name that was sent.
+	ServerName string `protobuf:"bytes,8,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"`
+	// "answered", "denied", "refused", "closed", "mismatch", "silent" or "failed".
+	Outcome string `protobuf:"bytes,9,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The answer in a few words. It holds nothing that was read from etcd.
+	Said          string `protobuf:"bytes,10,opt,name=said,proto3" json:"said,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Connection) Reset() {
+	*x = Connection{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Connection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Connection) ProtoMessage() {}
+
+func (x *Connection) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Connection.ProtoReflect.Descriptor instead.
+func (*Connection) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Connection) GetLocal() string {
+	if x != nil {
+		return x.Local
+	}
+	return ""
+}
+
+func (x *Connection) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Connection) GetTls() bool {
+	if x != nil {
+		return x.Tls
+	}
+	return false
+}
+
+func (x *Connection) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *Connection) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *Connection) GetCertificateAsked() bool {
+	if x != nil {
+		return x.CertificateAsked
+	}
+	return false
+}
+
+func (x *Connection) GetCertificateSent() bool {
+	if x != nil {
+		return x.CertificateSent
+	}
+	return false
+}
+
+func (x *Connection) GetServerName() string {
+	if x != nil {
+		return x.ServerName
+	}
+	return ""
+}
+
+func (x *Connection) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Connection) GetSaid() string {
+	if x != nil {
+		return x.Said
+	}
+	return ""
+}
+
+// Configuration is what one program of a host runs with, or would be started with.
+type Configuration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "etcd" or "kube-apiserver".
+	Program string `protobuf:"bytes,1,opt,name=program,proto3" json:"program,omitempty"`
+	Name    string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The manifest, unit or process that it was read from.
+	Source string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	// The release whose rules were applied, "3.7".
+	Release string `protobuf:"bytes,4,opt,name=release,proto3" json:"release,omitempty"`
+	// Why the program would not start.
+	Refused  string     `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Settings []*Setting `protobuf:"bytes,6,rep,name=settings,proto3" json:"settings,omitempty"`
+	// What was written and has no effect.
+	Void          []*Setting `protobuf:"bytes,7,rep,name=void,proto3" json:"void,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Configuration) Reset() {
+	*x = Configuration{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Configuration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Configuration) ProtoMessage() {}
+
+func (x *Configuration) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
+func (*Configuration) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Configuration) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *Configuration) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Configuration) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Configuration) GetRelease() string {
+	if x != nil {
+		return x.Release
+	}
+	return ""
+}
+
+func (x *Configuration) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+func (x *Configuration) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Configuration) GetVoid() []*Setting {
+	if x != nil {
+		return x.Void
+	}
+	return nil
+}
+
+// Setting is one setting with its origin.
+type Setting struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value  string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Origin string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Why it has no effect; empty for what is in force.
+	Why           string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Setting) Reset() {
+	*x = Setting{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Setting) ProtoMessage() {}
+
+func (x *Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Setting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Setting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Setting) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *Setting) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // Layer is a place where values survive outside of what was read.
 type Layer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1447,7 +2001,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +2013,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +2026,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Layer) GetId() string {
@@ -1540,7 +2094,7 @@ type Timeline struct {
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +2106,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +2119,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Timeline) GetResource() string {
@@ -1614,7 +2168,7 @@ type Interval struct {
 
 func (x *Interval) Reset() {
 	*x = Interval{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +2180,7 @@ func (x *Interval) String() string {
 func (*Interval) ProtoMessage() {}
 
 func (x *Interval) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +2193,7 @@ func (x *Interval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interval.ProtoReflect.Descriptor instead.
 func (*Interval) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Interval) GetFrom() *Bounds {
@@ -1670,7 +2224,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +2236,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +2249,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -1748,7 +2302,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1760,7 +2314,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1773,7 +2327,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Key) GetKind() string {
@@ -1853,7 +2407,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +2419,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +2432,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -1918,8 +2472,8 @@ type Certificate struct {
 	PublicKey          string   `protobuf:"bytes,8,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	SignatureAlgorithm string   `protobuf:"bytes,9,opt,name=signature_algorithm,json=signatureAlgorithm,proto3" json:"signature_algorithm,omitempty"`
 	ExtendedKeyUsages  []string `protobuf:"bytes,10,rep,name=extended_key_usages,json=extendedKeyUsages,proto3" json:"extended_key_usages,omitempty"`
-	// The addresses that it was served at, the files that it is in, and the files that list
-	// it as trusted.
+	// The addresses that it was served at, the files that it is in, and the files of CAs
+	// that etcd was told to trust and that list it.
 	ServedAt      []string `protobuf:"bytes,11,rep,name=served_at,json=servedAt,proto3" json:"served_at,omitempty"`
 	OnDisk        []string `protobuf:"bytes,12,rep,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
 	TrustedIn     []string `protobuf:"bytes,13,rep,name=trusted_in,json=trustedIn,proto3" json:"trusted_in,omitempty"`
@@ -1929,7 +2483,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1941,7 +2495,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1954,7 +2508,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -2052,7 +2606,7 @@ var File_sealproof_audit_v1_report_proto protoreflect.FileDescriptor
 
 const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x03\n" +
+	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x05\n" +
 	"\x06Report\x121\n" +
 	"\x06scopes\x18\x01 \x03(\v2\x19.sealproof.audit.v1.ScopeR\x06scopes\x125\n" +
 	"\averdict\x18\x02 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\x121\n" +
@@ -2061,7 +2615,15 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04tool\x18\x05 \x01(\v2\x18.sealproof.audit.v1.ToolR\x04tool\x12:\n" +
 	"\ttimelines\x18\x06 \x03(\v2\x1c.sealproof.audit.v1.TimelineR\ttimelines\x12+\n" +
 	"\x04keys\x18\a \x03(\v2\x17.sealproof.audit.v1.KeyR\x04keys\x12C\n" +
-	"\fcertificates\x18\b \x03(\v2\x1f.sealproof.audit.v1.CertificateR\fcertificates\"L\n" +
+	"\fcertificates\x18\b \x03(\v2\x1f.sealproof.audit.v1.CertificateR\fcertificates\x12:\n" +
+	"\tlisteners\x18\t \x03(\v2\x1c.sealproof.audit.v1.ListenerR\tlisteners\x12I\n" +
+	"\x0econfigurations\x18\n" +
+	" \x03(\v2!.sealproof.audit.v1.ConfigurationR\x0econfigurations\x128\n" +
+	"\bcoverage\x18\v \x01(\v2\x1c.sealproof.audit.v1.CoverageR\bcoverage\"i\n" +
+	"\bCoverage\x12\x1c\n" +
+	"\tevaluated\x18\x01 \x01(\rR\tevaluated\x12#\n" +
+	"\rnot_evaluated\x18\x02 \x01(\rR\fnotEvaluated\x12\x1a\n" +
+	"\boptional\x18\x03 \x01(\rR\boptional\"L\n" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
@@ -2102,7 +2664,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\bseverity\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\bseverity\x122\n" +
 	"\x06status\x18\x04 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
 	"\asummary\x18\x05 \x01(\tR\asummary\x124\n" +
-	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\"\x95\x03\n" +
+	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\"\xb1\x03\n" +
 	"\x06Result\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x122\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
@@ -2115,7 +2677,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x0fobjects_omitted\x18\t \x01(\rR\x0eobjectsOmitted\x12 \n" +
 	"\vfingerprint\x18\n" +
 	" \x01(\tR\vfingerprint\x12\x1a\n" +
-	"\bidentity\x18\v \x03(\tR\bidentity\"6\n" +
+	"\bidentity\x18\v \x03(\tR\bidentity\x12\x1a\n" +
+	"\boptional\x18\f \x01(\bR\boptional\"6\n" +
 	"\bEvidence\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04seen\x18\x02 \x01(\tR\x04seen\"\xe0\x01\n" +
@@ -2157,7 +2720,52 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04rest\x18\f \x01(\bR\x04rest\x12\x14\n" +
 	"\x05drift\x18\r \x01(\tR\x05drift\x12#\n" +
 	"\ras_configured\x18\x0e \x01(\bR\fasConfigured\x12\x16\n" +
-	"\x06opened\x18\x0f \x01(\bR\x06opened\"\xc2\x01\n" +
+	"\x06opened\x18\x0f \x01(\bR\x06opened\"\xaa\x03\n" +
+	"\bListener\x12\x18\n" +
+	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x12\x14\n" +
+	"\x05found\x18\x04 \x03(\tR\x05found\x12\x16\n" +
+	"\x06behind\x18\x05 \x01(\tR\x06behind\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\tR\aversion\x12 \n" +
+	"\vunreachable\x18\a \x01(\tR\vunreachable\x12!\n" +
+	"\ftls_versions\x18\b \x03(\tR\vtlsVersions\x12#\n" +
+	"\rcipher_suites\x18\t \x03(\tR\fcipherSuites\x12\x16\n" +
+	"\x06groups\x18\n" +
+	" \x03(\tR\x06groups\x12\x1e\n" +
+	"\n" +
+	"enumerated\x18\v \x01(\bR\n" +
+	"enumerated\x12\x14\n" +
+	"\x05chain\x18\f \x03(\tR\x05chain\x12@\n" +
+	"\vconnections\x18\r \x03(\v2\x1e.sealproof.audit.v1.ConnectionR\vconnections\x12\x18\n" +
+	"\askipped\x18\x0e \x03(\tR\askipped\"\xc1\x02\n" +
+	"\n" +
+	"Connection\x12\x14\n" +
+	"\x05local\x18\x01 \x01(\tR\x05local\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x10\n" +
+	"\x03tls\x18\x03 \x01(\bR\x03tls\x12\x18\n" +
+	"\arequest\x18\x04 \x01(\tR\arequest\x12\x1a\n" +
+	"\bidentity\x18\x05 \x01(\tR\bidentity\x12+\n" +
+	"\x11certificate_asked\x18\x06 \x01(\bR\x10certificateAsked\x12)\n" +
+	"\x10certificate_sent\x18\a \x01(\bR\x0fcertificateSent\x12\x1f\n" +
+	"\vserver_name\x18\b \x01(\tR\n" +
+	"serverName\x12\x18\n" +
+	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x12\n" +
+	"\x04said\x18\n" +
+	" \x01(\tR\x04said\"\xf3\x01\n" +
+	"\rConfiguration\x12\x18\n" +
+	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\x12\x18\n" +
+	"\arelease\x18\x04 \x01(\tR\arelease\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\tR\arefused\x127\n" +
+	"\bsettings\x18\x06 \x03(\v2\x1b.sealproof.audit.v1.SettingR\bsettings\x12/\n" +
+	"\x04void\x18\a \x03(\v2\x1b.sealproof.audit.v1.SettingR\x04void\"]\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\"\xc2\x01\n" +
 	"\x05Layer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -2253,72 +2861,84 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                   // 0: sealproof.audit.v1.Status
 	(Severity)(0),                 // 1: sealproof.audit.v1.Severity
 	(Protection)(0),               // 2: sealproof.audit.v1.Protection
 	(*Report)(nil),                // 3: sealproof.audit.v1.Report
-	(*Tool)(nil),                  // 4: sealproof.audit.v1.Tool
-	(*Scope)(nil),                 // 5: sealproof.audit.v1.Scope
-	(*Source)(nil),                // 6: sealproof.audit.v1.Source
-	(*Verdict)(nil),               // 7: sealproof.audit.v1.Verdict
-	(*Check)(nil),                 // 8: sealproof.audit.v1.Check
-	(*Result)(nil),                // 9: sealproof.audit.v1.Result
-	(*Evidence)(nil),              // 10: sealproof.audit.v1.Evidence
-	(*Object)(nil),                // 11: sealproof.audit.v1.Object
-	(*Origin)(nil),                // 12: sealproof.audit.v1.Origin
-	(*Resource)(nil),              // 13: sealproof.audit.v1.Resource
-	(*Group)(nil),                 // 14: sealproof.audit.v1.Group
-	(*Layer)(nil),                 // 15: sealproof.audit.v1.Layer
-	(*Timeline)(nil),              // 16: sealproof.audit.v1.Timeline
-	(*Interval)(nil),              // 17: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                // 18: sealproof.audit.v1.Bounds
-	(*Key)(nil),                   // 19: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                // 20: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),           // 21: sealproof.audit.v1.Certificate
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Coverage)(nil),              // 4: sealproof.audit.v1.Coverage
+	(*Tool)(nil),                  // 5: sealproof.audit.v1.Tool
+	(*Scope)(nil),                 // 6: sealproof.audit.v1.Scope
+	(*Source)(nil),                // 7: sealproof.audit.v1.Source
+	(*Verdict)(nil),               // 8: sealproof.audit.v1.Verdict
+	(*Check)(nil),                 // 9: sealproof.audit.v1.Check
+	(*Result)(nil),                // 10: sealproof.audit.v1.Result
+	(*Evidence)(nil),              // 11: sealproof.audit.v1.Evidence
+	(*Object)(nil),                // 12: sealproof.audit.v1.Object
+	(*Origin)(nil),                // 13: sealproof.audit.v1.Origin
+	(*Resource)(nil),              // 14: sealproof.audit.v1.Resource
+	(*Group)(nil),                 // 15: sealproof.audit.v1.Group
+	(*Listener)(nil),              // 16: sealproof.audit.v1.Listener
+	(*Connection)(nil),            // 17: sealproof.audit.v1.Connection
+	(*Configuration)(nil),         // 18: sealproof.audit.v1.Configuration
+	(*Setting)(nil),               // 19: sealproof.audit.v1.Setting
+	(*Layer)(nil),                 // 20: sealproof.audit.v1.Layer
+	(*Timeline)(nil),              // 21: sealproof.audit.v1.Timeline
+	(*Interval)(nil),              // 22: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                // 23: sealproof.audit.v1.Bounds
+	(*Key)(nil),                   // 24: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                // 25: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),           // 26: sealproof.audit.v1.Certificate
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
-	5,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
-	7,  // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
-	8,  // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	15, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
-	4,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	16, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	19, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	21, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
-	6,  // 8: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	22, // 9: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
-	13, // 10: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
-	0,  // 11: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
-	1,  // 12: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
-	1,  // 13: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
-	0,  // 14: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
-	9,  // 15: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
-	0,  // 16: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
-	10, // 17: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
-	11, // 18: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	12, // 19: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
-	14, // 20: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 21: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	0,  // 22: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	17, // 23: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	18, // 24: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	18, // 25: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	22, // 26: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	22, // 27: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	22, // 28: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	22, // 29: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	22, // 30: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	20, // 31: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	22, // 32: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	22, // 33: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	6,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
+	8,  // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
+	9,  // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
+	20, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	5,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
+	21, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	24, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	26, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	16, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
+	18, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
+	4,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
+	7,  // 11: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
+	27, // 12: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	14, // 13: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
+	0,  // 14: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
+	1,  // 15: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
+	1,  // 16: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
+	0,  // 17: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
+	10, // 18: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
+	0,  // 19: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
+	11, // 20: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
+	12, // 21: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
+	13, // 22: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	15, // 23: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 24: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	17, // 25: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	27, // 26: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	19, // 27: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	19, // 28: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	0,  // 29: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	22, // 30: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	23, // 31: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	23, // 32: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	27, // 33: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	27, // 34: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	27, // 35: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	27, // 36: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	27, // 37: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	25, // 38: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	27, // 39: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	27, // 40: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -2332,7 +2952,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   19,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

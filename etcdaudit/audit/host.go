@@ -1,0 +1,66 @@
+package audit
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/term"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// addHost puts into a report what a host has shown.
+func addHost(r *auditv1.Report, h *facts.Host) {
+	what := fmt.Sprintf("host %s: %s", h.Node, h.Setup.Kind)
+	if h.Setup.Fact != "" {
+		what += " (" + h.Setup.Fact + ")"
+	}
+	if !h.Live {
+		what += fmt.Sprintf(", files under %s only: nothing shows that they are in force", h.Root)
+	}
+	scope := &auditv1.Scope{Id: "host:" + h.Node, Layer: "host", LayerName: "host", Text: term.Printable(what), Time: timestamppb.New(h.Now)}
+	for _, name := range h.Read {
+		scope.Sources = append(scope.Sources, &auditv1.Source{Name: term.Printable(name)})
+	}
+	r.Scopes = append(r.Scopes, scope)
+	for _, m := range h.Unread {
+		r.NotEvaluated = append(r.NotEvaluated, missing(m))
+	}
+	for _, node := range h.Setup.Visit {
+		r.NotEvaluated = append(r.NotEvaluated, missing(facts.Missing{What: "another node, " + node, Why: "a part of the control plane is there", Do: "run etcdaudit on it as well"}))
+	}
+	for _, e := range h.Etcds {
+		r.Configurations = append(r.Configurations, etcdConfiguration(e))
+	}
+	for _, a := range h.APIServers {
+		c := &auditv1.Configuration{Program: "kube-apiserver", Name: a.Name, Source: term.Printable(a.Source), Refused: term.Printable(a.Config.Refused)}
+		for _, name := range slices.Sorted(maps.Keys(a.Config.Given)) {
+			c.Settings = append(c.Settings, &auditv1.Setting{Name: term.Printable(name), Value: term.Printable(strings.Join(a.Config.Given[name], ",")), Origin: "--" + term.Printable(name)})
+		}
+		for _, name := range a.Config.Unknown {
+			c.Void = append(c.Void, &auditv1.Setting{Name: term.Printable(name), Why: "no flag of this name is known"})
+		}
+		r.Configurations = append(r.Configurations, c)
+	}
+}
+
+func etcdConfiguration(e facts.Etcd) *auditv1.Configuration {
+	c := &auditv1.Configuration{
+		Program: "etcd", Name: e.Name, Source: term.Printable(e.Source), Release: e.Config.Release.String(), Refused: term.Printable(e.Config.Refused),
+	}
+	setting := func(name, value string, origin etcdconfig.Origin, why string) *auditv1.Setting {
+		return &auditv1.Setting{Name: term.Printable(name), Value: term.Printable(value), Origin: term.Printable(origin.Text), Why: term.Printable(why)}
+	}
+	for _, s := range e.Config.Settings {
+		c.Settings = append(c.Settings, setting(s.Name, s.Value, s.Origin, ""))
+	}
+	for _, v := range e.Config.Voids {
+		c.Void = append(c.Void, setting(v.Name, v.Value, v.Origin, v.Why))
+	}
+	return c
+}
