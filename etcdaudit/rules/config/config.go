@@ -20,8 +20,12 @@ func Rules() []check.Rule[facts.Facts] {
 func ofFile(run func(*encryptionconfig.Config) check.Result) func(facts.Facts) []check.Result {
 	return func(f facts.Facts) []check.Result {
 		result := run(f.Encryption)
-		// No host is read yet, so the node has no name.
-		result.Target, result.Identity = f.EncryptionFile, []string{f.Stores[0].Scope.Store(), "", f.EncryptionFile}
+		store := ""
+		if len(f.Stores) > 0 {
+			store = f.Stores[0].Scope.Store()
+		}
+		// The file was given; whose node it is of is not known.
+		result.Target, result.Identity = f.EncryptionFile, []string{store, "", f.EncryptionFile}
 		for _, r := range f.Encryption.Rules() {
 			var providers []string
 			for _, p := range r.Providers {

@@ -1,0 +1,33 @@
+package tls
+
+import (
+	"slices"
+
+	"github.com/sealproof/sealproof/internal/check"
+)
+
+func forwardSecrecy() rule {
+	return rule{
+		ID: "EA-311", Title: "Every key exchange has forward secrecy", Severity: check.Medium,
+		Why:   "without it the recorded traffic of years can be read by whoever gets the server's private key once",
+		Reads: "the key exchange of each cipher suite that an address accepts",
+		Needs: needs{reachable, speaksTLS}, Run: one(judgeForwardSecrecy),
+	}
+}
+
+func judgeForwardSecrecy(a at) check.Result {
+	all := suites(a.l.Served)
+	name := func(s suite) string { return s.name }
+	evidence := a.offered("suites: " + list(all, name))
+	without := slices.DeleteFunc(slices.Clone(all), suite.forward)
+	if len(without) > 0 {
+		return with(check.Failed("", "without forward secrecy: "+list(without, name), a.chooseSuites()), evidence)
+	}
+	if r, ok := a.enumerated(); !ok {
+		return with(r, evidence)
+	}
+	if len(all) == 0 {
+		return with(check.Unevaluated("", "no suite came up, though all were tried", ""), evidence)
+	}
+	return with(check.Passed("", "all of "+count(len(all), "suite")), evidence)
+}
