@@ -16,7 +16,8 @@ type Input struct {
 	Release Release
 	// Args are the arguments after the program's name.
 	Args []string
-	// Env has entries "NAME=value", the last of a name first in force, as os.Environ.
+	// Env has entries "NAME=value". Of a name that is there twice the first counts, as in
+	// /proc/PID/environ to a Go program.
 	Env []string
 	// File is the content of the file that ConfigFile names. FileErr is why it could not
 	// be read; empty if it could, or if there is none.
