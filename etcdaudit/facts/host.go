@@ -96,6 +96,9 @@ type Bound struct {
 // File is a file that a configuration names.
 type File struct {
 	hostfacts.Path
+	// At is where it is on the host: a container's path lies on a volume, or below
+	// /proc/PID/root.
+	At string
 	// ModTime is when its content was written; zero if that is not known.
 	ModTime time.Time
 	// Changed is when its inode was changed (ctime): a file that was moved into place keeps
