@@ -251,7 +251,7 @@ func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no endpoint":             {nil, "endpoints: none given"},
+		"no endpoint":             {[]string{"--root", t.TempDir()}, "endpoints: none given"},
 		"an unknown output":       {append(endpoint, "--output", "xml"), "want table or json"},
 		"an unknown severity":     {append(endpoint, "--fail-on", "severe"), "fail-on"},
 		"a timeout of nothing":    {append(endpoint, "--timeout", "0s"), "timeout"},

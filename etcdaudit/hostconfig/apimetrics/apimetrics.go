@@ -6,10 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // Metrics is what they say.
@@ -27,6 +30,23 @@ const (
 	lastConfig = "apiserver_encryption_config_controller_last_config_info"
 	reloads    = "apiserver_encryption_config_controller_automatic_reloads_total"
 )
+
+// ReadFile reads a file with what GET /metrics answered.
+func ReadFile(name string) (*Metrics, error) {
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	text, _, err := hostfacts.Tree{Root: "/"}.ReadFile(absolute, longestMetrics)
+	if err != nil {
+		return nil, fmt.Errorf("read the API server's metrics: %w", err)
+	}
+	m, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("API server's metrics %s: %w", name, err)
+	}
+	return m, nil
+}
 
 // Parse reads the text that GET /metrics answers. It fails if that is not the text of an
 // API server's metrics.
