@@ -38,6 +38,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 			p.resources(s.Resources)
 		}
 	}
+	p.listeners(r.Listeners)
 	p.line("")
 	p.entries(list)
 	p.notEvaluated(r)
