@@ -115,6 +115,22 @@ type File struct {
 	NextUpdate time.Time
 }
 
+// Written is when the file got its content or its place: a file that was moved keeps the
+// time of its content. It is zero if that is not known.
+func (f File) Written() time.Time {
+	if f.Changed.After(f.ModTime) {
+		return f.Changed
+	}
+	return f.ModTime
+}
+
+// WrittenAfter reports whether the file was written after a process had started. Linux
+// counts a process's start from a boot time in whole seconds: what is nearer than two
+// seconds is not after it.
+func (f File) WrittenAfter(started time.Time) bool {
+	return !f.Written().IsZero() && f.Written().Sub(started) > 2*time.Second
+}
+
 // Certificate is one certificate in a file of the host.
 type Certificate struct {
 	File string
