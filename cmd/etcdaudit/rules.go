@@ -73,7 +73,7 @@ func choose(ids []string) ([]rule, error) {
 func list(w io.Writer, chosen []rule, explain bool) error {
 	var out strings.Builder
 	for i, r := range chosen {
-		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, r.Title)
+		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, strings.ReplaceAll(text.WrapSoft(r.Title, 80), "\n", "\n                  "))
 		if !explain {
 			continue
 		}

@@ -93,8 +93,11 @@ func (a *auditRun) host(ctx context.Context) (*facts.Host, error) {
 		}
 	}
 	h, err := hostconfig.Read(ctx, o)
-	if err != nil {
-		return nil, exitOf(err)
+	switch {
+	case ctx.Err() != nil:
+		return nil, exitOf(fmt.Errorf("read this node: interrupted: %w", context.Cause(ctx)))
+	case err != nil:
+		return nil, cli.Usage(fmt.Errorf("root: %w", err))
 	}
 	a.found = hostconfig.Discover(concerned(h, a.Connection.Endpoints))
 	return h, nil

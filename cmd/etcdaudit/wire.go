@@ -58,6 +58,9 @@ func (a *auditRun) probes(ctx context.Context) (c tlsprobe.Config, missing []fac
 		return c, nil, cli.Usage(err)
 	}
 	c.Targets = a.targets()
+	if _, err := tlsprobe.PlanOf(c); err != nil { // an address that is none
+		return c, nil, cli.Usage(err)
+	}
 	members, err := tlsprobe.Members(ctx, c)
 	if err != nil {
 		if ctx.Err() != nil {
