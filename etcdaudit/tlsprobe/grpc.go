@@ -72,7 +72,7 @@ func askGRPC(conn net.Conn, secure bool, host, path string, message []byte) answ
 		w.WriteData(1, true, append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)), //nolint:gosec // a few dozen bytes
 	)
 	if err != nil {
-		return answer{ending: ending{facts.Failed, "the request cannot be written"}}
+		return answer{ending: ending{outcome: facts.Failed, said: "the request cannot be written"}}
 	}
 	if err := writeAll(conn, out.String()); err != nil {
 		return answer{ending: answerEnding(err, secure)}
@@ -110,7 +110,7 @@ func readGRPC(conn net.Conn, secure bool) (a answer) {
 			return a
 		}
 		if _, ok := frame.(*http2.SettingsFrame); n == 0 && !ok {
-			a.ending = ending{facts.Mismatch, "the answer is not HTTP/2"}
+			a.ending = ending{outcome: facts.Mismatch, said: "the answer is not HTTP/2"}
 			return a
 		}
 		switch f := frame.(type) {
@@ -127,7 +127,7 @@ func readGRPC(conn net.Conn, secure bool) (a answer) {
 				a.body = append(a.body, f.Data()...)
 			}
 			if f.StreamEnded() {
-				a.ending = ending{facts.Mismatch, "an answer without a status of gRPC"}
+				a.ending = ending{outcome: facts.Mismatch, said: "an answer without a status of gRPC"}
 				return a
 			}
 		case *http2.MetaHeadersFrame:
@@ -135,10 +135,10 @@ func readGRPC(conn net.Conn, secure bool) (a answer) {
 				return a
 			}
 		case *http2.RSTStreamFrame:
-			a.ending = ending{facts.Mismatch, "HTTP/2 error " + f.ErrCode.String()}
+			a.ending = ending{outcome: facts.Mismatch, said: "HTTP/2 error " + f.ErrCode.String()}
 			return a
 		case *http2.GoAwayFrame:
-			a.ending = ending{facts.Mismatch, "HTTP/2 GOAWAY " + f.ErrCode.String()}
+			a.ending = ending{outcome: facts.Mismatch, said: "HTTP/2 GOAWAY " + f.ErrCode.String()}
 			return a
 		}
 		if err != nil {
@@ -146,7 +146,7 @@ func readGRPC(conn net.Conn, secure bool) (a answer) {
 			return a
 		}
 	}
-	a.ending = ending{facts.Mismatch, "an answer without an end"}
+	a.ending = ending{outcome: facts.Mismatch, said: "an answer without an end"}
 	return a
 }
 
@@ -154,7 +154,7 @@ func frameEnding(err error, secure bool) ending {
 	if e := answerEnding(err, secure); e.outcome != facts.Mismatch || closed(err) {
 		return e
 	}
-	return ending{facts.Mismatch, "the answer is not HTTP/2"}
+	return ending{outcome: facts.Mismatch, said: "the answer is not HTTP/2"}
 }
 
 // readHeaders takes the head or the trailers of the answer.
@@ -176,9 +176,9 @@ func (a *answer) readHeaders(f *http2.MetaHeadersFrame) (done bool) {
 	case status != "":
 		a.ending = grpcEnding(status, message)
 	case a.status != 200:
-		a.ending = ending{facts.Mismatch, fmt.Sprintf("HTTP %d to gRPC", a.status)}
+		a.ending = ending{outcome: facts.Mismatch, said: fmt.Sprintf("HTTP %d to gRPC", a.status)}
 	case f.StreamEnded():
-		a.ending = ending{facts.Mismatch, "an answer without a status of gRPC"}
+		a.ending = ending{outcome: facts.Mismatch, said: "an answer without a status of gRPC"}
 	default:
 		return false
 	}
@@ -190,7 +190,7 @@ func (a *answer) readHeaders(f *http2.MetaHeadersFrame) (done bool) {
 func grpcEnding(status, message string) ending {
 	number, err := strconv.ParseUint(status, 10, 32)
 	if err != nil {
-		return ending{facts.Mismatch, "a status of gRPC that is no number"}
+		return ending{outcome: facts.Mismatch, said: "a status of gRPC that is no number"}
 	}
 	code := codes.Code(number)
 	said := "gRPC " + code.String()
@@ -199,15 +199,15 @@ func grpcEnding(status, message string) ending {
 	}
 	switch {
 	case code == codes.OK:
-		return ending{facts.Answered, "OK"}
+		return ending{outcome: facts.Answered, said: "OK"}
 	case code == codes.PermissionDenied, code == codes.Unauthenticated,
 		code == codes.InvalidArgument && strings.Contains(message, "user name is empty"):
-		return ending{facts.Denied, said}
+		return ending{outcome: facts.Denied, said: said}
 	case code == codes.Unimplemented:
-		return ending{facts.Mismatch, said}
+		return ending{outcome: facts.Mismatch, said: said}
 	}
 	// Without a leader, or too busy: the client was let in all the same.
-	return ending{facts.Answered, said}
+	return ending{outcome: facts.Answered, said: said}
 }
 
 // askSettings waits for the SETTINGS frame that every server of HTTP/2 sends first
@@ -216,7 +216,7 @@ func askSettings(conn net.Conn, secure bool) answer {
 	var out bytes.Buffer
 	out.WriteString(http2.ClientPreface)
 	if err := http2.NewFramer(&out, nil).WriteSettings(); err != nil {
-		return answer{ending: ending{facts.Failed, "the request cannot be written"}}
+		return answer{ending: ending{outcome: facts.Failed, said: "the request cannot be written"}}
 	}
 	if err := writeAll(conn, out.String()); err != nil {
 		return answer{ending: answerEnding(err, secure)}
@@ -226,7 +226,7 @@ func askSettings(conn net.Conn, secure bool) answer {
 		return answer{ending: frameEnding(err, secure)}
 	}
 	if _, ok := frame.(*http2.SettingsFrame); !ok {
-		return answer{ending: ending{facts.Mismatch, "the answer is not HTTP/2"}}
+		return answer{ending: ending{outcome: facts.Mismatch, said: "the answer is not HTTP/2"}}
 	}
-	return answer{ending: ending{facts.Answered, "SETTINGS"}}
+	return answer{ending: ending{outcome: facts.Answered, said: "SETTINGS"}}
 }

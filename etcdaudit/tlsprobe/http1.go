@@ -45,26 +45,26 @@ func askHTTP(conn net.Conn, secure bool, host, method, path, body string) answer
 		return answer{ending: answerEnding(err, secure)}
 	}
 	if string(first) != "HTTP/" {
-		return answer{ending: ending{facts.Mismatch, "the answer is not HTTP/1.1"}}
+		return answer{ending: ending{outcome: facts.Mismatch, said: "the answer is not HTTP/1.1"}}
 	}
 	request := &http.Request{Method: method}
 	response, err := http.ReadResponse(reader, request)
 	if err != nil {
 		e := answerEnding(err, secure)
 		if limited.N <= 0 {
-			e = ending{facts.Mismatch, "the head of the answer has no end"}
+			e = ending{outcome: facts.Mismatch, said: "the head of the answer has no end"}
 		}
 		return answer{ending: e}
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode, via: proxyName(response.Header)}
-	a.ending = ending{facts.Answered, fmt.Sprintf("HTTP %d", response.StatusCode)}
+	a.ending = ending{outcome: facts.Answered, said: fmt.Sprintf("HTTP %d", response.StatusCode)}
 	switch {
 	case !secure && response.StatusCode == http.StatusBadRequest && response.ProtoMinor == 0:
 		// net/http's answer to plaintext on a port of TLS.
-		a.ending = ending{facts.Mismatch, "HTTP 400 of a server of TLS"}
+		a.ending = ending{outcome: facts.Mismatch, said: "HTTP 400 of a server of TLS"}
 	case response.StatusCode == http.StatusMisdirectedRequest, response.StatusCode == http.StatusBadRequest && !secure:
-		a.ending = ending{facts.Mismatch, fmt.Sprintf("HTTP %d", response.StatusCode)}
+		a.ending = ending{outcome: facts.Mismatch, said: fmt.Sprintf("HTTP %d", response.StatusCode)}
 	}
 	if response.ContentLength >= 0 || len(response.TransferEncoding) > 0 {
 		limited.N = maxBody

@@ -151,6 +151,8 @@ func everySuite() (all []uint16) {
 type ending struct {
 	outcome facts.Outcome
 	said    string
+	// alert is set if it ended with an alert of TLS: the server speaks it, whatever it refused.
+	alert bool
 }
 
 func dialEnding(err error) ending {
@@ -166,9 +168,9 @@ func dialEnding(err error) ending {
 	case errors.Is(err, fs.ErrPermission):
 		text = "this user may not connect to the socket"
 	case timedOut(err):
-		return ending{facts.Silent, "the connection is not accepted in time"}
+		return ending{outcome: facts.Silent, said: "the connection is not accepted in time"}
 	}
-	return ending{facts.Failed, text}
+	return ending{outcome: facts.Failed, said: text}
 }
 
 // handshakeEnding says how a handshake failed. Only an alert after the server has asked
@@ -177,35 +179,35 @@ func handshakeEnding(err error, seen shake) ending {
 	var record tls.RecordHeaderError
 	switch alert, ok := alertOf(err); {
 	case ok && seen.asked:
-		return ending{facts.Refused, alert}
+		return ending{outcome: facts.Refused, said: alert, alert: true}
 	case ok:
-		return ending{facts.Mismatch, alert}
+		return ending{outcome: facts.Mismatch, said: alert, alert: true}
 	case errors.As(err, &record):
-		return ending{facts.Mismatch, "the answer is not TLS"}
+		return ending{outcome: facts.Mismatch, said: "the answer is not TLS"}
 	case timedOut(err):
-		return ending{facts.Silent, "no answer in time"}
+		return ending{outcome: facts.Silent, said: "no answer in time"}
 	case closed(err) && seen.asked:
 		// The kernel can drop an alert of TLS 1.2 (see link).
-		return ending{facts.Closed, "closed in the handshake after the client's certificate, without an alert"}
+		return ending{outcome: facts.Closed, said: "closed in the handshake after the client's certificate, without an alert"}
 	case closed(err):
-		return ending{facts.Mismatch, "closed before the handshake was complete"}
+		return ending{outcome: facts.Mismatch, said: "closed before the handshake was complete"}
 	}
-	return ending{facts.Mismatch, "no handshake: " + short(err.Error())}
+	return ending{outcome: facts.Mismatch, said: "no handshake: " + short(err.Error())}
 }
 
 // answerEnding says why no answer came on an open connection.
 func answerEnding(err error, secure bool) ending {
 	switch alert, ok := alertOf(err); {
 	case ok:
-		return ending{facts.Refused, alert}
+		return ending{outcome: facts.Refused, said: alert, alert: true}
 	case timedOut(err):
-		return ending{facts.Silent, "no answer in time"}
+		return ending{outcome: facts.Silent, said: "no answer in time"}
 	case closed(err) && secure:
-		return ending{facts.Closed, "closed after the handshake, without an alert"}
+		return ending{outcome: facts.Closed, said: "closed after the handshake, without an alert"}
 	case closed(err):
-		return ending{facts.Mismatch, "closed without an answer"}
+		return ending{outcome: facts.Mismatch, said: "closed without an answer"}
 	}
-	return ending{facts.Mismatch, "the answer is something else"}
+	return ending{outcome: facts.Mismatch, said: "the answer is something else"}
 }
 
 // alertOf returns the text of a TLS alert that the server sent. crypto/tls wraps it in a

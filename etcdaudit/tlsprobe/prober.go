@@ -25,13 +25,16 @@ type prober struct {
 	// silent.
 	next  time.Time
 	spent time.Duration
-	// noTLS is set once the listener has shown that it speaks none.
-	noTLS bool
+	// name is the server name that is sent.
+	name string
+	// unheard is set where no handshake can be completed: no request can be sent over TLS.
+	// alerted is set if the server speaks TLS all the same.
+	unheard, alerted bool
 }
 
 func newProber(c Config, t Target, at address, who *identities, progress func(Target, facts.Exchange)) *prober {
 	return &prober{
-		Config: c, target: t, at: at, who: who, progress: progress, forged: who.forged,
+		Config: c, target: t, at: at, who: who, progress: progress, forged: who.forged, name: ServerName,
 		listener: facts.Listener{Purpose: t.Purpose, URL: t.URL, Member: t.Member, Found: t.Found},
 	}
 }
@@ -75,7 +78,7 @@ func (p *prober) do(ctx context.Context, a ask) reply {
 	r := reply{made: true, Exchange: facts.Exchange{TLS: a.tls, Request: a.request, At: p.Now()}}
 	if a.tls {
 		r.Identity = a.who.Label
-		r.ServerName = ServerName
+		r.ServerName = p.name
 		if a.ownName {
 			r.ServerName = p.at.name
 		}
@@ -154,16 +157,16 @@ func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
 // server. Only under TLS 1.3 the server judges the client's certificate after that.
 func afterHandshake(conn *tls.Conn, l *link) ending {
 	if !l.told() {
-		return ending{facts.Answered, "complete"}
+		return ending{outcome: facts.Answered, said: "complete"}
 	}
 	// What has arrived is read; what has not is not waited for.
 	if err := l.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
-		return ending{facts.Answered, "complete"}
+		return ending{outcome: facts.Answered, said: "complete"}
 	}
 	if _, err := conn.Read(make([]byte, 1)); err != nil && !timedOut(err) {
 		return answerEnding(err, true)
 	}
-	return ending{facts.Answered, "complete"}
+	return ending{outcome: facts.Answered, said: "complete"}
 }
 
 func isGRPC(r facts.Request) bool {

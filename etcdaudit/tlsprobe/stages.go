@@ -92,9 +92,11 @@ func (p *prober) learn(r reply) {
 // client of the URL sends.
 func (p *prober) handshakes(ctx context.Context) {
 	first := p.do(ctx, ask{tls: true, request: facts.Handshake, who: p.who.none})
-	p.noTLS = first.Outcome == facts.Mismatch || first.Outcome == facts.Failed || !first.made ||
-		first.Outcome == facts.Silent
-	if p.noTLS {
+	switch first.Outcome {
+	case facts.Mismatch, facts.Silent, facts.Failed, 0:
+		p.unheard, p.alerted = true, first.alert
+	}
+	if p.unheard && !p.alerted {
 		if first.Outcome == facts.Silent && p.silentSoFar() {
 			p.listener.Unreachable = fmt.Sprintf("silent for %s", p.spent.Round(time.Second))
 		}
@@ -104,7 +106,11 @@ func (p *prober) handshakes(ctx context.Context) {
 	if p.who.own != nil {
 		control = p.who.own
 	}
-	p.do(ctx, ask{tls: true, request: facts.Handshake, who: control, ownName: true})
+	second := p.do(ctx, ask{tls: true, request: facts.Handshake, who: control, ownName: true})
+	if p.unheard && second.Outcome == facts.Answered {
+		// A server that knows no other names than its own (alert "unrecognized name").
+		p.unheard, p.name = false, p.at.name
+	}
 	if issuer, keyID := p.issuer(); issuer != nil {
 		if forged, err := p.who.forge(issuer, keyID, p.Now()); err == nil {
 			p.forged = forged
@@ -142,7 +148,7 @@ func (p *prober) everyone() []*Identity {
 
 // ranges asks for one key as everyone, and for one of all keys as those who were let in.
 func (p *prober) ranges(ctx context.Context) {
-	if p.noTLS {
+	if p.unheard {
 		return
 	}
 	for _, who := range p.everyone() {
@@ -170,7 +176,7 @@ func (p *prober) standIn(ctx context.Context, r reply, list ask) {
 }
 
 func (p *prober) clientGets(ctx context.Context) {
-	if p.noTLS {
+	if p.unheard {
 		return
 	}
 	for _, who := range p.noneAndOwn() {
@@ -182,7 +188,7 @@ func (p *prober) clientGets(ctx context.Context) {
 }
 
 func (p *prober) metricsGets(ctx context.Context) {
-	if p.noTLS {
+	if p.unheard {
 		return
 	}
 	for _, who := range p.noneAndOwn() {
@@ -194,7 +200,7 @@ func (p *prober) metricsGets(ctx context.Context) {
 
 // peerGets asks for the version as everyone, and for the members as those who were let in.
 func (p *prober) peerGets(ctx context.Context) {
-	if p.noTLS {
+	if p.unheard {
 		return
 	}
 	for _, who := range p.everyone() {
@@ -245,12 +251,12 @@ func passiveRequests(purpose facts.Purpose) []facts.Request {
 
 // enumeration finds all versions, suites and groups.
 func (p *prober) enumeration(ctx context.Context) {
-	if p.noTLS || !p.Enumerate || p.spent >= p.Limits.Silence {
+	if p.unheard && !p.alerted || !p.Enumerate || p.spent >= p.Limits.Silence {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, p.Limits.Enumeration)
 	defer cancel()
-	o := enumerate.Options{ServerName: ServerName, Dial: func(ctx context.Context) (net.Conn, error) {
+	o := enumerate.Options{ServerName: p.name, Dial: func(ctx context.Context) (net.Conn, error) {
 		if err := p.pace(ctx); err != nil {
 			return nil, err
 		}
