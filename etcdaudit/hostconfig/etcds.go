@@ -37,7 +37,10 @@ func (r *reader) combine(running, starts []start) {
 }
 
 func title(s start) string {
-	if s.process != nil {
+	switch {
+	case s.inside && s.process != nil:
+		return fmt.Sprintf("%s in k3s (pid %d)", s.program, s.process.PID)
+	case s.process != nil:
 		return fmt.Sprintf("%s (pid %d)", s.program, s.process.PID)
 	}
 	return s.program + " of " + s.source

@@ -3,9 +3,12 @@ package hostconfig
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // Where RKE2 and k3s keep their data, unless they are told otherwise.
@@ -27,7 +30,8 @@ type k3sConfig struct {
 // names. k3s starts etcd with a configuration file alone, and sets the API server's flags
 // itself (k3s-io/k3s, pkg/daemons/control/server.go).
 func (r *reader) k3s() (starts []start) {
-	config, source := r.k3sConfig()
+	process := r.k3sProcess()
+	config, source := r.k3sConfig(process)
 	server := path.Join(config.DataDir, "server")
 	if o := r.tree.Stat(server); !o.Exists {
 		if o.Err != "" {
@@ -35,15 +39,13 @@ func (r *reader) k3s() (starts []start) {
 		}
 		return nil
 	}
-	process := r.k3sProcess()
-	version := ""
-	if process != nil {
-		version = process.version
+	inside := func(program, source string, args []string) start {
+		return start{program: program, source: source, args: args, process: process, inside: true, version: r.versionInside(process, program)}
 	}
 	file := path.Join(server, "db/etcd/config")
 	embedded := r.tree.Stat(file).Exists
 	if embedded {
-		starts = append(starts, start{program: etcdProgram, source: file, args: []string{"--config-file=" + file}, version: version, inside: true})
+		starts = append(starts, inside(etcdProgram, file, []string{"--config-file=" + file}))
 	}
 	if isTrue(config.NoAPIServer) {
 		return starts
@@ -67,12 +69,12 @@ func (r *reader) k3s() (starts []start) {
 	for _, extra := range list(config.APIServerArgs) {
 		args = append(args, "--"+extra)
 	}
-	return append(starts, start{program: apiServerProgram, source: source, args: append([]string{etcd}, args...), inside: true})
+	return append(starts, inside(apiServerProgram, source, append([]string{etcd}, args...)))
 }
 
-// k3sConfig reads k3s's configuration file, its drop-ins, and the flags of its unit or
-// process for the directory of its data.
-func (r *reader) k3sConfig() (c k3sConfig, source string) {
+// k3sConfig reads k3s's configuration file and its drop-ins, and the directory of its data
+// from its command line.
+func (r *reader) k3sConfig(process *hostfacts.Running) (c k3sConfig, source string) {
 	c.DataDir, source = k3sDir, "k3s's defaults"
 	const file = "/etc/rancher/k3s/config.yaml"
 	files := []string{file}
@@ -94,11 +96,46 @@ func (r *reader) k3sConfig() (c k3sConfig, source string) {
 		}
 		source = name
 	}
+	if process != nil {
+		for i, arg := range process.Args {
+			name, value, ok := strings.Cut(arg, "=")
+			if !ok && i+1 < len(process.Args) {
+				value = process.Args[i+1]
+			}
+			if name == "--data-dir" || name == "-d" {
+				c.DataDir = value
+			}
+		}
+	}
 	return c, source
 }
 
-// k3sProcess returns the running k3s server, nil if there is none.
-func (r *reader) k3sProcess() *start { return nil }
+// k3sProcess returns the running k3s server, nil if there is none. Its command line may
+// hold a token, and is not kept.
+func (r *reader) k3sProcess() *hostfacts.Running {
+	found, err := r.procs.Find(func(name string, args []string) bool {
+		return (strings.HasPrefix(name, "k3s") || path.Base(args[0]) == "k3s") && slices.Contains(args, "server")
+	})
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	p := found[0]
+	p.Environment = nil
+	return &p
+}
+
+// versionInside returns the release of etcd or Kubernetes that k3s is built with.
+func (r *reader) versionInside(process *hostfacts.Running, program string) string {
+	if process == nil {
+		return ""
+	}
+	build, err := r.build(process.PID)
+	if err != nil {
+		return ""
+	}
+	module := map[string]string{etcdProgram: serverModule, apiServerProgram: kubernetesModule}[program]
+	return releaseOf(versionsOf(build)[module])
+}
 
 func isTrue(v any) bool { return v == true || fmt.Sprint(v) == "true" }
 

@@ -3,8 +3,10 @@ package hostconfig
 import (
 	"debug/buildinfo"
 	"fmt"
+	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -17,7 +19,7 @@ const inspectRight = "run as root, or with CAP_SYS_PTRACE"
 // running finds the processes that are an etcd or an API server.
 func (r *reader) running() (starts []start) {
 	found, err := r.procs.Find(func(name string, args []string) bool {
-		return programOf(args) != "" || programOf([]string{name}) != ""
+		return mayBeProgram(path.Base(args[0])) || mayBeProgram(name)
 	})
 	if err != nil {
 		if r.host.Live {
@@ -42,20 +44,18 @@ func (r *reader) process(p hostfacts.Running) (s start, ok bool) {
 	if executable != "" {
 		words = append([]string{executable}, p.Args[1:]...)
 	}
-	s = start{source: fmt.Sprintf("process %d", p.PID), program: programOf(words), process: &p, args: p.Args[1:]}
-	build, err := buildinfo.ReadFile(r.procs.ExecutableOf(p.PID))
-	if err == nil && !r.procs.Recorded {
-		s.golang = build.GoVersion
+	s = start{source: fmt.Sprintf("process %d", p.PID), program: programOf(words), process: &p, args: p.Args[1:], dir: p.Dir}
+	if build, err := r.build(p.PID); err == nil {
 		program, version := programOfBuild(build)
-		if program == "" && s.program == etcdProgram {
-			return s, false
+		switch {
+		case s.program == etcdProgram && program == "":
+			return s, false // a Go program of that name that is something else
+		case s.program == "" && program == etcdProgram && build.Path == serverModule:
+			s.program = program // etcd itself in a renamed file
 		}
-		if s.program == "" && programOf(p.Args) == program {
-			s.program = program // a renamed file
-		}
-		s.version = version
+		s.version, s.golang = version, build.GoVersion
 	}
-	if path.Base(words[0]) == "hyperkube" || path.Base(words[0]) == "kubelite" {
+	if path.Base(words[0]) == "hyperkube" {
 		s.args = s.args[min(1, len(s.args)):]
 	}
 	for _, variable := range p.Environment {
@@ -63,57 +63,71 @@ func (r *reader) process(p hostfacts.Running) (s start, ok bool) {
 			s.env = append(s.env, variable)
 		}
 	}
-	p.Environment = nil // it may hold passwords
-	s.dir = p.Dir
-	if len(p.Environment) == 0 && contains(p.Denied, "environ") && s.program == etcdProgram {
+	s.process.Environment = nil // it may hold passwords
+	if slices.Contains(p.Denied, "environ") && s.program == etcdProgram {
 		s.unknown = "its environment may not be read: " + inspectRight
 	}
 	return s, s.program != ""
 }
 
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
+// mayBeProgram reports whether a process of that name is looked at.
+func mayBeProgram(name string) bool {
+	return strings.Contains(name, etcdProgram) || strings.Contains(name, apiServerProgram) || name == "hyperkube"
+}
+
+// build returns what is written in the program of a process.
+func (r *reader) build(pid int) (*buildinfo.BuildInfo, error) {
+	if r.procs.Recorded {
+		return nil, fs.ErrNotExist
+	}
+	return buildinfo.ReadFile(r.procs.ExecutableOf(pid))
+}
+
+const serverModule, kubernetesModule = "go.etcd.io/etcd/server/v3", "k8s.io/kubernetes"
+
+// versionsOf returns the modules of a program and their versions.
+func versionsOf(build *buildinfo.BuildInfo) map[string]string {
+	versions := map[string]string{build.Main.Path: build.Main.Version}
+	for _, d := range build.Deps {
+		versions[d.Path] = d.Version
+		if d.Replace != nil && d.Replace.Version != "" {
+			versions[d.Path] = d.Replace.Version
 		}
 	}
-	return false
+	return versions
+}
+
+// releaseOf returns the first release among versions of modules, "3.7.3" of "v3.7.3-k3s1".
+func releaseOf(versions ...string) string {
+	release := regexp.MustCompile(`^v([1-9]\d*\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?)`)
+	for _, v := range versions {
+		if m := release.FindStringSubmatch(v); m != nil {
+			return m[1]
+		}
+	}
+	return ""
 }
 
 // programOfBuild says what a Go binary is, and its release. Upstream's own builds have no
-// release in their main module: etcd's is that of its api module, which stands beside it.
+// release in their main module: etcd's is that of its api module, which stands beside it,
+// and Kubernetes' is given to the linker.
 func programOfBuild(build *buildinfo.BuildInfo) (program, version string) {
-	deps := map[string]string{}
-	for _, d := range build.Deps {
-		deps[d.Path] = d.Version
-		if d.Replace != nil && d.Replace.Version != "" {
-			deps[d.Path] = d.Replace.Version
-		}
-	}
-	release := func(versions ...string) string {
-		for _, v := range versions {
-			if m := regexp.MustCompile(`^v(\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?)`).FindStringSubmatch(v); m != nil && !strings.HasPrefix(m[1], "0.") {
-				return m[1]
-			}
-		}
-		return ""
-	}
-	const server, kubernetes = "go.etcd.io/etcd/server/v3", "k8s.io/kubernetes"
-	_, hasServer := deps[server]
-	_, hasKubernetes := deps[kubernetes]
-	switch {
-	case build.Main.Path == kubernetes || hasKubernetes:
-		version = release(build.Main.Version, deps[kubernetes])
+	versions := versionsOf(build)
+	if kubernetes, ok := versions[kubernetesModule]; ok {
 		for _, s := range build.Settings {
-			if m := regexp.MustCompile(`component-base/version\.gitVersion=v?(\d+\.\d+\.\d+)`).FindStringSubmatch(s.Value); m != nil {
-				version = m[1]
+			if m := regexp.MustCompile(`component-base/version\.gitVersion=(v\S+)`).FindStringSubmatch(s.Value); m != nil {
+				kubernetes = m[1]
 			}
 		}
-		return apiServerProgram, version
-	case build.Main.Path == server || hasServer:
-		return etcdProgram, release(deps[server], deps["go.etcd.io/etcd/api/v3"], build.Main.Version)
-	case build.Main.Path == "go.etcd.io/etcd" || build.Main.Path == "go.etcd.io/etcd/v3": // 3.4
-		return etcdProgram, release(build.Main.Version)
+		return apiServerProgram, releaseOf(kubernetes)
+	}
+	if server, ok := versions[serverModule]; ok {
+		return etcdProgram, releaseOf(server, versions["go.etcd.io/etcd/api/v3"])
+	}
+	for _, module := range []string{"go.etcd.io/etcd", "go.etcd.io/etcd/v3"} { // 3.4
+		if old, ok := versions[module]; ok {
+			return etcdProgram, releaseOf(old)
+		}
 	}
 	return "", ""
 }

@@ -42,7 +42,7 @@ func programOf(words []string) string {
 	if len(words) == 0 {
 		return ""
 	}
-	// hyperkube and kubelite hold all of Kubernetes and take its name as the first word.
+	// hyperkube holds all of Kubernetes and takes a program's name as its first word.
 	name := path.Base(words[0])
 	if name == "hyperkube" && len(words) > 1 {
 		name = words[1]
