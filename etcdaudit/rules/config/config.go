@@ -12,7 +12,31 @@ import (
 
 // Rules returns the rules in the order of their ids.
 func Rules() []check.Rule[facts.Facts] {
-	return []check.Rule[facts.Facts]{secretsConfigured(), kmsV1Configured()}
+	return []check.Rule[facts.Facts]{
+		secretsConfigured(),
+		kmsV1Configured(),
+		ofEtcd(httpsOnly()),
+		ofEtcd(clientCertificates()),
+		ofEtcd(peers()),
+		ofEtcd(noAutoTLS()),
+		ofEtcd(nothingWithoutEffect()),
+		ofEtcd(wouldStart()),
+		ofEtcd(metricsListener()),
+		ofEtcd(tlsSettings()),
+		ofEtcd(revocationList()),
+		ofEtcd(noDebug()),
+		ofEtcd(inForce()),
+		ofAPIServer(etcdOverTLS()),
+		ofAPIServer(otherEtcds()),
+		ofAPIServer(encryptionConfigured()),
+		ofAPIServer(encryptionInForce()),
+		ofAPIServer(apiServerTLS()),
+		ofAPIServer(anonymous()),
+		ofAPIServer(noTokenFile()),
+		ofAPIServer(noAuditBodies()),
+		ofAPIServer(kmsSocket()),
+		ofAPIServer(flagsCount()),
+	}
 }
 
 // ofFile is the Run of a rule about the EncryptionConfiguration. Its target is the

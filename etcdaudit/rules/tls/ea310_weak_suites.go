@@ -1,9 +1,10 @@
 package tls
 
 import (
-	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
+	"github.com/sealproof/sealproof/etcdaudit/rules/suites"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -17,11 +18,16 @@ func noWeakSuites() rule {
 }
 
 func judgeSuites(a at) check.Result {
-	all := suites(a.l.Served)
-	evidence := a.offered("suites: " + list(all, func(s suite) string { return s.name }))
-	weak := slices.DeleteFunc(slices.Clone(all), func(s suite) bool { return s.weak() == "" })
+	all := served(a.l.Served)
+	evidence := a.offered("suites: " + strings.Join(all, ", "))
+	var weak []string
+	for _, name := range all {
+		if why := suites.Weak(name); why != "" {
+			weak = append(weak, name+" "+why)
+		}
+	}
 	if len(weak) > 0 {
-		return with(check.Failed("", list(weak, func(s suite) string { return s.name + " " + s.weak() }), a.chooseSuites()), evidence)
+		return with(check.Failed("", strings.Join(weak, ", "), a.chooseSuites()), evidence)
 	}
 	if r, ok := a.enumerated(); !ok {
 		return with(r, evidence)

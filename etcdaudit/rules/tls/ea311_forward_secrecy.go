@@ -2,7 +2,9 @@ package tls
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/rules/suites"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -16,12 +18,11 @@ func forwardSecrecy() rule {
 }
 
 func judgeForwardSecrecy(a at) check.Result {
-	all := suites(a.l.Served)
-	name := func(s suite) string { return s.name }
-	evidence := a.offered("suites: " + list(all, name))
-	without := slices.DeleteFunc(slices.Clone(all), suite.forward)
+	all := served(a.l.Served)
+	evidence := a.offered("suites: " + strings.Join(all, ", "))
+	without := slices.DeleteFunc(slices.Clone(all), suites.Forward)
 	if len(without) > 0 {
-		return with(check.Failed("", "without forward secrecy: "+list(without, name), a.chooseSuites()), evidence)
+		return with(check.Failed("", "without forward secrecy: "+strings.Join(without, ", "), a.chooseSuites()), evidence)
 	}
 	if r, ok := a.enumerated(); !ok {
 		return with(r, evidence)
