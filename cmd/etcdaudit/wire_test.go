@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/cluster"
 )
@@ -185,5 +187,26 @@ func TestRulesAreListedAndExplained(t *testing.T) {
 		if status, out, errs := run(t, wrong...); status != 3 || out != "" || errs == "" {
 			t.Errorf("%v: status %d, %q, %q", wrong, status, out, errs)
 		}
+	}
+}
+
+// The auditor's page lists the rules as they are.
+func TestTheDocumentationListsEveryRule(t *testing.T) {
+	text, err := os.ReadFile("../../docs/auditor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, r := range rules.All() {
+		want = append(want, fmt.Sprintf("| %s | %s | %s |", r.ID, r.Severity, r.Title))
+	}
+	var got []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| EA-") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/auditor.md (-want +got):\n%s", diff)
 	}
 }
