@@ -59,6 +59,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 		"flat in a file":           fromText("discovery-password: " + password + "\ndiscovery-password: " + password + "\n"),
 		"as a bad value":           fromArgs("--pre-vote=" + password),
 		"as a bad variable":        {Env: []string{"ETCD_PRE_VOTE=" + password}},
+		"as a word of its own":     fromArgs("--pre-vote", password),
 		"of a wrong type":          fromText("cipher-suites: " + password + "\n"),
 		"in the URL of a listener": fromArgs("--listen-metrics-urls=https://user:" + strings.ReplaceAll(password, " ", "-") + "@127.0.0.1:1"),
 	} {

@@ -70,7 +70,8 @@ func (c *configuration) secure(s section) []string {
 	return all
 }
 
-// listeners refuses what embed.StartEtcd refuses before it opens a file or an address.
+// listeners refuses what ends a server when it opens its addresses, for reasons in the
+// configuration alone.
 func (c *configuration) listeners() {
 	if c.release.Minor == 5 && c.values["proxy"].text() != "off" {
 		return // a proxy of the v2 API, which is no server

@@ -100,7 +100,7 @@ func TestABareBooleanIsTrueAndASeparateWordEndsTheCommandLine(t *testing.T) {
 	if !strings.Contains(e.Refused, `"true" is not a flag`) {
 		t.Errorf("refused: %q", e.Refused)
 	}
-	checkVoid(t, e, "trusted-ca-file", `after the word "true"`)
+	checkVoid(t, e, "trusted-ca-file", `after "true", a separate word`)
 }
 
 func TestWithAConfigurationFileFlagsAndVariablesAreVoid(t *testing.T) {
