@@ -19,6 +19,7 @@ type settings struct {
 	Connection connection `mapstructure:",squash"`
 	Scan       scanPart   `mapstructure:",squash"`
 	TLS        tlsPart    `mapstructure:",squash"`
+	Node       nodePart   `mapstructure:",squash"`
 	Host       hostPart   `mapstructure:",squash"`
 	Output     outputPart `mapstructure:",squash"`
 }
@@ -29,7 +30,7 @@ type connection struct {
 	CACert    string        `mapstructure:"cacert" help:"file with the CA certificates that signed etcd's own (default: the API server's, or the system's)"`
 	Cert      string        `mapstructure:"cert" help:"file with this client's certificate (default: the API server's)"`
 	Key       string        `mapstructure:"key" help:"file with the key of that certificate"`
-	Prefix    string        `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io)"`
+	Prefix    string        `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io; default: the API server's, or /registry)"`
 	Timeout   time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take"`
 }
 
@@ -47,8 +48,11 @@ type tlsPart struct {
 	Plan             bool     `mapstructure:"plan" help:"say how many connections would be made and what etcd would log of them, and make none of these"`
 }
 
+type nodePart struct {
+	Root string `mapstructure:"root" help:"where this node's file system is: another one than / is mounted or copied"`
+}
+
 type hostPart struct {
-	Root             string `mapstructure:"root" help:"read the files below this directory, such as a mounted or copied file system"`
 	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
 	Kubeconfig       string `mapstructure:"kubeconfig" help:"kubeconfig to read the API server's /metrics with"`
 }
@@ -59,11 +63,14 @@ type outputPart struct {
 	Strict bool   `mapstructure:"strict" help:"exit with 2 as well if an optional input was missing"`
 }
 
+// defaultPrefix is that of an API server (--etcd-prefix).
+const defaultPrefix = "/registry"
+
 func defaults() settings {
 	return settings{
-		Connection: connection{Prefix: "/registry", Timeout: 30 * time.Second},
+		Connection: connection{Timeout: 30 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
-		Host:       hostPart{Root: "/"},
+		Node:       nodePart{Root: "/"},
 		Output:     outputPart{Output: "table", FailOn: "medium"},
 	}
 }
@@ -103,7 +110,7 @@ func (s settings) validate() (failOn auditv1.Severity, err error) {
 		errs = append(errs, fmt.Errorf("output: %q: want table or json", o))
 	}
 	c := s.Connection
-	if prefix := strings.TrimRight(c.Prefix, "/"); !strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") {
+	if prefix := strings.TrimRight(c.Prefix, "/"); c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")) {
 		errs = append(errs, fmt.Errorf("prefix: %q: want a path such as /registry", c.Prefix))
 	}
 	if c.Timeout <= 0 {

@@ -12,18 +12,19 @@ import (
 
 // configuration is what is known while the sources are laid over each other.
 type configuration struct {
-	release  Release
-	settings []setting
-	values   map[string]*value
+	*rules
+	values map[string]*value
 	// explicit has the names that etcd takes as set by the operator.
 	explicit map[string]bool
-	voids    []Void
-	refused  string
+	// cleared is a section of discovery-config that is null.
+	cleared string
+	voids   []Void
+	refused string
 }
 
 // start returns the defaults of a release.
-func start(r Release) *configuration {
-	c := &configuration{release: r, settings: settingsOf(r), values: map[string]*value{}, explicit: map[string]bool{}}
+func start(r *rules) *configuration {
+	c := &configuration{rules: r, values: make(map[string]*value, len(r.settings)), explicit: map[string]bool{}}
 	for i := range c.settings {
 		s := &c.settings[i]
 		c.values[s.name] = s.initial(s.def)
@@ -43,16 +44,6 @@ func (c *configuration) refuse(format string, args ...any) {
 
 func (c *configuration) void(name, value string, origin Origin, why string) {
 	c.voids = append(c.voids, Void{Name: name, Value: value, Origin: origin, Why: why})
-}
-
-// setting returns the setting of a name, or nil.
-func (c *configuration) setting(name string) *setting {
-	for i := range c.settings {
-		if c.settings[i].name == name {
-			return &c.settings[i]
-		}
-	}
-	return nil
 }
 
 // shown returns a value as it may be shown.
@@ -158,16 +149,13 @@ func (c *configuration) flagError(err error, given []assignment) string {
 func (c *configuration) elsewhere(name string) string {
 	for minor := newestMinor; minor >= oldestMinor; minor-- {
 		other := Release{Major: 3, Minor: minor}
-		for _, s := range settingsOf(other) {
-			if s.name != name || other == c.release {
-				continue
-			}
-			hint := fmt.Sprintf(" (etcd %s has it)", other)
-			if stable := strings.TrimPrefix(name, "experimental-"); stable != name && c.setting(stable) != nil {
-				hint = fmt.Sprintf(" (it is --%s now)", stable)
-			}
-			return hint
+		if other == c.release || rulesOf(other).byName[name] == nil {
+			continue
 		}
+		if stable := strings.TrimPrefix(name, "experimental-"); stable != name && c.byName[stable] != nil {
+			return fmt.Sprintf(" (it is --%s now)", stable)
+		}
+		return fmt.Sprintf(" (etcd %s has it)", other)
 	}
 	return ""
 }
@@ -176,7 +164,7 @@ func (c *configuration) elsewhere(name string) string {
 func (c *configuration) lost(rest []string, why string) {
 	for _, word := range rest {
 		name, given, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
-		if s := c.setting(name); s != nil && strings.HasPrefix(word, "-") {
+		if s := c.byName[name]; s != nil && strings.HasPrefix(word, "-") {
 			c.void(name, s.shown(given), Origin{Kind: Flag, Text: "--" + name}, why)
 		}
 	}

@@ -151,7 +151,7 @@ func (c *configuration) unknownKeys(k *key, level map[string]any, prefix string,
 		if below == nil {
 			shown := ""
 			// The value of a key that no etcd knows may be anything.
-			if s := c.setting(name); s != nil {
+			if s := c.byName[name]; s != nil {
 				shown = s.shown(show(level[name]))
 			}
 			c.void(path, shown, doc.origin(path), c.whyUnknown(prefix, name))
@@ -166,11 +166,11 @@ func (c *configuration) unknownKeys(k *key, level map[string]any, prefix string,
 // whyUnknown says where the key would count.
 func (c *configuration) whyUnknown(prefix, name string) string {
 	section := strings.TrimSuffix(prefix, ".")
-	s := c.setting(name)
-	if peer := c.setting("peer-" + name); strings.HasPrefix(prefix, "peer-") && peer != nil {
+	s := c.byName[name]
+	if peer := c.byName["peer-"+name]; strings.HasPrefix(prefix, "peer-") && peer != nil {
 		s = peer
 	}
-	client := c.setting("client-" + name)
+	client := c.byName["client-"+name]
 	switch {
 	case strings.HasSuffix(name, "crl-file"):
 		return "no documented key of a file sets a revocation list: the flag does, without a configuration file"

@@ -18,8 +18,8 @@ import (
 // maxFile is the size above which a file is not parsed. etcd has no limit.
 const maxFile = 1 << 20
 
-// file lays a configuration file over the defaults, as embed.ConfigFromFile does.
-func (c *configuration) file(path string, content []byte) (notEvaluated string) {
+// readFile lays a configuration file over the defaults, as embed.ConfigFromFile does.
+func (c *configuration) readFile(path string, content []byte) (notEvaluated string) {
 	if len(content) > maxFile {
 		return fmt.Sprintf("%s has more than %d bytes", path, maxFile)
 	}
@@ -28,12 +28,12 @@ func (c *configuration) file(path string, content []byte) (notEvaluated string) 
 		return err.Error()
 	}
 	for name, def := range defaultsInFile(c.release) {
-		c.values[name] = c.setting(name).initial(def)
+		c.values[name] = c.byName[name].initial(def)
 		c.values[name].origin = c.byDefault()
 	}
-	root := c.keys()
-	target := reflect.New(root.shape())
-	c.fill(root, target.Elem())
+	root, target := c.rules.file, reflect.New(c.shape)
+	fields := target.Elem().Field(0)
+	c.fill(root, fields)
 	if err := yaml.Unmarshal(content, target.Interface()); err != nil {
 		c.refuse("%s: %s", path, decodeError(err))
 	}
@@ -42,7 +42,7 @@ func (c *configuration) file(path string, content []byte) (notEvaluated string) 
 		return "" // refused above: what is no map is no struct either
 	}
 	doc.top = top
-	c.take(root, root, target.Elem(), doc)
+	c.take(root, root, fields, doc)
 	c.unknownKeys(root, top, "", doc)
 	c.repeatedKeys(root, doc)
 	c.fileRules(doc)
@@ -56,11 +56,11 @@ type key struct {
 	below   []*key
 }
 
-// keys returns the keys of the release as a tree.
-func (c *configuration) keys() *key {
+// keys returns the keys of a file as a tree.
+func (r *rules) keys() *key {
 	root := &key{}
-	for i := range c.settings {
-		s := &c.settings[i]
+	for i := range r.settings {
+		s := &r.settings[i]
 		if s.path() == "" {
 			continue
 		}
@@ -113,8 +113,16 @@ func (k *key) shape() reflect.Type {
 			Tag: reflect.StructTag(fmt.Sprintf("json:%q", b.name)),
 		}
 	}
-	return reflect.StructOf(fields)
+	section := reflect.StructOf(fields)
+	if k.pointer() {
+		return reflect.PointerTo(section)
+	}
+	return section
 }
+
+// pointer returns whether etcd has a pointer for the section, which null clears
+// (clientv3.ConfigSpec).
+func (k *key) pointer() bool { return k.setting == nil && (k.name == "secure" || k.name == "auth") }
 
 // shape is the type that a setting has in embed.Config.
 func (s *setting) shape() reflect.Type {
@@ -146,6 +154,10 @@ func (s *setting) shape() reflect.Type {
 func (c *configuration) fill(k *key, into reflect.Value) {
 	for i, b := range k.below {
 		at := into.Field(i)
+		if b.pointer() {
+			at.Set(reflect.New(at.Type().Elem()))
+			at = at.Elem()
+		}
 		if b.setting == nil {
 			c.fill(b, at)
 			continue
@@ -193,8 +205,13 @@ func (c *configuration) fillText(s *setting, def *value, at reflect.Value) {
 // take reads what was decoded.
 func (c *configuration) take(root, k *key, from reflect.Value, doc *document) {
 	for i, b := range k.below {
+		at := from.Field(i)
+		if b.pointer() && at.IsNil() {
+			c.cleared = b.name
+			continue
+		}
 		if b.setting == nil {
-			c.take(root, b, from.Field(i), doc)
+			c.take(root, b, reflect.Indirect(at), doc)
 			continue
 		}
 		spelled, losers := doc.written(root, strings.Split(b.setting.path(), "."))
@@ -203,7 +220,7 @@ func (c *configuration) take(root, k *key, from reflect.Value, doc *document) {
 				fmt.Sprintf("the same key is written as %s too, and counts there", doc.label(spelled.path)))
 		}
 		v := c.values[b.setting.name]
-		v.items = items(from.Field(i))
+		v.items = items(at)
 		if spelled == nil {
 			continue
 		}
@@ -261,7 +278,7 @@ func decodeError(err error) string {
 		if wrongType.Field == "" {
 			return fmt.Sprintf("it is %s, and not keys with values", article(is))
 		}
-		return fmt.Sprintf("%s takes %s, and is %s", wrongType.Field, wanted(wrongType.Type), article(is))
+		return fmt.Sprintf("%s takes %s, and is %s", strings.TrimPrefix(wrongType.Field, "Config."), wanted(wrongType.Type), article(is))
 	}
 	text := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
 	return "it is not YAML: " + strings.TrimPrefix(text, "yaml: ")

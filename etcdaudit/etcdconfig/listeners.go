@@ -80,6 +80,7 @@ func (c *configuration) listeners() {
 			c.refuse("%s is empty", name)
 		}
 	}
+	c.refuseCleared()
 	c.suites("ClientTLSInfo.CipherSuites")
 	c.suites("PeerTLSInfo.CipherSuites")
 	for _, s := range []section{c.peer(), c.client()} {

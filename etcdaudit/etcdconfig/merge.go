@@ -9,8 +9,8 @@ import (
 // ConfigFile returns the configuration file that etcd would read, and what names it;
 // "" if there is none.
 func ConfigFile(in Input) (path string, origin Origin) {
-	rules, _ := in.Release.nearest()
-	c := start(rules)
+	release, _ := in.Release.nearest()
+	c := start(rulesOf(release))
 	c.flags(in.Args)
 	return c.configFile(in.Env)
 }
@@ -31,8 +31,8 @@ func (c *configuration) configFile(env []string) (path string, origin Origin) {
 // It does not know whether files can be read, an address is free, or a data directory
 // exists (which etcd asks before it reads initial-cluster).
 func Merge(in Input) Effective {
-	rules, same := in.Release.nearest()
-	c := start(rules)
+	release, same := in.Release.nearest()
+	c := start(rulesOf(release))
 	c.flags(in.Args)
 	notEvaluated := ""
 	path, origin := c.configFile(in.Env)
@@ -47,7 +47,7 @@ func Merge(in Input) Effective {
 		c.besideFile(origin, in.Env)
 	default:
 		c.besideFile(origin, in.Env)
-		notEvaluated = c.file(path, in.File)
+		notEvaluated = c.readFile(path, in.File)
 		c.values["config-file"].items, c.values["config-file"].origin = []string{path}, origin
 	}
 	c.rename()
@@ -62,7 +62,7 @@ func Merge(in Input) Effective {
 	e.Assumed, e.NotEvaluated = !same, notEvaluated
 	if notEvaluated != "" {
 		// What a file says that was not read may be anything.
-		e = Effective{Release: rules, Assumed: !same, NotEvaluated: notEvaluated, Voids: e.Voids}
+		e = Effective{Release: release, Assumed: !same, NotEvaluated: notEvaluated, Voids: e.Voids}
 	}
 	return e
 }

@@ -60,13 +60,18 @@ func (c *configuration) fileRules(doc *document) {
 			}
 		}
 	}
+	for name, v := range doc.top {
+		if v == nil && c.release.Minor > 5 && (strings.EqualFold(name, "ServerFeatureGate") || strings.EqualFold(name, "FlagsExplicitlySet")) {
+			c.refuse("%s: %s must not be null", doc.file, name)
+		}
+	}
 	for i := range c.settings {
 		c.parseText(&c.settings[i], doc.file)
 	}
 	// discovery-srv-name alone does not count here, as it does for flags.
 	alone := *c.values["discovery-srv-name"]
 	c.values["discovery-srv-name"].items = []string{""}
-	if c.discovers() && c.values["initial-cluster"].text() == c.setting("initial-cluster").def {
+	if c.discovers() && c.values["initial-cluster"].text() == c.byName["initial-cluster"].def {
 		c.values["initial-cluster"].items = []string{""}
 	}
 	*c.values["discovery-srv-name"] = alone
@@ -151,7 +156,7 @@ func (c *configuration) experimentalGates(given func(name string) bool) {
 		if strings.Contains(written, gate) {
 			c.refuse("%s and the feature gate %s are both given: etcd accepts one of them only", s.name, gate)
 		}
-		if err := c.setting("feature-gates").assign(all, gate+"="+c.values[s.name].text()); err != nil {
+		if err := c.byName["feature-gates"].assign(all, gate+"="+c.values[s.name].text()); err != nil {
 			c.refuse("%s: %v", s.name, err)
 		}
 		if !all.set {
@@ -162,17 +167,11 @@ func (c *configuration) experimentalGates(given func(name string) bool) {
 
 // rename follows etcdmain of 3.6, where an old name sets what the new name sets.
 func (c *configuration) rename() {
-	for _, pair := range renamed(c.release) {
+	for _, pair := range c.renamed() {
 		old, name := pair[0], pair[1]
-		if !c.explicit[old] {
-			continue
+		if from, to := c.values[old], c.values[name]; c.explicit[old] {
+			to.items, to.origin, to.set = from.items, from.origin, from.set
 		}
-		if c.explicit[name] {
-			c.refuse("%s and %s are both given: etcd accepts one of them only", old, name)
-			continue
-		}
-		from, to := c.values[old], c.values[name]
-		to.items, to.origin, to.set = from.items, from.origin, from.set
 	}
 	c.warningDuration()
 }
@@ -210,7 +209,7 @@ func (c *configuration) raise(name string) {
 // derived fills in what etcd derives from other settings when it starts.
 func (c *configuration) derived() {
 	name := c.values["name"].text()
-	if cluster := c.values["initial-cluster"]; name != "default" && cluster.text() == c.setting("initial-cluster").def {
+	if cluster := c.values["initial-cluster"]; name != "default" && cluster.text() == c.byName["initial-cluster"].def {
 		var all []string
 		for _, u := range c.values["initial-advertise-peer-urls"].items {
 			all = append(all, orDefault(name)+"="+u)
@@ -220,9 +219,6 @@ func (c *configuration) derived() {
 	if dir := c.values["data-dir"]; dir.text() == "" {
 		dir.items = []string{name + ".etcd"}
 		dir.origin = c.byDefault()
-	}
-	if outputs := c.values["log-outputs"]; len(outputs.items) == 0 {
-		outputs.items = []string{"default"}
 	}
 	c.deprecation()
 }

@@ -47,16 +47,33 @@ func (s *setting) path() string {
 	return s.key
 }
 
-// settingsOf returns the settings of a release.
-func settingsOf(r Release) []setting {
-	var all []setting
+// rules are the settings of a release. They are never changed.
+type rules struct {
+	release  Release
+	settings []setting
+	byName   map[string]*setting
+	// file has the keys of a configuration file, and shape the struct that they fill.
+	file  *key
+	shape reflect.Type
+}
+
+// rulesOf returns the rules of a release.
+func rulesOf(r Release) *rules {
+	all := &rules{release: r, byName: map[string]*setting{}}
 	for _, group := range [][]setting{general(), security(), discovery(), tuning(), experimental(), undocumented()} {
 		for _, s := range group {
 			if s.in(r) {
-				all = append(all, s)
+				all.settings = append(all.settings, s)
 			}
 		}
 	}
+	for i := range all.settings {
+		all.byName[all.settings[i].name] = &all.settings[i]
+	}
+	all.file = all.keys()
+	// As in embed.configYAML, the fields are those of an embedded struct. The YAML library
+	// turns numbers into text where a field wants text, but not across an embedded struct.
+	all.shape = reflect.StructOf([]reflect.StructField{{Name: "Config", Type: all.file.shape(), Anonymous: true}})
 	return all
 }
 
@@ -64,9 +81,10 @@ func settingsOf(r Release) []setting {
 // file is laid over embed.NewConfig, and some flags have defaults of their own.
 func defaultsInFile(r Release) map[string]string {
 	if r.Minor > 5 {
-		return nil
+		return map[string]string{"v2-deprecation": "write-only"}
 	}
 	return map[string]string{
+		"v2-deprecation":                                "not-yet",
 		"tls-min-version":                               "",
 		"auto-compaction-mode":                          "",
 		"auto-compaction-retention":                     "",

@@ -37,7 +37,7 @@ func undocumented() []setting {
 		field("ZapLoggerBuilder", fieldKey{shape: refused, overruled: "the program"}),
 	}
 	for _, s := range []setting{
-		field("ServerFeatureGate", fieldKey{shape: refused, overruled: "the program"}),
+		field("ServerFeatureGate", fieldKey{shape: reflect.TypeFor[struct{}](), overruled: "the program"}),
 		field("FlagsExplicitlySet", fieldKey{shape: reflect.TypeFor[map[string]bool](), overruled: "the program"}),
 		field("grpc-additional-server-options", fieldKey{shape: reflect.TypeFor[[]func()](), overruled: "the program"}),
 	} {

@@ -1,10 +1,6 @@
 package etcdconfig
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // experimental are the settings whose names begin so. 3.6 has most of them under both
 // names, 3.7 has none.
@@ -58,20 +54,17 @@ func gatesOfFlags() map[string]string {
 }
 
 // renamed are the flags of 3.6 that exist under an experimental name as well
-// (embed's experimentalFlagMigrationMap), old names first, in order.
-func renamed(r Release) [][2]string {
-	if r.Minor != 6 {
+// (embed's experimentalFlagMigrationMap), old names first.
+func (r *rules) renamed() [][2]string {
+	if r.release.Minor != 6 {
 		return nil
 	}
-	known := map[string]bool{}
-	for _, s := range settingsOf(r) {
-		known[s.name] = true
-	}
 	var all [][2]string
-	for _, old := range slices.Sorted(maps.Keys(known)) {
+	for i := range r.settings {
+		old := r.settings[i].name
 		name, found := strings.CutPrefix(old, "experimental-")
-		// This pair is checked otherwise: two values that are not 0 are refused.
-		if found && known[name] && name != "warning-unary-request-duration" {
+		// That pair is checked otherwise: two values that are not 0 are refused.
+		if found && r.byName[name] != nil && name != "warning-unary-request-duration" {
 			all = append(all, [2]string{old, name})
 		}
 	}

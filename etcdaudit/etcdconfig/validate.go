@@ -14,6 +14,11 @@ import (
 // validate refuses what embed.Config.Validate refuses.
 func (c *configuration) validate() {
 	c.validateLogging()
+	for _, pair := range c.renamed() {
+		if c.explicit[pair[0]] && c.explicit[pair[1]] {
+			c.refuse("%s and %s are both given: etcd accepts one of them only", pair[0], pair[1])
+		}
+	}
 	for _, name := range []string{"listen-peer-urls", "listen-client-urls", "listen-client-http-urls", "listen-metrics-urls"} {
 		for _, item := range c.values[name].items {
 			c.bindable(name, item)
@@ -34,6 +39,9 @@ func (c *configuration) validate() {
 }
 
 func (c *configuration) validateLogging() {
+	if v := c.values["log-outputs"]; len(v.items) == 0 {
+		v.items = []string{"default"}
+	}
 	outputs := c.values["log-outputs"].items
 	if logger := c.values["logger"].text(); logger != "zap" {
 		c.refuse("logger %q is not known: zap is the only one", logger)
@@ -48,7 +56,10 @@ func (c *configuration) validateLogging() {
 		c.validateRotation(outputs)
 	}
 	// The names of zap's levels (zapcore.Level.UnmarshalText).
-	levels := []string{"", "debug", "info", "warn", "warning", "error", "dpanic", "panic", "fatal"}
+	levels := []string{"", "debug", "info", "warn", "error", "dpanic", "panic", "fatal"}
+	if c.release.Minor > 6 {
+		levels = append(levels, "warning")
+	}
 	if level := strings.ToLower(c.values["log-level"].text()); !slices.Contains(levels, level) {
 		c.refuse("log-level %q is not known", level)
 	}
@@ -126,6 +137,9 @@ func (c *configuration) validateBootstrap() {
 	if slices.ContainsFunc(endpoints.items, func(e string) bool { return strings.TrimSpace(e) == "" }) {
 		c.refuse("discovery-endpoints has an empty one")
 	}
+	if c.release.Minor == 6 {
+		c.refuseCleared()
+	}
 	if c.values["discovery-proxy"].text() == "" {
 		return
 	}
@@ -133,6 +147,13 @@ func (c *configuration) validateBootstrap() {
 		if c.values["discovery-"+name].text() != "" {
 			c.refuse("discovery-proxy and discovery-%s are of different protocols", name)
 		}
+	}
+}
+
+// refuseCleared refuses a section that etcd follows a pointer to without a look.
+func (c *configuration) refuseCleared() {
+	if c.cleared != "" {
+		c.refuse("discovery-config.client.%s must not be null", c.cleared)
 	}
 }
 

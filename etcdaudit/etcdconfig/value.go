@@ -62,19 +62,20 @@ func (v *value) isTrue() bool { return v.text() == "true" }
 
 // initial returns the value that a flag has before it is set.
 func (s *setting) initial(def string) *value {
-	v := &value{known: map[string]bool{}}
 	switch s.kind {
-	case list, set, urls, origins, choices, gates:
+	case list, set, choices, gates:
 		if def != "" {
-			v.items = strings.Split(def, ",")
+			return &value{items: strings.Split(def, ",")}
 		}
-		for _, item := range v.items {
-			v.known[item] = true
+		return &value{}
+	case urls, origins:
+		v := &value{known: map[string]bool{}}
+		if def != "" {
+			v.items, v.known[def] = []string{def}, true // no default has two
 		}
-	default:
-		v.items = []string{def}
+		return v
 	}
-	return v
+	return &value{items: []string{def}}
 }
 
 // assign sets v as etcd's flag of that kind does. An error does not contain the value:

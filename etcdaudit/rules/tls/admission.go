@@ -46,8 +46,10 @@ func (a at) try(label string) trial {
 			if out.Exchange.Request == "" {
 				out.reason = fmt.Sprintf("%s as %q: %s", e.Request, label, e.Said)
 			}
-		case controlled:
-			out.admission, out.Exchange = refused, e
+		case controlled && proves(a.l, e.Request):
+			if out.admission != refused {
+				out.admission, out.Exchange = refused, e
+			}
 			out.seen = append(out.seen, seen(a.l, control))
 		case out.admission == notKnown:
 			out.Exchange = e
@@ -56,6 +58,12 @@ func (a at) try(label string) trial {
 		}
 	}
 	return out
+}
+
+// proves reports whether a refusal of a request is one of the client. On a client address
+// that is shown by gRPC only: the JSON gateway and the metrics may be served elsewhere.
+func proves(l facts.Listener, r facts.Request) bool {
+	return l.Purpose != facts.ClientPort || r == facts.Range || r == facts.RangeAll
 }
 
 // control says how to give an identity that the address should accept.

@@ -49,8 +49,8 @@ func judgeAgree(a at) check.Result {
 		return with(check.Unevaluated("", "what is served is what is on disk; since when etcd runs is not known, and so whether it trusts this CA file", "run etcdaudit as root on the node"), evidence...)
 	}
 	evidence = append(evidence, check.Evidence{Source: fmt.Sprintf("process %d", p.PID), Seen: "started " + p.Started.UTC().Format(time.RFC3339)})
-	if changed := latest(ca.ModTime, ca.Changed); changed.After(p.Started) {
-		return with(check.Warned("", fmt.Sprintf("%s was changed on %s, after etcd started: what etcd trusts is what was there before", section.TrustedCA, changed.UTC().Format(time.RFC3339)), restart), evidence...)
+	if ca.WrittenAfter(p.Started) {
+		return with(check.Warned("", fmt.Sprintf("%s was changed on %s, after etcd started: what etcd trusts is what was there before", section.TrustedCA, ca.Written().UTC().Format(time.RFC3339)), restart), evidence...)
 	}
 	return with(check.Passed("", "what is served is what is on disk; that the CA on disk is trusted is known "+known), evidence...)
 }
@@ -89,15 +89,8 @@ func fileSeen(path string, f facts.File) check.Evidence {
 		c := f.Certificates[0]
 		seen = fmt.Sprintf("%s, until %s, %.23s…", name(c.Subject), day(c.NotAfter), facts.CertificateHash(c))
 	}
-	if t := latest(f.ModTime, f.Changed); !t.IsZero() {
+	if t := f.Written(); !t.IsZero() {
 		seen += ", changed " + t.UTC().Format(time.RFC3339)
 	}
 	return check.Evidence{Source: path, Seen: seen}
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
