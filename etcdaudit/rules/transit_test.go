@@ -60,8 +60,13 @@ func TestConfigurationsOnWhichAFlagCheckErrs(t *testing.T) {
 			want: map[string]check.Status{"EA-404": check.Pass, "EA-407": check.Fail, "EA-411": check.NotApplicable}, says: "client-crl-file",
 		},
 		"a revocation list at the top": {
-			file: httpsFile + "client-crl-file: /etc/etcd/revoked.crl\ncipher-suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]\n" + section,
+			file: httpsFile + "client-crl-file: /etc/etcd/revoked.crl\ncipher-suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]\n" + section,
 			want: map[string]check.Status{"EA-407": check.Fail, "EA-410": check.Pass, "EA-411": check.NotApplicable}, says: "client-crl-file",
+		},
+		// Real starts show this: Go's HTTP/2 server wants a suite with AES-128.
+		"suites without one that HTTP/2 wants": {
+			file: httpsFile + "client-crl-file: /etc/etcd/revoked.crl\ncipher-suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]\n" + section,
+			want: map[string]check.Status{"EA-408": check.Fail, "EA-404": check.NotEvaluated}, says: "HTTP/2",
 		},
 		"suites as one string":     {file: httpsFile + "cipher-suites: TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384\n" + section, want: map[string]check.Status{"EA-408": check.Fail, "EA-404": check.NotEvaluated}, says: "cipher"},
 		"the program's field name": {file: httpsFile + "ClientTLSInfo:\n  CRLFile: /etc/etcd/revoked.crl\n" + section, want: map[string]check.Status{"EA-404": check.Pass}},
