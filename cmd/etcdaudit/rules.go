@@ -73,7 +73,7 @@ func choose(ids []string) ([]rule, error) {
 func list(w io.Writer, chosen []rule, explain bool) error {
 	var out strings.Builder
 	for i, r := range chosen {
-		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, wrap(r.Title, 80, 19))
+		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, wrap(r.Title, 80, 18))
 		if !explain {
 			continue
 		}

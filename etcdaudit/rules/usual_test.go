@@ -31,8 +31,6 @@ func TestAUsualNodeOfKubeadm(t *testing.T) {
 		"EA-305": "warn",          // RBAC of etcd is off
 		"EA-308": "warn",          // clients and peers have one CA
 		"EA-317": "warn",
-		"EA-401": "not applicable", // no EncryptionConfiguration was given for a comparison
-		"EA-402": "not applicable",
 		"EA-411": "not applicable", // no revocation list
 		"EA-422": "not applicable", // one etcd
 		"EA-427": "warn",           // anonymous requests for health
