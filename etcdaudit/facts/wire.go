@@ -87,6 +87,11 @@ const (
 	GatewayRange Request = "POST /v3/kv/range"
 )
 
+// ShowsAccess reports whether the answer to a request shows that a client was let in. A
+// handshake alone does not: under TLS 1.3 a refusal comes after it. Nor does the SETTINGS
+// frame, which a server may send first.
+func (r Request) ShowsAccess() bool { return r != Handshake && r != Offer && r != Settings }
+
 // Outcome is how a connection ended.
 type Outcome uint8
 
