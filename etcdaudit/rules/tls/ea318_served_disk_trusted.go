@@ -21,7 +21,7 @@ func servedDiskTrusted() rule {
 
 func judgeAgree(a at) check.Result {
 	if a.etcd == nil {
-		r := check.Unevaluated("", "no node with this etcd was read", "run etcdaudit all on the node of this etcd")
+		r := check.Unevaluated("", "no node was read on which exactly one etcd has this address", "run etcdaudit all on the node of this etcd")
 		r.Expected = true
 		return r
 	}
