@@ -62,6 +62,9 @@ type Request string
 const (
 	// Handshake is TLS alone, without a request.
 	Handshake Request = "TLS handshake"
+	// Offer is one handshake of the enumeration, which offers a part of all versions, suites
+	// and groups. It says nothing about access.
+	Offer Request = "TLS handshake with a part of all suites"
 	// Range reads one key under the prefix that was given; RangeAll one of all keys, which
 	// etcd's RBAC allows to full access only.
 	Range    Request = "Range"
