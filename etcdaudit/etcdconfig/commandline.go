@@ -155,7 +155,7 @@ func (c *configuration) flagError(err error, given []assignment) string {
 func (c *configuration) elsewhere(name string) string {
 	for minor := newestMinor; minor >= oldestMinor; minor-- {
 		other := Release{Major: 3, Minor: minor}
-		if other == c.release || rulesOf(other).byName[name] == nil {
+		if other == c.release || !slices.ContainsFunc(settingsOf(other), func(s setting) bool { return s.name == name }) {
 			continue
 		}
 		if stable := strings.TrimPrefix(name, "experimental-"); stable != name && c.byName[stable] != nil {
