@@ -19,14 +19,14 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 )
 
-// real runs a kube-apiserver that logs its flags and then finds an invalid one, before it
+// run runs a kube-apiserver that logs its flags and then finds an invalid one, before it
 // does anything else. It returns the flags that it shows, nil if it refused the command line.
-func real(t *testing.T, program string, args []string) map[string]string {
+func run(t *testing.T, program string, args []string) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	// Without keys for service accounts it never goes on, and -v=1 makes it show its flags.
-	out, err := exec.CommandContext(ctx, program, append(slices.Clone(args), "-v=1")...).CombinedOutput() //nolint:gosec // the built component
+	out, err := exec.CommandContext(ctx, program, append(slices.Clone(args), "-v=1")...).CombinedOutput()
 	if err == nil || ctx.Err() != nil {
 		t.Fatalf("kube-apiserver %q does not end by itself: %v", args, err)
 	}
@@ -58,7 +58,7 @@ func TestTheCommandLineMeansWhatARealAPIServerMakesOfIt(t *testing.T) {
 				`--etcd-servers="q,r"`, "--audit-log-path=-", "--event-ttl=1h", "--event-ttl=1", "--contention-profiling", "--no-such-flag=1",
 			))...)
 		}
-		want := real(t, program, args)
+		want := run(t, program, args)
 		got := apiserverconfig.Parse(args)
 		if refused := refusedByParser(got); (want == nil) != refused {
 			t.Errorf("%q: refused %v (%q, unknown %q), the API server's parser: %v", args, refused, got.Refused, got.Unknown, want == nil)
@@ -99,11 +99,11 @@ func shown(list []string) string {
 func TestAllFlagsOfBothReleasesAreKnown(t *testing.T) {
 	opts := clustertest.Options(t, components.APIServer, components.APIServer136)
 	for _, name := range []components.Name{components.APIServer, components.APIServer136} {
-		flags := real(t, opts.Binaries[name].Path, nil)
+		flags := run(t, opts.Binaries[name].Path, nil)
 		if len(flags) < 150 {
 			t.Fatalf("%s shows %d flags", name, len(flags))
 		}
-		help, err := exec.CommandContext(t.Context(), opts.Binaries[name].Path, "--help").Output() //nolint:gosec // the built component
+		help, err := exec.CommandContext(t.Context(), opts.Binaries[name].Path, "--help").Output()
 		if err != nil {
 			t.Fatal(err)
 		}
