@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,11 +32,15 @@ func run(t *testing.T, program string, args []string) map[string]string {
 		t.Fatalf("kube-apiserver %q does not end by itself: %v", args, err)
 	}
 	var flags map[string]string
-	for _, m := range regexp.MustCompile(`FLAG: --([a-z0-9-]+)="(.*)"`).FindAllStringSubmatch(string(out), -1) {
+	for _, m := range regexp.MustCompile(`FLAG: --([a-z0-9-]+)=(".*")`).FindAllStringSubmatch(string(out), -1) {
 		if flags == nil {
 			flags = map[string]string{}
 		}
-		flags[m[1]] = m[2]
+		value, err := strconv.Unquote(m[2])
+		if err != nil {
+			t.Fatalf("%s: %v", m[0], err)
+		}
+		flags[m[1]] = value
 	}
 	return flags
 }
