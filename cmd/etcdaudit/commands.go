@@ -13,8 +13,10 @@ import (
 // precedence is said in the help of every command that makes a report.
 const precedence = `Settings come from flags, then ETCDAUDIT_* variables (ETCDAUDIT_ENDPOINTS), then
 the --config file, then ETCDCTL_ENDPOINTS, ETCDCTL_CACERT, ETCDCTL_CERT and
-ETCDCTL_KEY, then what is found on this node. A user of etcd's own authentication
-comes from ETCDCTL_USER and ETCDCTL_PASSWORD, never from a flag.`
+ETCDCTL_KEY, then what is found on this node.`
+
+const user = `A user of etcd's own authentication, to read values with, comes from ETCDCTL_USER
+and ETCDCTL_PASSWORD, never from a flag.`
 
 const exits = `Exit status:
   0  no finding at or above --fail-on, and everything that was asked for was evaluated
@@ -108,7 +110,11 @@ compared with the EncryptionConfiguration of this node's API server.`,
 func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	config := defaults()
 	var file string
-	cmd.Long += "\n\n" + precedence + "\n\n" + exits
+	cmd.Long += "\n\n" + precedence
+	if groups.Data {
+		cmd.Long += " " + user
+	}
+	cmd.Long += "\n\n" + exits
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		config.Connection = config.Connection.withEtcdctl(os.Getenv)

@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -119,6 +121,14 @@ func (s settings) validate() (failOn auditv1.Severity, err error) {
 	if (c.Cert == "") != (c.Key == "") {
 		errs = append(errs, errors.New("cert and key: give both or neither"))
 	}
+	if s.TLS.Plan && s.Output.Output != "table" {
+		errs = append(errs, errors.New("plan: it is text only: leave output out"))
+	}
+	for name, path := range map[string]string{"cacert": c.CACert, "cert": c.Cert, "key": c.Key, "encryption-provider-config": s.Scan.EncryptionProviderConfig} {
+		if err := usable(path); path != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
 	if s.Host.APIServerMetrics != "" && s.Host.Kubeconfig != "" {
 		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))
 	}
@@ -126,6 +136,21 @@ func (s settings) validate() (failOn auditv1.Severity, err error) {
 		return 0, cli.Usage(err)
 	}
 	return failOn, nil
+}
+
+// usable returns an error for a file that would not end, or be waited for without end.
+func usable(path string) error {
+	const longest = 1 << 20
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", path)
+	case info.Size() > longest:
+		return fmt.Errorf("%s has %d bytes: more than %d are not read", path, info.Size(), longest)
+	}
+	return nil
 }
 
 func (c connection) live(getenv func(string) string) live.Config {
@@ -150,6 +175,9 @@ func (t tlsPart) probeCerts() (all []probeCert, err error) {
 		label, cert, ok := strings.Cut(parts[0], "=")
 		if !ok || label == "" || cert == "" || len(parts) < 2 || parts[1] == "" {
 			return nil, cli.Usage(fmt.Errorf("probe-cert: %q: want LABEL=cert,key", strings.Join(parts[:min(2, len(parts))], ",")))
+		}
+		if label == tlsprobe.Own {
+			return nil, cli.Usage(fmt.Errorf("probe-cert: the label %q is that of --cert: choose another one", label))
 		}
 		all = append(all, probeCert{label: label, cert: cert, key: parts[1]})
 		parts = parts[2:]

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/internal/check"
 )
@@ -39,12 +40,16 @@ func rulesCommand() *cobra.Command {
 			}
 			switch output {
 			case "json":
-				return listJSON(cmd.OutOrStdout(), chosen)
+				err = listJSON(cmd.OutOrStdout(), chosen)
 			case "table":
-				return list(cmd.OutOrStdout(), chosen, len(ids) > 0)
+				err = list(cmd.OutOrStdout(), chosen, len(ids) > 0)
 			default:
 				return cli.Usage(fmt.Errorf("output: %q: want table or json", output))
 			}
+			if err != nil {
+				return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the rules: %w", err))
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
 )
 
@@ -47,7 +48,10 @@ func (a *auditRun) plan(ctx context.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return writePlan(a.stdout, plan)
+	if err := writePlan(a.stdout, plan); err != nil {
+		return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the plan: %w", err))
+	}
+	return nil
 }
 
 // probes are what is connected to, as whom. Addresses of other members come from the member

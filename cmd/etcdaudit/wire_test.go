@@ -145,6 +145,9 @@ func TestWrongCallsOfTLSAreRefused(t *testing.T) {
 		"no key":                           {[]string{"--probe-cert", "a=" + files.Cert}, "want LABEL=cert,key"},
 		"a peer address that is none":      {[]string{"--peer-endpoints", "ftp://127.0.0.1:1"}, "ftp://"},
 		"a certificate without its key":    {[]string{"--key", ""}, "give both or neither"},
+		"a CA file without an end":         {[]string{"--cacert", "/dev/zero"}, "no regular file"},
+		"the label of --cert":              {[]string{"--probe-cert", "own=" + files.Cert + "," + files.Key}, "label"},
+		"a plan as JSON":                   {[]string{"--plan", "--output", "json"}, "text only"},
 		"no such root":                     {[]string{"--root", "/no/such/root"}, "/no/such/root"},
 		"a CA file that is no certificate": {[]string{"--cacert", files.Key}, "no PEM certificate"},
 	} {

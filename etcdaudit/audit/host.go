@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 
 // addHost puts into a report what a host has shown.
 func addHost(r *auditv1.Report, h *facts.Host) {
-	what := fmt.Sprintf("host %s: %s", h.Node, h.Setup.Kind)
+	what := fmt.Sprintf("host %s: %s", cmp.Or(h.Node, "without a name"), h.Setup.Kind)
 	if h.Setup.Fact != "" {
 		what += " (" + h.Setup.Fact + ")"
 	}

@@ -41,7 +41,8 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy, Store: n.Store, Scope: n.Scope,
 		})
 	}
-	r.Verdict, r.Coverage = verdict(r.Checks, o.FailOn, o.Strict), coverage(r.Checks)
+	unread := len(f.Unread())
+	r.Verdict, r.Coverage = verdict(r.Checks, unread, o.FailOn, o.Strict), coverage(r.Checks)
 	return r
 }
 
@@ -186,7 +187,9 @@ func results(checks []*auditv1.Check) (all []*auditv1.Result) {
 	return all
 }
 
-func verdict(checks []*auditv1.Check, failOn auditv1.Severity, strict bool) *auditv1.Verdict {
+// verdict counts findings, and what could not be evaluated: a check, or a place that was not
+// read and could have held anything.
+func verdict(checks []*auditv1.Check, unread int, failOn auditv1.Severity, strict bool) *auditv1.Verdict {
 	var serious, minor, open []string
 	for _, c := range checks {
 		finding, unknown := false, false
@@ -217,6 +220,9 @@ func verdict(checks []*auditv1.Check, failOn auditv1.Severity, strict bool) *aud
 	case len(open) > 0:
 		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
 		v.Text = "could not be evaluated: " + strings.Join(open, ", ")
+	case unread > 0:
+		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
+		v.Text = "what is listed below could not be read or found"
 	default:
 		v.Status = auditv1.Status_STATUS_PASS
 		v.Text = "no finding at or above " + least

@@ -29,6 +29,17 @@ type Facts struct {
 	Host *Host
 }
 
+// Unread lists what was looked for and could not be read or found.
+func (f Facts) Unread() (all []Missing) {
+	if f.Wire != nil {
+		all = append(all, f.Wire.Missing...)
+	}
+	if f.Host != nil {
+		all = append(all, f.Host.Unread...)
+	}
+	return all
+}
+
 // Store is what was counted in one scope.
 type Store struct {
 	Scope     record.Scope

@@ -62,17 +62,22 @@ func plaintext(l *auditv1.Listener) (said string) {
 	return said
 }
 
-// answer is what a client got: the answer to a real request. A handshake shows nothing.
+// answer is what a client got: that to a Range, where one was asked for, else the best one. A
+// handshake shows nothing.
 func answer(l *auditv1.Listener, client string) (outcome string) {
 	for _, c := range l.Connections {
 		if !c.Tls || c.Identity != client || strings.HasPrefix(c.Request, "TLS handshake") {
 			continue
 		}
-		switch outcome = c.Outcome; {
-		case letIn(c):
-			return c.Outcome
-		case c.Outcome == "answered":
-			outcome = c.Said
+		said := c.Outcome
+		if said == "answered" && !letIn(c) {
+			said = c.Said
+		}
+		switch {
+		case strings.HasPrefix(c.Request, "Range") && said != "mismatch":
+			return said
+		case letIn(c), outcome == "":
+			outcome = said
 		}
 	}
 	return outcome

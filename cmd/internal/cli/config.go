@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -57,9 +60,12 @@ func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
 	known := fields(into)
 	v := viper.New()
 	if file != "" {
-		v.SetConfigFile(file)
 		v.SetConfigType("yaml")
-		if err := v.ReadInConfig(); err != nil {
+		text, err := readConfig(file)
+		if err == nil {
+			err = v.ReadConfig(bytes.NewReader(text))
+		}
+		if err != nil {
 			return Usage(fmt.Errorf("read configuration file %s: %w", file, err))
 		}
 		if err := refuseUnknown(v.AllKeys(), known, file); err != nil {
@@ -84,6 +90,22 @@ func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
 		return Usage(fmt.Errorf("configuration: %w", err))
 	}
 	return nil
+}
+
+// readConfig reads a configuration file, which may be a pipe. It does not wait where nothing
+// writes into that, and it reads no file without an end.
+func readConfig(file string) ([]byte, error) {
+	const longest = 1 << 20
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // named by the user
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, longest+1))
+	if err == nil && len(text) > longest {
+		err = fmt.Errorf("it has more than %d bytes", longest)
+	}
+	return text, err
 }
 
 func decodeHook() mapstructure.DecodeHookFunc {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -133,5 +134,23 @@ func TestServiceLinksInTheEnvironmentAreNotOurs(t *testing.T) {
 	}
 	if _, err := load(t, ""); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAConfigurationFileThatDoesNotEndIsRefused(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var into struct {
+		A string `mapstructure:"a" help:"a"`
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	if err := Load(flags, "/dev/zero", "NO_SUCH_PREFIX", &into); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("/dev/zero: %v", err)
+	}
+	// Nothing will ever write into it.
+	if err := Load(flags, pipe, "NO_SUCH_PREFIX", &into); err != nil {
+		t.Errorf("a pipe: %v", err)
 	}
 }
