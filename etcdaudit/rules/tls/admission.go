@@ -2,7 +2,6 @@ package tls
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -38,7 +37,7 @@ func (a at) try(label string) trial {
 		out.seen = append(out.seen, seen(a.l, e))
 		control, controlled := a.wire.Control(a.l, e.Request)
 		switch {
-		case e.Passed() && !refusedByHTTP(e):
+		case e.Passed() && !e.RefusedByHTTP():
 			out.admission, out.Exchange = letIn, e
 			return out
 		case !refuses(e):
@@ -75,34 +74,12 @@ func (a at) control() string {
 
 // refuses reports whether the server has refused a client, rather than not understood it.
 func refuses(e facts.Exchange) bool {
-	return e.Outcome == facts.Refused || e.Outcome == facts.Closed || refusedByHTTP(e)
-}
-
-// refusedByHTTP reports whether a proxy that ends TLS has refused a client in HTTP: nginx
-// completes the handshake without a certificate, and then answers 400. etcd does not.
-func refusedByHTTP(e facts.Exchange) bool {
-	if e.Outcome != facts.Answered {
-		return false
-	}
-	switch code(e) {
-	case "400", "401", "403", "495", "496":
-		return true
-	}
-	return false
-}
-
-// code is the status code of an answer in HTTP; empty for none.
-func code(e facts.Exchange) string {
-	after, ok := strings.CutPrefix(e.Said, "HTTP ")
-	if !ok || len(after) < 3 {
-		return ""
-	}
-	return after[:3]
+	return e.Outcome == facts.Refused || e.Outcome == facts.Closed || e.RefusedByHTTP()
 }
 
 // answersPlain reports whether a request without TLS was answered. A server of TLS may
 // answer such a request with 400, to say just that.
-func answersPlain(e facts.Exchange) bool { return !e.TLS && e.Passed() && code(e) != "400" }
+func answersPlain(e facts.Exchange) bool { return !e.TLS && e.Passed() && e.Code() != "400" }
 
 // seen is an exchange as evidence.
 func seen(l facts.Listener, e facts.Exchange) check.Evidence {

@@ -18,8 +18,13 @@ func TestPeersDemand(t *testing.T) {
 			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "none", facts.Answered, "HTTP 200")
 		}, Status: check.Fail, Says: "without a certificate", Fix: "--peer-auto-tls=false"},
 		controlplane.Case{Name: "a page that is not there shows that the client was let in", Change: func(n *controlplane.Node) {
-			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetRaft, "none", facts.Answered, "HTTP 404")
-		}, Status: check.Fail, Says: "GET /raft/probing"},
+			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetMembers, "none", facts.Answered, "HTTP 404")
+		}, Status: check.Fail, Says: "GET /members"},
+		controlplane.Case{Name: "a front that answers 403 to everyone", Change: func(n *controlplane.Node) {
+			for _, id := range n.Facts.Wire.Identities {
+				controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, id.Label, facts.Answered, "HTTP 403")
+			}
+		}, Status: check.NotEvaluated, Says: "may refuse everyone"},
 		controlplane.Case{Name: "made-up certificates", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "forged issuer", facts.Answered, "HTTP 200")
 		}, Status: check.Fail, Says: "forged issuer"},

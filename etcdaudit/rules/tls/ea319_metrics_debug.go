@@ -34,7 +34,7 @@ func judgeMetrics(a at) check.Result {
 		evidence = append(evidence, seen(a.l, e))
 		_, controlled := a.wire.Control(a.l, e.Request)
 		switch {
-		case e.Outcome == facts.Answered && code(e) == "200":
+		case e.Outcome == facts.Answered && e.Code() == "200":
 			settled = true
 			page := strings.TrimPrefix(string(e.Request), "GET ")
 			if e.Request == facts.GetMetrics {
