@@ -55,6 +55,8 @@ type Listener struct {
 	Served *Served
 	// Skipped are probes that were not made, and why.
 	Skipped []Missing
+	// Socket is the file of a unix socket; nil where the address is none, or was not read.
+	Socket *Socket
 }
 
 // Request is what was asked on a connection.

@@ -18,6 +18,11 @@ func TestOnlyIntended(t *testing.T) {
 			n.Identify("kubelet", n.KubernetesCA.Client("system:node:node", "system:nodes"))
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "kubelet", facts.Answered, "")
 		}, Target: "kubelet", Status: check.Fail, Says: "CN=system:node:node", Fix: "CA of its own"},
+		controlplane.Case{Name: "a kubelet's certificate at an address for HTTP alone", Change: func(n *controlplane.Node) {
+			n.Identify("kubelet", n.KubernetesCA.Client("system:node:node", "system:nodes"))
+			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "kubelet", facts.Refused, "alert: unknown certificate authority")
+			controlplane.OverHTTP(n.Client())
+		}, Target: "kubelet", Status: check.Pass, Says: "unknown certificate authority"},
 		controlplane.Case{Name: "one that RBAC denies is accepted all the same", Change: func(n *controlplane.Node) {
 			n.Identify("kubelet", n.KubernetesCA.Client("system:node:node", "system:nodes"))
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "kubelet", facts.Denied, "")

@@ -56,7 +56,7 @@ func (a at) enumerated(tried ...string) (check.Result, bool) {
 				return check.Unevaluated("", m.Why+", before all had been tried", ""), false
 			}
 		}
-		r := check.Unevaluated("", a.why("an enumeration")+"; nothing bad came up in the other connections", "run it with enumeration, and without --passive")
+		r := check.Unevaluated("", a.why("an enumeration", nil)+"; nothing bad came up in the other connections", "run it with enumeration, and without --passive")
 		r.Expected = true
 		return r, false
 	}

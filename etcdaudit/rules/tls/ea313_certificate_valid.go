@@ -26,7 +26,7 @@ func certificateValid() rule {
 
 // hasChain is not met where no certificate was seen.
 func hasChain(a at) (check.Result, bool) {
-	return check.Unevaluated("", "no certificate was seen: "+a.why("a TLS handshake"), ""), len(a.l.Served.Chain) > 0
+	return check.Unevaluated("", "no certificate was seen: "+a.why("a TLS handshake", overTLS), ""), len(a.l.Served.Chain) > 0
 }
 
 func judgeValid(a at) check.Result {

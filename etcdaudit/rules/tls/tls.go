@@ -155,13 +155,8 @@ func speaksTLS(a at) (check.Result, bool) {
 	case slices.ContainsFunc(a.l.Exchanges, answersPlain):
 		return check.Inapplicable("no TLS is spoken here"), false
 	}
-	return check.Unevaluated("", "nothing here has answered in TLS: "+a.why("a TLS handshake"), ""), false
+	return check.Unevaluated("", "nothing here has answered in TLS: "+a.why("a TLS handshake", overTLS), ""), false
 }
-
-const socketWithoutTLS = "a unix socket without TLS: the owner and mode of its file decide which processes can use it"
-
-// plainSocket reports whether the address is a unix socket without TLS.
-func (a at) plainSocket() bool { return strings.HasPrefix(a.l.URL, "unix:") }
 
 // local reports whether an address is reached from its own node only.
 func local(address string) bool {
@@ -173,8 +168,14 @@ func local(address string) bool {
 	return strings.HasPrefix(u.Scheme, "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// why says why a probe was not made.
-func (a at) why(what string) string {
+// why says why a probe has shown nothing: how the first that matches ended, or why none was
+// made.
+func (a at) why(what string, matches func(facts.Exchange) bool) string {
+	if matches != nil {
+		if i := slices.IndexFunc(a.l.Exchanges, matches); i >= 0 {
+			return sent(a.l.Exchanges[i]) + ": " + outcome(a.l.Exchanges[i])
+		}
+	}
 	for _, m := range a.l.Skipped {
 		if strings.Contains(m.What, what) {
 			return m.What + ": " + m.Why
@@ -189,6 +190,8 @@ func (a at) why(what string) string {
 	return what + " was not tried"
 }
 
+func overTLS(e facts.Exchange) bool { return e.TLS }
+
 // etcdAt returns the etcd of the host that has an address; nil if there is none, or more
 // than one: processes in other network namespaces have the same loopback addresses.
 func etcdAt(h *facts.Host, l facts.Listener) (found *facts.Etcd) {
@@ -202,7 +205,7 @@ func etcdAt(h *facts.Host, l facts.Listener) (found *facts.Etcd) {
 		case facts.PeerPort:
 			own = slices.Concat(c.ListenPeer, c.AdvertisePeer)
 		case facts.MetricsPort:
-			own = c.ListenMetrics
+			own = slices.Concat(c.ListenMetrics, c.ListenClientHTTP)
 		}
 		if !slices.ContainsFunc(own, func(u string) bool { return sameAddress(u, l.URL) }) {
 			continue
