@@ -30,7 +30,7 @@ func hasChain(a at) (check.Result, bool) {
 }
 
 func judgeValid(a at) check.Result {
-	const renew = "issue the certificate anew (kubeadm certs renew etcd-server etcd-peer; RKE2 and k3s: certificate rotate, then restart): etcd reads it at the next handshake"
+	const renew = "issue the certificate anew (kubeadm certs renew etcd-server, and etcd-peer; RKE2 and k3s: certificate rotate, then restart): etcd reads it at the next handshake"
 	leaf, now := a.l.Served.Chain[0], a.wire.Now
 	evidence := a.chain()
 	for _, c := range a.l.Served.Chain {
