@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
@@ -25,7 +26,7 @@ func judgePeers(e etcd) check.Result {
 	}
 	do := fix.Etcd(e.host, e.Etcd, "peer-cert-file=CERT", "peer-key-file=KEY", "peer-trusted-ca-file=CA", "peer-client-cert-auth=true", "listen-peer-urls=https://…")
 	if open := plain(urls); len(open) > 0 {
-		if !slices.ContainsFunc(open, func(u string) bool { return !local(u) }) {
+		if !slices.ContainsFunc(open, func(u string) bool { return !facts.Local(u) }) {
 			return with(check.Warned("", "plaintext at "+join(open)+", reached from this node only: each of its processes can take part in raft", do), evidence)
 		}
 		return with(check.Failed("", "plaintext at "+join(open), do), evidence)

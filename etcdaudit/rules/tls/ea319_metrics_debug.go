@@ -48,7 +48,7 @@ func judgeMetrics(a at) check.Result {
 		return with(check.Failed("", "this is no metrics address: keys and values are read here without a certificate", "close it to anonymous callers: "+a.onlyTLS()))
 	case len(debug) > 0:
 		return with(check.Failed("", "read without a certificate: "+strings.Join(read, ", "), a.closePages(debug)))
-	case len(read) > 0 && !local(a.l.URL):
+	case len(read) > 0 && !facts.Local(a.l.URL):
 		return with(check.Warned("", "metrics are read without a certificate by whatever reaches "+hostOf(a.l.URL)+a.metricsHold(), a.closeMetrics()))
 	case open != "":
 		r := check.Unevaluated("", open, do)

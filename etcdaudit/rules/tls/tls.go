@@ -101,7 +101,7 @@ func each(r rule, purposes []facts.Purpose) check.Rule[facts.Facts] {
 // identity names an address across reports. What is local is on every node, so the
 // member is a part of it.
 func identity(l facts.Listener) []string {
-	if local(l.URL) {
+	if facts.Local(l.URL) {
 		return []string{string(l.Purpose), l.Member, l.URL}
 	}
 	return []string{string(l.Purpose), "", l.URL}
@@ -156,16 +156,6 @@ func speaksTLS(a at) (check.Result, bool) {
 		return check.Inapplicable("no TLS is spoken here"), false
 	}
 	return check.Unevaluated("", "nothing here has answered in TLS: "+a.why("a TLS handshake", overTLS), ""), false
-}
-
-// local reports whether an address is reached from its own node only.
-func local(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return strings.HasPrefix(u.Scheme, "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // why says why a probe has shown nothing: how the first that matches ended, or why none was
@@ -231,5 +221,5 @@ func sameAddress(listen, tested string) bool {
 	}
 	name := func(u *url.URL) string { return strings.Replace(u.Hostname(), "localhost", "127.0.0.1", 1) }
 	ip := net.ParseIP(a.Hostname())
-	return a.Port() == b.Port() && (name(a) == name(b) || ip != nil && ip.IsUnspecified() && local(tested))
+	return a.Port() == b.Port() && (name(a) == name(b) || ip != nil && ip.IsUnspecified() && facts.Local(tested))
 }
