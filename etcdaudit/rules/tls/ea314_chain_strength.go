@@ -28,7 +28,7 @@ func judgeStrength(a at) check.Result {
 		}
 		// A root's signature of itself is not what makes it trusted. Names do not show that it
 		// is one: two CAs can have the same.
-		root := i > 0 && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+		root := i > 0 && selfSigned(c)
 		if why := weakSignature(c); why != "" && !root {
 			weak = append(weak, name(c.Subject)+" "+why)
 		}

@@ -33,12 +33,15 @@ func (a at) selfMade() bool {
 	return a.l.Served != nil && len(a.l.Served.Chain) > 0 && madeByEtcd(a.l.Served.Chain[0])
 }
 
-// withoutCertificate reports whether etcd has no certificate that was given to it.
+// withoutCertificate reports whether etcd has no certificate of a CA.
 func (a at) withoutCertificate() bool {
-	if a.etcd != nil {
+	switch {
+	case a.l.Served != nil && len(a.l.Served.Chain) > 0 && selfSigned(a.l.Served.Chain[0]):
+		return true
+	case a.etcd != nil:
 		return a.section().Cert == ""
 	}
-	return a.l.Served == nil || a.selfMade()
+	return a.l.Served == nil
 }
 
 // onlyTLS says how to make the address one of TLS.
@@ -48,9 +51,10 @@ func (a at) onlyTLS() string {
 	if a.forHTTP() {
 		urls, then = []string{"listen-client-http-urls=https://…"}, "; then change what reads there to https://"
 	}
-	if !a.withoutCertificate() {
+	if a.etcd != nil && a.etcd.Config.Client.Cert != "" && a.etcd.Config.Client.TrustedCA != "" {
 		return "remove every http:// address: " + fix.Etcd(a.host, a.etcd, urls...) + then
 	}
+	// https:// alone would still let each caller in.
 	return "remove every http:// address: " + a.demanding(urls...) + then
 }
 
