@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/suites"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -67,18 +68,16 @@ func listener(l facts.Listener) *auditv1.Listener {
 		})
 	}
 	if s := l.Served; s != nil {
-		suites := map[uint16]bool{}
+		served := map[uint16]bool{}
 		for _, v := range s.Versions {
 			out.TlsVersions = append(out.TlsVersions, tls.VersionName(v))
 			for _, suite := range s.Suites[v] {
-				suites[suite] = true
+				served[suite] = true
 			}
 		}
-		for _, suite := range slices.Sorted(maps.Keys(suites)) {
-			out.CipherSuites = append(out.CipherSuites, facts.SuiteName(suite))
-		}
+		out.CipherSuites = suites.Names(slices.Sorted(maps.Keys(served)))
 		for _, g := range s.Groups {
-			out.Groups = append(out.Groups, tls.CurveID(g).String())
+			out.Groups = append(out.Groups, suites.Group(g))
 		}
 		out.Enumerated = s.Enumerated
 		for _, c := range s.Chain {

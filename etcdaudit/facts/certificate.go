@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 )
@@ -56,10 +55,6 @@ func UsageNames(c *x509.Certificate) (names []string) {
 	}
 	return names
 }
-
-// SuiteName is the name of a cipher suite by IANA's number, or the number where Go does not
-// know it.
-func SuiteName(id uint16) string { return tls.CipherSuiteName(id) }
 
 // String returns the outcome as reports write it.
 func (o Outcome) String() string {

@@ -2,6 +2,8 @@ package facts
 
 import (
 	"crypto/x509"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,6 +55,8 @@ type Listener struct {
 	Served *Served
 	// Skipped are probes that were not made, and why.
 	Skipped []Missing
+	// Socket is the file of a unix socket; nil where the address is none, or was not read.
+	Socket *Socket
 }
 
 // Request is what was asked on a connection.
@@ -78,7 +82,6 @@ const (
 	GetHealth  Request = "GET /health"
 	GetPprof   Request = "GET /debug/pprof/"
 	GetVars    Request = "GET /debug/vars"
-	GetRaft    Request = "GET /raft/probing"
 	// GetProxy is a path that only a grpc-proxy has.
 	GetProxy Request = "GET /proxy/metrics"
 	// MemberList is of gRPC, and not linearizable.
@@ -102,10 +105,13 @@ const (
 	Answered Outcome = iota + 1
 	// Denied: the connection was accepted, and etcd's own RBAC refused the request.
 	Denied
-	// Refused: a TLS alert refused the client, in the handshake or at the first read.
+	// Refused: a TLS alert refused the client, in the handshake or at the first read: no
+	// certificate, one of another CA, or a name that --client-cert-allowed-hostname and its
+	// like do not list ("bad certificate").
 	Refused
 	// Closed: the handshake was complete, and the connection ended without an alert: a
-	// refused name, a revoked certificate, or a CRL that cannot be read.
+	// revoked certificate, a CRL that cannot be read, or, at a peer address, a certificate
+	// that is not for the address that it comes from (etcd, client/pkg/transport).
 	Closed
 	// Mismatch: the server does not speak that protocol, and said so or ended the connection
 	// before a handshake was complete.
@@ -139,6 +145,22 @@ type Exchange struct {
 
 // Passed reports whether the server let the client in, whatever it answered then.
 func (e Exchange) Passed() bool { return e.Outcome == Answered || e.Outcome == Denied }
+
+// Code is the status code of an answer in HTTP; empty for none.
+func (e Exchange) Code() string {
+	after, ok := strings.CutPrefix(e.Said, "HTTP ")
+	if !ok || len(after) < 3 {
+		return ""
+	}
+	return after[:3]
+}
+
+// RefusedByHTTP reports whether a client was refused in HTTP, by its certificate or the lack
+// of one: nginx completes the handshake without a certificate, and then answers 400. etcd
+// answers so only through its gateway, where its RBAC denies a caller.
+func (e Exchange) RefusedByHTTP() bool {
+	return e.Outcome == Answered && slices.Contains([]string{"400", "401", "403", "495", "496"}, e.Code())
+}
 
 // IdentityKind is how the certificate of an identity came about.
 type IdentityKind uint8
@@ -218,10 +240,11 @@ func (l Listener) Exchange(tls bool, request Request, identity string) (Exchange
 }
 
 // Control returns an exchange over TLS in which an intended identity was let in by the same
-// request. Without one a refusal proves nothing: the server may refuse everyone.
+// request. Without one a refusal proves nothing: the server may refuse everyone, be it by an
+// alert or by an answer of HTTP.
 func (w *Wire) Control(l Listener, request Request) (Exchange, bool) {
 	for _, e := range l.Exchanges {
-		if e.TLS && e.Request == request && e.Passed() && w.Identity(e.Identity).Intended() {
+		if e.TLS && e.Request == request && e.Passed() && !e.RefusedByHTTP() && w.Identity(e.Identity).Intended() {
 			return e, true
 		}
 	}

@@ -48,14 +48,31 @@ func As(identity string) func(facts.Exchange) bool {
 	return func(e facts.Exchange) bool { return e.TLS && e.Identity == identity }
 }
 
+// OverHTTP makes an address for clients one of --listen-client-http-urls, which speaks no
+// gRPC.
+func OverHTTP(l *facts.Listener) {
+	for _, e := range slices.Clone(l.Exchanges) {
+		if !e.TLS || e.Request != facts.Range {
+			continue
+		}
+		said := e.Said
+		if e.Outcome == facts.Answered {
+			said = "HTTP 200"
+			Says(l, TLS, facts.Range, e.Identity, facts.Mismatch, "HTTP 404 to gRPC")
+		}
+		Says(l, TLS, facts.GatewayRange, e.Identity, e.Outcome, said)
+	}
+	Unasked(l, func(e facts.Exchange) bool { return e.Request == facts.RangeAll })
+}
+
 func clientPort(cert *x509.Certificate) facts.Listener {
 	l := facts.Listener{Purpose: facts.ClientPort, URL: "https://127.0.0.1:2379", Member: "node", Found: []string{"--etcd-servers"}, Version: "3.7.3", Served: served(cert)}
 	Says(&l, Plain, facts.GetVersion, "", facts.Mismatch, "connection reset")
 	Says(&l, Plain, facts.Settings, "", facts.Mismatch, "EOF")
 	Says(&l, Plain, facts.Range, "", facts.Mismatch, "EOF")
 	refuseStrangers(&l, facts.Range)
-	Says(&l, TLS, facts.Range, "own", facts.Answered, "")
-	Says(&l, TLS, facts.RangeAll, "own", facts.Answered, "")
+	Says(&l, TLS, facts.Range, "own", facts.Answered, "OK")
+	Says(&l, TLS, facts.RangeAll, "own", facts.Answered, "OK")
 	for request, said := range map[facts.Request]string{facts.GetMetrics: "HTTP 200", facts.GetPprof: "HTTP 404", facts.GetVars: "HTTP 200"} {
 		Says(&l, TLS, request, "none", facts.Refused, "alert: certificate required")
 		Says(&l, TLS, request, "own", facts.Answered, said)

@@ -26,7 +26,7 @@ func TestHTTPSOnly(t *testing.T) {
 		}, Status: check.Fail, Fix: "in /etc/etcd/etcd.conf.yaml set listen-client-urls: https://"},
 		controlplane.Case{Name: "the address for HTTP alone", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.ListenClientHTTP = []string{"http://192.0.2.10:2382"}
-		}, Status: check.Fail, Says: "http://192.0.2.10:2382"},
+		}, Status: check.Fail, Says: "http://192.0.2.10:2382", Fix: "etcd.yaml set --listen-client-http-urls=https://…, and"},
 		controlplane.Case{Name: "k3s takes no argument for it", Change: func(n *controlplane.Node) {
 			n.Facts.Host.Setup.Kind = facts.K3s
 			n.Etcd().ConfigFile = "/var/lib/rancher/k3s/server/db/etcd/config"

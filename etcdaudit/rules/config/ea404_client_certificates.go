@@ -24,7 +24,7 @@ func judgeClientCertificates(e etcd) check.Result {
 		}
 		return check.Inapplicable("etcd has no https address for clients")
 	}
-	do := fix.Etcd(e.host, e.Etcd, "trusted-ca-file=CA", "client-cert-auth=true")
+	do := fix.Etcd(e.host, e.Etcd, e.demanding()...)
 	switch e.Config.ClientAuth(urls[0]) {
 	case etcdconfig.OwnCA:
 		said := "demanded, of the CA in " + e.Config.Client.TrustedCA

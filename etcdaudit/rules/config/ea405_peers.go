@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
@@ -23,9 +24,14 @@ func judgePeers(e etcd) check.Result {
 	if len(urls) == 0 {
 		return with(check.Unevaluated("", "no address for peers is known", ""), evidence)
 	}
-	do := fix.Etcd(e.host, e.Etcd, "peer-cert-file=CERT", "peer-key-file=KEY", "peer-trusted-ca-file=CA", "peer-client-cert-auth=true", "listen-peer-urls=https://…")
+	ask := []string{"peer-trusted-ca-file=CA", "peer-client-cert-auth=true"}
+	if e.Config.Peer.Cert == "" {
+		ask = append([]string{"peer-auto-tls=false", "peer-cert-file=CERT", "peer-key-file=KEY"}, ask...)
+	}
+	do := fix.Etcd(e.host, e.Etcd, ask...)
 	if open := plain(urls); len(open) > 0 {
-		if !slices.ContainsFunc(open, func(u string) bool { return !local(u) }) {
+		do := fix.Etcd(e.host, e.Etcd, append(ask, "listen-peer-urls=https://…")...) + "; then etcdctl member update with https:// for each member"
+		if !slices.ContainsFunc(open, func(u string) bool { return !facts.Local(u) }) {
 			return with(check.Warned("", "plaintext at "+join(open)+", reached from this node only: each of its processes can take part in raft", do), evidence)
 		}
 		return with(check.Failed("", "plaintext at "+join(open), do), evidence)
@@ -36,7 +42,7 @@ func judgePeers(e etcd) check.Result {
 	case etcdconfig.SystemCAs:
 		return with(check.Failed("", "a certificate of any CA of the system's roots will do, because no peer CA file is set", do), evidence)
 	case etcdconfig.SelfMade:
-		return with(check.Failed("", "peer-auto-tls: peers accept each caller", fix.Etcd(e.host, e.Etcd, "peer-auto-tls=false", "peer-cert-file=CERT", "peer-key-file=KEY", "peer-trusted-ca-file=CA", "peer-client-cert-auth=true")), evidence)
+		return with(check.Failed("", "peer-auto-tls: peers accept each caller", do), evidence)
 	}
 	return with(check.Failed("", "no certificate is asked for: neither peer-client-cert-auth nor a peer CA file is in force", do), evidence)
 }

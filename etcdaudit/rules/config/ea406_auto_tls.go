@@ -22,7 +22,7 @@ func judgeAutoTLS(e etcd) check.Result {
 	case len(urls) == 0:
 		return check.Inapplicable("etcd has no https address for clients")
 	case e.Config.ClientAuth(urls[0]) == etcdconfig.SelfMade:
-		return with(check.Failed("", "auto-tls is in force", fix.Etcd(e.host, e.Etcd, "auto-tls=false", "cert-file=CERT", "key-file=KEY", "trusted-ca-file=CA", "client-cert-auth=true")), evidence)
+		return with(check.Failed("", "auto-tls is in force", fix.Etcd(e.host, e.Etcd, e.demanding()...)), evidence)
 	case e.Config.Client.AutoTLS:
 		return with(check.Passed("", "auto-tls is set and not in force, because certificate and key are given"), evidence)
 	}

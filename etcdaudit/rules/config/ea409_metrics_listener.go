@@ -2,6 +2,7 @@ package config
 
 import (
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
@@ -22,7 +23,7 @@ func judgeMetrics(e etcd) check.Result {
 	}
 	var open []string
 	for _, u := range e.Config.ListenMetrics {
-		if auth := e.Config.MetricsAuth(u); !local(u) && auth != etcdconfig.OwnCA {
+		if auth := e.Config.MetricsAuth(u); !facts.Local(u) && auth != etcdconfig.OwnCA {
 			open = append(open, u)
 		}
 	}

@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -124,16 +122,6 @@ func filter(all []string, keep func(string) bool) (kept []string) {
 		}
 	}
 	return kept
-}
-
-// local reports whether an address is reached from its own node only.
-func local(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return strings.HasPrefix(u.Scheme, "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func join(all []string) string { return term.Printable(strings.Join(all, ", ")) }

@@ -1,4 +1,5 @@
-// Package suites says what the cipher suites of TLS are worth, by their names.
+// Package suites names the cipher suites and groups of TLS, and says what the suites are worth,
+// by their names.
 package suites
 
 import (
@@ -31,6 +32,19 @@ func Names(ids []uint16) []string {
 		}
 	}
 	return names
+}
+
+// Group is the name of a group of the key exchange (IANA, "TLS Supported Groups"), "group N" for
+// one that is not known here.
+func Group(id uint16) string {
+	names := map[uint16]string{
+		21: "secp224r1", 23: "secp256r1", 24: "secp384r1", 25: "secp521r1", 29: "x25519", 30: "x448", 256: "ffdhe2048", 257: "ffdhe3072", 258: "ffdhe4096",
+		4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024",
+	}
+	if name, ok := names[id]; ok {
+		return name
+	}
+	return fmt.Sprintf("group %d", id)
 }
 
 // Weak is why a suite is weak; empty if it is not (RFC 9325, 4.1 and 4.2; RFC 7465).

@@ -20,6 +20,14 @@ func TestNamesAreThoseOfGo(t *testing.T) {
 	}
 }
 
+func TestGroupsHaveNames(t *testing.T) {
+	for id, want := range map[uint16]string{4588: "X25519MLKEM768", 23: "secp256r1", 9999: "group 9999"} {
+		if got := suites.Group(id); got != want {
+			t.Errorf("%d is %q, want %q", id, got, want)
+		}
+	}
+}
+
 func TestWhatASuiteIsWorth(t *testing.T) {
 	for name, want := range map[string]struct {
 		weak    string

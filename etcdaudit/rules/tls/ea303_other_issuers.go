@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
-	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -50,9 +49,9 @@ func judgeOtherIssuers(a at) check.Result {
 	}
 	switch {
 	case len(accepted) > 0:
-		return with(check.Failed("", "a certificate of another issuer is accepted: "+strings.Join(accepted, ", "), fix.Etcd(a.host, a.etcd, "trusted-ca-file=CA", "client-cert-auth=true")), evidence...)
+		return with(check.Failed("", "a certificate of another issuer is accepted: "+strings.Join(accepted, ", "), a.demanding()), evidence...)
 	case tried == 0:
-		r := check.Unevaluated("", a.why("a certificate of another issuer"), "")
+		r := check.Unevaluated("", a.why("a certificate of another issuer", nil), "")
 		r.Expected = a.wire.Passive
 		return r
 	case len(open) > 0:

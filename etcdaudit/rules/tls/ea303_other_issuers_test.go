@@ -17,6 +17,17 @@ func TestOtherIssuers(t *testing.T) {
 		controlplane.Case{Name: "the name of the CA is enough", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "forged issuer", facts.Denied, "etcdserver: permission denied")
 		}, Status: check.Fail, Says: "forged issuer"},
+		controlplane.Case{Name: "an address for HTTP alone", Change: func(n *controlplane.Node) {
+			controlplane.OverHTTP(n.Client())
+		}, Status: check.Pass, Says: "2 made-up certificates"},
+		controlplane.Case{Name: "self-signed is accepted by the gateway", Change: func(n *controlplane.Node) {
+			controlplane.OverHTTP(n.Client())
+			controlplane.Says(n.Client(), controlplane.TLS, facts.GatewayRange, "self-signed", facts.Answered, "HTTP 200")
+		}, Status: check.Fail, Says: "self-signed"},
+		controlplane.Case{Name: "the gateway was not asked", Change: func(n *controlplane.Node) {
+			controlplane.OverHTTP(n.Client())
+			controlplane.Unasked(n.Client(), func(e facts.Exchange) bool { return e.Request == facts.GatewayRange && e.Identity == "self-signed" })
+		}, Status: check.NotEvaluated, Says: `POST /v3/kv/range as "self-signed" was not tried`},
 		controlplane.Case{Name: "one of them was not tried", Change: func(n *controlplane.Node) {
 			controlplane.Unasked(n.Client(), controlplane.As("forged issuer"))
 		}, Status: check.NotEvaluated, Says: "forged issuer"},

@@ -52,29 +52,60 @@ func describe(id facts.Identity) string {
 	return fmt.Sprintf(" (%s, issued by %s, until %s)", name(leaf.Subject), name(leaf.Issuer), leaf.NotAfter.UTC().Format("2006-01-02"))
 }
 
-// because is why a client was refused. A connection that ends without an alert may have
-// three reasons, and only etcd's configuration tells them apart.
+// because is why a client was refused. "Bad certificate" and an end without an alert have more
+// than one reason, and only etcd's configuration tells them apart.
 func (a at) because(t trial) string {
-	if t.Outcome != facts.Closed {
-		return t.Said
+	switch {
+	case t.Outcome == facts.Closed:
+		return "the connection ended after the handshake: " + a.endedBy()
+	case t.Said == badCertificate:
+		return t.Said + ": " + a.badBy()
 	}
+	return t.Said
+}
+
+const badCertificate = "alert: bad certificate"
+
+// badBy says why a certificate of a trusted CA is a bad one (TLSInfo.baseConfig and ServerConfig
+// in etcd, client/pkg/transport/listener.go).
+func (a at) badBy() string {
 	if a.etcd == nil {
-		return "the connection ended after the handshake: its name is not allowed, it is revoked, or the revocation list cannot be read"
+		return "its name is not allowed, it is revoked, or it is for another usage"
 	}
-	config := a.etcd.Config.Client
-	if a.l.Purpose == facts.PeerPort {
-		config = a.etcd.Config.Peer
-	}
+	config := a.section()
 	var could []string
-	if len(config.AllowedCNs)+len(config.AllowedHostnames) > 0 || a.l.Purpose == facts.PeerPort && !config.SkipClientSANVerify {
+	if len(config.AllowedCNs)+len(config.AllowedHostnames) > 0 {
 		could = append(could, "its name is not allowed")
+	}
+	if config.CRL != "" {
+		could = append(could, "it is in the revocation list "+config.CRL)
+	}
+	if len(could) == 0 {
+		return "it is for another usage, or broken"
+	}
+	return strings.Join(could, ", or ")
+}
+
+// endedBy says why etcd ends a connection after the handshake (listener_tls.go, checkCRL and
+// checkCertSAN).
+func (a at) endedBy() string {
+	if a.etcd == nil {
+		if a.l.Purpose == facts.PeerPort {
+			return "it is not for the address that it comes from, it is revoked, or the revocation list cannot be read"
+		}
+		return "it is revoked, or the revocation list cannot be read"
+	}
+	config := a.section()
+	var could []string
+	if a.l.Purpose == facts.PeerPort && !config.SkipClientSANVerify {
+		could = append(could, "it is not for the address that it comes from")
 	}
 	if config.CRL != "" {
 		// An unreadable list would have refused the control as well.
 		could = append(could, "it is in the revocation list "+config.CRL)
 	}
 	if len(could) == 0 {
-		return "the connection ended after the handshake, for a reason that the configuration of etcd does not show"
+		return "for a reason that the configuration of etcd does not show"
 	}
-	return "the connection ended after the handshake: " + strings.Join(could, ", or ")
+	return strings.Join(could, ", or ")
 }

@@ -23,12 +23,29 @@ func TestFullAccess(t *testing.T) {
 		}, Status: check.Warn, Says: "1 certificate of its user root"},
 		controlplane.Case{Name: "root may read everything by design", Change: func(n *controlplane.Node) {
 			n.Identify("root", n.EtcdCA.Client("root"))
-			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "root", facts.Answered, "")
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "root", facts.Answered, "OK")
 			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "own", facts.Denied, "")
 		}, Status: check.Pass},
+		controlplane.Case{Name: "only root was asked", Change: func(n *controlplane.Node) {
+			n.Facts.Wire.Identities[3].Chain[0] = n.EtcdCA.Client("root")
+		}, Status: check.NotEvaluated, Says: "which etcd's RBAC allows to its user root", Fix: "another client"},
+		controlplane.Case{Name: "a proxy answers for an etcd that is away", Change: func(n *controlplane.Node) {
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "own", facts.Answered, "gRPC Unavailable")
+		}, Status: check.NotEvaluated, Says: "gRPC Unavailable"},
+		controlplane.Case{Name: "kine denies nothing", Change: func(n *controlplane.Node) {
+			n.Client().Behind = "kine"
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "own", facts.Answered, "kine does not know this form of the request")
+		}, Status: check.Warn, Says: "reads everything"},
+		controlplane.Case{Name: "an address for HTTP alone", Change: func(n *controlplane.Node) {
+			controlplane.OverHTTP(n.Client())
+		}, Status: check.Warn, Says: "reads everything"},
+		controlplane.Case{Name: "the gateway denies keys to a caller without a user", Change: func(n *controlplane.Node) {
+			controlplane.OverHTTP(n.Client())
+			controlplane.Says(n.Client(), controlplane.TLS, facts.GatewayRange, "own", facts.Answered, "HTTP 400")
+		}, Status: check.NotEvaluated, Says: "HTTP 400"},
 		controlplane.Case{Name: "it was not asked", Change: func(n *controlplane.Node) {
 			controlplane.Unasked(n.Client(), func(e facts.Exchange) bool { return e.Request == facts.RangeAll })
-		}, Status: check.NotEvaluated, Says: "was not tried", Fix: "--cert"},
+		}, Status: check.NotEvaluated, Says: "was not tried"},
 		controlplane.Case{Name: "no certificate is needed", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "none", facts.Answered, "")
 		}, Status: check.NotApplicable, Says: "EA-302"},

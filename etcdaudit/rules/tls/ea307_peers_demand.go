@@ -2,11 +2,9 @@ package tls
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
-	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -20,9 +18,9 @@ func peersDemand() rule {
 }
 
 func judgePeers(a at) check.Result {
-	if i := slices.IndexFunc(a.l.Exchanges, answersPlain); i >= 0 {
-		e := a.l.Exchanges[i]
-		return with(check.Failed("", fmt.Sprintf("%s was answered without TLS", e.Request), "move the peers to TLS: "+fix.Etcd(a.host, a.etcd, "peer-cert-file=CERT", "peer-key-file=KEY", "peer-trusted-ca-file=CA", "peer-client-cert-auth=true", "listen-peer-urls=https://…")+"; then etcdctl member update with https:// for each member"), seen(a.l, e))
+	p := a.plaintext(ofHTTP)
+	if p.open != nil {
+		return with(check.Failed("", fmt.Sprintf("%s was answered without TLS", p.open.Request), "move the peers to TLS: "+a.demanding("listen-peer-urls=https://…")+"; then etcdctl member update with https:// for each member"), p.seen...)
 	}
 	if result, ok := speaksTLS(a); !ok {
 		return result
@@ -39,7 +37,7 @@ func judgePeers(a at) check.Result {
 		evidence = append(evidence, t.seen...)
 		switch {
 		case t.admission == letIn && id.Kind == facts.NoCertificate:
-			return with(check.Failed("", fmt.Sprintf("%s without a certificate was answered", t.Request), fix.Etcd(a.host, a.etcd, "peer-client-cert-auth=true", "peer-trusted-ca-file=CA", "peer-auto-tls=false")), t.seen...)
+			return with(check.Failed("", fmt.Sprintf("%s without a certificate was answered", t.Request), a.demanding()), t.seen...)
 		case t.admission == letIn:
 			accepted = append(accepted, id.Label)
 		case t.admission == notKnown:
@@ -48,15 +46,15 @@ func judgePeers(a at) check.Result {
 	}
 	switch {
 	case len(accepted) > 0:
-		return with(check.Failed("", "a certificate of another issuer is accepted: "+strings.Join(accepted, ", "), fix.Etcd(a.host, a.etcd, "peer-trusted-ca-file=CA", "peer-client-cert-auth=true")), evidence...)
+		return with(check.Failed("", "a certificate of another issuer is accepted: "+strings.Join(accepted, ", "), a.demanding()), evidence...)
 	case len(reasons) > 0:
 		return with(check.Unevaluated("", reasons[0], do[0]), evidence...)
 	case tried == 0:
-		return check.Unevaluated("", a.why("a request without a certificate"), "")
-	case !slices.ContainsFunc(a.l.Exchanges, func(e facts.Exchange) bool { return !e.TLS && e.Outcome != facts.Failed }):
-		r := check.Unevaluated("", a.why("a request without TLS"), "")
+		return check.Unevaluated("", a.why("a request without a certificate", nil), "")
+	case p.reason != "":
+		r := check.Unevaluated("", p.reason, "")
 		r.Expected = a.wire.Passive
-		return with(r, evidence...)
+		return with(r, append(evidence, p.seen...)...)
 	}
-	return with(check.Passed("", fmt.Sprintf("refused without a certificate and with made-up ones (%d), answered with an accepted one", tried)), evidence...)
+	return with(check.Passed("", fmt.Sprintf("refused without a certificate and with made-up ones (%d), answered with an accepted one", tried)), append(evidence, p.seen...)...)
 }

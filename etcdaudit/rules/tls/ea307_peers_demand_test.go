@@ -3,6 +3,7 @@ package tls_test
 import (
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/controlplane"
@@ -14,12 +15,21 @@ func TestPeersDemand(t *testing.T) {
 		controlplane.Case{Name: "peers in plaintext", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Peer(), controlplane.Plain, facts.GetVersion, "", facts.Answered, "HTTP 200")
 		}, Status: check.Fail, Says: "without TLS", Fix: "--peer-client-cert-auth=true"},
+		controlplane.Case{Name: "peers in plaintext were silent", Change: func(n *controlplane.Node) {
+			controlplane.Says(n.Peer(), controlplane.Plain, facts.GetVersion, "", facts.Silent, "no answer in time")
+		}, Status: check.NotEvaluated, Says: "GET /version without TLS: silent"},
 		controlplane.Case{Name: "peer-auto-tls asks for none", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Peer = etcdconfig.TLS{AutoTLS: true}
 			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "none", facts.Answered, "HTTP 200")
-		}, Status: check.Fail, Says: "without a certificate", Fix: "--peer-auto-tls=false"},
+		}, Status: check.Fail, Says: "without a certificate", Fix: "--peer-auto-tls=false --peer-cert-file=CERT --peer-key-file=KEY --peer-trusted-ca-file=CA --peer-client-cert-auth=true"},
 		controlplane.Case{Name: "a page that is not there shows that the client was let in", Change: func(n *controlplane.Node) {
-			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetRaft, "none", facts.Answered, "HTTP 404")
-		}, Status: check.Fail, Says: "GET /raft/probing"},
+			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetMembers, "none", facts.Answered, "HTTP 404")
+		}, Status: check.Fail, Says: "GET /members"},
+		controlplane.Case{Name: "a front that answers 403 to everyone", Change: func(n *controlplane.Node) {
+			for _, id := range n.Facts.Wire.Identities {
+				controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, id.Label, facts.Answered, "HTTP 403")
+			}
+		}, Status: check.NotEvaluated, Says: "may refuse everyone"},
 		controlplane.Case{Name: "made-up certificates", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "forged issuer", facts.Answered, "HTTP 200")
 		}, Status: check.Fail, Says: "forged issuer"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
@@ -37,7 +38,7 @@ func judgeVersions(a at) check.Result {
 	if r, ok := a.enumerated("TLS 1.0", "TLS 1.1"); !ok {
 		return with(r, evidence)
 	}
-	return with(check.Passed("", strings.Join(all, " and ")+", nothing older"), evidence)
+	return with(check.Passed("", strings.Join(all, " and ")+", neither TLS 1.0 nor TLS 1.1"), evidence)
 }
 
 // enumerated is not met where not all that can be offered was. tried are names in
@@ -56,7 +57,10 @@ func (a at) enumerated(tried ...string) (check.Result, bool) {
 				return check.Unevaluated("", m.Why+", before all had been tried", ""), false
 			}
 		}
-		r := check.Unevaluated("", a.why("an enumeration")+"; nothing bad came up in the other connections", "run it with enumeration, and without --passive")
+		if slices.ContainsFunc(a.l.Exchanges, func(e facts.Exchange) bool { return e.Request == facts.Offer }) {
+			return check.Unevaluated("", "an enumeration was begun, and did not come to its end", ""), false
+		}
+		r := check.Unevaluated("", a.why("an enumeration", nil)+"; nothing bad came up in the other connections", "run it with enumeration, and without --passive")
 		r.Expected = true
 		return r, false
 	}

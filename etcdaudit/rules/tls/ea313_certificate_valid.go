@@ -3,7 +3,9 @@ package tls
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,11 +28,11 @@ func certificateValid() rule {
 
 // hasChain is not met where no certificate was seen.
 func hasChain(a at) (check.Result, bool) {
-	return check.Unevaluated("", "no certificate was seen: "+a.why("a TLS handshake"), ""), len(a.l.Served.Chain) > 0
+	return check.Unevaluated("", "no certificate was seen: "+a.why("a TLS handshake", overTLS), ""), len(a.l.Served.Chain) > 0
 }
 
 func judgeValid(a at) check.Result {
-	const renew = "issue the certificate anew (kubeadm certs renew etcd-server etcd-peer; RKE2 and k3s: certificate rotate, then restart): etcd reads it at the next handshake"
+	const renew = "issue the certificate anew (kubeadm certs renew etcd-server, and etcd-peer; RKE2 and k3s: certificate rotate, then restart): etcd reads it at the next handshake"
 	leaf, now := a.l.Served.Chain[0], a.wire.Now
 	evidence := a.chain()
 	for _, c := range a.l.Served.Chain {
@@ -99,6 +101,9 @@ func (a at) chain() (all []check.Evidence) {
 		}
 		seen := fmt.Sprintf("%s: %s, issued by %s, %s to %s, %s, signed with %s", what, name(c.Subject), name(c.Issuer), day(c.NotBefore), day(c.NotAfter), facts.KeyName(c), c.SignatureAlgorithm)
 		all = append(all, check.Evidence{Source: a.l.URL, Seen: seen})
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.l.Served.OtherNames)) {
+		all = append(all, check.Evidence{Source: a.l.URL, Seen: fmt.Sprintf("another certificate is served for the server name %q: %s", name, a.l.Served.OtherNames[name])})
 	}
 	return all
 }

@@ -69,7 +69,11 @@ func TestCertificateValid(t *testing.T) {
 		}, Target: ":2380", Status: check.NotEvaluated, Says: "CA of the peers is not known", Expected: true},
 		controlplane.Case{Name: "no certificate was seen", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain = nil
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "no certificate was seen"},
+			n.Client().Exchanges = nil
+		}, Target: ":2379", Status: check.NotEvaluated, Says: "a TLS handshake was not tried"},
+		controlplane.Case{Name: "no certificate was seen in the handshakes that were tried", Change: func(n *controlplane.Node) {
+			n.Client().Served.Chain = nil
+		}, Target: ":2379", Status: check.NotEvaluated, Says: `no certificate was seen: Range as "none": refused (alert: certificate required)`},
 		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
 			n.Client().Served = nil
 			n.Client().Exchanges = nil

@@ -1,7 +1,6 @@
 package tls
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -23,12 +22,14 @@ func chainStrength() rule {
 
 func judgeStrength(a at) check.Result {
 	var weak []string
-	for _, c := range a.l.Served.Chain {
+	for i, c := range a.l.Served.Chain {
 		if why := weakKey(c); why != "" {
 			weak = append(weak, name(c.Subject)+" "+why)
 		}
-		// A root's signature of itself is not what makes it trusted.
-		if why := weakSignature(c); why != "" && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+		// A root's signature of itself is not what makes it trusted. Names do not show that it
+		// is one: two CAs can have the same.
+		root := i > 0 && selfSigned(c)
+		if why := weakSignature(c); why != "" && !root {
 			weak = append(weak, name(c.Subject)+" "+why)
 		}
 	}

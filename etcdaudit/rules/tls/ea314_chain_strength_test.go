@@ -30,10 +30,18 @@ func TestChainStrength(t *testing.T) {
 			n.Client().Served.Chain = append(n.Client().Served.Chain, &between)
 		}, Target: ":2379", Status: check.Fail, Says: "CN=between is signed with SHA1-RSA"},
 		controlplane.Case{Name: "a root's signature of itself does not count", Change: func(n *controlplane.Node) {
-			root := *n.EtcdCA.Cert
-			root.SignatureAlgorithm = x509.SHA1WithRSA
-			n.Client().Served.Chain = append(n.Client().Served.Chain, &root)
+			root := controlplane.SelfSigned(n.T, elliptic.P256(), func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })
+			n.Client().Served.Chain = append(n.Client().Served.Chain, root)
 		}, Target: ":2379", Status: check.Pass},
+		controlplane.Case{Name: "a served leaf's signature of itself does", Change: func(n *controlplane.Node) {
+			n.Client().Served.Chain[0] = controlplane.SelfSigned(n.T, elliptic.P256(), func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })
+		}, Target: ":2379", Status: check.Fail, Says: "ECDSA-SHA1"},
+		controlplane.Case{Name: "an issuer of the name of its own issuer is no root", Change: func(n *controlplane.Node) {
+			between := n.EtcdCA.Issue(func(c *x509.Certificate) {
+				c.Subject.CommonName, c.SignatureAlgorithm = "etcd-ca", x509.ECDSAWithSHA1
+			})
+			n.Client().Served.Chain = append(n.Client().Served.Chain, between)
+		}, Target: ":2379", Status: check.Fail, Says: "CN=etcd-ca is signed with ECDSA-SHA1"},
 		controlplane.Case{Name: "no certificate was seen", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain = nil
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "no certificate was seen"},

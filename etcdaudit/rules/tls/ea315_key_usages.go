@@ -32,11 +32,11 @@ func judgeUsages(a at) check.Result {
 		return with(check.Failed("", name(at.Subject)+" does not allow server auth: Go's clients refuse the chain", todo), a.chain()...)
 	}
 	if at := lacks(chain, x509.ExtKeyUsageClientAuth); at != nil {
-		if a.l.Purpose == facts.PeerPort {
-			return with(check.Failed("", name(at.Subject)+" does not allow client auth, which a member needs to connect to the others", todo), a.chain()...)
-		}
 		if a.try("none").admission == letIn {
 			return with(check.Passed("", "server auth; client auth is not needed where no certificate is demanded"), a.chain()...)
+		}
+		if a.l.Purpose == facts.PeerPort {
+			return with(check.Failed("", name(at.Subject)+" does not allow client auth, which a member needs to connect to the others", todo), a.chain()...)
 		}
 		if a.etcd != nil && a.etcd.Config.Client.ClientCert != "" {
 			return with(check.Passed("", "server auth; etcd connects to itself with another certificate (--client-cert-file)"), a.chain()...)

@@ -44,6 +44,12 @@ func TestKeyUsages(t *testing.T) {
 				c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 			})
 		}, Target: ":2380", Status: check.Fail, Says: "needs to connect to the others"},
+		controlplane.Case{Name: "server auth only: peers that ask for no certificate (peer-auto-tls)", Change: func(n *controlplane.Node) {
+			n.Peer().Served.Chain[0] = n.EtcdCA.Issue(func(c *x509.Certificate) {
+				c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+			})
+			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "none", facts.Answered, "HTTP 200")
+		}, Target: ":2380", Status: check.Pass, Says: "not needed"},
 		controlplane.Case{Name: "the issuer is limited", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain = append(n.Client().Served.Chain, n.EtcdCA.Issue(func(c *x509.Certificate) {
 				c.Subject.CommonName, c.ExtKeyUsage = "between", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}

@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"slices"
 
-	"github.com/sealproof/sealproof/etcdaudit/facts"
-	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -22,17 +20,18 @@ func notSelfMade() rule {
 
 func judgeSelfMade(a at) check.Result {
 	leaf := a.l.Served.Chain[0]
-	do := fix.Etcd(a.host, a.etcd, "cert-file=CERT", "key-file=KEY", "trusted-ca-file=CA", "client-cert-auth=true")
-	if a.l.Purpose == facts.PeerPort {
-		do = fix.Etcd(a.host, a.etcd, "peer-cert-file=CERT", "peer-key-file=KEY", "peer-trusted-ca-file=CA", "peer-client-cert-auth=true")
-	}
-	switch self := leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil; {
+	switch self := selfSigned(leaf); {
 	case self && madeByEtcd(leaf):
-		return with(check.Failed("", "it has the marks of a certificate that etcd makes for itself (auto-tls): O=etcd, P-521, its own issuer", do), a.chain()...)
+		return with(check.Failed("", "it has the marks of a certificate that etcd makes for itself (auto-tls): O=etcd, P-521, its own issuer", a.demanding()), a.chain()...)
 	case self:
-		return with(check.Failed("", "it is signed with its own key", do), a.chain()...)
+		return with(check.Failed("", "it is signed with its own key", a.demanding()), a.chain()...)
 	}
 	return with(check.Passed("", "issued by "+name(leaf.Issuer)), a.chain()...)
+}
+
+// selfSigned reports whether a certificate is signed with its own key. Names do not show that.
+func selfSigned(c *x509.Certificate) bool {
+	return c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 // madeByEtcd reports whether a certificate is like those of SelfCert (etcd,

@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -28,8 +29,11 @@ func judgeAgree(a at) check.Result {
 	section := a.section()
 	cert, ca := a.etcd.Files[section.Cert], a.etcd.Files[section.TrustedCA]
 	evidence := append(a.chain(), fileSeen(section.Cert, cert), fileSeen(section.TrustedCA, ca))
+	if section.Cert == "" {
+		return with(a.judgeUnconfigured(), a.chain()...)
+	}
 	if len(cert.Certificates) == 0 {
-		return with(check.Unevaluated("", fmt.Sprintf("the certificate file %q could not be read: %s%s", section.Cert, cert.Err, cert.ContentErr), "run etcdaudit as root"), evidence...)
+		return with(check.Unevaluated("", fmt.Sprintf("the certificate file %q could not be read: %s", section.Cert, cmp.Or(cert.Err, cert.ContentErr, "it holds no certificate")), "run etcdaudit as root"), evidence...)
 	}
 	if served := a.l.Served.Chain[0]; !served.Equal(cert.Certificates[0]) {
 		return with(check.Warned("", fmt.Sprintf("served is a certificate of %s until %s, and in %s is one until %s", name(served.Subject), day(served.NotAfter), section.Cert, day(cert.Certificates[0].NotAfter)),
@@ -37,6 +41,9 @@ func judgeAgree(a at) check.Result {
 	}
 	if section.TrustedCA == "" {
 		return with(check.Passed("", "what is served is what is on disk; no CA is configured"), evidence...)
+	}
+	if len(ca.Certificates) == 0 {
+		return with(check.Unevaluated("", fmt.Sprintf("what is served is what is on disk; the file of the trusted CA %q could not be read: %s", section.TrustedCA, cmp.Or(ca.Err, ca.ContentErr, "it holds no certificate")), "run etcdaudit as root"), evidence...)
 	}
 	const restart = "restart etcd, member by member, so that it trusts what is on disk; first make sure that every client's certificate is of a CA there"
 	known, contradiction, more := a.trustShown(ca.Certificates)
@@ -55,6 +62,14 @@ func judgeAgree(a at) check.Result {
 	return with(check.Passed("", "what is served is what is on disk; that the CA on disk is trusted is known "+known), evidence...)
 }
 
+// judgeUnconfigured is for an etcd whose configuration names no certificate.
+func (a at) judgeUnconfigured() check.Result {
+	if a.selfMade() {
+		return check.Inapplicable("no certificate file is configured: etcd has made the certificate itself (EA-316)")
+	}
+	return check.Unevaluated("", "no certificate file is configured for this address, and TLS is spoken here", "find out what ends TLS in front of this etcd, or whether etcd was started with other settings")
+}
+
 // section is what etcd's configuration says of an address.
 func (a at) section() etcdconfig.TLS {
 	if a.l.Purpose == facts.PeerPort {
@@ -62,6 +77,10 @@ func (a at) section() etcdconfig.TLS {
 	}
 	return a.etcd.Config.Client
 }
+
+// unknownCA is the one alert that is about the CA (crypto/tls): a name that is not allowed, or a
+// wrong usage, is a "bad certificate".
+const unknownCA = "alert: unknown certificate authority"
 
 // trustShown compares the certificates that were let in with the CAs on disk. Only they
 // show what a running process trusts; names and times of files do not.
@@ -74,7 +93,7 @@ func (a at) trustShown(cas []*x509.Certificate) (how, contradiction string, evid
 		switch t, ofDisk := a.try(id.Label), trusts(cas, id.Chain, a.wire.Now); {
 		case t.admission == letIn && !ofDisk:
 			return "", fmt.Sprintf("the certificate of %s was let in, and is of no CA that is on disk now%s", id.Label, describe(id)), t.seen
-		case t.admission == refused && ofDisk && t.Outcome == facts.Refused:
+		case t.admission == refused && ofDisk && t.Said == unknownCA:
 			return "", fmt.Sprintf("the certificate of %s was refused (%s), although its CA is on disk now%s", id.Label, t.Said, describe(id)), t.seen
 		case t.admission == letIn:
 			how, evidence = fmt.Sprintf("by the certificate of %s, which was let in", id.Label), t.seen

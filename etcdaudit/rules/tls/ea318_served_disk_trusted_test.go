@@ -3,8 +3,10 @@ package tls_test
 import (
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/test/controlplane"
 )
 
@@ -27,6 +29,19 @@ func TestServedDiskTrusted(t *testing.T) {
 			n.Identify("apiserver", added.Client("kube-apiserver-etcd-client"))
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "apiserver", facts.Refused, "alert: unknown certificate authority")
 		}, Target: ":2379", Status: check.Fail, Says: "although its CA is on disk now"},
+		controlplane.Case{Name: "a name that is not allowed is no matter of the CA", Change: func(n *controlplane.Node) {
+			n.Identify("other", n.EtcdCA.Client("other"))
+			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "other", facts.Refused, "alert: bad certificate")
+		}, Target: ":2379", Status: check.Pass, Says: "by the certificate of own"},
+		controlplane.Case{Name: "the file of the CA could not be read", Change: func(n *controlplane.Node) {
+			n.Etcd().Files[n.Etcd().Config.Client.TrustedCA] = facts.File{Path: hostfacts.Path{Err: "permission denied"}}
+		}, Target: ":2379", Status: check.NotEvaluated, Says: "permission denied", Fix: "as root"},
+		controlplane.Case{Name: "auto-tls", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Client = etcdconfig.TLS{AutoTLS: true}
+		}, Target: ":2379", Status: check.NotApplicable, Says: "no certificate file is configured"},
+		controlplane.Case{Name: "TLS in front of an etcd without", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Client = etcdconfig.TLS{}
+		}, Target: ":2379", Status: check.NotEvaluated, Says: "no certificate file is configured", Fix: "what ends TLS"},
 		controlplane.Case{Name: "the file of the CA is newer than the process", Change: func(n *controlplane.Node) {
 			file := n.Etcd().Files[n.Etcd().Config.Client.TrustedCA]
 			file.Changed = controlplane.Now

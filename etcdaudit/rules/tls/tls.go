@@ -101,7 +101,7 @@ func each(r rule, purposes []facts.Purpose) check.Rule[facts.Facts] {
 // identity names an address across reports. What is local is on every node, so the
 // member is a part of it.
 func identity(l facts.Listener) []string {
-	if local(l.URL) {
+	if facts.Local(l.URL) {
 		return []string{string(l.Purpose), l.Member, l.URL}
 	}
 	return []string{string(l.Purpose), "", l.URL}
@@ -155,26 +155,17 @@ func speaksTLS(a at) (check.Result, bool) {
 	case slices.ContainsFunc(a.l.Exchanges, answersPlain):
 		return check.Inapplicable("no TLS is spoken here"), false
 	}
-	return check.Unevaluated("", "nothing here has answered in TLS: "+a.why("a TLS handshake"), ""), false
+	return check.Unevaluated("", "nothing here has answered in TLS: "+a.why("a TLS handshake", overTLS), ""), false
 }
 
-const socketWithoutTLS = "a unix socket without TLS: the owner and mode of its file decide which processes can use it"
-
-// plainSocket reports whether the address is a unix socket without TLS.
-func (a at) plainSocket() bool { return strings.HasPrefix(a.l.URL, "unix:") }
-
-// local reports whether an address is reached from its own node only.
-func local(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
+// why says why a probe has shown nothing: how the first that matches ended, or why none was
+// made.
+func (a at) why(what string, matches func(facts.Exchange) bool) string {
+	if matches != nil {
+		if i := slices.IndexFunc(a.l.Exchanges, matches); i >= 0 {
+			return sent(a.l.Exchanges[i]) + ": " + outcome(a.l.Exchanges[i])
+		}
 	}
-	ip := net.ParseIP(u.Hostname())
-	return strings.HasPrefix(u.Scheme, "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// why says why a probe was not made.
-func (a at) why(what string) string {
 	for _, m := range a.l.Skipped {
 		if strings.Contains(m.What, what) {
 			return m.What + ": " + m.Why
@@ -189,6 +180,8 @@ func (a at) why(what string) string {
 	return what + " was not tried"
 }
 
+func overTLS(e facts.Exchange) bool { return e.TLS }
+
 // etcdAt returns the etcd of the host that has an address; nil if there is none, or more
 // than one: processes in other network namespaces have the same loopback addresses.
 func etcdAt(h *facts.Host, l facts.Listener) (found *facts.Etcd) {
@@ -202,7 +195,7 @@ func etcdAt(h *facts.Host, l facts.Listener) (found *facts.Etcd) {
 		case facts.PeerPort:
 			own = slices.Concat(c.ListenPeer, c.AdvertisePeer)
 		case facts.MetricsPort:
-			own = c.ListenMetrics
+			own = slices.Concat(c.ListenMetrics, c.ListenClientHTTP)
 		}
 		if !slices.ContainsFunc(own, func(u string) bool { return sameAddress(u, l.URL) }) {
 			continue
@@ -228,5 +221,5 @@ func sameAddress(listen, tested string) bool {
 	}
 	name := func(u *url.URL) string { return strings.Replace(u.Hostname(), "localhost", "127.0.0.1", 1) }
 	ip := net.ParseIP(a.Hostname())
-	return a.Port() == b.Port() && (name(a) == name(b) || ip != nil && ip.IsUnspecified() && local(tested))
+	return a.Port() == b.Port() && (name(a) == name(b) || ip != nil && ip.IsUnspecified() && facts.Local(tested))
 }
