@@ -21,6 +21,8 @@ type apiServer struct {
 
 // ofAPIServer evaluates a rule for every API server of the node.
 func ofAPIServer(r check.Rule[apiServer]) check.Rule[facts.Facts] {
+	// First: part of a command line looks like one without the flags that are missing.
+	r.Needs = append([]check.Need[apiServer]{complete}, r.Needs...)
 	all := check.ForEach(r, func(f facts.Facts) (subjects []check.Subject[apiServer]) {
 		for i := range f.Host.APIServers {
 			s := &f.Host.APIServers[i]
@@ -42,6 +44,11 @@ func ofAPIServer(r check.Rule[apiServer]) check.Rule[facts.Facts] {
 		return check.Unevaluated("", "no API server is on this node: "+f.Host.Setup.Fact, need.Visit(f.Host)), len(f.Host.APIServers) > 0
 	}}
 	return all
+}
+
+// complete is not met where the command line is not wholly known.
+func complete(s apiServer) (check.Result, bool) {
+	return check.Unevaluated("", "its flags are not wholly known: "+s.NotEvaluated, "run etcdaudit as root on the running node"), s.NotEvaluated == ""
 }
 
 // accepted is not met where the API server would refuse its flags.
