@@ -109,12 +109,18 @@ func with(r check.Result, evidence []check.Evidence) check.Result {
 
 // plain are the addresses that speak no TLS and are not sockets.
 func plain(urls []string) []string {
-	return filter(urls, func(u string) bool { return strings.HasPrefix(u, "http://") })
+	return filter(urls, func(u string) bool { return scheme(u) == "http" })
 }
 
 // secure are the addresses that speak TLS.
 func secure(urls []string) []string {
-	return filter(urls, func(u string) bool { return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://") })
+	return filter(urls, func(u string) bool { return scheme(u) == "https" || scheme(u) == "unixs" })
+}
+
+// scheme is that of an address, in lower case: etcd and its clients take it in any.
+func scheme(address string) string {
+	before, _, _ := strings.Cut(address, ":")
+	return strings.ToLower(before)
 }
 
 func filter(all []string, keep func(string) bool) (kept []string) {
@@ -133,7 +139,7 @@ func local(address string) bool {
 		return false
 	}
 	ip := net.ParseIP(u.Hostname())
-	return strings.HasPrefix(u.Scheme, "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.HasPrefix(scheme(address), "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func join(all []string) string { return term.Printable(strings.Join(all, ", ")) }
