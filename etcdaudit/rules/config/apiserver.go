@@ -9,7 +9,6 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/need"
 	"github.com/sealproof/sealproof/internal/check"
-	"github.com/sealproof/sealproof/internal/term"
 )
 
 // apiServer is one API server of the node.
@@ -63,7 +62,7 @@ func (s apiServer) given(names ...string) (all []check.Evidence) {
 		if values, ok := s.Config.Given[name]; ok {
 			seen = "--" + name + "=" + strings.Join(values, ",")
 		}
-		all = append(all, check.Evidence{Source: s.Source, Seen: term.Printable(seen)})
+		all = append(all, check.Evidence{Source: s.Source, Seen: shown(seen)})
 	}
 	return all
 }

@@ -58,7 +58,7 @@ func noEtcd(f facts.Facts) check.Result {
 	for _, s := range f.Host.APIServers {
 		for _, e := range s.Config.Etcds {
 			if e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
-				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + e.Servers[0])
+				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + shown(e.Servers[0]))
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func starts(e etcd) (check.Result, bool) {
 func (e etcd) set(names ...string) (all []check.Evidence) {
 	for _, s := range e.Config.Settings {
 		if slices.Contains(names, s.Name) {
-			all = append(all, check.Evidence{Source: s.Origin.Text, Seen: term.Printable(s.Name + "=" + s.Value)})
+			all = append(all, check.Evidence{Source: s.Origin.Text, Seen: shown(s.Name + "=" + s.Value)})
 		}
 	}
 	return all
@@ -142,4 +142,8 @@ func local(address string) bool {
 	return strings.HasPrefix(scheme(address), "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func join(all []string) string { return term.Printable(strings.Join(all, ", ")) }
+func join(all []string) string { return shown(strings.Join(all, ", ")) }
+
+// shown is a text from a configuration as it may stand in a report: addresses are taken with
+// credentials in them, by etcd's clients too.
+func shown(text string) string { return term.Printable(term.Redacted(text)) }
