@@ -108,6 +108,8 @@ type File struct {
 	// "the key is encrypted", "the key is of another certificate").
 	Certificates []*x509.Certificate
 	ContentErr   string
+	// ReadErr is why its content could not be read; empty if it was, or was not asked for.
+	ReadErr string
 	// CRL is set where it is a revocation list: PEM or DER.
 	CRL string
 	// Ends is how many entries of a CRL there are, and when its next update is due.
