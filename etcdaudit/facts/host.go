@@ -108,6 +108,8 @@ type File struct {
 	// "the key is encrypted", "the key is of another certificate").
 	Certificates []*x509.Certificate
 	ContentErr   string
+	// ReadErr is why its content could not be read; empty if it was, or was not asked for.
+	ReadErr string
 	// CRL is set where it is a revocation list: PEM or DER.
 	CRL string
 	// Ends is how many entries of a CRL there are, and when its next update is due.
@@ -147,6 +149,10 @@ type APIServer struct {
 	Source  string
 	Process *Process
 	Config  apiserverconfig.Config
+	// NotEvaluated is why the command line is not known in full ("the unit's
+	// EnvironmentFile=… cannot be read"); empty if it is. Config then holds what was seen
+	// of it, and says nothing about flags that are not there.
+	NotEvaluated string
 	// Encryption is the file of --encryption-provider-config, nil without the flag.
 	Encryption *EncryptionFile
 	// Audit is the audit policy, nil without one.

@@ -9,7 +9,6 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/need"
 	"github.com/sealproof/sealproof/internal/check"
-	"github.com/sealproof/sealproof/internal/term"
 )
 
 // apiServer is one API server of the node.
@@ -21,6 +20,8 @@ type apiServer struct {
 
 // ofAPIServer evaluates a rule for every API server of the node.
 func ofAPIServer(r check.Rule[apiServer]) check.Rule[facts.Facts] {
+	// First: part of a command line looks like one without the flags that are missing.
+	r.Needs = append([]check.Need[apiServer]{complete}, r.Needs...)
 	all := check.ForEach(r, func(f facts.Facts) (subjects []check.Subject[apiServer]) {
 		for i := range f.Host.APIServers {
 			s := &f.Host.APIServers[i]
@@ -44,6 +45,11 @@ func ofAPIServer(r check.Rule[apiServer]) check.Rule[facts.Facts] {
 	return all
 }
 
+// complete is not met where the command line is not wholly known.
+func complete(s apiServer) (check.Result, bool) {
+	return check.Unevaluated("", "its flags are not wholly known: "+s.NotEvaluated, "run etcdaudit as root on the running node"), s.NotEvaluated == ""
+}
+
 // accepted is not met where the API server would refuse its flags.
 func accepted(s apiServer) (check.Result, bool) {
 	return check.Unevaluated("", "the API server would not start with these flags (EA-431): "+s.Config.Refused, ""), s.Config.Refused == ""
@@ -56,7 +62,7 @@ func (s apiServer) given(names ...string) (all []check.Evidence) {
 		if values, ok := s.Config.Given[name]; ok {
 			seen = "--" + name + "=" + strings.Join(values, ",")
 		}
-		all = append(all, check.Evidence{Source: s.Source, Seen: term.Printable(seen)})
+		all = append(all, check.Evidence{Source: s.Source, Seen: shown(seen)})
 	}
 	return all
 }

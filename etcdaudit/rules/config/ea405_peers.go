@@ -29,20 +29,26 @@ func judgePeers(e etcd) check.Result {
 		ask = append([]string{"peer-auto-tls=false", "peer-cert-file=CERT", "peer-key-file=KEY"}, ask...)
 	}
 	do := fix.Etcd(e.host, e.Etcd, ask...)
-	if open := plain(urls); len(open) > 0 {
-		do := fix.Etcd(e.host, e.Etcd, append(ask, "listen-peer-urls=https://…")...) + "; then etcdctl member update with https:// for each member"
-		if !slices.ContainsFunc(open, func(u string) bool { return !facts.Local(u) }) {
-			return with(check.Warned("", "plaintext at "+join(open)+", reached from this node only: each of its processes can take part in raft", do), evidence)
-		}
-		return with(check.Failed("", "plaintext at "+join(open), do), evidence)
+	encrypt := fix.Etcd(e.host, e.Etcd, append(ask, "listen-peer-urls=https://…")...) + "; then etcdctl member update with https:// for each member"
+	// The worst address decides. A unix socket speaks no TLS, and its rights are those of its
+	// file (client/pkg/transport/listener.go).
+	if open := plain(urls); slices.ContainsFunc(open, func(u string) bool { return !facts.Local(u) }) {
+		return with(check.Failed("", "plaintext at "+join(open), encrypt), evidence)
 	}
-	switch e.Config.PeerAuth(urls[0]) {
-	case etcdconfig.OwnCA:
-		return with(check.Passed("", join(urls)+", certificates of the CA in "+e.Config.Peer.TrustedCA), evidence)
+	encrypted := filter(urls, func(u string) bool { return scheme(u) == "https" })
+	switch weakest(encrypted, e.Config.PeerAuth) {
 	case etcdconfig.SystemCAs:
 		return with(check.Failed("", "a certificate of any CA of the system's roots will do, because no peer CA file is set", do), evidence)
 	case etcdconfig.SelfMade:
 		return with(check.Failed("", "peer-auto-tls: peers accept each caller", do), evidence)
+	case etcdconfig.Nothing:
+		return with(check.Failed("", "no certificate is asked for at "+join(encrypted)+": neither peer-client-cert-auth nor a peer CA file is in force", do), evidence)
 	}
-	return with(check.Failed("", "no certificate is asked for: neither peer-client-cert-auth nor a peer CA file is in force", do), evidence)
+	switch open := plain(urls); {
+	case len(open) > 0:
+		return with(check.Warned("", "plaintext at "+join(open)+", reached from this node only: each of its processes can take part in raft", encrypt), evidence)
+	case len(encrypted) == 0:
+		return with(check.Passed("", join(urls)+": a unix socket, whose owner and mode decide which processes can use it"), evidence)
+	}
+	return with(check.Passed("", join(urls)+", certificates of the CA in "+e.Config.Peer.TrustedCA), evidence)
 }

@@ -18,6 +18,19 @@ func TestPeers(t *testing.T) {
 		controlplane.Case{Name: "a single member's default", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.ListenPeer = []string{"http://localhost:2380"}
 		}, Status: check.Warn, Says: "from this node only"},
+		controlplane.Case{Name: "an open https address beside plaintext for the node", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenPeer = []string{"http://127.0.0.1:2380", "https://192.0.2.10:2380"}
+			n.Etcd().Config.Peer.TrustedCA, n.Etcd().Config.Peer.ClientCertAuth = "", false
+		}, Status: check.Fail, Says: "no certificate is asked for at https://192.0.2.10:2380"},
+		controlplane.Case{Name: "a guarded https address beside plaintext for the node", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenPeer = []string{"http://127.0.0.1:2380", "https://192.0.2.10:2380"}
+		}, Status: check.Warn, Says: "plaintext at http://127.0.0.1:2380"},
+		controlplane.Case{Name: "a socket before an https address", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenPeer = []string{"unix:///run/etcd-peer.sock", "https://192.0.2.10:2380"}
+		}, Status: check.Pass, Says: "certificates of the CA in"},
+		controlplane.Case{Name: "a socket only", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenPeer = []string{"unix:///run/etcd-peer.sock"}
+		}, Status: check.Pass, Says: "a unix socket"},
 		controlplane.Case{Name: "peer-auto-tls", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Peer = etcdconfig.TLS{AutoTLS: true}
 		}, Status: check.Fail, Says: "peer-auto-tls", Fix: "--peer-auto-tls=false"},

@@ -60,15 +60,25 @@ func (e etcd) first(name string) int {
 // aboutSecurity reports whether a name, as it was written, is that of a setting that
 // protects something. A name that etcd does not know is judged by its words.
 func aboutSecurity(name string) bool {
-	name = strings.ToLower(name)
+	name = flagOf(name)
 	return slices.ContainsFunc([]string{"cert", "key-file", "keyfile", "trusted-ca", "trustedca", "tls", "cipher", "crl", "allowed", "listen-", "auth", "pprof", "transport-security"}, func(word string) bool {
 		return strings.Contains(name, word)
 	})
 }
 
+// flagOf is the name of a setting as a flag has it. A variable that etcd does not know
+// stands under its own name.
+func flagOf(name string) string {
+	name = strings.ToLower(name)
+	if variable, ok := strings.CutPrefix(name, "etcd_"); ok {
+		return strings.ReplaceAll(variable, "_", "-")
+	}
+	return name
+}
+
 // missed reports whether nothing that is in force protects as the written setting would.
 func (e etcd) missed(v etcdconfig.Void) bool {
-	name, section := strings.ToLower(v.Name), e.Config.Client
+	name, section := flagOf(v.Name), e.Config.Client
 	auth := func() etcdconfig.Auth { return weakest(e.clients(), e.Config.ClientAuth) }
 	if strings.Contains(name, "peer") {
 		section = e.Config.Peer
@@ -85,11 +95,22 @@ func (e etcd) missed(v etcdconfig.Void) bool {
 	case has("tls-min"):
 		return e.Config.TLSMinVersion == ""
 	case has("listen-"):
-		return strings.Contains(v.Value, "https://") && len(plain(e.clients())) > 0
+		return strings.Contains(strings.ToLower(v.Value), "https://") && len(plain(e.listening(name))) > 0
 	case has("pprof"):
 		return false
 	}
 	return auth() != etcdconfig.OwnCA
+}
+
+// listening are the addresses in force that a setting for some would have replaced.
+func (e etcd) listening(name string) []string {
+	switch {
+	case strings.Contains(name, "peer"):
+		return e.Config.ListenPeer
+	case strings.Contains(name, "metrics"):
+		return e.Config.ListenMetrics
+	}
+	return e.clients()
 }
 
 // weakest is what the least protected of several addresses demands.
@@ -105,11 +126,11 @@ func weakest(urls []string, auth func(string) etcdconfig.Auth) etcdconfig.Auth {
 // place says where a setting has an effect. No key that etcd documents for its
 // configuration file sets a revocation list.
 func (e etcd) place(name string) string {
-	lower := strings.ToLower(name)
+	lower := flagOf(name)
 	if strings.Contains(lower, "crl") && e.ConfigFile != "" {
 		return "give etcd all its settings as flags, without --config-file: no documented key of that file sets a revocation list (--client-crl-file)"
 	}
-	flag := name[strings.LastIndexAny(name, ".")+1:]
+	flag := lower[strings.LastIndex(lower, ".")+1:]
 	if strings.HasPrefix(lower, "peer-transport-security.") && !strings.HasPrefix(flag, "peer-") {
 		flag = "peer-" + flag
 	}

@@ -45,6 +45,24 @@ func TestNothingWithoutEffect(t *testing.T) {
 		controlplane.Case{Name: "an auto-tls that is not in force, as k3s writes it", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "auto-tls", Value: "false", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "auto-tls in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
 		}, Status: check.Pass, Says: "none of which would protect anything"},
+		controlplane.Case{Name: "a variable beside a configuration file", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.Client.TrustedCA = ""
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "trusted-ca-file", Value: "ca.pem", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_TRUSTED_CA_FILE"}, Why: "a configuration file is used, and etcd then ignores variables"}}
+		}, Status: check.Fail, Says: "ignores variables", Fix: "in /etc/etcd/etcd.conf.yaml set client-transport-security.trusted-ca-file: …"},
+		controlplane.Case{Name: "a variable by its own name", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Client.TrustedCA = ""
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "ETCD_TRUSTED_CA_FILE", Value: "ca.pem", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_TRUSTED_CA_FILE"}, Why: "the flag is given too"}}
+		}, Status: check.Fail, Says: "ETCD_TRUSTED_CA_FILE", Fix: "--trusted-ca-file=…"},
+		controlplane.Case{Name: "addresses for peers are not those for clients", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenPeer = []string{"http://192.0.2.10:2380"}
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "listen-peer-urls", Value: "https://192.0.2.10:2380", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_LISTEN_PEER_URLS"}, Why: "the flag is given too"}}
+		}, Status: check.Fail, Says: "listen-peer-urls"},
+		controlplane.Case{Name: "addresses for peers, while those for clients are open", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenClient = []string{"http://192.0.2.10:2379"}
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "listen-peer-urls", Value: "https://192.0.2.10:2380", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_LISTEN_PEER_URLS"}, Why: "the flag is given too"}}
+		}, Status: check.Warn, Says: "listen-peer-urls"},
 		controlplane.Case{Name: "what is not about security", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "snapshot-counts", Value: "5", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "snapshot-counts in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
 		}, Status: check.Pass, Says: "none of which would protect anything"},

@@ -1,10 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -22,10 +22,11 @@ func judgeCRLs(e etcd) (results []check.Result) {
 		if s.path == "" {
 			continue
 		}
-		r := e.judgeCRL(s.path, e.Files[s.path])
+		r := with(e.judgeCRL(s.path), e.set(s.flag))
 		r.Target, r.Identity = s.path, []string{s.flag}
-		f := e.Files[s.path]
-		r = with(r, append(e.set(s.flag), check.Evidence{Source: s.path, Seen: fmt.Sprintf("%q, %d entries, next update %s", f.CRL, f.Revoked, f.NextUpdate.UTC().Format("2006-01-02"))}))
+		if f := e.Files[s.path]; f.CRL != "" {
+			r = with(r, []check.Evidence{{Source: s.path, Seen: fmt.Sprintf("%s, %d entries, next update %s", f.CRL, f.Revoked, f.NextUpdate.UTC().Format("2006-01-02"))}})
+		}
 		results = append(results, r)
 	}
 	if results == nil {
@@ -34,11 +35,13 @@ func judgeCRLs(e etcd) (results []check.Result) {
 	return results
 }
 
-func (e etcd) judgeCRL(path string, f facts.File) check.Result {
+func (e etcd) judgeCRL(path string) check.Result {
+	f, inspected := e.Files[path]
 	der := fmt.Sprintf("openssl crl -in %s -outform DER -out %s.der, and move that into its place in one step", path, path)
 	switch {
-	case f.Err != "":
-		return check.Unevaluated("", "it could not be read: "+f.Err, "run etcdaudit as root")
+	case !inspected || f.Err != "" || f.ReadErr != "":
+		// The list may be good: etcd has other rights, and no limit of size.
+		return check.Unevaluated("", "it could not be read: "+cmp.Or(f.Err, f.ReadErr, "it was not inspected"), "run etcdaudit as root; openssl crl -inform DER -noout -in "+path+" shows whether etcd can read it")
 	case !f.Exists:
 		return check.Failed("", "the file does not exist: every client with a certificate is refused", "put the list of the CA there")
 	case f.CRL == "":

@@ -3,6 +3,7 @@ package config_test
 import (
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/controlplane"
 )
@@ -53,7 +54,17 @@ func TestRevocationList(t *testing.T) {
 		}, Status: check.Fail, Says: "it is a certificate"},
 		controlplane.Case{Name: "no such file", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Peer.CRL = "/etc/etcd/gone"
+			n.Etcd().Files["/etc/etcd/gone"] = facts.File{}
 		}, Status: check.Fail, Says: "does not exist"},
+		controlplane.Case{Name: "not inspected", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Peer.CRL = "/etc/etcd/crl"
+		}, Status: check.NotEvaluated, Says: "not inspected"},
+		controlplane.Case{Name: "there, and its content not readable", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Client.CRL = "/etc/etcd/crl"
+			file := controlplane.File(0o644)
+			file.ReadErr = "longer than 16 MiB"
+			n.Etcd().Files["/etc/etcd/crl"] = file
+		}, Status: check.NotEvaluated, Says: "longer than 16 MiB"},
 		controlplane.Case{Name: "not readable", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Client.CRL = "/etc/etcd/crl"
 			n.Etcd().Config.Release.Minor = 7

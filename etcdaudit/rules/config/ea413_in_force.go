@@ -22,22 +22,23 @@ func inForce() check.Rule[etcd] {
 func judgeInForce(e etcd) check.Result {
 	const todo = "restart the member, one at a time, or put back what it runs with"
 	if !e.host.Live {
-		r := check.Unevaluated("", "only files were read, and nothing says that they are in force", "run etcdaudit host on the running node")
-		r.Expected = true
+		r := uncompared("only files were read, and nothing says that they are in force")
+		r.Remedy = "run etcdaudit host on the running node"
 		return r
 	}
 	if e.Process == nil || e.Process.Started.IsZero() {
 		return check.Unevaluated("", "no process of this etcd was read, or since when it runs is not known", "run etcdaudit as root")
 	}
-	var newer []string
+	var newer, undated []string
 	var evidence []check.Evidence
-	for _, path := range []string{e.ConfigFile, e.Config.Client.TrustedCA, e.Config.Peer.TrustedCA} {
-		f, read := e.Files[path]
-		changed := f.Written()
-		if path == "" || !read || changed.IsZero() || len(evidence) > 0 && evidence[len(evidence)-1].Source == path {
+	named := slices.DeleteFunc([]string{e.ConfigFile, e.Config.Client.TrustedCA, e.Config.Peer.TrustedCA}, func(path string) bool { return path == "" })
+	for _, path := range slices.Compact(named) {
+		f := e.Files[path]
+		if f.Written().IsZero() {
+			undated = append(undated, path)
 			continue
 		}
-		evidence = append(evidence, check.Evidence{Source: path, Seen: "changed " + changed.UTC().Format(time.RFC3339)})
+		evidence = append(evidence, check.Evidence{Source: path, Seen: "changed " + f.Written().UTC().Format(time.RFC3339)})
 		if f.WrittenAfter(e.Process.Started) {
 			newer = append(newer, path)
 		}
@@ -49,8 +50,19 @@ func judgeInForce(e etcd) check.Result {
 		return with(check.Warned("", "changed since etcd started: "+join(newer), todo), evidence)
 	case e.Manifest != nil && e.Manifest.NotEvaluated != "":
 		return with(check.Unevaluated("", "what a new start would use is not known: "+e.Manifest.NotEvaluated, ""), evidence)
+	case len(undated) > 0:
+		return with(uncompared("when these files were written is not known: "+join(undated)), evidence)
+	case len(named) == 0 && e.Source == fmt.Sprintf("process %d", e.Process.PID):
+		return uncompared("etcd names no file, and the unit or manifest that started it is not known: nothing on disk can be compared")
 	}
 	return with(check.Passed("", fmt.Sprintf("nothing on disk is newer than process %d", e.Process.PID)), evidence)
+}
+
+// uncompared is a result where the node does not show what is compared.
+func uncompared(why string) check.Result {
+	r := check.Unevaluated("", why, "compare with the service or tool that starts etcd")
+	r.Expected = true
+	return r
 }
 
 // different are the settings that a new start would change.

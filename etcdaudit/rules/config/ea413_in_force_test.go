@@ -24,7 +24,7 @@ func TestInForce(t *testing.T) {
 		}, Status: check.Pass},
 		controlplane.Case{Name: "the configuration file was changed", Change: func(n *controlplane.Node) {
 			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
-			file := n.Etcd().Files[n.Etcd().ConfigFile]
+			file := controlplane.File(0o600)
 			file.Changed = controlplane.Started.Add(time.Minute)
 			n.Etcd().Files[n.Etcd().ConfigFile] = file
 		}, Status: check.Warn, Says: "/etc/etcd/etcd.conf.yaml"},
@@ -33,6 +33,19 @@ func TestInForce(t *testing.T) {
 			next.Settings = append([]etcdconfig.Setting{{Name: "auto-tls", Value: "true"}}, next.Settings[1:]...)
 			n.Etcd().Manifest = &next
 		}, Status: check.Warn, Says: "a new start would change auto-tls, listen-client-urls"},
+		controlplane.Case{Name: "a file without a time", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Peer.TrustedCA = "/pki/peer-ca.crt"
+		}, Status: check.NotEvaluated, Says: "/pki/peer-ca.crt", Expected: true},
+		controlplane.Case{Name: "a process that no unit or manifest is known of, with files", Change: func(n *controlplane.Node) {
+			n.Etcd().Source = "process 1201"
+		}, Status: check.Pass},
+		controlplane.Case{Name: "a process that no unit or manifest is known of, without files", Change: func(n *controlplane.Node) {
+			n.Etcd().Source = "process 1201"
+			n.Etcd().Config.Client.TrustedCA, n.Etcd().Config.Peer.TrustedCA = "", ""
+		}, Status: check.NotEvaluated, Says: "nothing on disk can be compared", Expected: true},
+		controlplane.Case{Name: "a unit without files that starts the same", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Client.TrustedCA, n.Etcd().Config.Peer.TrustedCA = "", ""
+		}, Status: check.Pass},
 		controlplane.Case{Name: "a recorded tree", Change: func(n *controlplane.Node) {
 			n.Facts.Host.Live = false
 		}, Status: check.NotEvaluated, Says: "nothing says that they are in force", Expected: true},

@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/internal/check"
@@ -35,7 +34,7 @@ func judgeEtcdTLS(s apiServer) check.Result {
 		return with(check.Unevaluated("", "no etcd is named", ""), evidence)
 	case len(open) > 0:
 		return with(check.Failed("", "plaintext: "+join(open), "let that etcd listen over https (EA-403), then "+fix.APIServer(s.host, s.APIServer, "etcd-servers=https://…", "etcd-cafile=CA", "etcd-certfile=CERT", "etcd-keyfile=KEY")+"; likewise --etcd-servers-overrides"), evidence)
-	case !slices.ContainsFunc(servers, func(u string) bool { return !strings.HasPrefix(u, "unix:") }):
+	case !slices.ContainsFunc(servers, func(u string) bool { return scheme(u) != "unix" }):
 		return with(check.Passed("", join(servers)+": a unix socket, whose owner and mode decide which processes can use it"), evidence)
 	case c.EtcdCA == "":
 		return with(check.Failed("", "no --etcd-cafile: a certificate of any CA of the system's roots passes for etcd's", fix.APIServer(s.host, s.APIServer, "etcd-cafile=CA")), evidence)

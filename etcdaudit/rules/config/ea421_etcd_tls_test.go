@@ -15,6 +15,9 @@ func TestEtcdOverTLS(t *testing.T) {
 		controlplane.Case{Name: "plaintext", Change: func(n *controlplane.Node) {
 			n.APIServer().Config.Etcds[0].Servers = []string{"http://127.0.0.1:2379"}
 		}, Status: check.Fail, Says: "plaintext: http://127.0.0.1:2379", Fix: "/etc/kubernetes/manifests/kube-apiserver.yaml set --etcd-servers=https://"},
+		controlplane.Case{Name: "plaintext, in capitals", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.Etcds[0].Servers = []string{"HTTP://127.0.0.1:2379"}
+		}, Status: check.Fail, Says: "plaintext: HTTP://127.0.0.1:2379"},
 		controlplane.Case{Name: "events in an etcd without TLS", Change: func(n *controlplane.Node) {
 			n.APIServer().Config.Etcds = append(n.APIServer().Config.Etcds, apiserverconfig.Etcd{Resource: "/events", Servers: []string{"http://127.0.0.1:4002"}})
 		}, Status: check.Fail, Says: "/events at http://127.0.0.1:4002"},

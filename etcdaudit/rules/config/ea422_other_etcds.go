@@ -26,7 +26,7 @@ func judgeOtherEtcds(s apiServer) check.Result {
 		others++
 		if !s.all.Scanned(e.Servers) {
 			unseen = append(unseen, e.Resource+" in "+strings.Join(e.Servers, " and "))
-			endpoints = strings.Join(e.Servers, ",")
+			endpoints = shown(strings.Join(e.Servers, ","))
 		}
 	}
 	do := "scan and test that etcd as well: etcdaudit all --endpoints " + endpoints

@@ -56,7 +56,7 @@ func noEtcd(f facts.Facts) check.Result {
 	for _, s := range f.Host.APIServers {
 		for _, e := range s.Config.Etcds {
 			if e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
-				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + e.Servers[0])
+				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + shown(e.Servers[0]))
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func starts(e etcd) (check.Result, bool) {
 func (e etcd) set(names ...string) (all []check.Evidence) {
 	for _, s := range e.Config.Settings {
 		if slices.Contains(names, s.Name) {
-			all = append(all, check.Evidence{Source: s.Origin.Text, Seen: term.Printable(s.Name + "=" + s.Value)})
+			all = append(all, check.Evidence{Source: s.Origin.Text, Seen: shown(s.Name + "=" + s.Value)})
 		}
 	}
 	return all
@@ -107,12 +107,18 @@ func with(r check.Result, evidence []check.Evidence) check.Result {
 
 // plain are the addresses that speak no TLS and are not sockets.
 func plain(urls []string) []string {
-	return filter(urls, func(u string) bool { return strings.HasPrefix(u, "http://") })
+	return filter(urls, func(u string) bool { return scheme(u) == "http" })
 }
 
 // secure are the addresses that speak TLS.
 func secure(urls []string) []string {
-	return filter(urls, func(u string) bool { return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://") })
+	return filter(urls, func(u string) bool { return scheme(u) == "https" || scheme(u) == "unixs" })
+}
+
+// scheme is that of an address, in lower case: etcd and its clients take it in any.
+func scheme(address string) string {
+	before, _, _ := strings.Cut(address, ":")
+	return strings.ToLower(before)
 }
 
 func filter(all []string, keep func(string) bool) (kept []string) {
@@ -124,4 +130,8 @@ func filter(all []string, keep func(string) bool) (kept []string) {
 	return kept
 }
 
-func join(all []string) string { return term.Printable(strings.Join(all, ", ")) }
+func join(all []string) string { return shown(strings.Join(all, ", ")) }
+
+// shown is a text from a configuration as it may stand in a report: addresses are taken with
+// credentials in them, by etcd's clients too.
+func shown(text string) string { return term.Printable(term.Redacted(text)) }
