@@ -79,7 +79,7 @@ func (c *Cluster) startEtcd(ctx context.Context, size int, args []string) (*Etcd
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a client of %s: %w", name, err), discard(started...))
 	}
-	c.onClose(e.client.Close)
+	c.OnClose(e.client.Close)
 	return e, nil
 }
 
