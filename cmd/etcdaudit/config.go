@@ -12,29 +12,72 @@ import (
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
-// scanConfig is the configuration of `etcdaudit scan`. Nothing secret is in it.
-type scanConfig struct {
-	Endpoints []string `mapstructure:"endpoints" help:"members of one etcd cluster, https://host:port or unix:///path, separated by commas"`
-	CACert    string   `mapstructure:"cacert" help:"file with the CA certificates that signed etcd's own (default: the system's)"`
-	Cert      string   `mapstructure:"cert" help:"file with this client's certificate"`
-	Key       string   `mapstructure:"key" help:"file with the key of that certificate"`
-	Prefix    string   `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io)"`
-
-	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with; its keys are tried on the values"`
-	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`
-
-	Output  string        `mapstructure:"output" help:"table or json"`
-	FailOn  string        `mapstructure:"fail-on" help:"lowest severity of a finding that makes the exit status 1: info, low, medium, high or critical"`
-	Timeout time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take"`
+// settings is the configuration of every command that makes a report: a configuration file
+// and ETCDAUDIT_* variables serve all of them, and each command has the flags of what it
+// does. Nothing secret is in it.
+type settings struct {
+	Connection connection `mapstructure:",squash"`
+	Scan       scanPart   `mapstructure:",squash"`
+	TLS        tlsPart    `mapstructure:",squash"`
+	Node       nodePart   `mapstructure:",squash"`
+	Host       hostPart   `mapstructure:",squash"`
+	Output     outputPart `mapstructure:",squash"`
 }
 
-func scanDefaults() scanConfig {
-	return scanConfig{Prefix: "/registry", Output: "table", FailOn: "medium", Timeout: 30 * time.Second}
+// connection says how to reach etcd.
+type connection struct {
+	Endpoints []string      `mapstructure:"endpoints" help:"members of one etcd cluster, https://host:port or unix:///path, separated by commas (default: those that this node's API server uses)"`
+	CACert    string        `mapstructure:"cacert" help:"file with the CA certificates that signed etcd's own (default: the API server's, or the system's)"`
+	Cert      string        `mapstructure:"cert" help:"file with this client's certificate (default: the API server's)"`
+	Key       string        `mapstructure:"key" help:"file with the key of that certificate"`
+	Prefix    string        `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io; default: the API server's, or /registry)"`
+	Timeout   time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take"`
+}
+
+type scanPart struct {
+	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with; its keys are tried on the values"`
+	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`
+}
+
+type tlsPart struct {
+	PeerEndpoints    []string `mapstructure:"peer-endpoints" help:"peer addresses beside those that are found, https://host:2380"`
+	MetricsEndpoints []string `mapstructure:"metrics-endpoints" help:"metrics addresses beside those that are found, http://host:2381"`
+	ProbeCerts       []string `mapstructure:"probe-cert" help:"LABEL=cert,key of a client that etcd should accept (apiserver, client, control, healthcheck, member, peer, root) or refuse (any other label: kubelet, expired, revoked); repeatable"`
+	Enumerate        bool     `mapstructure:"enumerate" help:"try every TLS version, cipher suite and group"`
+	Passive          bool     `mapstructure:"passive" help:"send nothing that a normal client would not"`
+	Plan             bool     `mapstructure:"plan" help:"say how many connections would be made and what etcd would log of them, and make none of these"`
+}
+
+type nodePart struct {
+	Root string `mapstructure:"root" help:"where this node's file system is: another one than / is mounted or copied"`
+}
+
+type hostPart struct {
+	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
+	Kubeconfig       string `mapstructure:"kubeconfig" help:"kubeconfig to read the API server's /metrics with"`
+}
+
+type outputPart struct {
+	Output string `mapstructure:"output" help:"table or json"`
+	FailOn string `mapstructure:"fail-on" help:"lowest severity of a finding that makes the exit status 1: info, low, medium, high or critical"`
+	Strict bool   `mapstructure:"strict" help:"exit with 2 as well if an optional input was missing"`
+}
+
+// defaultPrefix is that of an API server (--etcd-prefix).
+const defaultPrefix = "/registry"
+
+func defaults() settings {
+	return settings{
+		Connection: connection{Timeout: 30 * time.Second},
+		TLS:        tlsPart{Enumerate: true},
+		Node:       nodePart{Root: "/"},
+		Output:     outputPart{Output: "table", FailOn: "medium"},
+	}
 }
 
 // withEtcdctl fills in what an operator who uses etcdctl has in the environment
 // already. It comes before anything of our own.
-func (c scanConfig) withEtcdctl(getenv func(string) string) scanConfig {
+func (c connection) withEtcdctl(getenv func(string) string) connection {
 	if v := getenv("ETCDCTL_ENDPOINTS"); v != "" {
 		c.Endpoints = strings.Split(v, ",")
 	}
@@ -57,23 +100,27 @@ func login(getenv func(string) string) (user, password string) {
 	return user, password
 }
 
-func (c scanConfig) validate() (failOn auditv1.Severity, err error) {
-	failOn, severityErr := report.ParseSeverity(c.FailOn)
+func (s settings) validate() (failOn auditv1.Severity, err error) {
+	failOn, severityErr := report.ParseSeverity(s.Output.FailOn)
 	var errs []error
 	if severityErr != nil {
 		errs = append(errs, fmt.Errorf("fail-on: %w", severityErr))
 	}
-	if len(c.Endpoints) == 0 {
-		errs = append(errs, errors.New("endpoints: none given: use --endpoints, ETCDAUDIT_ENDPOINTS or ETCDCTL_ENDPOINTS"))
+	if o := s.Output.Output; o != "table" && o != "json" {
+		errs = append(errs, fmt.Errorf("output: %q: want table or json", o))
 	}
-	if c.Output != "table" && c.Output != "json" {
-		errs = append(errs, fmt.Errorf("output: %q: want table or json", c.Output))
-	}
-	if prefix := strings.TrimRight(c.Prefix, "/"); !strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") {
+	c := s.Connection
+	if prefix := strings.TrimRight(c.Prefix, "/"); c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")) {
 		errs = append(errs, fmt.Errorf("prefix: %q: want a path such as /registry", c.Prefix))
 	}
 	if c.Timeout <= 0 {
 		errs = append(errs, fmt.Errorf("timeout: %v: must be above zero", c.Timeout))
+	}
+	if (c.Cert == "") != (c.Key == "") {
+		errs = append(errs, errors.New("cert and key: give both or neither"))
+	}
+	if s.Host.APIServerMetrics != "" && s.Host.Kubeconfig != "" {
+		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return 0, cli.Usage(err)
@@ -81,10 +128,31 @@ func (c scanConfig) validate() (failOn auditv1.Severity, err error) {
 	return failOn, nil
 }
 
-func (c scanConfig) live(getenv func(string) string) live.Config {
+func (c connection) live(getenv func(string) string) live.Config {
 	user, password := login(getenv)
 	return live.Config{
 		Endpoints: c.Endpoints, CAFile: c.CACert, CertFile: c.Cert, KeyFile: c.Key,
 		Username: user, Password: password, RequestTimeout: c.Timeout,
 	}
+}
+
+// probeCert is one --probe-cert.
+type probeCert struct{ label, cert, key string }
+
+// probeCerts reads LABEL=cert,key. A flag is split at its commas as other lists are, and a
+// configuration file's entry is not: both are read.
+func (t tlsPart) probeCerts() (all []probeCert, err error) {
+	if len(t.ProbeCerts) == 0 {
+		return nil, nil
+	}
+	parts := strings.Split(strings.Join(t.ProbeCerts, ","), ",")
+	for len(parts) > 0 {
+		label, cert, ok := strings.Cut(parts[0], "=")
+		if !ok || label == "" || cert == "" || len(parts) < 2 || parts[1] == "" {
+			return nil, cli.Usage(fmt.Errorf("probe-cert: %q: want LABEL=cert,key", strings.Join(parts[:min(2, len(parts))], ",")))
+		}
+		all = append(all, probeCert{label: label, cert: cert, key: parts[1]})
+		parts = parts[2:]
+	}
+	return all, nil
 }

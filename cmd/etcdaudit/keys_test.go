@@ -21,7 +21,7 @@ func TestTheKeysOfTheFileAreTriedAndNeverShown(t *testing.T) {
 		status        int
 		says          []string
 	}{
-		{"a01-no-identity", "a01-no-identity.yaml", 1, []string{"EA-114", "default/bootstrap-token: protobuf, unreadable: identity is missing", "To do: add identity as the last provider for secrets"}},
+		{"a01-no-identity", "a01-no-identity.yaml", 1, []string{"EA-114", "default/bootstrap-token: protobuf, unreadable: identity is missing", "EA-101 (high): add identity as the last provider for secrets"}},
 		{"a03b-one-left", "a03-rotated.yaml", 0, []string{"all 41 encrypted values opened with its keys", "secrets kube-system/serving-cert: aescbc key1, older key"}},
 		{"a04b-two-nodes", "a04b-node-a.yaml", 1, []string{"default/by-node-b: aescbc key1, unreadable: the key of this name does not open it"}},
 		{"a04b-two-nodes", "a04b-node-b.yaml", 1, []string{"default/by-node-a: aescbc key1, unreadable: the key of this name does not open it"}},

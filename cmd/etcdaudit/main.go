@@ -1,5 +1,5 @@
-// Command etcdaudit says what of an etcd is plaintext, how the rest is
-// encrypted, and what it did not look at.
+// Command etcdaudit says what of an etcd is plaintext, how the rest is encrypted, who
+// can reach it, what it is really configured with, and what it did not look at.
 //
 // This package holds flags, configuration and wiring, and nothing else.
 package main
@@ -17,16 +17,19 @@ func main() { os.Exit(cli.Main(newCommand())) }
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   name,
-		Short: "Say with evidence what etcd stores as plaintext",
-		Long: `etcdaudit reads an etcd and says which Kubernetes Secrets are stored as
-plaintext, how and under which key everything else is encrypted, and what it did
-not look at. It never writes to etcd, needs no key, and never shows a stored
-value. Only where it is given an EncryptionConfiguration it tries that file's keys
-on the values, in memory, to see whether they fit.`,
+		Short: "Say with evidence what etcd exposes",
+		Long: `etcdaudit says which Kubernetes Secrets etcd stores as plaintext and how everything
+else is encrypted (scan), what etcd's addresses answer and to whom (tls), what etcd
+and the API server are really configured with (host), all of it in one report
+(all), and what it did not look at. It never writes to etcd, needs no key of a CA,
+and never shows a stored value. Only where there is an EncryptionConfiguration it
+tries that file's keys on the values, in memory, to see whether they fit.`,
+		Example: `  # on a control-plane node, as root
+  etcdaudit all`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(scanCommand(), cli.VersionCommand(name))
+	root.AddCommand(allCommand(), scanCommand(), tlsCommand(), hostCommand(), rulesCommand(), cli.VersionCommand(name))
 	return root
 }
 

@@ -2,10 +2,13 @@ package main
 
 import (
 	"io"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
 	"github.com/sealproof/sealproof/internal/term"
 )
 
@@ -35,6 +38,40 @@ func (p progress) add(keys int) {
 }
 
 func (p progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
+// probing shows which address is tested, on a terminal only.
+type probing struct {
+	bar *progressbar.ProgressBar
+	mu  *sync.Mutex
+}
+
+func newProbing(w io.Writer) probing {
+	if !term.IsTerminal(w) {
+		return probing{}
+	}
+	return probing{mu: &sync.Mutex{}, bar: progressbar.NewOptions(-1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription("testing addresses of etcd"),
+		progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+func (p probing) add(t tlsprobe.Target, _ facts.Exchange) {
+	if p.bar != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.bar.Describe("testing " + term.Printable(t.URL))
+		_ = p.bar.Add(1)
+	}
+}
+
+func (p probing) end() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}

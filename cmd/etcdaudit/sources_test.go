@@ -25,10 +25,10 @@ func TestScanOfKineSaysWhatWasRead(t *testing.T) {
 	server := kine.Server{Keys: map[string]string{"/registry/namespaces/default": stored.Plaintext, "/registry/secrets/default/a": stored.KMSv2("p", "k", 1)}}
 	endpoint := server.Start(t)
 	status, out, errs := run(t, "scan", "--endpoints", endpoint)
-	if status != 0 || errs != "" || !strings.HasPrefix(out, "Scope: live values at revision 42 of kine, which stands in for etcd ("+endpoint+")") {
+	if status != 0 || errs != "" || !strings.HasPrefix(oneLine(out), "Scope: live values at revision 42 of kine, which stands in for etcd ("+endpoint+")") {
 		t.Errorf("status %d, %s\n%s", status, errs, out)
 	}
-	if strings.Contains(out, "may not count") || !strings.Contains(out, "kine of this version cannot count them") {
+	if strings.Contains(oneLine(out), "may not count") || !strings.Contains(oneLine(out), "kine of this version cannot count them") {
 		t.Errorf("keys elsewhere:\n%s", out)
 	}
 }
@@ -73,7 +73,7 @@ func TestScanOfOpenShiftsOwnPrefix(t *testing.T) {
 				t.Errorf("status %d, %s\n%s", status, errs, out)
 			}
 			for _, text := range tt.says {
-				if !strings.Contains(out, text) {
+				if !strings.Contains(oneLine(out), text) {
 					t.Errorf("does not say %q:\n%s", text, out)
 				}
 			}

@@ -42,12 +42,14 @@ type Etcd struct {
 	Servers  []string
 }
 
-// Secrets returns the etcd that holds Secrets.
-func (c Config) Secrets() Etcd {
-	var found Etcd
-	for _, e := range c.Etcds {
-		if e.Resource == "" || e.Resource == "/secrets" {
-			found = e
+// Secrets returns the etcd that holds Secrets: an override of the resource wins over one of
+// its whole group ("/*"), and that over the default (DefaultStorageFactory.NewConfig).
+func (c Config) Secrets() (found Etcd) {
+	for _, resource := range []string{"", "/*", "/secrets"} {
+		for _, e := range c.Etcds {
+			if e.Resource == resource {
+				found = e
+			}
 		}
 	}
 	return found

@@ -19,8 +19,10 @@ import (
 
 // Options says what to audit.
 type Options struct {
-	// Sources are what holds data; none where only TLS or a host is asked for.
-	Sources []record.Source
+	// Sources are what holds data; none where only TLS or a host is asked for. Unscanned is
+	// why there is none although data was asked for.
+	Sources   []record.Source
+	Unscanned string
 	// Wire is what connections to etcd have shown, and Host what the control-plane node
 	// has; nil for what was not asked for.
 	Wire *facts.Wire
@@ -44,13 +46,19 @@ type Options struct {
 }
 
 // Run reads every source to its end. It returns an error, and no report, if one cannot
-// be read as a whole, if there is none, or if two scopes have the same id.
+// be read as a whole, if there is nothing to look at, or if two scopes have the same id.
+// Where more than data was asked for, a source that cannot be read leaves the rules about
+// data unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
-	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host}
+	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned}
 	for _, source := range o.Sources {
 		stores, err := read(ctx, source, o)
 		if err != nil {
-			return nil, err
+			if onlyData := !o.Groups.Wire && !o.Groups.Host; onlyData || ctx.Err() != nil {
+				return nil, err
+			}
+			f.Stores, f.Unscanned = nil, "the data could not be read: "+err.Error()
+			break
 		}
 		f.Stores = append(f.Stores, stores...)
 	}

@@ -7,8 +7,6 @@
 // input, and reads this process's own environment.
 package etcdconfig
 
-import "fmt"
-
 // Release is a minor release of etcd, such as 3.7. The zero value is one that is not known.
 type Release struct{ Major, Minor int }
 
@@ -18,7 +16,8 @@ type Input struct {
 	Release Release
 	// Args are the arguments after the program's name.
 	Args []string
-	// Env has entries "NAME=value", the last of a name first in force, as os.Environ.
+	// Env has entries "NAME=value". Of a name that is there twice the first counts, as in
+	// /proc/PID/environ to a Go program.
 	Env []string
 	// File is the content of the file that ConfigFile names. FileErr is why it could not
 	// be read; empty if it could, or if there is none.
@@ -113,6 +112,3 @@ const (
 	// SelfMade: auto-tls. etcd makes a certificate of its own and asks for none.
 	SelfMade
 )
-
-// String returns the release as "3.7".
-func (r Release) String() string { return fmt.Sprintf("%d.%d", r.Major, r.Minor) }

@@ -15,8 +15,10 @@ import (
 
 // Facts is all that one run of the auditor has learned.
 type Facts struct {
-	// Stores are what was read and counted, one for each scope; there is one at least.
-	Stores []Store
+	// Stores are what was read and counted, one for each scope. Unscanned is why there is
+	// none.
+	Stores    []Store
+	Unscanned string
 	// Encryption is the EncryptionConfiguration that the stores were compared with,
 	// and EncryptionFile its file; nil and empty if none was given.
 	Encryption     *encryptionconfig.Config

@@ -96,6 +96,9 @@ type Bound struct {
 // File is a file that a configuration names.
 type File struct {
 	hostfacts.Path
+	// At is where it is on the host: a container's path lies on a volume, or below
+	// /proc/PID/root.
+	At string
 	// ModTime is when its content was written; zero if that is not known.
 	ModTime time.Time
 	// Changed is when its inode was changed (ctime): a file that was moved into place keeps
@@ -110,6 +113,22 @@ type File struct {
 	// Ends is how many entries of a CRL there are, and when its next update is due.
 	Revoked    int
 	NextUpdate time.Time
+}
+
+// Written is when the file got its content or its place: a file that was moved keeps the
+// time of its content. It is zero if that is not known.
+func (f File) Written() time.Time {
+	if f.Changed.After(f.ModTime) {
+		return f.Changed
+	}
+	return f.ModTime
+}
+
+// WrittenAfter reports whether the file was written after a process had started. Linux
+// counts a process's start from a boot time in whole seconds: what is nearer than two
+// seconds is not after it.
+func (f File) WrittenAfter(started time.Time) bool {
+	return !f.Written().IsZero() && f.Written().Sub(started) > 2*time.Second
 }
 
 // Certificate is one certificate in a file of the host.

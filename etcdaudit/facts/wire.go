@@ -76,6 +76,10 @@ const (
 	GetPprof   Request = "GET /debug/pprof/"
 	GetVars    Request = "GET /debug/vars"
 	GetRaft    Request = "GET /raft/probing"
+	// GetProxy is a path that only a grpc-proxy has.
+	GetProxy Request = "GET /proxy/metrics"
+	// MemberList is of gRPC, and not linearizable.
+	MemberList Request = "MemberList"
 	// GatewayRange reads one key through the JSON gateway, POST /v3/kv/range.
 	GatewayRange Request = "POST /v3/kv/range"
 )

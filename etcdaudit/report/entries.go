@@ -24,7 +24,7 @@ type entry struct {
 	targets []string
 	// number is that under what to do first; 0 for none.
 	number int
-	// evidence is what is shown of it: a finding's, without what the scopes say.
+	// evidence is what is shown of it: a finding's, without what the tables show.
 	evidence []*auditv1.Evidence
 }
 
@@ -37,9 +37,12 @@ func (e *entry) said() string { return cmp.Or(e.result.Summary, e.result.Reason)
 // entriesOf lists findings first, from the most severe, then what was not evaluated, and
 // then the rest; each of these by the ids of the checks.
 func entriesOf(r *auditv1.Report) (list []*entry) {
-	scopes := map[string]bool{}
+	elsewhere := map[string]bool{} // sources that the tables above show
 	for _, s := range r.Scopes {
-		scopes[s.Text] = true
+		elsewhere[s.Text] = true
+	}
+	for _, l := range r.Listeners {
+		elsewhere[l.Purpose+" address "+l.Url] = true
 	}
 	for _, c := range r.Checks {
 		var own []*entry
@@ -53,7 +56,7 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 			}
 			own[i].targets = append(own[i].targets, result.Target)
 			for _, e := range result.Evidence {
-				if own[i].finding() && !scopes[e.Source] {
+				if own[i].finding() && !elsewhere[e.Source] {
 					own[i].evidence = append(own[i].evidence, e)
 				}
 			}

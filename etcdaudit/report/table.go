@@ -38,6 +38,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 			p.resources(s.Resources)
 		}
 	}
+	p.listeners(r.Listeners)
 	p.line("")
 	p.entries(list)
 	p.notEvaluated(r)
@@ -125,8 +126,23 @@ func (p *printer) notEvaluated(r *auditv1.Report) {
 	if len(others) > 0 {
 		p.line("")
 		p.line("%s, because it could not be found or read:", p.status(auditv1.Status_STATUS_NOT_EVALUATED))
-		list(others)
+		list(together(others))
 	}
+}
+
+// together names what lacks for one and the same reason in one line.
+func together(layers []*auditv1.Layer) (lines []*auditv1.Layer) {
+	names := map[string][]string{}
+	for _, l := range layers {
+		if names[l.Reason] == nil {
+			lines = append(lines, &auditv1.Layer{Reason: l.Reason})
+		}
+		names[l.Reason] = append(names[l.Reason], l.Name)
+	}
+	for _, l := range lines {
+		l.Name = targets(names[l.Reason])
+	}
+	return lines
 }
 
 type printer struct {

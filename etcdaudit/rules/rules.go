@@ -10,6 +10,8 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/config"
 	"github.com/sealproof/sealproof/etcdaudit/rules/data"
+	"github.com/sealproof/sealproof/etcdaudit/rules/files"
+	"github.com/sealproof/sealproof/etcdaudit/rules/tls"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -30,5 +32,8 @@ func For(g Groups) (asked []check.Rule[facts.Facts]) {
 }
 
 // All returns every rule in the order of the ids. An id is EA- and a number, which is
-// never given to another rule: EA-1xx is about data, EA-4xx about configuration.
-func All() []check.Rule[facts.Facts] { return slices.Concat(data.Rules(), config.Rules()) }
+// never given to another rule: EA-1xx is about data, EA-3xx about what connections show,
+// EA-4xx about configuration, EA-5xx about files.
+func All() []check.Rule[facts.Facts] {
+	return slices.Concat(data.Rules(), tls.Rules(), config.Rules(), files.Rules())
+}

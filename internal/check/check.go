@@ -149,8 +149,8 @@ type Rule[F any] struct {
 	Title string
 	// Severity is how much a finding matters.
 	Severity Severity
-	// Why says what follows from a finding.
-	Why string
+	// Why says what follows from a finding, and Reads what is looked at.
+	Why, Reads string
 	// Needs are asked in order before Run. The first that is not met is the result.
 	Needs []Need[F]
 	// Run must not change the facts. It returns one result for each target, and none
@@ -210,7 +210,7 @@ func ForEach[F, G any](r Rule[G], subjects func(F) []Subject[G]) Rule[F] {
 		}
 		return all
 	}
-	return Rule[F]{ID: r.ID, Title: r.Title, Severity: r.Severity, Why: r.Why, Run: run}
+	return Rule[F]{ID: r.ID, Title: r.Title, Severity: r.Severity, Why: r.Why, Reads: r.Reads, Run: run}
 }
 
 // Worst returns the status that counts for all results together: a finding before

@@ -1,4 +1,4 @@
-// Command demo shows Sealproof's main job on real components, in five acts, and
+// Command demo shows Sealproof's main job on real components, in six acts, and
 // ends with exit status 0 only if every act kept its promise.
 package main
 
@@ -83,7 +83,7 @@ func run(ctx context.Context, once bool, printed io.Writer) (err error) {
 		secrets: cluster.NewSecretWriter(),
 	}
 	d.header()
-	for _, act := range []func(context.Context) error{d.before, d.after, d.rotate, d.outage, d.proof} {
+	for _, act := range []func(context.Context) error{d.before, d.after, d.rotate, d.outage, d.proof, d.audited} {
 		if err := act(ctx); err != nil {
 			return err
 		}

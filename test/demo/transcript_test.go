@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,15 +11,15 @@ import (
 func TestTwoRunsHaveOneShape(t *testing.T) {
 	one := "   all of it in /tmp/sealproof-123\n   | 000000a0  70 61 73 73 |pass|\n   | 000000b0  70 61 |pa|\n== 3 ROTATE\n v2.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa    220\nfrom 10:11:12 UTC\n"
 	two := "   all of it in /tmp/sealproof-99\n   | 000000b0  00 61 73 73 |.ass|\n== 3 ROTATE\n v3.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb   1220\nfrom 22:01:02 UTC\n"
-	if shape(one) != shape(two) {
-		t.Errorf("\n%s\n%s", shape(one), shape(two))
+	if !slices.Equal(shape(one), shape(two)) {
+		t.Errorf("\n%q\n%q", shape(one), shape(two))
 	}
 	for _, other := range []string{
 		strings.Replace(one, "ROTATE", "OUTAGE", 1),
 		strings.Replace(one, "from 10:11:12 UTC\n", "", 1),
 		one + "another line\n",
 	} {
-		if shape(one) == shape(other) {
+		if slices.Equal(shape(one), shape(other)) {
 			t.Errorf("the same shape as\n%s", other)
 		}
 	}

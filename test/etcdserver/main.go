@@ -8,5 +8,11 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == explainFiles {
+		out := os.Stdout
+		os.Stdout = os.Stderr // a configuration may send the log there
+		explain(os.Stdin, out)
+		return
+	}
 	etcdmain.Main(os.Args)
 }

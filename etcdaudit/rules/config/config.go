@@ -12,7 +12,31 @@ import (
 
 // Rules returns the rules in the order of their ids.
 func Rules() []check.Rule[facts.Facts] {
-	return []check.Rule[facts.Facts]{secretsConfigured(), kmsV1Configured()}
+	return []check.Rule[facts.Facts]{
+		secretsConfigured(),
+		kmsV1Configured(),
+		ofEtcd(httpsOnly()),
+		ofEtcd(clientCertificates()),
+		ofEtcd(peers()),
+		ofEtcd(noAutoTLS()),
+		ofEtcd(nothingWithoutEffect()),
+		ofEtcd(wouldStart()),
+		ofEtcd(metricsListener()),
+		ofEtcd(tlsSettings()),
+		ofEtcd(revocationList()),
+		ofEtcd(noDebug()),
+		ofEtcd(inForce()),
+		ofAPIServer(etcdOverTLS()),
+		ofAPIServer(otherEtcds()),
+		ofAPIServer(encryptionConfigured()),
+		ofAPIServer(encryptionInForce()),
+		ofAPIServer(apiServerTLS()),
+		ofAPIServer(anonymous()),
+		ofAPIServer(noTokenFile()),
+		ofAPIServer(noAuditBodies()),
+		ofAPIServer(kmsSocket()),
+		ofAPIServer(flagsCount()),
+	}
 }
 
 // ofFile is the Run of a rule about the EncryptionConfiguration. Its target is the
@@ -20,8 +44,12 @@ func Rules() []check.Rule[facts.Facts] {
 func ofFile(run func(*encryptionconfig.Config) check.Result) func(facts.Facts) []check.Result {
 	return func(f facts.Facts) []check.Result {
 		result := run(f.Encryption)
-		// No host is read yet, so the node has no name.
-		result.Target, result.Identity = f.EncryptionFile, []string{f.Stores[0].Scope.Store(), "", f.EncryptionFile}
+		store := ""
+		if len(f.Stores) > 0 {
+			store = f.Stores[0].Scope.Store()
+		}
+		// The file was given; whose node it is of is not known.
+		result.Target, result.Identity = f.EncryptionFile, []string{store, "", f.EncryptionFile}
 		for _, r := range f.Encryption.Rules() {
 			var providers []string
 			for _, p := range r.Providers {

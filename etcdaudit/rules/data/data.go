@@ -3,6 +3,7 @@ package data
 
 import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/need"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -21,9 +22,29 @@ func Rules() (all []check.Rule[facts.Facts]) {
 		encryptedUnconfigured(),
 		unreadable(),
 	} {
-		all = append(all, check.ForEach(r, facts.Facts.Subjects))
+		ofStores := check.ForEach(r, facts.Facts.Subjects)
+		ofStores.Needs = []check.Need[facts.Facts]{need.Scan}
+		if r.ID == "EA-101" {
+			ofStores.Run = unlessElsewhere(ofStores.Run)
+		}
+		all = append(all, ofStores)
 	}
 	return all
+}
+
+// unlessElsewhere takes back what is said of Secrets in a store, findings aside, where an
+// API server keeps them in an etcd that was not read: then the store says nothing.
+func unlessElsewhere(run func(facts.Facts) []check.Result) func(facts.Facts) []check.Result {
+	return func(f facts.Facts) []check.Result {
+		results, elsewhere := run(f), f.SecretsElsewhere()
+		for i, r := range results {
+			if elsewhere != "" && !r.Status.Finding() {
+				results[i] = check.Unevaluated(r.Target, elsewhere+", which was not scanned", "scan that etcd as well (--endpoints)")
+				results[i].Identity, results[i].Evidence = r.Identity, r.Evidence
+			}
+		}
+		return results
+	}
 }
 
 type (

@@ -3,11 +3,19 @@
 package need
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 )
+
+// Scan is not met where no data was read. What holds for no store must not look like what
+// holds for all of them.
+func Scan(f facts.Facts) (check.Result, bool) {
+	return check.Unevaluated("", cmp.Or(f.Unscanned, "no data was read"), ""), len(f.Stores) > 0
+}
 
 // Keys is not met where nothing was found: a wrong prefix or the wrong etcd must not
 // look like a clean one.
@@ -34,7 +42,11 @@ func Secrets(s facts.Store) (check.Result, bool) {
 
 // SecretsAnywhere is met if Secrets is met for one store at least. Else the first store
 // that was not evaluated counts before those that it does not apply to.
+// Where no store was read there is nothing against it.
 func SecretsAnywhere(f facts.Facts) (worst check.Result, ok bool) {
+	if len(f.Stores) == 0 {
+		return worst, true
+	}
 	for _, s := range f.Stores {
 		result, ok := Secrets(s)
 		if ok {
@@ -58,3 +70,31 @@ func Comparison(s facts.Store) (check.Result, bool) {
 }
 
 const noConfiguration = "no --encryption-provider-config was given"
+
+// Wire is not met where no connection was made.
+func Wire(f facts.Facts) (check.Result, bool) {
+	return check.Unevaluated("", "no connection to etcd was made", "run etcdaudit tls, or all"), f.Wire != nil
+}
+
+// Host is not met where no control plane could be read: no node was read, or the node
+// has none. That is never a pass: the control plane is elsewhere.
+func Host(f facts.Facts) (check.Result, bool) {
+	if f.Host == nil {
+		return check.Unevaluated("", "no node was read", "run etcdaudit host, or all, on each control-plane node"), false
+	}
+	switch setup := f.Host.Setup; setup.Kind {
+	case facts.Managed:
+		return check.Unevaluated("", string(setup.Kind)+": "+setup.Fact, setup.Ask), false
+	case facts.Worker:
+		return check.Unevaluated("", string(setup.Kind)+" on this node: "+setup.Fact, Visit(f.Host)), false
+	}
+	return check.Result{}, true
+}
+
+// Visit says which nodes are still to be read.
+func Visit(h *facts.Host) string {
+	if len(h.Setup.Visit) == 0 {
+		return "run etcdaudit host on each node of the control plane"
+	}
+	return "run etcdaudit host there: " + strings.Join(h.Setup.Visit, ", ")
+}

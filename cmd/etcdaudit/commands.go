@@ -1,0 +1,138 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
+)
+
+// precedence is said in the help of every command that makes a report.
+const precedence = `Settings come from flags, then ETCDAUDIT_* variables (ETCDAUDIT_ENDPOINTS), then
+the --config file, then ETCDCTL_ENDPOINTS, ETCDCTL_CACERT, ETCDCTL_CERT and
+ETCDCTL_KEY, then what is found on this node. A user of etcd's own authentication
+comes from ETCDCTL_USER and ETCDCTL_PASSWORD, never from a flag.`
+
+const exits = `Exit status:
+  0  no finding at or above --fail-on, and everything that was asked for was evaluated
+  1  a finding at or above --fail-on
+  2  no such finding, but something could not be evaluated, the report could not be
+     written, or the audit was interrupted; with --strict also if an optional input
+     was missing
+  3  wrong usage or configuration`
+
+func scanCommand() *cobra.Command {
+	return auditCommand(rules.Groups{Data: true}, &cobra.Command{
+		Use:   "scan",
+		Short: "Classify every live value of an etcd",
+		Long: `scan reads every key under the prefix at one revision, a bounded page at a time,
+says how each value is stored, and proves by a count at that revision that none
+was missed. Its verdict is about live values only: history, the database file's
+free pages, the write-ahead log and backups are listed as not evaluated. What is
+listed as another API server's does not change the exit status.`,
+		Example: `  # on a control-plane node, as root
+  etcdaudit scan
+
+  # elsewhere
+  etcdaudit scan --endpoints https://192.0.2.1:2379 --cacert ca.crt --cert client.crt --key client.key
+
+  # compare with what the API server is configured to write
+  etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
+
+  # plaintext Secrets, by name
+  etcdaudit scan --output json | jq -r '.checks[] | select(.id == "EA-101").results[].objects[] | .namespace + "/" + .name'`,
+	})
+}
+
+func tlsCommand() *cobra.Command {
+	return auditCommand(rules.Groups{Wire: true}, &cobra.Command{
+		Use:   "tls",
+		Short: "Say what etcd's addresses really answer, and to whom",
+		Long: `tls connects to the client, peer and metrics addresses of every member and says
+what answers there: plaintext, TLS, to whom, with which versions, suites and
+certificates. It asks by real requests, and compares each refusal with a client
+that is accepted. It sends reads only, and nothing that becomes an entry of raft's
+log; --plan says beforehand what it sends and what etcd will log of it.
+
+Clients without a certificate, with one of their own and with one of a copied
+issuer are made on the fly; others, such as a kubelet's or a revoked one, are given
+with --probe-cert. No CA key is needed.`,
+		Example: `  # on a control-plane node, as root
+  etcdaudit tls
+
+  # what would be sent
+  etcdaudit tls --plan
+
+  # does etcd accept a kubelet, or a certificate that was revoked?
+  etcdaudit tls --probe-cert kubelet=/var/lib/kubelet/pki/kubelet-client-current.pem,/var/lib/kubelet/pki/kubelet-client-current.pem \
+    --probe-cert revoked=old.crt,old.key`,
+	})
+}
+
+func hostCommand() *cobra.Command {
+	return auditCommand(rules.Groups{Host: true}, &cobra.Command{
+		Use:   "host",
+		Short: "Say what etcd and the API server of this node are really configured with",
+		Long: `host reads the manifests, units, processes and files of a control-plane node, merges
+flags, environment, configuration file and defaults as etcd and the API server do,
+and judges what is in force. It needs root for other users' processes and files.`,
+		Example: `  # on a control-plane node, as root
+  etcdaudit host
+
+  # a mounted or copied file system
+  etcdaudit host --root /mnt/node-1
+
+  # is the EncryptionConfiguration on disk the one in force?
+  etcdaudit host --kubeconfig /etc/kubernetes/admin.conf`,
+	})
+}
+
+func allCommand() *cobra.Command {
+	return auditCommand(rules.Groups{Data: true, Wire: true, Host: true}, &cobra.Command{
+		Use:   "all",
+		Short: "scan, tls and host in one report",
+		Long: `all does what scan, tls and host do, and makes one report of it. What is stored is
+compared with the EncryptionConfiguration of this node's API server.`,
+		Example: `  # on a control-plane node, as root
+  etcdaudit all
+
+  # for a machine
+  etcdaudit all --output json > report.json`,
+	})
+}
+
+// auditCommand completes a command that makes a report about some groups of rules.
+func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
+	config := defaults()
+	var file string
+	cmd.Long += "\n\n" + precedence + "\n\n" + exits
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		config.Connection = config.Connection.withEtcdctl(os.Getenv)
+		if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
+			return err
+		}
+		run := auditRun{settings: config, groups: groups, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		return run.do(cmd.Context())
+	}
+	flags := cmd.Flags()
+	cli.AddFlags(flags, &config.Output)
+	cli.AddFlags(flags, &config.Node)
+	if groups.Data || groups.Wire {
+		cli.AddFlags(flags, &config.Connection)
+	}
+	if groups.Data {
+		cli.AddFlags(flags, &config.Scan)
+	}
+	if groups.Wire {
+		cli.AddFlags(flags, &config.TLS)
+	}
+	if groups.Host {
+		cli.AddFlags(flags, &config.Host)
+	}
+	flags.StringVar(&file, "config", "", "YAML file with these settings")
+	return cmd
+}

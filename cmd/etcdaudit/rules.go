@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/check"
+)
+
+func rulesCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "rules [ID...]",
+		Short: "List the rules, or explain some of them",
+		Example: `  # all of them
+  etcdaudit rules
+
+  # what one looks at, and what follows from a finding
+  etcdaudit rules EA-302`,
+		ValidArgsFunction: func(*cobra.Command, []string, string) (ids []cobra.Completion, _ cobra.ShellCompDirective) {
+			for _, r := range rules.All() {
+				ids = append(ids, cobra.CompletionWithDesc(r.ID, r.Title))
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			chosen, err := choose(ids)
+			if err != nil {
+				return err
+			}
+			switch output {
+			case "json":
+				return listJSON(cmd.OutOrStdout(), chosen)
+			case "table":
+				return list(cmd.OutOrStdout(), chosen, len(ids) > 0)
+			default:
+				return cli.Usage(fmt.Errorf("output: %q: want table or json", output))
+			}
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+type rule = check.Rule[facts.Facts]
+
+func choose(ids []string) ([]rule, error) {
+	all := rules.All()
+	if len(ids) == 0 {
+		return all, nil
+	}
+	var chosen []rule
+	for _, id := range ids {
+		i := slices.IndexFunc(all, func(r rule) bool { return strings.EqualFold(r.ID, id) })
+		if i < 0 {
+			return nil, cli.Usage(fmt.Errorf("there is no rule %q: etcdaudit rules lists them", id))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// list writes a line for each rule, or all that is to be said of it.
+func list(w io.Writer, chosen []rule, explain bool) error {
+	var out strings.Builder
+	for i, r := range chosen {
+		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, strings.ReplaceAll(text.WrapSoft(r.Title, 80), "\n", "\n                  "))
+		if !explain {
+			continue
+		}
+		for _, part := range []struct{ name, said string }{{"Reads", r.Reads}, {"Why", r.Why}} {
+			if part.said != "" {
+				fmt.Fprintf(&out, "  %s: %s\n", part.name, strings.ReplaceAll(text.WrapSoft(part.said, 90), "\n", "\n    "))
+			}
+		}
+		if i < len(chosen)-1 {
+			out.WriteByte('\n')
+		}
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func listJSON(w io.Writer, chosen []rule) error {
+	type line struct {
+		ID       string `json:"id"`
+		Title    string `json:"title"`
+		Severity string `json:"severity"`
+		Reads    string `json:"reads"`
+		Why      string `json:"why"`
+	}
+	lines := []line{}
+	for _, r := range chosen {
+		lines = append(lines, line{r.ID, r.Title, r.Severity.String(), r.Reads, r.Why})
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(lines)
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
+	"github.com/sealproof/sealproof/etcdaudit/audit"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/hostconfig"
+	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
+	"github.com/sealproof/sealproof/etcdaudit/keyring"
+	"github.com/sealproof/sealproof/etcdaudit/live"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/term"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// auditRun is one run of a command that makes a report.
+type auditRun struct {
+	settings
+	groups         rules.Groups
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	// found is what the host tells of etcd, empty where it was not read. chosen is set where
+	// the endpoints are from there.
+	found  hostconfig.Discovered
+	chosen bool
+}
+
+// do is the whole run, from the settings to the exit status.
+func (a *auditRun) do(ctx context.Context) error {
+	failOn, err := a.validate()
+	if err != nil {
+		return err
+	}
+	build := cli.BuildOf(name)
+	o := audit.Options{
+		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
+		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
+	}
+	if a.groups.Wire || a.groups.Host || len(a.Connection.Endpoints) == 0 {
+		if o.Host, err = a.host(ctx); err != nil {
+			return err
+		}
+	}
+	a.choose(o.Host)
+	if a.TLS.Plan {
+		return a.plan(ctx)
+	}
+	var keys keyring.Keyring
+	defer keys.Clear()
+	if o.EncryptionFile = a.encryptionFile(o.Host); o.EncryptionFile != "" {
+		if o.Encryption, err = encryptionconfig.LoadWithKeys(o.EncryptionFile, keys.Opener); err != nil {
+			return cli.Usage(err)
+		}
+	}
+	if a.groups.Wire {
+		if o.Wire, err = a.wire(ctx); err != nil {
+			return err
+		}
+	}
+	r, err := a.report(ctx, o)
+	keys.Clear()
+	if err != nil {
+		return exitOf(err)
+	}
+	if err := a.write(r); err != nil {
+		return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the report: %w", err))
+	}
+	if status := report.ExitStatus(r); status != report.ExitPass {
+		return cli.Exit(status, nil)
+	}
+	return nil
+}
+
+// host reads this node, or the tree of --root.
+func (a *auditRun) host(ctx context.Context) (*facts.Host, error) {
+	o := hostconfig.Options{Root: a.Node.Root, Now: time.Now()}
+	if a.groups.Host {
+		var err error
+		if o.Metrics, o.NoMetrics, err = a.metrics(ctx); err != nil {
+			return nil, err
+		}
+	}
+	h, err := hostconfig.Read(ctx, o)
+	switch {
+	case ctx.Err() != nil:
+		return nil, exitOf(fmt.Errorf("read this node: interrupted: %w", context.Cause(ctx)))
+	case err != nil:
+		return nil, cli.Usage(fmt.Errorf("root: %w", err))
+	}
+	a.found = hostconfig.Discover(concerned(h, a.Connection.Endpoints))
+	return h, nil
+}
+
+// concerned leaves of a host what has to do with the given endpoints; all of it without any.
+// Another etcd of this machine is not touched.
+func concerned(h *facts.Host, endpoints []string) *facts.Host {
+	if len(endpoints) == 0 {
+		return h
+	}
+	part := facts.Host{}
+	given := func(u string) bool { return slices.Contains(endpoints, u) }
+	for _, e := range h.Etcds {
+		if slices.ContainsFunc(e.Config.ListenClient, given) || slices.ContainsFunc(e.Config.AdvertiseClient, given) {
+			part.Etcds = append(part.Etcds, e)
+		}
+	}
+	for _, s := range h.APIServers {
+		if slices.ContainsFunc(s.Config.Etcds, func(e apiserverconfig.Etcd) bool { return slices.ContainsFunc(e.Servers, given) }) {
+			part.APIServers = append(part.APIServers, s)
+		}
+	}
+	return &part
+}
+
+// metrics reads the API server's, if the settings say where they are.
+func (a *auditRun) metrics(ctx context.Context) (m *apimetrics.Metrics, missing string, err error) {
+	switch {
+	case a.Host.APIServerMetrics != "":
+		m, err = apimetrics.ReadFile(a.Host.APIServerMetrics)
+	case a.Host.Kubeconfig != "":
+		m, err = apimetrics.Get(ctx, a.Host.Kubeconfig)
+	default:
+		return nil, "the API server's metrics were not given (--kubeconfig or --apiserver-metrics)", nil
+	}
+	if err != nil {
+		return nil, "", cli.Usage(err)
+	}
+	return m, "", nil
+}
+
+// choose completes the connection with what the host tells, and says so.
+func (a *auditRun) choose(h *facts.Host) {
+	c := &a.Connection
+	if h != nil && c.Prefix == "" {
+		for _, server := range h.APIServers {
+			if p := server.Config.EtcdPrefix; p != "" && p != defaultPrefix {
+				c.Prefix = p
+				a.say("keys under %s, as %s has it", p, server.Name)
+				break
+			}
+		}
+	}
+	if c.Prefix == "" {
+		c.Prefix = defaultPrefix
+	}
+	if !a.groups.Data && !a.groups.Wire {
+		return
+	}
+	if len(c.Endpoints) == 0 {
+		var from string
+		for _, l := range a.found.Listeners {
+			if l.Purpose == facts.ClientPort && len(l.Found) > 0 && (from == "" || from == l.Found[0]) {
+				c.Endpoints, from = append(c.Endpoints, l.URL), l.Found[0]
+			}
+		}
+		if a.chosen = from != ""; a.chosen {
+			a.say("etcd at %s (%s)", strings.Join(c.Endpoints, ", "), from)
+		}
+	}
+	if c.CACert == "" && c.Cert == "" && c.Key == "" && len(a.found.Clients) > 0 {
+		client := a.found.Clients[0]
+		c.CACert, c.Cert, c.Key = client.CA, client.Cert, client.Key
+		a.say("as the client of %s, checked with the CA of %s (%s)", c.Cert, c.CACert, client.Found)
+	}
+}
+
+// say tells on stderr what was chosen.
+func (a *auditRun) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stderr, name+": "+format+"\n", args...)
+}
+
+// encryptionFile is that of the flag, or of this node's API server where everything about
+// the node is asked for.
+func (a *auditRun) encryptionFile(h *facts.Host) string {
+	if !a.groups.Data || a.Scan.EncryptionProviderConfig != "" || !a.groups.Host || h == nil {
+		return a.Scan.EncryptionProviderConfig
+	}
+	for _, server := range h.APIServers {
+		if e := server.Encryption; e != nil && e.Config != nil {
+			a.say("values are compared with %s (%s)", e.File.At, server.Name)
+			return e.File.At
+		}
+	}
+	return ""
+}
+
+// report reads the data, if that was asked for, and makes the report. Where more was asked
+// for, an etcd that cannot be read leaves the rest as it is.
+func (a *auditRun) report(ctx context.Context, o audit.Options) (*auditv1.Report, error) {
+	if !a.groups.Data {
+		return audit.Run(ctx, o)
+	}
+	onlyData := !a.groups.Wire && !a.groups.Host
+	store, snapshot, err := a.pin(ctx)
+	switch {
+	case err == nil:
+		defer func() { _ = store.Close() }()
+		progress := newProgress(a.stderr, snapshot.Keys)
+		defer progress.end()
+		o.Sources, o.Progress = []record.Source{snapshot}, progress.add
+	case onlyData || ctx.Err() != nil || live.KindOf(err) == live.BadConfig && len(a.Connection.Endpoints) > 0:
+		return nil, err
+	default:
+		o.Unscanned = "etcd could not be read: " + err.Error()
+	}
+	return audit.Run(ctx, o)
+}
+
+func (a *auditRun) pin(ctx context.Context) (*live.Store, *live.Snapshot, error) {
+	if len(a.Connection.Endpoints) == 0 {
+		return nil, nil, errNoEndpoint
+	}
+	store, err := live.Connect(ctx, a.Connection.live(a.getenv))
+	if err != nil {
+		return nil, nil, err
+	}
+	snapshot, err := store.Pin(ctx, a.Connection.Prefix)
+	if err != nil {
+		_ = store.Close()
+		return nil, nil, err
+	}
+	return store, snapshot, nil
+}
+
+var errNoEndpoint = errors.New("endpoints: none given, and none found on this node: use --endpoints, ETCDAUDIT_ENDPOINTS or ETCDCTL_ENDPOINTS")
+
+// exitOf gives an error its status: what cannot be used as given is the caller's mistake,
+// all else means that nothing was evaluated.
+func exitOf(err error) error {
+	if live.KindOf(err) == live.BadConfig || errors.Is(err, errNoEndpoint) {
+		return cli.Usage(err)
+	}
+	return cli.Exit(report.ExitNotEvaluated, err)
+}
+
+func (a *auditRun) write(r *auditv1.Report) error {
+	if a.Output.Output == "json" {
+		return report.JSON(a.stdout, r)
+	}
+	return report.Table(a.stdout, r, term.ColoursFor(a.stdout, a.getenv))
+}

@@ -1,0 +1,108 @@
+package apiserverconfig
+
+import (
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// validate reads the flags that have a format of their own, and returns why kube-apiserver
+// would not start: the first of its own reasons, of k8s.io/apiserver's
+// pkg/server/options/{etcd,serving}.go and component-base's cli/flag.
+func (c *Config) validate() string {
+	gates, err := featureGates(c.Given["feature-gates"])
+	if err != "" {
+		return err
+	}
+	c.FeatureGates = gates
+	overrides, err := overrides(c.Given["etcd-servers-overrides"])
+	if err != "" {
+		return err
+	}
+	c.Etcds = append(c.Etcds, overrides...)
+	last := func(name string) string {
+		values := c.Given[name]
+		if len(values) == 0 {
+			return ""
+		}
+		return values[len(values)-1]
+	}
+	switch media := last("storage-media-type"); {
+	case len(c.Given["etcd-servers"]) == 0:
+		return "--etcd-servers must be specified"
+	case last("storage-backend") != "" && last("storage-backend") != "etcd3":
+		return "--storage-backend invalid: only etcd3 is allowed"
+	case c.EncryptionReload && c.EncryptionConfig == "":
+		return "--encryption-provider-config-automatic-reload must be set with --encryption-provider-config"
+	case media != "" && !slices.Contains([]string{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"}, media):
+		return fmt.Sprintf("--storage-media-type %q invalid", media)
+	case c.SecurePort < 1 || c.SecurePort > 65535:
+		return fmt.Sprintf("--secure-port %d must be between 1 and 65535, inclusive", c.SecurePort)
+	case c.TLSMinVersion != "" && !slices.Contains([]string{"VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"}, c.TLSMinVersion):
+		return fmt.Sprintf("--tls-min-version: unknown tls version %q", c.TLSMinVersion)
+	}
+	for _, suite := range c.CipherSuites {
+		if !knownSuite(suite) {
+			return fmt.Sprintf("--tls-cipher-suites: cipher suite %q is not supported or does not exist", suite)
+		}
+	}
+	return ""
+}
+
+// knownSuite reports whether the API server knows a suite by a name. It takes two without
+// the hash at their ends for what earlier releases of Go called them.
+func knownSuite(name string) bool {
+	same := func(s *tls.CipherSuite) bool {
+		return s.Name == name || strings.HasSuffix(name, "_CHACHA20_POLY1305") && s.Name == name+"_SHA256"
+	}
+	return slices.ContainsFunc(tls.CipherSuites(), same) || slices.ContainsFunc(tls.InsecureCipherSuites(), same)
+}
+
+// overrides parses the items of --etcd-servers-overrides, "group/resource#server;server".
+func overrides(items []string) (etcds []Etcd, refused string) {
+	for _, item := range items {
+		resource, servers, ok := strings.Cut(item, "#")
+		list := strings.Split(servers, ";")
+		if !ok || strings.Contains(servers, "#") || strings.Count(resource, "/") != 1 || slices.Contains(list, "") {
+			return nil, "--etcd-servers-overrides invalid, must be of format: group/resource#servers, where servers are URLs, semicolon separated"
+		}
+		etcds = slices.DeleteFunc(etcds, func(e Etcd) bool { return e.Resource == resource }) // the last one wins
+		etcds = append(etcds, Etcd{Resource: resource, Servers: list})
+	}
+	return etcds, ""
+}
+
+// featureGates parses --feature-gates, "name=true" or "kube:name=true", which may not be
+// mixed. Later ones win.
+func featureGates(values []string) (gates map[string]bool, refused string) {
+	gates = map[string]bool{}
+	var plain, prefixed bool
+	for pair := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		if pair == "" {
+			continue
+		}
+		component, gate, ok := strings.Cut(pair, ":")
+		if !ok {
+			component, gate = "kube", pair
+		}
+		if strings.TrimSpace(component) != "kube" {
+			return nil, fmt.Sprintf("--feature-gates: component not registered: %s", component)
+		}
+		plain, prefixed = plain || !ok, prefixed || ok
+		name, value, ok := strings.Cut(gate, "=")
+		if !ok {
+			return nil, fmt.Sprintf("--feature-gates: missing bool value for %s", name)
+		}
+		on, err := strconv.ParseBool(strings.TrimSpace(value))
+		if err != nil {
+			return nil, fmt.Sprintf("--feature-gates: invalid value of %s", name)
+		}
+		gates[strings.TrimSpace(name)] = on
+	}
+	if plain && prefixed {
+		return nil, "--feature-gates: names with and without \"kube:\" are mixed"
+	}
+	return gates, ""
+}

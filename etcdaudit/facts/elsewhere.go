@@ -1,0 +1,41 @@
+package facts
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Scanned reports whether one of these addresses of an etcd is among those that were read.
+func (f Facts) Scanned(servers []string) bool {
+	for _, s := range f.Stores {
+		for _, source := range s.Scope.Sources {
+			if slices.ContainsFunc(servers, func(server string) bool { return authority(server) == authority(source.Name) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// SecretsElsewhere says in which etcd an API server of the node keeps its Secrets, if that
+// is not its usual one (--etcd-servers-overrides) and was not read; empty if there is none.
+func (f Facts) SecretsElsewhere() string {
+	if f.Host == nil {
+		return ""
+	}
+	for _, s := range f.Host.APIServers {
+		if etcd := s.Config.Secrets(); etcd.Resource != "" && !f.Scanned(etcd.Servers) {
+			return fmt.Sprintf("%s keeps Secrets in %s (--etcd-servers-overrides)", s.Name, strings.Join(etcd.Servers, ", "))
+		}
+	}
+	return ""
+}
+
+func authority(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return address
+}

@@ -1,0 +1,154 @@
+package hostconfig
+
+import (
+	"crypto"
+	"encoding/base64"
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/hostfacts"
+)
+
+// mostCertificateFiles bounds how many files are searched for certificates.
+const mostCertificateFiles = 1000
+
+// certificateDirs are where a control plane keeps certificates and kubeconfigs. Directories
+// of the files that a configuration names are added to them.
+func certificateDirs() []string {
+	return []string{
+		"/etc/kubernetes", "/etc/kubernetes/pki", "/etc/kubernetes/pki/etcd", "/etc/kubernetes/ssl", "/etc/kubernetes/ssl/etcd",
+		"/var/lib/kubelet", "/var/lib/kubelet/pki", "/etc/etcd", "/etc/etcd/pki", "/etc/ssl/etcd/ssl", "/srv/kubernetes", "/root/.kube",
+		rke2Dir + "/server/tls", rke2Dir + "/server/tls/etcd", rke2Dir + "/server/cred", rke2Dir + "/agent", "/etc/rancher/rke2",
+		k3sDir + "/server/tls", k3sDir + "/server/tls/etcd", k3sDir + "/server/cred", k3sDir + "/agent", "/etc/rancher/k3s",
+	}
+}
+
+// certificates collects those of the host, and which of them have their keys here.
+func (r *reader) certificates() {
+	var keys []crypto.PublicKey
+	var found []facts.Certificate
+	files := 0
+	seen := map[string]bool{}
+	for _, dir := range r.searched() {
+		real, err := r.tree.Resolve(dir)
+		if err != nil || seen[real] {
+			if err != nil {
+				r.unreadable(dir, err)
+			}
+			continue
+		}
+		seen[real] = true
+		entries, err := r.tree.ReadDir(dir)
+		if err != nil {
+			r.unreadable(dir, err)
+			continue
+		}
+		for _, e := range entries {
+			name := path.Join(dir, e.Name())
+			if e.IsDir() || !mayHoldCertificates(e.Name()) {
+				continue
+			}
+			// The kubelet's current certificate is a link beside its target.
+			if target, err := r.tree.Resolve(name); err != nil || seen[target] {
+				continue
+			} else {
+				seen[target] = true
+			}
+			if files++; files > mostCertificateFiles {
+				r.missing("certificates in "+dir, "more than 1000 files were searched", "")
+				break
+			}
+			inFile, public := r.certificatesIn(name)
+			found, keys = append(found, inFile...), append(keys, public...)
+		}
+	}
+	for i := range found {
+		found[i].HasKey = slices.ContainsFunc(keys, func(k crypto.PublicKey) bool { return samePublicKey(k, found[i].PublicKey) })
+	}
+	r.host.Certificates = found
+}
+
+func mayHoldCertificates(name string) bool {
+	return slices.Contains([]string{".crt", ".pem", ".cert", ".cer", ".key", ".conf", ".kubeconfig", ".yaml", ""}, path.Ext(name)) && !strings.HasPrefix(name, ".")
+}
+
+// searched returns the directories to search, those of the named files among them.
+func (r *reader) searched() []string {
+	dirs := certificateDirs()
+	add := func(files map[string]facts.File) {
+		for _, f := range files {
+			if f.Exists && f.Mode.IsRegular() && len(f.Certificates) > 0 {
+				dirs = append(dirs, path.Dir(f.At))
+			}
+		}
+	}
+	for _, e := range r.host.Etcds {
+		add(e.Files)
+	}
+	for _, a := range r.host.APIServers {
+		add(a.Files)
+	}
+	slices.Sort(dirs[len(certificateDirs()):])
+	return dirs
+}
+
+// certificatesIn reads one file: PEM, or a kubeconfig with PEM in it.
+func (r *reader) certificatesIn(name string) (found []facts.Certificate, keys []crypto.PublicKey) {
+	text, _, err := r.tree.ReadFile(name, longestText)
+	if err != nil {
+		r.unreadable(name, err)
+		return nil, nil
+	}
+	defer clear(text)
+	add := func(pem []byte, inline bool) {
+		for _, c := range hostfacts.Certificates(pem) {
+			found = append(found, facts.Certificate{File: name, Certificate: c, Inline: inline})
+		}
+		if _, public := keyIn(pem); public != nil {
+			keys = append(keys, public)
+		}
+	}
+	add(text, false)
+	if len(found) == 0 && len(keys) == 0 && strings.Contains(string(text), "client-certificate-data") {
+		certificates, private := inKubeconfig(text)
+		for _, pem := range certificates {
+			add(pem, true)
+		}
+		for _, pem := range private {
+			add(pem, true)
+			clear(pem)
+		}
+	}
+	if len(found) > 0 || len(keys) > 0 {
+		r.read[name] = true
+	}
+	return found, keys
+}
+
+// inKubeconfig returns the client certificates and keys that stand in a kubeconfig.
+func inKubeconfig(text []byte) (certificates, keys [][]byte) {
+	var k struct {
+		Users []struct {
+			User struct {
+				Cert string `json:"client-certificate-data"`
+				Key  string `json:"client-key-data"`
+			} `json:"user"`
+		} `json:"users"`
+	}
+	if yaml.Unmarshal(text, &k) != nil {
+		return nil, nil
+	}
+	for _, u := range k.Users {
+		if pem, err := base64.StdEncoding.DecodeString(u.User.Cert); err == nil {
+			certificates = append(certificates, pem)
+		}
+		if pem, err := base64.StdEncoding.DecodeString(u.User.Key); err == nil {
+			keys = append(keys, pem)
+		}
+	}
+	return certificates, keys
+}

@@ -1,0 +1,137 @@
+// Package hostconfig reads a control-plane node, or a tree of its files, and says what its
+// etcds and API servers are configured with: static pods, systemd units, k3s and RKE2,
+// running processes, and the files that these name.
+//
+// It only reads, decides nothing, and keeps no secret: of private keys it tells whether
+// they belong to a certificate, of environments it keeps ETCD_* only.
+package hostconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
+	"github.com/sealproof/sealproof/internal/hostfacts"
+)
+
+// Options say what is read.
+type Options struct {
+	// Root is the root of the file system, "/" if it is empty. Another one is a recorded
+	// tree: a copy of a node's files, and of its /proc in Root/proc, if that is there.
+	Root string
+	// Metrics are those of the node's API server, nil for none; NoMetrics is why then.
+	Metrics   *apimetrics.Metrics
+	NoMetrics string
+	Now       time.Time
+}
+
+// longestText bounds each file that is read, in bytes.
+const longestText = 1 << 20
+
+// reader collects the facts of one host.
+type reader struct {
+	opts  Options
+	tree  hostfacts.Tree
+	procs hostfacts.Processes
+	host  *facts.Host
+	read  map[string]bool
+}
+
+// Read reads a host. It fails only if there is nothing at Root; what cannot be read
+// otherwise is in Host.Unread.
+func Read(ctx context.Context, opts Options) (*facts.Host, error) {
+	if opts.Root == "" {
+		opts.Root = "/"
+	}
+	root, err := filepath.Abs(opts.Root)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", opts.Root, err)
+	}
+	if info, err := os.Stat(root); err != nil {
+		return nil, fmt.Errorf("read a host: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("read a host: %s is not a directory", root)
+	}
+	live := root == "/"
+	r := &reader{
+		opts: opts, tree: hostfacts.Tree{Root: root}, read: map[string]bool{},
+		procs: hostfacts.Processes{Dir: filepath.Join(root, "proc"), Recorded: !live},
+		host:  &facts.Host{Root: root, Live: live, Now: opts.Now},
+	}
+	r.host.Node = r.nodeName()
+	var starts []start
+	for _, find := range []func() []start{r.manifests, r.units, r.k3s} {
+		starts = append(starts, find()...)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	running := r.running()
+	r.combine(running, starts)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r.certificates()
+	r.setup(starts)
+	for name := range r.read {
+		r.host.Read = append(r.host.Read, name)
+	}
+	slices.Sort(r.host.Read)
+	return r.host, nil
+}
+
+func (r *reader) nodeName() string {
+	if r.host.Live {
+		name, _ := os.Hostname()
+		return name
+	}
+	text, _ := r.text("/etc/hostname")
+	return strings.TrimSpace(string(text))
+}
+
+// text reads a file of the host. It reports a file that cannot be read, but not one that
+// does not exist.
+func (r *reader) text(name string) ([]byte, bool) {
+	data, _, err := r.tree.ReadFile(name, longestText)
+	if err != nil {
+		r.unreadable(name, err)
+		return nil, false
+	}
+	r.read[name] = true
+	return data, true
+}
+
+func (r *reader) unreadable(name string, err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		r.missing(name, reason(err), doFor(err))
+	}
+}
+
+func (r *reader) missing(what, why, do string) {
+	r.host.Unread = append(r.host.Unread, facts.Missing{What: what, Why: why, Do: do})
+}
+
+// doFor says what to do about an error, "" where nothing is known.
+func doFor(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "run as root"
+	}
+	return ""
+}
+
+// reason is an error without the file's name, which stands before it.
+func reason(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 && strings.HasPrefix(text, "open ") {
+		return text[i+2:]
+	}
+	return text
+}

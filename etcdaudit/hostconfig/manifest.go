@@ -1,0 +1,171 @@
+package hostconfig
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// pod is what matters here of a static pod. Unknown fields and duplicates are taken as the
+// kubelet takes them, which converts YAML with the same library.
+type pod struct {
+	Kind string `json:"kind"`
+	Spec struct {
+		Containers []container `json:"containers"`
+		Volumes    []struct {
+			Name     string `json:"name"`
+			HostPath *struct {
+				Path string `json:"path"`
+			} `json:"hostPath"`
+		} `json:"volumes"`
+	} `json:"spec"`
+}
+
+type container struct {
+	Name    string   `json:"name"`
+	Image   string   `json:"image"`
+	Command []string `json:"command"`
+	Args    []string `json:"args"`
+	Env     []struct {
+		Name      string `json:"name"`
+		Value     string `json:"value"`
+		ValueFrom any    `json:"valueFrom"`
+	} `json:"env"`
+	EnvFrom      []any `json:"envFrom"`
+	VolumeMounts []struct {
+		Name      string `json:"name"`
+		MountPath string `json:"mountPath"`
+		SubPath   string `json:"subPath"`
+	} `json:"volumeMounts"`
+}
+
+// parseManifest returns the etcds and API servers of a static pod.
+func parseManifest(source string, text []byte) ([]start, error) {
+	var p pod
+	if err := yaml.Unmarshal(text, &p); err != nil {
+		// The library's errors quote what they found, which may be a password.
+		return nil, fmt.Errorf("not a pod in YAML%s", position(err))
+	}
+	if p.Kind != "Pod" {
+		return nil, nil
+	}
+	var starts []start
+	for _, c := range p.Spec.Containers {
+		if s, ok := c.start(p); ok {
+			s.source = source
+			starts = append(starts, s)
+		}
+	}
+	return starts, nil
+}
+
+// position returns where an error of the YAML library is, ", near line 3".
+func position(err error) string {
+	if line := regexp.MustCompile(`line \d+`).FindString(err.Error()); line != "" {
+		return ", near " + line
+	}
+	return ""
+}
+
+func (c container) start(p pod) (s start, ok bool) {
+	words := append(append([]string{}, c.Command...), c.Args...)
+	image := path.Base(c.Image)
+	switch program := programOf(words); {
+	case program != "":
+		s.program, words = program, words[1:]
+	case len(c.Command) > 0 && startedByShell(c.Command):
+		if s.program = programInShell(words); s.program == "" {
+			return s, false
+		}
+		s.unknown = "a shell starts it: its arguments are known of the running process only"
+	case len(c.Command) == 0 && strings.HasPrefix(image, "etcd:"):
+		s.program = etcdProgram // the image's own command
+	default:
+		return s, false
+	}
+	env := c.environment(&s)
+	for _, word := range words {
+		s.args = append(s.args, expandVariables(word, env))
+	}
+	s.pod = true
+	s.version = versionOfImage(c.Image)
+	for _, m := range c.VolumeMounts {
+		for _, v := range p.Spec.Volumes {
+			if v.Name == m.Name && v.HostPath != nil {
+				s.volumes = append(s.volumes, volume{inside: path.Clean(m.MountPath), host: path.Join(v.HostPath.Path, m.SubPath)})
+			}
+		}
+	}
+	return s, true
+}
+
+// environment sets those variables whose values stand in the manifest.
+func (c container) environment(s *start) map[string]string {
+	env := map[string]string{}
+	for _, e := range c.Env {
+		if e.ValueFrom != nil {
+			if strings.HasPrefix(e.Name, "ETCD_") || uses(append(c.Command, c.Args...), e.Name) {
+				s.unknown = fmt.Sprintf("the value of %s is taken from elsewhere (valueFrom): it is known of the running process only", e.Name)
+			}
+			continue
+		}
+		env[e.Name] = expandVariables(e.Value, env)
+		if strings.HasPrefix(e.Name, "ETCD_") {
+			s.env = append(s.env, e.Name+"="+env[e.Name])
+		}
+	}
+	if len(c.EnvFrom) > 0 && s.program == etcdProgram {
+		s.unknown = "its environment is taken from elsewhere (envFrom): it is known of the running process only"
+	}
+	return env
+}
+
+func uses(words []string, name string) bool {
+	return strings.Contains(strings.Join(words, " "), "$("+name+")")
+}
+
+// expandVariables replaces $(NAME) as the kubelet does: an unknown name stays as it is, and
+// $$ is one $ (k8s.io/kubernetes third_party/forked/golang/expansion).
+func expandVariables(text string, env map[string]string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '$' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
+		}
+		switch text[i+1] {
+		case '$':
+			b.WriteByte('$')
+			i++
+		case '(':
+			end := strings.IndexByte(text[i:], ')')
+			if end < 0 {
+				b.WriteString("$(")
+				i++
+				continue
+			}
+			name := text[i+2 : i+end]
+			if value, ok := env[name]; ok {
+				b.WriteString(value)
+			} else {
+				b.WriteString(text[i : i+end+1])
+			}
+			i += end
+		default:
+			b.WriteByte('$')
+		}
+	}
+	return b.String()
+}
+
+// versionOfImage returns "3.6.4" of "registry.k8s.io/etcd:3.6.4-0"; "" if the tag has none.
+func versionOfImage(image string) string {
+	if i := strings.IndexByte(image, '@'); i >= 0 {
+		image = image[:i]
+	}
+	_, tag, _ := strings.Cut(path.Base(image), ":")
+	return regexp.MustCompile(`^v?(\d+\.\d+\.\d+)`).ReplaceAllString(regexp.MustCompile(`^v?\d+\.\d+\.\d+`).FindString(tag), "$1")
+}

@@ -1,0 +1,157 @@
+package hostconfig
+
+import (
+	"bytes"
+	"path"
+	"slices"
+	"strings"
+)
+
+// unitDirs are where systemd looks for units, the first one wins (systemd.unit(5)).
+func unitDirs() []string {
+	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+}
+
+// units finds the services that start an etcd or an API server.
+func (r *reader) units() (starts []start) {
+	seen := map[string]bool{}
+	for _, dir := range unitDirs() {
+		entries, err := r.tree.ReadDir(dir)
+		if err != nil {
+			r.unreadable(dir, err)
+			continue
+		}
+		for _, e := range entries {
+			unit := strings.TrimSuffix(e.Name(), ".d")
+			if !strings.HasSuffix(unit, ".service") || seen[unit] || e.IsDir() {
+				continue
+			}
+			seen[unit] = true
+			if s, ok := r.unit(path.Join(dir, unit), unit); ok {
+				starts = append(starts, s)
+			}
+		}
+	}
+	return starts
+}
+
+// unit reads one unit with its drop-ins.
+func (r *reader) unit(file, unit string) (s start, ok bool) {
+	if target, err := r.tree.Resolve(file); err != nil || target == "/dev/null" {
+		return s, false // masked, or a link that leads nowhere
+	}
+	text, _, err := r.tree.ReadFile(file, longestText)
+	if err != nil {
+		if mayBeOurs(unit) {
+			r.unreadable(file, err)
+		}
+		return s, false
+	}
+	if !mayBeOurs(string(text)) && !mayBeOurs(unit) {
+		return s, false // most units have nothing to do with it
+	}
+	options := parseUnit(string(text))
+	read := []string{file}
+	for _, dropIn := range r.dropIns(unit) {
+		if more, ok := r.text(dropIn); ok {
+			read = append(read, dropIn)
+			options = append(options, parseUnit(string(more))...)
+		}
+	}
+	if s, ok = r.service(newService(options), unit); !ok {
+		return s, false
+	}
+	for _, name := range read {
+		r.read[name] = true
+	}
+	s.source, s.unit = strings.Join(read, " + "), unit
+	return s, true
+}
+
+func mayBeOurs(text string) bool {
+	return slices.ContainsFunc([]string{"etcd", "kube-apiserver", "k3s", "rke2"}, func(name string) bool { return bytes.Contains([]byte(text), []byte(name)) })
+}
+
+// dropIns returns a unit's files NAME.d/*.conf in the order of their names. One in a
+// directory that comes first hides those of the same name.
+func (r *reader) dropIns(unit string) (files []string) {
+	byName := map[string]string{}
+	for _, dir := range unitDirs() {
+		dir = path.Join(dir, unit+".d")
+		entries, err := r.tree.ReadDir(dir)
+		if err != nil {
+			r.unreadable(dir, err)
+			continue
+		}
+		for _, e := range entries {
+			if _, hidden := byName[e.Name()]; !hidden && strings.HasSuffix(e.Name(), ".conf") {
+				byName[e.Name()] = path.Join(dir, e.Name())
+			}
+		}
+	}
+	names := make([]string, 0, len(byName))
+	for name := range byName {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		files = append(files, byName[name])
+	}
+	return files
+}
+
+// service says what a service starts.
+func (r *reader) service(svc service, unit string) (s start, ok bool) {
+	env := map[string]string{}
+	set := func(pairs []string) {
+		for _, pair := range pairs {
+			if name, value, ok := strings.Cut(pair, "="); ok {
+				env[name] = value
+			}
+		}
+	}
+	for _, line := range svc.environment {
+		line, known := specifiers(line, unit, r.host.Node)
+		words, err := splitWords(line)
+		if err != nil || !known {
+			s.unknown = "an Environment= of the unit is not understood"
+			continue
+		}
+		set(words)
+	}
+	for _, name := range svc.environmentFiles {
+		name, known := specifiers(name, unit, r.host.Node)
+		name, optional := strings.CutPrefix(name, "-")
+		text, ok := r.text(name)
+		switch {
+		case ok:
+			set(parseEnvironmentFile(string(text)))
+		case !known || strings.ContainsAny(name, "*?["):
+			s.unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
+		case !optional:
+			s.unknown = "the unit's EnvironmentFile=" + name + " cannot be read"
+		}
+	}
+	command, known := specifiers(svc.command, unit, r.host.Node)
+	words, err := expandCommand(command, env)
+	if err != nil || len(words) == 0 {
+		return s, false
+	}
+	if !known {
+		s.unknown = "the unit's ExecStart has a specifier that is not understood"
+	}
+	if startedByShell(words) {
+		s.program = programInShell(words[1:])
+		s.unknown = "a shell starts it: its arguments are known of the running process only"
+		return s, s.program != ""
+	}
+	s.program, s.args = programOf(words), words[1:]
+	for name, value := range env {
+		if strings.HasPrefix(name, "ETCD_") {
+			s.env = append(s.env, name+"="+value)
+		}
+	}
+	slices.Sort(s.env)
+	s.dir, _ = specifiers(svc.dir, unit, r.host.Node)
+	return s, s.program != ""
+}

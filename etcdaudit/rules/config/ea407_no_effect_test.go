@@ -1,0 +1,61 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/controlplane"
+)
+
+func TestNothingWithoutEffect(t *testing.T) {
+	controlplane.Run(t, "EA-407",
+		controlplane.Case{Name: "everything counts", Status: check.Pass, Says: "everything that was written is in force"},
+		controlplane.Case{Name: "keys written flat", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.ListenClient = []string{"http://0.0.0.0:2379"}
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "client-cert-auth", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "client-cert-auth in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key: it stands in client-transport-security"}}
+		}, Status: check.Fail, Says: "client-cert-auth; no such key", Fix: "in /etc/etcd/etcd.conf.yaml set client-transport-security.client-cert-auth: …"},
+		controlplane.Case{Name: "a flag beside a configuration file", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.ListenClient = []string{"http://0.0.0.0:2379"}
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "trusted-ca-file", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "trusted-ca-file in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "a configuration file is used, and etcd then ignores flags"}}
+		}, Status: check.Fail, Says: "ignores flags"},
+		controlplane.Case{Name: "the same protection is in force by another way", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "client-cert-auth", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "client-cert-auth in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "written twice"}}
+		}, Status: check.Warn, Says: "written twice"},
+		controlplane.Case{Name: "a revocation list that a file cannot set", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "client-transport-security.client-crl-file", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "client-transport-security.client-crl-file in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
+		}, Status: check.Fail, Says: "client-crl-file", Fix: "as flags, without --config-file"},
+		controlplane.Case{Name: "suites inside the section", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "client-transport-security.cipher-suites", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "client-transport-security.cipher-suites in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
+		}, Status: check.Fail, Says: "cipher-suites", Fix: "in /etc/etcd/etcd.conf.yaml set cipher-suites"},
+		controlplane.Case{Name: "a setting of peers", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "peer-transport-security.allowed-cns", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "peer-transport-security.allowed-cns in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
+		}, Status: check.Fail, Says: "allowed-cns"},
+		controlplane.Case{Name: "auto-tls: false protects nothing", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "auto-tls", Value: "false", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "auto-tls in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
+		}, Status: check.Warn, Says: "auto-tls"},
+		controlplane.Case{Name: "what is not about security", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "snapshot-counts", Value: "5", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "snapshot-counts in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
+		}, Status: check.Pass, Says: "not about security"},
+		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Refused = "TLS key/cert must be provided"
+		}, Status: check.NotEvaluated, Says: "EA-408"},
+		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
+		}, Status: check.NotEvaluated, Says: "permission denied"},
+		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
+			n.Facts.Host = nil
+		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+	)
+}

@@ -1,0 +1,47 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/controlplane"
+	"github.com/sealproof/sealproof/test/stored"
+)
+
+func TestEncryptionConfigured(t *testing.T) {
+	controlplane.Run(t, "EA-423",
+		controlplane.Case{Name: "Secrets by KMS v2", Status: check.Pass, Says: "kms v2 vault"},
+		controlplane.Case{Name: "no file", Change: func(n *controlplane.Node) {
+			n.APIServer().Encryption, n.APIServer().Config.EncryptionConfig = nil, ""
+		}, Status: check.Fail, Says: "no EncryptionConfiguration", Fix: "--encryption-provider-config=FILE"},
+		controlplane.Case{Name: "an empty value is no file", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.EncryptionConfig = ""
+		}, Status: check.Fail, Says: "no EncryptionConfiguration"},
+		controlplane.Case{Name: "k3s has a setting of its own", Change: func(n *controlplane.Node) {
+			n.Facts.Host.Setup.Kind = facts.K3s
+			n.APIServer().Encryption = nil
+		}, Status: check.Fail, Fix: "secrets-encryption: true in /etc/rancher/k3s/config.yaml"},
+		controlplane.Case{Name: "identity first", Change: func(n *controlplane.Node) {
+			n.APIServer().Encryption.Config = stored.Config(n.T, stored.Entry("secrets", stored.Identity, stored.KMS("v2", "vault")))
+		}, Status: check.Fail, Says: "identity stands first"},
+		controlplane.Case{Name: "only ConfigMaps", Change: func(n *controlplane.Node) {
+			n.APIServer().Encryption.Config = stored.Config(n.T, stored.Entry("configmaps", stored.KMS("v2", "vault")))
+		}, Status: check.Fail, Says: "no entry names Secrets"},
+		controlplane.Case{Name: "refused by the API server", Change: func(n *controlplane.Node) {
+			n.APIServer().Encryption.Config, n.APIServer().Encryption.Err = nil, "unknown field cacheSizes"
+		}, Status: check.NotEvaluated, Says: "cacheSizes"},
+		controlplane.Case{Name: "a managed control plane", Change: func(n *controlplane.Node) {
+			n.Facts.Host.Setup = facts.Setup{Kind: facts.Managed, Fact: "a node of EKS", Ask: "ask AWS"}
+		}, Status: check.NotEvaluated, Says: "a node of EKS", Fix: "ask AWS"},
+		controlplane.Case{Name: "no API server is on the node", Change: func(n *controlplane.Node) {
+			n.Facts.Host.APIServers, n.Facts.Host.Setup.Visit = nil, []string{"kube-apiserver: 192.0.2.1"}
+		}, Status: check.NotEvaluated, Says: "no API server is on this node", Fix: "192.0.2.1"},
+		controlplane.Case{Name: "the API server would not start", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.Refused = "unknown shorthand flag"
+		}, Status: check.NotEvaluated, Says: "EA-431"},
+		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
+			n.Facts.Host = nil
+		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+	)
+}

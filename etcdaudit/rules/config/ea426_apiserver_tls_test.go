@@ -1,0 +1,35 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/controlplane"
+)
+
+func TestAPIServerTLS(t *testing.T) {
+	controlplane.Run(t, "EA-426",
+		controlplane.Case{Name: "Go's own choice", Status: check.Pass, Says: "TLS 1.2 and later, with the suites that Go chooses"},
+		controlplane.Case{Name: "TLS 1.3", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.TLSMinVersion = "VersionTLS13"
+		}, Status: check.Pass, Says: "TLS 1.3 only"},
+		controlplane.Case{Name: "TLS 1.0", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.TLSMinVersion = "VersionTLS10"
+		}, Status: check.Fail, Says: "VersionTLS10", Fix: "--tls-min-version=VersionTLS12"},
+		controlplane.Case{Name: "weak suites", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.CipherSuites = []string{"TLS_RSA_WITH_3DES_EDE_CBC_SHA"}
+		}, Status: check.Warn, Says: "blocks of 64 bits", Fix: "remove --tls-cipher-suites"},
+		controlplane.Case{Name: "no certificate", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.TLSCert = ""
+		}, Status: check.Warn, Says: "self-signed"},
+		controlplane.Case{Name: "no API server is on the node", Change: func(n *controlplane.Node) {
+			n.Facts.Host.APIServers, n.Facts.Host.Setup.Visit = nil, []string{"kube-apiserver: 192.0.2.1"}
+		}, Status: check.NotEvaluated, Says: "no API server is on this node", Fix: "192.0.2.1"},
+		controlplane.Case{Name: "the API server would not start", Change: func(n *controlplane.Node) {
+			n.APIServer().Config.Refused = "unknown shorthand flag"
+		}, Status: check.NotEvaluated, Says: "EA-431"},
+		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
+			n.Facts.Host = nil
+		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+	)
+}

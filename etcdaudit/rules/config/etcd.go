@@ -1,0 +1,139 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/need"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/term"
+)
+
+// etcd is one etcd of the node.
+type etcd struct {
+	*facts.Etcd
+	host *facts.Host
+}
+
+// ofEtcd evaluates a rule for every etcd of the node.
+func ofEtcd(r check.Rule[etcd]) check.Rule[facts.Facts] {
+	all := check.ForEach(r, func(f facts.Facts) (subjects []check.Subject[etcd]) {
+		for i := range f.Host.Etcds {
+			e := &f.Host.Etcds[i]
+			subjects = append(subjects, check.Subject[etcd]{
+				// The name may hold a process id; the data directory is the same in each run.
+				Target: e.Name, Identity: []string{f.Host.Node, "etcd", e.Config.DataDir},
+				Facts: etcd{e, f.Host}, Evidence: []check.Evidence{started(e.Source, e.Process, "etcd "+e.Config.Release.String()+assumed(e.Config))},
+			})
+		}
+		return subjects
+	})
+	all.Needs = []check.Need[facts.Facts]{need.Host, func(f facts.Facts) (check.Result, bool) { return noEtcd(f), len(f.Host.Etcds) > 0 }}
+	return all
+}
+
+func assumed(c etcdconfig.Effective) string {
+	if c.Assumed {
+		return " (assumed)"
+	}
+	return ""
+}
+
+// started is what a configuration was read from.
+func started(source string, p *facts.Process, what string) check.Evidence {
+	if p == nil {
+		return check.Evidence{Source: source, Seen: what + "; no process was read, and nothing says that this is in force"}
+	}
+	return check.Evidence{Source: source, Seen: fmt.Sprintf("%s; process %d, started %s", what, p.PID, p.Started.UTC().Format(time.RFC3339))}
+}
+
+// noEtcd says why no etcd was found on a node of the control plane.
+func noEtcd(f facts.Facts) check.Result {
+	for _, s := range f.Host.APIServers {
+		for _, e := range s.Config.Etcds {
+			if e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
+				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + e.Servers[0])
+			}
+		}
+	}
+	if i := slices.IndexFunc(f.Host.Setup.Visit, func(v string) bool { return strings.HasPrefix(v, "etcd") }); i >= 0 {
+		return check.Unevaluated("", "no etcd is on this node: "+f.Host.Setup.Fact, need.Visit(f.Host))
+	}
+	for _, m := range f.Host.Unread {
+		return check.Unevaluated("", fmt.Sprintf("no etcd was found, and %s could not be read: %s", m.What, m.Why), m.Do)
+	}
+	return check.Unevaluated("", "no etcd was found on this node", "run etcdaudit host on the node of each member, as root")
+}
+
+// understood is not met where nothing can be said of the configuration.
+func understood(e etcd) (check.Result, bool) {
+	return check.Unevaluated("", e.Config.NotEvaluated, "run etcdaudit as root"), e.Config.NotEvaluated == ""
+}
+
+// starts is not met where etcd would refuse its configuration: none of it is in force then.
+func starts(e etcd) (check.Result, bool) {
+	return check.Unevaluated("", "etcd would not start with this configuration (EA-408): "+e.Config.Refused, ""), e.Config.Refused == ""
+}
+
+// set is what settings are in force, with their origins.
+func (e etcd) set(names ...string) (all []check.Evidence) {
+	for _, s := range e.Config.Settings {
+		if slices.Contains(names, s.Name) {
+			all = append(all, check.Evidence{Source: s.Origin.Text, Seen: term.Printable(s.Name + "=" + s.Value)})
+		}
+	}
+	return all
+}
+
+// clients are the addresses for clients.
+func (e etcd) clients() []string {
+	return slices.Concat(e.Config.ListenClient, e.Config.ListenClientHTTP)
+}
+
+// one is the Run of a rule that has one result for each subject.
+func one[F any](run func(F) check.Result) func(F) []check.Result {
+	return func(f F) []check.Result { return []check.Result{run(f)} }
+}
+
+// with adds what a result rests on.
+func with(r check.Result, evidence []check.Evidence) check.Result {
+	r.Evidence = append(r.Evidence, evidence...)
+	return r
+}
+
+// plain are the addresses that speak no TLS and are not sockets.
+func plain(urls []string) []string {
+	return filter(urls, func(u string) bool { return strings.HasPrefix(u, "http://") })
+}
+
+// secure are the addresses that speak TLS.
+func secure(urls []string) []string {
+	return filter(urls, func(u string) bool { return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://") })
+}
+
+func filter(all []string, keep func(string) bool) (kept []string) {
+	for _, s := range all {
+		if keep(s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// local reports whether an address is reached from its own node only.
+func local(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return strings.HasPrefix(u.Scheme, "unix") || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func join(all []string) string { return term.Printable(strings.Join(all, ", ")) }

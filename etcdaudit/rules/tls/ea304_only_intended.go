@@ -1,0 +1,80 @@
+package tls
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/check"
+)
+
+func onlyIntended() rule {
+	return rule{
+		ID: "EA-304", Title: "Only certificates that are meant for etcd are accepted", Severity: check.High,
+		Why:   "a kubelet's, an expired or a revoked certificate that etcd accepts is the rights of cluster-admin for whoever holds its key",
+		Reads: "the answers of each client address to the certificates given with --probe-cert",
+		Needs: needs{reachable, speaksTLS, demandsAny}, Run: judgeIntended,
+	}
+}
+
+func judgeIntended(a at) (results []check.Result) {
+	for _, id := range a.wire.Identities {
+		if id.Kind != facts.Given || id.Intended() {
+			continue
+		}
+		t, target := a.try(id.Label), id.Label
+		var r check.Result
+		switch t.admission {
+		case letIn:
+			r = check.Failed(target, fmt.Sprintf("the certificate of %s is accepted%s", id.Label, describe(id)), "give etcd a CA of its own, whose certificates only API servers and etcd's members have (EA-306); against a single certificate: a revocation list (--client-crl-file), or a new CA")
+		case refused:
+			r = check.Passed(target, fmt.Sprintf("the certificate of %s is refused%s: %s", id.Label, describe(id), a.because(t)))
+		default:
+			r = check.Unevaluated(target, t.reason, t.do)
+		}
+		r.Identity = []string{id.Label}
+		results = append(results, with(r, t.seen...))
+	}
+	if results == nil {
+		r := check.Unevaluated("", "no certificate was given that etcd should refuse", "give those that are at hand: --probe-cert kubelet=CERT,KEY (repeatable; also expired=, revoked=, other=)")
+		r.Expected = true
+		return []check.Result{r}
+	}
+	return results
+}
+
+// describe is whose certificate an identity sends.
+func describe(id facts.Identity) string {
+	if len(id.Chain) == 0 {
+		return ""
+	}
+	leaf := id.Chain[0]
+	return fmt.Sprintf(" (%s, issued by %s, until %s)", name(leaf.Subject), name(leaf.Issuer), leaf.NotAfter.UTC().Format("2006-01-02"))
+}
+
+// because is why a client was refused. A connection that ends without an alert may have
+// three reasons, and only etcd's configuration tells them apart.
+func (a at) because(t trial) string {
+	if t.Outcome != facts.Closed {
+		return t.Said
+	}
+	if a.etcd == nil {
+		return "the connection ended after the handshake: its name is not allowed, it is revoked, or the revocation list cannot be read"
+	}
+	config := a.etcd.Config.Client
+	if a.l.Purpose == facts.PeerPort {
+		config = a.etcd.Config.Peer
+	}
+	var could []string
+	if len(config.AllowedCNs)+len(config.AllowedHostnames) > 0 || a.l.Purpose == facts.PeerPort && !config.SkipClientSANVerify {
+		could = append(could, "its name is not allowed")
+	}
+	if config.CRL != "" {
+		// An unreadable list would have refused the control as well.
+		could = append(could, "it is in the revocation list "+config.CRL)
+	}
+	if len(could) == 0 {
+		return "the connection ended after the handshake, for a reason that the configuration of etcd does not show"
+	}
+	return "the connection ended after the handshake: " + strings.Join(could, ", or ")
+}

@@ -1,0 +1,39 @@
+package tls_test
+
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/controlplane"
+)
+
+func TestFullAccess(t *testing.T) {
+	controlplane.Run(t, "EA-305",
+		controlplane.Case{Name: "RBAC is off", Status: check.Warn, Says: "on this node: 4 certificates"},
+		controlplane.Case{Name: "RBAC is off, and no node was read", Change: func(n *controlplane.Node) {
+			n.Facts.Host = nil
+		}, Status: check.Warn, Says: "who else holds one is not known"},
+		controlplane.Case{Name: "RBAC is on", Change: func(n *controlplane.Node) {
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "own", facts.Denied, "etcdserver: permission denied")
+		}, Status: check.Pass, Says: "etcd's RBAC denied"},
+		controlplane.Case{Name: "a certificate of root lies on the node", Change: func(n *controlplane.Node) {
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "own", facts.Denied, "")
+			n.Facts.Host.Certificates = append(n.Facts.Host.Certificates, facts.Certificate{File: "/root/root.crt", Certificate: n.EtcdCA.Client("root")})
+		}, Status: check.Warn, Says: "1 certificate of its user root"},
+		controlplane.Case{Name: "root may read everything by design", Change: func(n *controlplane.Node) {
+			n.Identify("root", n.EtcdCA.Client("root"))
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "root", facts.Answered, "")
+			controlplane.Says(n.Client(), controlplane.TLS, facts.RangeAll, "own", facts.Denied, "")
+		}, Status: check.Pass},
+		controlplane.Case{Name: "it was not asked", Change: func(n *controlplane.Node) {
+			controlplane.Unasked(n.Client(), func(e facts.Exchange) bool { return e.Request == facts.RangeAll })
+		}, Status: check.NotEvaluated, Says: "was not tried", Fix: "--cert"},
+		controlplane.Case{Name: "no certificate is needed", Change: func(n *controlplane.Node) {
+			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "none", facts.Answered, "")
+		}, Status: check.NotApplicable, Says: "EA-302"},
+		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
+			n.Facts.Wire = nil
+		}, Status: check.NotEvaluated, Says: "no connection"},
+	)
+}

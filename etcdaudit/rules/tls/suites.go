@@ -1,0 +1,28 @@
+package tls
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/suites"
+)
+
+// served returns the names of all suites that are served in any version, in the order of
+// their numbers.
+func served(s *facts.Served) []string {
+	var ids []uint16
+	for _, all := range s.Suites {
+		ids = append(ids, all...)
+	}
+	slices.Sort(ids)
+	return suites.Names(slices.Compact(ids))
+}
+
+// version is the name of a version of TLS.
+func version(v uint16) string {
+	if v == 0x0300 {
+		return "SSL 3.0"
+	}
+	return fmt.Sprintf("TLS 1.%d", int(v)-0x0301)
+}

@@ -1,0 +1,69 @@
+package tlsprobe
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// address is a URL taken apart.
+type address struct {
+	// network and dial are what a dialler wants.
+	network, dial string
+	// host is what the server's certificate must be for, empty for a socket.
+	host string
+	// name is what a client of that URL sends as server name; IP addresses are not sent
+	// (RFC 6066, section 3).
+	name   string
+	secure bool
+}
+
+func parseAddress(text string) (address, error) {
+	full := text
+	if !strings.Contains(full, "://") {
+		full = "https://" + full
+	}
+	u, err := url.Parse(full)
+	if err != nil {
+		// The text may hold a password.
+		return address{}, fmt.Errorf("an address of etcd is no URL: want https://host:port")
+	}
+	if u.User != nil {
+		return address{}, fmt.Errorf("address %s: a URL of etcd has no user and no password", u.Redacted())
+	}
+	a := address{secure: u.Scheme == "https" || u.Scheme == "unixs"}
+	switch u.Scheme {
+	case "http", "https":
+		if u.Hostname() == "" || u.Port() == "" {
+			return address{}, fmt.Errorf("address %s: want host and port", u.Redacted())
+		}
+		a.network, a.dial, a.host = "tcp", u.Host, u.Hostname()
+		if _, err := netip.ParseAddr(a.host); err != nil {
+			a.name = a.host
+		}
+	case "unix", "unixs":
+		// etcd also takes unix://name, a path relative to its working directory
+		// (embed.resolveURL joins host and path).
+		a.network, a.dial = "unix", u.Host+u.Path
+		if a.dial == "" {
+			return address{}, fmt.Errorf("address %s: want the socket's path", u.Redacted())
+		}
+	default:
+		return address{}, fmt.Errorf("address %s: want https://host:port, http://host:port, unix:///path or unixs:///path", u.Redacted())
+	}
+	return a, nil
+}
+
+// authority is what HTTP requests name as their host.
+func (a address) authority() string {
+	if a.network == "unix" {
+		return "localhost"
+	}
+	host, port, err := net.SplitHostPort(a.dial)
+	if err != nil {
+		return a.dial
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,196 @@
+package tlsprobe
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+)
+
+// prober connects to one listener, one connection after the other.
+type prober struct {
+	Config
+	target   Target
+	at       address
+	who      *identities
+	progress func(Target, facts.Exchange)
+	listener facts.Listener
+	// forged is the forged issuer of this listener.
+	forged *Identity
+	served served
+	// next is when the next connection may start. spent is how long the listener was
+	// silent.
+	next  time.Time
+	spent time.Duration
+	// name is the server name that is sent.
+	name string
+	// unheard is set where no handshake can be completed: no request can be sent over TLS.
+	// alerted is set if the server speaks TLS all the same.
+	unheard, alerted bool
+}
+
+func newProber(c Config, t Target, at address, who *identities, progress func(Target, facts.Exchange)) *prober {
+	return &prober{
+		Config: c, target: t, at: at, who: who, progress: progress, forged: who.forged, name: ServerName,
+		listener: facts.Listener{Purpose: t.Purpose, URL: t.URL, Member: t.Member, Found: t.Found},
+	}
+}
+
+// ask is one connection and its request.
+type ask struct {
+	tls     bool
+	request facts.Request
+	who     *Identity
+	// ownName sends the name in the URL and not ServerName.
+	ownName bool
+}
+
+// reply is what an ask has shown beside its facts.Exchange.
+type reply struct {
+	facts.Exchange
+	answer
+	made bool
+}
+
+// run makes all connections to the listener.
+func (p *prober) run(ctx context.Context) {
+	for _, stage := range stages(p.target.Purpose, p.Passive) {
+		stage(p, ctx)
+		if ctx.Err() != nil || p.listener.Unreachable != "" {
+			break
+		}
+	}
+	p.listener.Served = p.served.facts(p.CA, p.at.host, p.Now())
+}
+
+// do makes one connection, unless the listener has cost too much already.
+func (p *prober) do(ctx context.Context, a ask) reply {
+	if p.spent >= p.Limits.Silence {
+		p.skip(a.describe(), fmt.Sprintf("the listener was silent for %s in total", p.Limits.Silence))
+		return reply{}
+	}
+	if err := p.pace(ctx); err != nil {
+		return reply{}
+	}
+	r := reply{made: true, Exchange: facts.Exchange{TLS: a.tls, Request: a.request, At: p.Now()}}
+	if a.tls {
+		r.Identity = a.who.Label
+		r.ServerName = p.name
+		if a.ownName {
+			r.ServerName = p.at.name
+		}
+	}
+	switch a.request {
+	case facts.Range, facts.GatewayRange:
+		r.Prefix = p.Prefix
+	}
+	start := time.Now()
+	r.answer = p.connect(ctx, a, &r.Exchange)
+	r.Outcome, r.Said = r.outcome, r.said
+	if r.Outcome == facts.Silent {
+		p.spent += time.Since(start)
+	}
+	if r.via != "" && p.listener.Behind == "" {
+		p.listener.Behind = "a proxy (" + r.via + ")"
+	}
+	p.listener.Exchanges = append(p.listener.Exchanges, r.Exchange)
+	if p.progress != nil {
+		p.progress(p.target, r.Exchange)
+	}
+	return r
+}
+
+func (a ask) describe() string {
+	if !a.tls {
+		return string(a.request) + " in plaintext"
+	}
+	return fmt.Sprintf("%s as %q", a.request, a.who.Label)
+}
+
+func (p *prober) skip(what, why string) {
+	p.listener.Skipped = append(p.listener.Skipped, facts.Missing{What: what, Why: why})
+}
+
+// pace waits until the listener may be connected to again.
+func (p *prober) pace(ctx context.Context) error {
+	if wait := p.next.Sub(p.Now()); wait > 0 {
+		if err := p.Pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+	p.next = p.Now().Add(p.Limits.Interval)
+	return ctx.Err()
+}
+
+// connect makes the connection of an ask and closes it.
+func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
+	limit := min(p.Limits.Answer, p.Limits.Silence-p.spent)
+	l, deadline, end, err := dial(ctx, p.at, limit)
+	if err != nil {
+		return answer{ending: dialEnding(err)}
+	}
+	defer end()
+	e.Local = l.LocalAddr().String()
+	if !a.tls {
+		return p.request(l, a)
+	}
+	// Of HTTP/1.1 no protocol is named (ALPN): etcd's peer port would answer nothing to h2,
+	// and a server that knows h2 only accepts a client that names none.
+	conn, seen, err := handshake(ctx, l, deadline, e.ServerName, isGRPC(a.request), a.who)
+	e.Asked, e.Sent = seen.asked, seen.sent
+	p.served.note(seen)
+	if err != nil {
+		return answer{ending: handshakeEnding(err, seen)}
+	}
+	defer func() { _ = conn.Close() }()
+	p.served.state(conn.ConnectionState(), e.ServerName)
+	if a.request == facts.Handshake {
+		return answer{ending: afterHandshake(conn, l)}
+	}
+	return p.request(conn, a)
+}
+
+// afterHandshake says whether a handshake that was complete for the client is one for the
+// server. Only under TLS 1.3 the server judges the client's certificate after that.
+func afterHandshake(conn *tls.Conn, l *link) ending {
+	if !l.told() {
+		return ending{outcome: facts.Answered, said: "complete"}
+	}
+	// What has arrived is read; what has not is not waited for.
+	if err := l.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+		return ending{outcome: facts.Answered, said: "complete"}
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil && !timedOut(err) {
+		return answerEnding(err, true)
+	}
+	return ending{outcome: facts.Answered, said: "complete"}
+}
+
+func isGRPC(r facts.Request) bool {
+	switch r {
+	case facts.Range, facts.RangeAll, facts.MemberList, facts.Settings, facts.Handshake:
+		return true
+	}
+	return false
+}
+
+// request asks and reads the answer.
+func (p *prober) request(conn net.Conn, a ask) answer {
+	host := p.at.authority()
+	switch a.request {
+	case facts.Range:
+		return askGRPC(conn, a.tls, host, rangeRPC, rangeRequest([]byte(p.Prefix), prefixEnd(p.Prefix)))
+	case facts.RangeAll:
+		return askGRPC(conn, a.tls, host, rangeRPC, rangeRequest([]byte{0}, []byte{0}))
+	case facts.MemberList:
+		return askGRPC(conn, a.tls, host, memberListRPC, nil)
+	case facts.Settings:
+		return askSettings(conn, a.tls)
+	case facts.GatewayRange:
+		return askHTTP(conn, a.tls, host, "POST", "/v3/kv/range", gatewayRange(p.Prefix))
+	}
+	return askHTTP(conn, a.tls, host, "GET", path(a.request), "")
+}

@@ -1,0 +1,299 @@
+package tlsprobe
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/tlsprobe/enumerate"
+)
+
+// stage is a part of what a listener is asked.
+type stage func(*prober, context.Context)
+
+// stages are all parts for an address of a purpose, in order. The first of them finds out
+// whether something answers at all.
+func stages(purpose facts.Purpose, passive bool) []stage {
+	switch {
+	case passive:
+		return []stage{(*prober).passively}
+	case purpose == facts.ClientPort:
+		return []stage{(*prober).clientPlaintext, (*prober).handshakes, (*prober).ranges, (*prober).clientGets, (*prober).enumeration}
+	case purpose == facts.PeerPort:
+		return []stage{(*prober).peerPlaintext, (*prober).handshakes, (*prober).peerGets, (*prober).enumeration}
+	}
+	return []stage{(*prober).metricsPlaintext, (*prober).handshakes, (*prober).metricsGets, (*prober).enumeration}
+}
+
+// readable are what monitoring and debugging read.
+func readable() []facts.Request {
+	return []facts.Request{facts.GetMetrics, facts.GetHealth, facts.GetPprof, facts.GetVars}
+}
+
+func (p *prober) clientPlaintext(ctx context.Context) {
+	p.plaintext(ctx, facts.GetVersion, append([]facts.Request{facts.GetProxy}, readable()...)...)
+	if p.listener.Unreachable != "" {
+		return
+	}
+	p.do(ctx, ask{request: facts.Settings})
+	if r := p.do(ctx, ask{request: facts.Range}); r.Passed() {
+		p.standIn(ctx, r, ask{request: facts.MemberList})
+		p.do(ctx, ask{request: facts.RangeAll})
+		p.do(ctx, ask{request: facts.GatewayRange})
+	}
+}
+
+func (p *prober) peerPlaintext(ctx context.Context) {
+	p.plaintext(ctx, facts.GetVersion, facts.GetMembers)
+}
+
+func (p *prober) metricsPlaintext(ctx context.Context) {
+	p.plaintext(ctx, facts.GetMetrics, readable()[1:]...)
+}
+
+// plaintext asks for first, and for the others if that was answered.
+func (p *prober) plaintext(ctx context.Context, first facts.Request, others ...facts.Request) {
+	r := p.do(ctx, ask{request: first})
+	p.learn(r)
+	switch r.Outcome {
+	case facts.Failed:
+		p.listener.Unreachable = r.Said
+	case facts.Answered:
+		for _, request := range others {
+			p.learn(p.do(ctx, ask{request: request}))
+		}
+	}
+}
+
+// learn takes from an answer of HTTP who answered.
+func (p *prober) learn(r reply) {
+	if r.status != 200 {
+		return
+	}
+	switch r.Request {
+	case facts.GetVersion:
+		if v := versionOf(r.body); v != "" {
+			p.listener.Version = v
+		}
+	case facts.GetProxy:
+		// Only a grpc-proxy has this path (etcdmain/grpc_proxy.go).
+		p.listener.Behind = "grpc-proxy"
+	}
+}
+
+// handshakes finds out whether TLS is spoken, and shows a control with the name that a
+// client of the URL sends.
+func (p *prober) handshakes(ctx context.Context) {
+	first := p.do(ctx, ask{tls: true, request: facts.Handshake, who: p.who.none})
+	switch first.Outcome {
+	case facts.Mismatch, facts.Silent, facts.Failed, 0:
+		p.unheard, p.alerted = true, first.alert
+	}
+	if p.unheard && !p.alerted {
+		if first.Outcome == facts.Silent && p.silentSoFar() {
+			p.listener.Unreachable = fmt.Sprintf("silent for %s", p.spent.Round(time.Second))
+		}
+		return
+	}
+	control := p.who.none
+	if p.who.own != nil {
+		control = p.who.own
+	}
+	second := p.do(ctx, ask{tls: true, request: facts.Handshake, who: control, ownName: true})
+	if p.unheard && second.Outcome == facts.Answered {
+		// A server that knows no other names than its own (alert "unrecognized name").
+		p.unheard, p.name = false, p.at.name
+	}
+	if issuer, keyID := p.issuer(); issuer != nil {
+		if forged, err := p.who.forge(issuer, keyID, p.Now()); err == nil {
+			p.forged = forged
+		}
+	}
+}
+
+// silentSoFar reports whether nothing has ever answered.
+func (p *prober) silentSoFar() bool {
+	for _, e := range p.listener.Exchanges {
+		if e.Outcome != facts.Silent {
+			return false
+		}
+	}
+	return true
+}
+
+// issuer is the name of the CA that clients should have: the first that the server lists,
+// else the one that issued its own certificate.
+func (p *prober) issuer() (name, keyID []byte) {
+	chain := p.served.f.Chain
+	if len(chain) > 0 {
+		name, keyID = chain[0].RawIssuer, chain[0].AuthorityKeyId
+	}
+	if listed := p.served.f.AcceptableCAs; len(listed) > 0 && !bytes.Equal(listed[0], name) {
+		return listed[0], nil
+	}
+	return name, keyID
+}
+
+// everyone are all identities, those that are to be refused first.
+func (p *prober) everyone() []*Identity {
+	return append([]*Identity{p.who.none, p.who.selfSigned, p.forged}, p.who.accepted()...)
+}
+
+// ranges asks for one key as everyone, and for one of all keys as those who were let in.
+func (p *prober) ranges(ctx context.Context) {
+	if p.unheard {
+		return
+	}
+	for _, who := range p.everyone() {
+		r := p.do(ctx, ask{tls: true, request: facts.Range, who: who})
+		if r.Passed() {
+			p.standIn(ctx, r, ask{tls: true, request: facts.MemberList, who: who})
+			p.do(ctx, ask{tls: true, request: facts.RangeAll, who: who})
+		}
+	}
+}
+
+// standIn finds out what answers in place of etcd. Every answer of etcd to a Range carries
+// the cluster's id, which is a hash and never 0. kine leaves it out, and its one member has
+// its name (github.com/k3s-io/kine, pkg/server/limited.go and cluster.go).
+func (p *prober) standIn(ctx context.Context, r reply, list ask) {
+	if p.listener.Behind != "" || r.Outcome != facts.Answered || r.Said != "OK" || clusterID(r.body) != 0 {
+		return
+	}
+	p.listener.Behind = "a server that is not etcd"
+	for _, m := range parseMembers(p.do(ctx, list).body) {
+		if m.name == "kine" {
+			p.listener.Behind = "kine"
+		}
+	}
+}
+
+func (p *prober) clientGets(ctx context.Context) {
+	if p.unheard {
+		return
+	}
+	for _, who := range p.noneAndOwn() {
+		for _, request := range append([]facts.Request{facts.GetVersion, facts.GetProxy}, readable()...) {
+			p.learn(p.do(ctx, ask{tls: true, request: request, who: who}))
+		}
+		p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
+	}
+}
+
+func (p *prober) metricsGets(ctx context.Context) {
+	if p.unheard {
+		return
+	}
+	for _, who := range p.noneAndOwn() {
+		for _, request := range readable() {
+			p.do(ctx, ask{tls: true, request: request, who: who})
+		}
+	}
+}
+
+// peerGets asks for the version as everyone, and for the members as those who were let in.
+func (p *prober) peerGets(ctx context.Context) {
+	if p.unheard {
+		return
+	}
+	for _, who := range p.everyone() {
+		r := p.do(ctx, ask{tls: true, request: facts.GetVersion, who: who})
+		p.learn(r)
+		if r.Passed() {
+			p.do(ctx, ask{tls: true, request: facts.GetMembers, who: who})
+		}
+	}
+}
+
+func (p *prober) noneAndOwn() []*Identity {
+	if p.who.own == nil {
+		return []*Identity{p.who.none}
+	}
+	return []*Identity{p.who.none, p.who.own}
+}
+
+// passively does what a client of the URL does.
+func (p *prober) passively(ctx context.Context) {
+	who := p.who.none
+	if p.who.own != nil {
+		who = p.who.own
+	}
+	requests := passiveRequests(p.target.Purpose)
+	if p.at.secure {
+		requests = append([]facts.Request{facts.Handshake}, requests...)
+	}
+	for n, request := range requests {
+		r := p.do(ctx, ask{tls: p.at.secure, request: request, who: who, ownName: true})
+		p.learn(r)
+		if n == 0 && (r.Outcome == facts.Failed || r.Outcome == facts.Silent) {
+			p.listener.Unreachable = r.Said
+			return
+		}
+	}
+}
+
+func passiveRequests(purpose facts.Purpose) []facts.Request {
+	switch purpose {
+	case facts.ClientPort:
+		return []facts.Request{facts.GetVersion, facts.GetHealth, facts.Range}
+	case facts.PeerPort:
+		return []facts.Request{facts.GetVersion}
+	}
+	return []facts.Request{facts.GetHealth, facts.GetMetrics}
+}
+
+// enumeration finds all versions, suites and groups.
+func (p *prober) enumeration(ctx context.Context) {
+	if p.unheard && !p.alerted || !p.Enumerate || p.spent >= p.Limits.Silence {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, p.Limits.Enumeration)
+	defer cancel()
+	o := enumerate.Options{ServerName: p.name, Dial: func(ctx context.Context) (net.Conn, error) {
+		if err := p.pace(ctx); err != nil {
+			return nil, err
+		}
+		l, _, _, err := dial(ctx, p.at, p.Limits.Answer)
+		if err != nil {
+			return nil, err
+		}
+		return l.Conn, nil
+	}}
+	if p.who.own != nil {
+		o.Certificate = p.who.own.pair
+	}
+	p.served.enumerated(enumerate.Run(limited, o))
+}
+
+// path is the path of a request of HTTP.
+func path(r facts.Request) string {
+	_, path, _ := strings.Cut(string(r), " ")
+	return path
+}
+
+func gatewayRange(prefix string) string {
+	text := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf(`{"key":%q,"range_end":%q,"limit":1,"serializable":true,"keys_only":true}`, text([]byte(prefix)), text(prefixEnd(prefix)))
+}
+
+// clusterID finds ResponseHeader.cluster_id in the message of a RangeResponse
+// (api/etcdserverpb/rpc.proto), 0 if there is none.
+func clusterID(body []byte) (id uint64) {
+	eachField(grpcMessage(body), func(number protowire.Number, value []byte, _ uint64) {
+		if number == 1 {
+			eachField(value, func(number protowire.Number, _ []byte, n uint64) {
+				if number == 1 {
+					id = n
+				}
+			})
+		}
+	})
+	return id
+}

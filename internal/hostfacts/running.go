@@ -1,0 +1,175 @@
+package hostfacts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// Running is a process and how it was started.
+type Running struct {
+	PID int
+	// Args are all words of its command line, Environment its variables ("NAME=value").
+	Args, Environment []string
+	// Executable is its program's path in its own root; "" if that could not be read.
+	Executable string
+	// Dir is its working directory in its own root; "" if that could not be read.
+	Dir string
+	// Units are the last parts of its control groups, such as "etcd.service".
+	Units []string
+	// Started is when it was started; zero if that could not be read.
+	Started  time.Time
+	UID, GID int
+	// SameRoot is whether it has the root and the mounts of this process.
+	SameRoot bool
+	// Denied are what could not be read for lack of a right.
+	Denied []string
+}
+
+// Processes is a /proc, or a recorded one.
+type Processes struct {
+	// Dir is "/proc" or the folder.
+	Dir string
+	// Recorded is set for a folder, of which nothing is read but regular files and links.
+	Recorded bool
+}
+
+// longestProc bounds one file of a process, in bytes.
+const longestProc = 4 << 20
+
+// Find returns the processes whose command line or name interests the caller. It skips
+// those that end meanwhile.
+func (p Processes) Find(interests func(name string, args []string) bool) ([]Running, error) {
+	mounted, err := procfs.NewFS(p.Dir)
+	if err != nil {
+		return nil, err
+	}
+	all, err := mounted.AllProcs()
+	if err != nil {
+		return nil, fmt.Errorf("list the processes of %s: %w", p.Dir, err)
+	}
+	sort.Sort(all) // by PID
+	var found []Running
+	for _, proc := range all {
+		args, err := p.args(proc.PID)
+		if err != nil || len(args) == 0 {
+			continue // ended, or a kernel thread
+		}
+		name, _ := p.read(proc.PID, "comm")
+		if !interests(strings.TrimSpace(string(name)), args) {
+			continue
+		}
+		if one, ok := p.one(proc, args); ok {
+			found = append(found, one)
+		}
+	}
+	return found, nil
+}
+
+func (p Processes) read(pid int, name string) ([]byte, error) {
+	data, _, err := Tree{p.Dir}.ReadFile(path.Join(strconv.Itoa(pid), name), longestProc)
+	return data, err
+}
+
+func (p Processes) args(pid int) ([]string, error) {
+	line, err := p.read(pid, "cmdline")
+	return split(line), err
+}
+
+// split takes apart what the kernel shows with a NUL after each part. Parts may be empty.
+func split(text []byte) []string {
+	text = bytes.TrimSuffix(text, []byte{0})
+	if len(text) == 0 {
+		return nil
+	}
+	return strings.Split(string(text), "\x00")
+}
+
+func (p Processes) one(proc procfs.Proc, args []string) (r Running, ok bool) {
+	r = Running{PID: proc.PID, Args: args, UID: -1, GID: -1}
+	denied := func(what string, err error) {
+		if errors.Is(err, fs.ErrPermission) {
+			r.Denied = append(r.Denied, what)
+		}
+	}
+	environment, err := p.read(r.PID, "environ")
+	denied("environ", err)
+	r.Environment = split(environment)
+	r.Executable, err = p.link(r.PID, "exe")
+	denied("exe", err)
+	r.Dir, _ = p.link(r.PID, "cwd")
+	if groups, err := p.read(r.PID, "cgroup"); err == nil {
+		for line := range strings.Lines(string(groups)) {
+			r.Units = append(r.Units, path.Base(strings.TrimSpace(line)))
+		}
+	}
+	if p.regular(r.PID, "status") {
+		if s, err := proc.NewStatus(); err == nil {
+			r.UID, r.GID = int(s.UIDs[1]), int(s.GIDs[1]) //nolint:gosec // 32 bits; 1 is the effective one
+		}
+	}
+	if p.regular(r.PID, "stat") && p.regular(0, "stat") {
+		if s, err := proc.Stat(); err == nil {
+			if at, err := s.StartTime(); err == nil {
+				r.Started = time.UnixMilli(int64(at * 1000))
+			}
+		}
+	}
+	r.SameRoot = p.Recorded || p.sameRoot(r.PID)
+	// It has not ended meanwhile, or nothing of the above can be relied on.
+	again, err := p.args(r.PID)
+	return r, err == nil && len(again) > 0
+}
+
+// link reads a link of a process. A recorded one may be a file with the path in it.
+func (p Processes) link(pid int, name string) (string, error) {
+	target, err := os.Readlink(p.path(pid, name))
+	if err != nil && p.Recorded {
+		var text []byte
+		text, err = p.read(pid, name)
+		target = strings.TrimSpace(string(text))
+	}
+	return target, err
+}
+
+func (p Processes) sameRoot(pid int) bool {
+	root, err := os.Readlink(p.path(pid, "root"))
+	theirs, errTheirs := os.Readlink(p.path(pid, "ns/mnt"))
+	ours, errOurs := os.Readlink(filepath.Join(p.Dir, "self", "ns/mnt"))
+	return err == nil && errTheirs == nil && errOurs == nil && root == "/" && theirs == ours
+}
+
+// RootOf is the file system that a process sees.
+func (p Processes) RootOf(pid int) Tree { return Tree{p.path(pid, "root")} }
+
+// ExecutableOf is a path at which the program of a process can be read, also if it was
+// replaced or removed since.
+func (p Processes) ExecutableOf(pid int) string { return p.path(pid, "exe") }
+
+func (p Processes) path(pid int, name string) string {
+	if pid == 0 {
+		return filepath.Join(p.Dir, name)
+	}
+	return filepath.Join(p.Dir, strconv.Itoa(pid), name)
+}
+
+// regular reports whether a file of a recorded process can be read without surprises.
+func (p Processes) regular(pid int, name string) bool {
+	if !p.Recorded {
+		return true
+	}
+	var st unix.Stat_t
+	err := unix.Lstat(p.path(pid, name), &st)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size <= longestProc
+}
