@@ -199,7 +199,7 @@ func (a *APIServer) makeClient(c *Cluster, id *kubernetesIdentity, dir string) e
 	// A transport of its own: client-go's keeps goroutines and connections for
 	// as long as the program runs.
 	transport := &http.Transport{TLSClientConfig: a.tls.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: parallel}
-	c.OnClose(func() error { transport.CloseIdleConnections(); return nil })
+	c.onClose(func() error { transport.CloseIdleConnections(); return nil })
 	a.client, err = kubernetes.NewForConfigAndClient(&rest.Config{
 		Host: a.URL,
 		QPS:  -1, // the client's own rate limit would be what a test measures

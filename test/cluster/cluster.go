@@ -209,8 +209,8 @@ func dataRace(p *Process) error {
 	return nil
 }
 
-// OnClose registers f to be called after the processes have ended.
-func (c *Cluster) OnClose(f func() error) {
+// onClose registers f to be called after the processes have ended.
+func (c *Cluster) onClose(f func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closers = append(c.closers, f)

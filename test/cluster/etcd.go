@@ -79,7 +79,7 @@ func (c *Cluster) startEtcd(ctx context.Context, size int, args []string) (*Etcd
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a client of %s: %w", name, err), discard(started...))
 	}
-	c.OnClose(e.client.Close)
+	c.onClose(e.client.Close)
 	return e, nil
 }
 

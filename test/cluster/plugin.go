@@ -111,7 +111,7 @@ func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin,
 	if err != nil {
 		return nil, fmt.Errorf("make a client of %s: %w", name, err)
 	}
-	c.OnClose(p.conn.Close)
+	c.onClose(p.conn.Close)
 	if err := c.start(p.Process); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (c *Cluster) StartProxy(upstream string) (*Proxy, error) {
 	if err := p.proxy.Start(); err != nil {
 		return nil, fmt.Errorf("start a proxy to %s: %w", upstream, err)
 	}
-	c.OnClose(func() error { p.proxy.Stop(); return nil })
+	c.onClose(func() error { p.proxy.Stop(); return nil })
 	return p, nil
 }
 

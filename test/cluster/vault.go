@@ -117,7 +117,7 @@ func (v *Vault) newClient(address string) (*api.Client, error) {
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 16,
 	}
-	v.c.OnClose(func() error { transport.CloseIdleConnections(); return nil })
+	v.c.onClose(func() error { transport.CloseIdleConnections(); return nil })
 	client, err := api.NewClient(&api.Config{
 		Address:    address,
 		HttpClient: &http.Client{Transport: transport},

@@ -91,6 +91,13 @@ type APIServerInput struct {
 type HostInput struct {
 	Files     map[string]string // by absolute path
 	Processes []Recorded
+	Owners    map[string]Owner // of directories, by absolute path
+}
+
+// Owner is whom a directory belongs to, and its permissions.
+type Owner struct {
+	UID, GID int
+	Mode     uint32 // in decimal: 448 is 0700
 }
 
 // Recorded is a process as /proc shows it.

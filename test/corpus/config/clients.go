@@ -54,9 +54,10 @@ func (c *clients) once(key string, ask func() answer) answer {
 
 // curl gets a URL. Any status of HTTP shows that it was let in. It speaks HTTP/1.1: a peer
 // port answers nothing else.
-func (c *clients) curl(ctx context.Context, url, identity string) answer {
-	return c.once("curl "+url+" "+identity, func() answer {
+func (c *clients) curl(ctx context.Context, url, identity string, options ...string) answer {
+	return c.once("curl "+url+" "+identity+strings.Join(options, " "), func() answer {
 		args := []string{"--silent", "--http1.1", "--insecure", "--noproxy", "*", "--output", "/dev/null", "--max-time", "80", "--write-out", "%{http_code}", url}
+		args = append(args, options...)
 		if identity != "" {
 			args = append(args, "--cert", c.file(identity+".crt"), "--key", c.file(identity+".key"))
 		}

@@ -1,55 +1,49 @@
 package config
 
 import (
-	"os"
-	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/components"
 )
 
-func TestOracles(t *testing.T) {
-	c := clustertest.New(t, components.Etcd, components.Etcd36, components.Etcd35)
+func TestCorpus(t *testing.T) {
+	c := clustertest.New(t, components.Etcd, components.Etcd36, components.Etcd35, components.APIServer)
 	cases, err := Cases()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pki := filepath.Join(c.Dir(), "pki")
-	if err := os.Mkdir(pki, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := writePKI(pki); err != nil {
-		t.Fatal(err)
-	}
-	oracles := etcdOracles()
-	for _, cs := range cases {
-		if cs.Etcd == nil {
-			continue
+	var mu sync.Mutex
+	var judged []*Judged
+	err = Judge(t.Context(), c, cases, func(j *Judged, err error) {
+		if err != nil {
+			t.Error(err)
+			return
 		}
-		t.Run(cs.Name, func(t *testing.T) {
-			t.Parallel()
-			l, err := startEtcd(t.Context(), c, pki, cs)
+		mu.Lock()
+		defer mu.Unlock()
+		judged = append(judged, j)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range judged {
+		for _, id := range j.Rules() {
+			if d := j.Oracles[id]; !d.Agrees {
+				t.Errorf("%s: %s is labelled %v, and an oracle says %s", j.Name, id, j.Expect[id], d.Said)
+			}
+			rule, err := Rule(id)
 			if err != nil {
-				t.Fatal(err)
+				t.Error(err)
+				continue
 			}
-			for _, id := range cs.Rules() {
-				ask, label := oracles[id], cs.Expect[id]
-				if ask == nil {
-					if cs.By[id] == "" {
-						t.Errorf("%s %v: nothing decides the label", id, label)
-					}
-					continue
-				}
-				o, said, err := ask(t.Context(), l)
-				if err != nil {
-					t.Errorf("%s: %v", id, err)
-				} else if !o.allows(label) {
-					t.Errorf("%s: the label is %v, the oracle says %v: %s", id, label, o, said)
-				} else {
-					t.Logf("%s %v: %s", id, label, said)
+			if status, results := Verdict(rule, j.Facts); status != j.Expect[id] {
+				t.Errorf("%s: %s is labelled %v (%s), and the rule says %v", j.Name, id, j.Expect[id], j.Oracles[id].Said, status)
+				for _, r := range results {
+					t.Logf("    %s: %v: %s%s", r.Target, r.Status, r.Summary, r.Reason)
 				}
 			}
-		})
+		}
 	}
 }

@@ -33,6 +33,19 @@ type liveEtcd struct {
 	open map[string]bool
 	// answered is how often it has answered since it was started.
 	answered int
+	front    net.Listener // nil for none
+}
+
+// stop ends the processes of the case.
+func (l *liveEtcd) stop() error {
+	var errs []error
+	if l.front != nil {
+		errs = append(errs, l.front.Close())
+	}
+	if l.process != nil {
+		errs = append(errs, l.process.Kill())
+	}
+	return errors.Join(errs...)
 }
 
 // addresses are the words that stand for a free address on loopback.
@@ -112,7 +125,7 @@ func tryEtcd(ctx context.Context, c *cluster.Cluster, pki string, cs Case) (*liv
 	if err != nil {
 		return nil, err
 	}
-	if err := l.startFront(c); err != nil {
+	if err := l.startFront(); err != nil {
 		return nil, err
 	}
 	if err := l.then(ctx); err != nil {

@@ -10,13 +10,10 @@ import (
 	"net"
 	"os"
 	"slices"
-
-	"github.com/sealproof/sealproof/test/cluster"
 )
 
-// startFront starts what ends TLS before etcd, if the case has such a thing. It ends with
-// the cluster.
-func (l *liveEtcd) startFront(c *cluster.Cluster) error {
+// startFront starts what ends TLS before etcd, if the case has such a thing.
+func (l *liveEtcd) startFront() error {
 	f := l.Etcd.Front
 	if f == nil {
 		return nil
@@ -38,7 +35,7 @@ func (l *liveEtcd) startFront(c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	c.OnClose(listener.Close)
+	l.front = listener
 	go func() {
 		for {
 			conn, err := listener.Accept()
