@@ -73,13 +73,13 @@ func choose(ids []string) ([]rule, error) {
 func list(w io.Writer, chosen []rule, explain bool) error {
 	var out strings.Builder
 	for i, r := range chosen {
-		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, strings.ReplaceAll(text.WrapSoft(r.Title, 80), "\n", "\n                  "))
+		fmt.Fprintf(&out, "%s  %-8s  %s\n", r.ID, r.Severity, wrap(r.Title, 80, 18))
 		if !explain {
 			continue
 		}
 		for _, part := range []struct{ name, said string }{{"Reads", r.Reads}, {"Why", r.Why}} {
 			if part.said != "" {
-				fmt.Fprintf(&out, "  %s: %s\n", part.name, strings.ReplaceAll(text.WrapSoft(part.said, 90), "\n", "\n    "))
+				fmt.Fprintf(&out, "  %s: %s\n", part.name, wrap(part.said, 90, 4))
 			}
 		}
 		if i < len(chosen)-1 {
@@ -88,6 +88,15 @@ func list(w io.Writer, chosen []rule, explain bool) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// wrap breaks a text between words, and indents what follows the first line.
+func wrap(s string, width, indent int) string {
+	var lines []string
+	for line := range strings.Lines(text.WrapSoft(s, width)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return strings.Join(lines, "\n"+strings.Repeat(" ", indent))
 }
 
 func listJSON(w io.Writer, chosen []rule) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -102,8 +103,13 @@ func (c *configuration) flags(args []string) {
 		c.refuse("%s", c.flagError(err, given))
 		c.lost(rest, "it comes after a flag that etcd refuses")
 	case len(rest) > 0:
-		c.refuse("%q is not a flag: a flag that is true or false takes its value after \"=\" only, and the first separate word ends the command line", rest[0])
-		c.lost(rest, fmt.Sprintf("it comes after the word %q, which ends the command line", rest[0]))
+		// Other words may be anything, even a password.
+		word := fmt.Sprintf("argument %d", len(args)-len(rest)+1)
+		if _, err := strconv.ParseBool(rest[0]); err == nil {
+			word = strconv.Quote(rest[0])
+		}
+		c.refuse("%s is not a flag: a flag that is true or false takes its value after \"=\" only, and the first separate word ends the command line", word)
+		c.lost(rest, "it comes after "+word+", a separate word, which ends the command line")
 	case c.values["version"].isTrue():
 		c.refuse("--version makes it print its version and end")
 	}
@@ -149,7 +155,7 @@ func (c *configuration) flagError(err error, given []assignment) string {
 func (c *configuration) elsewhere(name string) string {
 	for minor := newestMinor; minor >= oldestMinor; minor-- {
 		other := Release{Major: 3, Minor: minor}
-		if other == c.release || rulesOf(other).byName[name] == nil {
+		if other == c.release || !slices.ContainsFunc(settingsOf(other), func(s setting) bool { return s.name == name }) {
 			continue
 		}
 		if stable := strings.TrimPrefix(name, "experimental-"); stable != name && c.byName[stable] != nil {

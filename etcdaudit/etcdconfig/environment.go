@@ -93,7 +93,7 @@ func shownBy(s *setting, text string) string {
 
 func (c *configuration) otherVariable(name string) string {
 	for minor := newestMinor; minor >= oldestMinor; minor-- {
-		for _, s := range rulesOf(Release{Major: 3, Minor: minor}).settings {
+		for _, s := range settingsOf(Release{Major: 3, Minor: minor}) {
 			if !s.fileOnly && variableOf(s.name) == name {
 				return fmt.Sprintf(" (etcd 3.%d does)", minor)
 			}

@@ -86,7 +86,8 @@ type Effective struct {
 	TLSMinVersion, TLSMaxVersion string
 	CipherSuites                 []string
 	LogLevel                     string
-	Pprof                        bool
+	// Pprof is whether profiles are served to clients: enable-pprof, or log-level debug.
+	Pprof bool
 }
 
 // TLS is what one section of the configuration asks for.

@@ -22,7 +22,7 @@ func (g generator) chance(n int) bool { return g.IntN(n) == 0 }
 // paths are the keys of all releases, of which some are in one only.
 func paths() (all []*setting) {
 	for minor := oldestMinor; minor <= newestMinor; minor++ {
-		for _, s := range rulesOf(Release{3, minor}).settings {
+		for _, s := range settingsOf(Release{3, minor}) {
 			if s.path() != "" && s.name != "logger" && !strings.HasPrefix(s.name, "proxy") && s.name != "discovery-fallback" {
 				all = append(all, &s)
 			}

@@ -70,7 +70,8 @@ func (c *configuration) secure(s section) []string {
 	return all
 }
 
-// listeners refuses what embed.StartEtcd refuses before it opens a file or an address.
+// listeners refuses what ends a server when it opens its addresses, for reasons in the
+// configuration alone.
 func (c *configuration) listeners() {
 	if c.release.Minor == 5 && c.values["proxy"].text() != "off" {
 		return // a proxy of the v2 API, which is no server
@@ -83,6 +84,7 @@ func (c *configuration) listeners() {
 	c.refuseCleared()
 	c.suites("ClientTLSInfo.CipherSuites")
 	c.suites("PeerTLSInfo.CipherSuites")
+	c.suitesOfHTTP2()
 	for _, s := range []section{c.peer(), c.client()} {
 		c.certificates(s)
 	}
@@ -101,6 +103,9 @@ func (c *configuration) listeners() {
 		}
 	}
 	c.compaction()
+	if v := c.values["max-learners"]; v != nil && v.number() < 0 {
+		c.refuse("max-learners must not be negative")
+	}
 }
 
 func address(item string) string {
@@ -131,8 +136,26 @@ func (c *configuration) suites(field string) {
 			c.refuse("cipher-suites: there is no suite %q", name)
 		}
 	}
-	if len(given) > 0 && len(c.values[field].items) > 0 {
+	if len(given) > 0 && c.values[field].text() != "" {
 		c.refuse("cipher-suites and %s are both given", field)
+	}
+}
+
+// suitesOfHTTP2 follows net/http, which ends a server that lacks the suites that HTTP/2
+// requires. etcd serves HTTP on the addresses of clients that are for HTTP only, if there
+// are any; with those, its other addresses are served by gRPC, which does not look.
+func (c *configuration) suitesOfHTTP2() {
+	given := c.values["cipher-suites"].items
+	addresses := c.values["listen-client-http-urls"].items
+	if len(addresses) == 0 {
+		addresses = c.values["listen-client-urls"].items
+	}
+	for _, item := range addresses {
+		secure := strings.HasPrefix(item, "https://") || strings.HasPrefix(item, "unixs://")
+		if len(given) > 0 && secure && !slices.Contains(given, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256") &&
+			!slices.Contains(given, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256") {
+			c.refuse("cipher-suites has neither TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 nor TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, of which HTTP/2 wants one")
+		}
 	}
 }
 
@@ -165,16 +188,19 @@ func (c *configuration) certificates(s section) {
 	}
 }
 
+// compaction follows parseCompactionRetention, and v3compactor.New, which is called with
+// what is not 0.
 func (c *configuration) compaction() {
 	mode, given := c.values["auto-compaction-mode"].text(), c.values["auto-compaction-retention"].text()
-	if given == "" {
-		return
+	if n, err := strconv.Atoi(given); given == "" || err == nil && n >= 0 {
+		return // of an empty mode, a plain number is 0
 	}
-	if n, err := strconv.Atoi(given); err == nil && n >= 0 {
-		return
-	}
-	if _, err := time.ParseDuration(given); err != nil {
-		c.refuse("auto-compaction-retention takes a number or a duration, in mode %s", mode)
+	d, err := time.ParseDuration(given)
+	switch {
+	case err != nil:
+		c.refuse("auto-compaction-retention takes a number or a duration")
+	case mode == "" && d != 0:
+		c.refuse("auto-compaction-retention is a duration, and auto-compaction-mode is empty")
 	}
 }
 

@@ -27,9 +27,10 @@ func (c *configuration) configFile(env []string) (path string, origin Origin) {
 }
 
 // Merge returns what etcd makes of its input. It goes further than embed.ConfigFromFile:
-// what a server refuses before it opens a file or an address is refused here as well.
-// It does not know whether files can be read, an address is free, or a data directory
-// exists (which etcd asks before it reads initial-cluster).
+// what ends a server later, but for reasons in the input alone, is refused here as well
+// (TLS files that are missing in it, suites that HTTP/2 wants, an address used twice).
+// It does not know whether files can be read, an address is free, a name resolves or a data
+// directory exists, which etcd asks before it reads initial-cluster.
 func Merge(in Input) Effective {
 	release, same := in.Release.nearest()
 	c := start(rulesOf(release))

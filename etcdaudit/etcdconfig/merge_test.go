@@ -100,7 +100,7 @@ func TestABareBooleanIsTrueAndASeparateWordEndsTheCommandLine(t *testing.T) {
 	if !strings.Contains(e.Refused, `"true" is not a flag`) {
 		t.Errorf("refused: %q", e.Refused)
 	}
-	checkVoid(t, e, "trusted-ca-file", `after the word "true"`)
+	checkVoid(t, e, "trusted-ca-file", `after "true", a separate word`)
 }
 
 func TestWithAConfigurationFileFlagsAndVariablesAreVoid(t *testing.T) {
@@ -190,8 +190,11 @@ func TestCiphersAndRevocationListsInsideTheSectionAreVoid(t *testing.T) {
 		t.Errorf("in force: %q, %q", e.Client.CRL, e.CipherSuites)
 	}
 
+	// At the top the suites count, so much that etcd ends: net/http misses one of HTTP/2's.
 	e = Merge(fromFile(t, "u03b-crl-flat.etcd.conf.yaml"))
-	checkStarts(t, e)
+	if !strings.Contains(e.Refused, "of which HTTP/2 wants one") {
+		t.Errorf("refused: %q", e.Refused)
+	}
 	checkVoid(t, e, "client-crl-file", "no documented key")
 	if len(e.CipherSuites) != 1 || e.Client.CRL != "" {
 		t.Errorf("in force: %q, %q", e.Client.CRL, e.CipherSuites)

@@ -94,32 +94,22 @@ func (c *configuration) fileRules(doc *document) {
 func (c *configuration) parseText(s *setting, file string) {
 	v := c.values[s.name]
 	given := v.text()
-	_, inFile := c.feeds(s.name)
-	switch {
+	inFile := c.feeds(s.name)
+	switch written := given != "" && v.set; {
 	case s.fileOnly || s.path() == "":
-		return
-	case s.kind == urls && given != "" && v.set:
-		parsed, err := parseURLs(given)
-		if err != nil {
-			c.refuse("%s: %s: %v", file, s.name, err)
-		}
-		v.items = parsed
-		return
-	case (s.kind == origins || s.name == "host-whitelist") && given != "" && v.set:
-		fresh := s.initial("")
-		if err := s.assign(fresh, given); err != nil {
-			c.refuse("%s: %s: %v", file, s.name, err)
-		}
-		v.items = fresh.items
-		return
-	case s.kind == urls || s.kind == origins || s.name == "host-whitelist":
+	case inFile != nil && !written:
 		// Not written, or empty: a field of embed.Config, or its default.
 		v.items, v.set = inFile.items, inFile.set
 		if inFile.set {
 			v.origin = inFile.origin
 		}
-		return
-	case s.kind == gates:
+	case s.kind == urls:
+		parsed, err := parseURLs(given)
+		if err != nil {
+			c.refuse("%s: %s: %v", file, s.name, err)
+		}
+		v.items = parsed
+	case inFile != nil, s.kind == gates:
 		fresh := s.initial("")
 		if err := s.assign(fresh, given); err != nil {
 			c.refuse("%s: %s: %v", file, s.name, err)
@@ -131,13 +121,13 @@ func (c *configuration) parseText(s *setting, file string) {
 }
 
 // feeds returns the value of the field of embed.Config that fills a setting.
-func (c *configuration) feeds(name string) (field string, v *value) {
+func (c *configuration) feeds(name string) *value {
 	for i := range c.settings {
 		if f := c.settings[i].field; f != nil && f.feeds == name {
-			return c.settings[i].name, c.values[c.settings[i].name]
+			return c.values[c.settings[i].name]
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // experimentalGates follows SetFeatureGatesFromExperimentalFlags of 3.6.

@@ -57,16 +57,22 @@ type rules struct {
 	shape reflect.Type
 }
 
-// rulesOf returns the rules of a release.
-func rulesOf(r Release) *rules {
-	all := &rules{release: r, byName: map[string]*setting{}}
+// settingsOf returns the settings of a release.
+func settingsOf(r Release) []setting {
+	var all []setting
 	for _, group := range [][]setting{general(), security(), discovery(), tuning(), experimental(), undocumented()} {
 		for _, s := range group {
 			if s.in(r) {
-				all.settings = append(all.settings, s)
+				all = append(all, s)
 			}
 		}
 	}
+	return all
+}
+
+// rulesOf returns the rules of a release.
+func rulesOf(r Release) *rules {
+	all := &rules{release: r, settings: settingsOf(r), byName: map[string]*setting{}}
 	for i := range all.settings {
 		all.byName[all.settings[i].name] = &all.settings[i]
 	}

@@ -194,3 +194,9 @@ type Socket struct {
 	// Dir names the directory.
 	Dir string
 }
+
+// At reports whether a file of the host is what the API server knows under a path of its own
+// root.
+func (a APIServer) At(file, path string) bool {
+	return path != "" && (file == path || file == a.Files[path].At)
+}

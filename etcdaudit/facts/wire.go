@@ -62,6 +62,9 @@ type Request string
 const (
 	// Handshake is TLS alone, without a request.
 	Handshake Request = "TLS handshake"
+	// Offer is one handshake of the enumeration, which offers a part of all versions, suites
+	// and groups. It says nothing about access.
+	Offer Request = "TLS handshake with a part of all suites"
 	// Range reads one key under the prefix that was given; RangeAll one of all keys, which
 	// etcd's RBAC allows to full access only.
 	Range    Request = "Range"
@@ -83,6 +86,11 @@ const (
 	// GatewayRange reads one key through the JSON gateway, POST /v3/kv/range.
 	GatewayRange Request = "POST /v3/kv/range"
 )
+
+// ShowsAccess reports whether the answer to a request shows that a client was let in. A
+// handshake alone does not: under TLS 1.3 a refusal comes after it. Nor does the SETTINGS
+// frame, which a server may send first.
+func (r Request) ShowsAccess() bool { return r != Handshake && r != Offer && r != Settings }
 
 // Outcome is how a connection ended.
 type Outcome uint8

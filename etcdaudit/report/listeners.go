@@ -64,11 +64,10 @@ func plaintext(l *auditv1.Listener) string {
 	return "no"
 }
 
-// answer is what a client got: the answer to a real request, which is listed after the
-// handshakes.
+// answer is what a client got: the answer to a real request. A handshake shows nothing.
 func answer(l *auditv1.Listener, client string) (outcome string) {
 	for _, c := range l.Connections {
-		if c.Tls && c.Identity == client && c.Request != "TLS handshake" {
+		if c.Tls && c.Identity == client && !strings.HasPrefix(c.Request, "TLS handshake") {
 			if outcome = c.Outcome; outcome == "answered" {
 				return outcome
 			}

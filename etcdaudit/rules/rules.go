@@ -18,13 +18,18 @@ import (
 // Groups says which rules are asked for.
 type Groups struct{ Data, Wire, Host bool }
 
-// For returns the rules of groups, in the order of their ids. What is configured about
-// encryption is asked of the file that values are compared with, and of a host's own.
+// For returns the rules of groups, in the order of their ids. EA-401 and EA-402 are about the
+// EncryptionConfiguration that values are compared with.
 func For(g Groups) (asked []check.Rule[facts.Facts]) {
 	for _, r := range All() {
-		hundreds, encryption := r.ID[3], r.ID == "EA-401" || r.ID == "EA-402"
+		group := g.Host
 		switch {
-		case hundreds <= '2' && g.Data, hundreds == '3' && g.Wire, hundreds >= '4' && g.Host, encryption && g.Data:
+		case r.ID < "EA-3", r.ID == "EA-401", r.ID == "EA-402":
+			group = g.Data
+		case r.ID < "EA-4":
+			group = g.Wire
+		}
+		if group {
 			asked = append(asked, r)
 		}
 	}

@@ -17,7 +17,7 @@ func TestIDsAreUniqueOrderedAndOfTheirGroup(t *testing.T) {
 	last := ""
 	for _, r := range rules.All() {
 		id := regexp.MustCompile(`^EA-(\d)\d\d$`).FindStringSubmatch(r.ID)
-		if id == nil || r.ID <= last || r.Title == "" || r.Severity == 0 {
+		if id == nil || r.ID <= last || r.Title == "" || r.Severity == 0 || r.Why == "" || r.Reads == "" {
 			t.Errorf("%s after %s: %+v", r.ID, last, r)
 			continue
 		}

@@ -25,6 +25,7 @@ type answer struct {
 	status int    // of HTTP
 	body   []byte // cut at maxBody; the message of gRPC
 	via    string // the server's own name, which etcd never gives
+	kine   bool   // kine named itself
 }
 
 // askHTTP sends one request of HTTP/1.1 and reads its answer's head, and its body as far as

@@ -39,6 +39,12 @@ func newProber(c Config, t Target, at address, who *identities, progress func(Ta
 	}
 }
 
+// What stands in front of etcd, or in its place.
+const (
+	kine      = "kine"
+	grpcProxy = "grpc-proxy"
+)
+
 // ask is one connection and its request.
 type ask struct {
 	tls     bool
@@ -93,14 +99,22 @@ func (p *prober) do(ctx context.Context, a ask) reply {
 	if r.Outcome == facts.Silent {
 		p.spent += time.Since(start)
 	}
-	if r.via != "" && p.listener.Behind == "" {
+	switch {
+	case r.kine:
+		p.listener.Behind = kine
+	case r.via != "" && p.listener.Behind == "":
 		p.listener.Behind = "a proxy (" + r.via + ")"
 	}
-	p.listener.Exchanges = append(p.listener.Exchanges, r.Exchange)
-	if p.progress != nil {
-		p.progress(p.target, r.Exchange)
-	}
+	p.record(r.Exchange)
 	return r
+}
+
+// record keeps a connection.
+func (p *prober) record(e facts.Exchange) {
+	p.listener.Exchanges = append(p.listener.Exchanges, e)
+	if p.progress != nil {
+		p.progress(p.target, e)
+	}
 }
 
 func (a ask) describe() string {

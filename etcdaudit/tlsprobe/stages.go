@@ -42,6 +42,13 @@ func (p *prober) clientPlaintext(ctx context.Context) {
 	if p.listener.Unreachable != "" {
 		return
 	}
+	if p.silentSoFar() {
+		// What waits for TLS would be silent to these as well, and no time would be left.
+		for _, request := range []facts.Request{facts.Settings, facts.Range} {
+			p.skip(ask{request: request}.describe(), "the listener was silent to plaintext")
+		}
+		return
+	}
 	p.do(ctx, ask{request: facts.Settings})
 	if r := p.do(ctx, ask{request: facts.Range}); r.Passed() {
 		p.standIn(ctx, r, ask{request: facts.MemberList})
@@ -83,8 +90,11 @@ func (p *prober) learn(r reply) {
 			p.listener.Version = v
 		}
 	case facts.GetProxy:
-		// Only a grpc-proxy has this path (etcdmain/grpc_proxy.go).
-		p.listener.Behind = "grpc-proxy"
+		// A path of grpc-proxies only (etcdmain/grpc_proxy.go), with metrics of its own. Other
+		// servers may answer 200 to everything.
+		if bytes.Contains(r.body, []byte("etcd_grpc_proxy_")) {
+			p.listener.Behind = grpcProxy
+		}
 	}
 }
 
@@ -169,8 +179,8 @@ func (p *prober) standIn(ctx context.Context, r reply, list ask) {
 	}
 	p.listener.Behind = "a server that is not etcd"
 	for _, m := range parseMembers(p.do(ctx, list).body) {
-		if m.name == "kine" {
-			p.listener.Behind = "kine"
+		if m.name == kine {
+			p.listener.Behind = kine
 		}
 	}
 }
@@ -256,19 +266,26 @@ func (p *prober) enumeration(ctx context.Context) {
 	}
 	limited, cancel := context.WithTimeout(ctx, p.Limits.Enumeration)
 	defer cancel()
-	o := enumerate.Options{ServerName: p.name, Dial: func(ctx context.Context) (net.Conn, error) {
+	who := p.who.none
+	if p.who.own != nil {
+		who = p.who.own
+	}
+	o := enumerate.Options{ServerName: p.name, Certificate: who.pair, Dial: func(ctx context.Context) (net.Conn, error) {
 		if err := p.pace(ctx); err != nil {
 			return nil, err
 		}
+		e := facts.Exchange{TLS: true, Request: facts.Offer, Identity: who.Label, ServerName: p.name, At: p.Now()}
 		l, _, _, err := dial(ctx, p.at, p.Limits.Answer)
 		if err != nil {
+			how := dialEnding(err)
+			e.Outcome, e.Said = how.outcome, how.said
+			p.record(e)
 			return nil, err
 		}
+		e.Outcome, e.Said, e.Local = facts.Answered, "see what is served", l.LocalAddr().String()
+		p.record(e)
 		return l.Conn, nil
 	}}
-	if p.who.own != nil {
-		o.Certificate = p.who.own.pair
-	}
 	p.served.enumerated(enumerate.Run(limited, o))
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -81,7 +82,8 @@ func (t Tree) ReadFile(name string, limit int64) ([]byte, Opened, error) {
 // mostEntries bounds a directory.
 const mostEntries = 4096
 
-// ReadDir returns the entries of a directory by name, the first 4096 that the kernel gives.
+// ReadDir returns the entries of a directory in the order of their names: the first 4096
+// that the kernel gives.
 func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	f, err := t.open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK)
 	if err != nil {
@@ -92,6 +94,7 @@ func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", t.show(name), plain(err))
 	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, nil
 }
 

@@ -8,8 +8,8 @@ package auditpolicy
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
-	"strings"
 
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
@@ -78,10 +78,15 @@ func Secrets(text []byte) ([]Finding, error) {
 		}
 	}
 	var all []Finding
+	steps := 0
 	for _, verbs := range [][]string{{"get", "list", "watch"}, {"create", "update", "patch"}, {"delete", "deletecollection"}} {
 		highest := Finding{Verbs: verbs, Level: None}
 		for _, verb := range verbs {
-			if f := p.highest(verb); rank(f.Level) > rank(highest.Level) || highest.Rule == 0 {
+			f, err := p.highest(verb, &steps)
+			if err != nil {
+				return nil, err
+			}
+			if rank(f.Level) > rank(highest.Level) || highest.Rule == 0 {
 				highest.Level, highest.Rule = f.Level, f.Rule
 			}
 		}
@@ -94,50 +99,102 @@ func rank(l Level) int {
 	return slices.Index([]Level{None, Metadata, Request, RequestResponse}, l)
 }
 
-// highest returns the highest level for a verb. A rule for some users, namespaces or names
-// decides for those, and later rules for the others.
-func (p policy) highest(verb string) (f Finding) {
-	f.Level = None
-	for i, r := range p.Rules {
-		some, all := r.matches(verb)
-		if some && (f.Rule == 0 || rank(r.Level) > rank(f.Level)) {
-			f.Level, f.Rule = r.Level, i+1
-		}
-		if all {
-			return f
-		}
-	}
-	return f
+// request is what rules look at of a request for Secrets.
+type request struct {
+	verb, user      string
+	groups          [2]string
+	namespace, name string
 }
 
-// matches reports whether a rule matches some, and whether it matches all requests with a
-// verb for Secrets.
-func (r rule) matches(verb string) (some, all bool) {
-	if len(r.Verbs) > 0 && !slices.Contains(r.Verbs, verb) {
-		return false, false
+// mostSteps bounds the work for one policy, in comparisons of a request with a rule. Real
+// policies take a few thousand.
+const mostSteps = 2_000_000
+
+// highest returns the highest level for a verb. A rule records something if there is a
+// request that it matches and no rule before it does. Of each list in a rule it is enough
+// to try each item, or one that no rule names where there is no list.
+func (p policy) highest(verb string, steps *int) (f Finding, err error) {
+	f.Level = None
+	for i, r := range p.Rules {
+		if f.Rule > 0 && rank(r.Level) <= rank(f.Level) {
+			continue
+		}
+		for q := range r.requests(verb) {
+			first := slices.IndexFunc(p.Rules[:i+1], func(earlier rule) bool {
+				*steps++
+				return earlier.matches(q)
+			})
+			if *steps > mostSteps {
+				return f, errors.New("it has too many users, groups, namespaces and names to be evaluated")
+			}
+			if first == i {
+				f.Level, f.Rule = r.Level, i+1
+				break
+			}
+		}
 	}
-	all = len(r.Users) == 0 && len(r.UserGroups) == 0 && len(r.Namespaces) == 0
+	return f, nil
+}
+
+// requests yields requests of a verb that differ in what the rule looks at.
+func (r rule) requests(verb string) iter.Seq[request] {
+	const other = "\x00" // what no rule names
+	or := func(list []string, more ...string) []string {
+		if len(list) == 0 {
+			list = []string{other}
+		}
+		return append(slices.Clip(list), more...)
+	}
+	namespaces, names := or(r.Namespaces), []string{other}
+	for _, g := range r.Resources {
+		names = append(names, g.ResourceNames...)
+	}
+	switch verb {
+	case "list", "watch": // of all namespaces, and of one name by a field selector
+		namespaces, names = or(r.Namespaces, ""), append(names, "")
+	case "create", "deletecollection": // the path has no name
+		names = []string{""}
+	}
+	return func(yield func(request) bool) {
+		for _, namespace := range namespaces {
+			for _, name := range names {
+				q := request{verb: verb, namespace: namespace, name: name, user: "system:anonymous", groups: [2]string{"system:unauthenticated"}}
+				if !yield(q) {
+					return
+				}
+				for _, user := range or(r.Users) {
+					for _, group := range or(r.UserGroups) {
+						q.user, q.groups = user, [2]string{"system:authenticated", group}
+						if !yield(q) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// matches reports whether a rule decides about a request, if none before it does.
+func (r rule) matches(q request) bool {
+	among := func(list []string, values ...string) bool {
+		return len(list) == 0 || slices.ContainsFunc(values, func(v string) bool { return slices.Contains(list, v) })
+	}
+	if !among(r.Verbs, q.verb) || !among(r.Users, q.user) || !among(r.UserGroups, q.groups[:]...) || !among(r.Namespaces, q.namespace) {
+		return false
+	}
 	if len(r.Resources) == 0 {
-		// Without namespaces, URLs restrict a rule to requests that are not for resources.
-		matches := len(r.Namespaces) > 0 || len(r.NonResourceURLs) == 0
-		return matches, matches && all
+		// A rule with URLs alone is about requests that are not for resources.
+		return len(r.Namespaces) > 0 || len(r.NonResourceURLs) == 0
 	}
-	named := false
 	for _, g := range r.Resources {
 		if g.Group != "" && g.Group != "*" {
 			continue
 		}
-		secrets := len(g.Resources) == 0 || slices.ContainsFunc(g.Resources, func(res string) bool {
-			return res == "secrets" || res == "*" || strings.TrimSuffix(res, "/*") == "secrets"
-		})
-		switch {
-		case !secrets:
-		case len(g.ResourceNames) == 0 || len(g.Resources) == 0:
-			return true, all
-		default:
-			// A list or watch of a single object by a field selector has its name.
-			named = named || verb != "create" && verb != "deletecollection"
+		// Names count only beside resources.
+		if len(g.Resources) == 0 || among(g.Resources, "secrets", "*", "secrets/*") && among(g.ResourceNames, q.name) {
+			return true
 		}
 	}
-	return named, false
+	return false
 }

@@ -15,6 +15,8 @@ func secretsConfigured() check.Rule[facts.Facts] {
 	const todo = "name secrets in the EncryptionConfiguration and put an encrypting provider before identity"
 	return check.Rule[facts.Facts]{
 		ID: "EA-401", Title: "The configuration encrypts Secrets", Severity: check.High,
+		Why:   "new Secrets are stored as plaintext",
+		Reads: "the providers of Secrets in the given EncryptionConfiguration, with the API server's own rules",
 		Needs: []check.Need[facts.Facts]{need.Encryption, need.SecretsAnywhere},
 		Run: ofFile(func(c *encryptionconfig.Config) check.Result {
 			rule, _ := c.For(apiresource.Of("secrets"))

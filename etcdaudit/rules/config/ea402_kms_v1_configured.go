@@ -15,6 +15,8 @@ func kmsV1Configured() check.Rule[facts.Facts] {
 	const todo = "put a provider with apiVersion v2 before the one of v1; until v1 is removed every API server from 1.29 on needs --feature-gates=KMSv1=true, also to read; EA-106 says what to rewrite"
 	return check.Rule[facts.Facts]{
 		ID: "EA-402", Title: "The configuration does not write with KMS v1", Severity: check.Medium,
+		Why:   "KMS v1 is deprecated, off by default since Kubernetes 1.29, and asks the plugin for each value",
+		Reads: "the providers of every entry in the given EncryptionConfiguration",
 		Needs: []check.Need[facts.Facts]{need.Encryption},
 		Run: ofFile(func(c *encryptionconfig.Config) check.Result {
 			var writes, reads []string

@@ -42,12 +42,12 @@ func TestNothingWithoutEffect(t *testing.T) {
 			n.Facts.Host.Setup.Kind = facts.Systemd
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "peer-transport-security.allowed-cns", Value: "true", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "peer-transport-security.allowed-cns in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
 		}, Status: check.Fail, Says: "allowed-cns"},
-		controlplane.Case{Name: "auto-tls: false protects nothing", Change: func(n *controlplane.Node) {
+		controlplane.Case{Name: "an auto-tls that is not in force, as k3s writes it", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "auto-tls", Value: "false", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "auto-tls in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
-		}, Status: check.Warn, Says: "auto-tls"},
+		}, Status: check.Pass, Says: "none of which would protect anything"},
 		controlplane.Case{Name: "what is not about security", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "snapshot-counts", Value: "5", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "snapshot-counts in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
-		}, Status: check.Pass, Says: "not about security"},
+		}, Status: check.Pass, Says: "none of which would protect anything"},
 		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Refused = "TLS key/cert must be provided"
 		}, Status: check.NotEvaluated, Says: "EA-408"},

@@ -33,15 +33,12 @@ func judgeInForce(e etcd) check.Result {
 	var evidence []check.Evidence
 	for _, path := range []string{e.ConfigFile, e.Config.Client.TrustedCA, e.Config.Peer.TrustedCA} {
 		f, read := e.Files[path]
-		changed := f.ModTime
-		if f.Changed.After(changed) {
-			changed = f.Changed
-		}
+		changed := f.Written()
 		if path == "" || !read || changed.IsZero() || len(evidence) > 0 && evidence[len(evidence)-1].Source == path {
 			continue
 		}
 		evidence = append(evidence, check.Evidence{Source: path, Seen: "changed " + changed.UTC().Format(time.RFC3339)})
-		if changed.After(e.Process.Started) {
+		if f.WrittenAfter(e.Process.Started) {
 			newer = append(newer, path)
 		}
 	}

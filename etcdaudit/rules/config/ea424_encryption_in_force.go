@@ -22,11 +22,7 @@ func judgeEncryptionInForce(s apiServer) check.Result {
 	if e == nil {
 		return check.Inapplicable("there is no EncryptionConfiguration (EA-423)")
 	}
-	changed := e.File.ModTime
-	if e.File.Changed.After(changed) {
-		changed = e.File.Changed
-	}
-	evidence = append(evidence, check.Evidence{Source: e.Path, Seen: fmt.Sprintf("%s, changed %s", e.Hash, changed.UTC().Format(time.RFC3339))})
+	evidence = append(evidence, check.Evidence{Source: e.Path, Seen: fmt.Sprintf("%s, changed %s", e.Hash, e.File.Written().UTC().Format(time.RFC3339))})
 	if e.InForce != "" {
 		evidence = append(evidence, check.Evidence{Source: s.Name + ", /metrics", Seen: fmt.Sprintf("in force: %s; %d failed reloads", e.InForce, e.Failures)})
 	}
@@ -45,7 +41,7 @@ func judgeEncryptionInForce(s apiServer) check.Result {
 		return with(check.Failed("", "in force is another EncryptionConfiguration than "+e.Path+why, "correct the file as the API server's log says, or restart the API server, one at a time, if it does not reload by itself"), evidence)
 	case e.InForce != "":
 		return with(check.Passed("", e.Path+" is in force, by its hash in the API server's metrics"), evidence)
-	case !s.Config.EncryptionReload && s.Process != nil && !s.Process.Started.IsZero() && changed.After(s.Process.Started):
+	case s.host.Live && !s.Config.EncryptionReload && s.Process != nil && !s.Process.Started.IsZero() && e.File.WrittenAfter(s.Process.Started):
 		return with(check.Warned("", e.Path+" was changed after the API server started, which does not reload it by itself: in force is what was there before", "restart the API servers, one at a time"), evidence)
 	}
 	why := e.NoMetrics

@@ -14,6 +14,8 @@ func malformedValues() rule {
 	todo := step{text: "the API server cannot read these values, and a LIST of their resource fails: restore them in etcd from a backup or delete them there (etcdctl del; kubectl delete is refused, because it reads first), and find out what wrote or damaged them"}
 	return rule{
 		ID: "EA-102", Title: "Encrypted values are well-formed", Severity: check.Medium,
+		Why:   "the API server cannot read such a value: a LIST of the resource fails on it, and the object can be neither changed nor deleted through the API",
+		Reads: "the form of every encrypted value, byte by byte",
 		Needs: needs{need.Keys},
 		Run: one(func(s facts.Store) check.Result {
 			f := find(s, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {

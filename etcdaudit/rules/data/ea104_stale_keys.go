@@ -18,6 +18,8 @@ func staleKeys() rule {
 	todo := step{text: "rewrite the objects through the API server; keep the older keys until no value, no retained revision and no backup needs them", rewrites: true}
 	return rule{
 		ID: "EA-104", Title: "KMS v2 values are written with the newest key", Severity: check.Low,
+		Why:   "after a rotation these values still depend on the old key, which cannot be withdrawn before they are rewritten",
+		Reads: "the key_id of every KMS v2 value, beside the newest in the store or the one that was given",
 		Needs: needs{need.Keys},
 		Run: one(func(s facts.Store) check.Result {
 			refs := s.References()

@@ -12,6 +12,8 @@ func plaintextOthers() rule {
 	const todo = "none by itself; give --encryption-provider-config to check what should be encrypted"
 	return rule{
 		ID: "EA-105", Title: "Plaintext of other resources", Severity: check.Info,
+		Why:   "ConfigMaps, custom resources and others often hold credentials as well",
+		Reads: "every value of other resources than Secrets, by its first bytes",
 		Needs: needs{need.Keys},
 		Run: one(func(s facts.Store) check.Result {
 			// EA-111 judges the resources that the configuration is for.

@@ -17,6 +17,8 @@ func kmsV1Values() rule {
 	todo := step{text: "put a provider with apiVersion v2 before the one of v1, rewrite the objects through the API server, and remove v1 when no value, no retained revision and no backup needs it", rewrites: true}
 	return rule{
 		ID: "EA-106", Title: "No value is encrypted by KMS v1", Severity: check.Low,
+		Why:   "KMS v1 is deprecated, and off by default since Kubernetes 1.29: an API server after an upgrade may not read these values",
+		Reads: "the prefix of every encrypted value",
 		Needs: needs{need.Keys},
 		Run: one(func(s facts.Store) check.Result {
 			f := find(s, func(_ *inventory.Resource, c *inventory.Count) (string, bool) {

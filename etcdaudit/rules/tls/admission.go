@@ -28,12 +28,11 @@ type trial struct {
 	seen       []check.Evidence
 }
 
-// try looks at all requests of an identity. A handshake alone shows nothing: under TLS 1.3
-// a refusal comes after it. Nor does the SETTINGS frame, which a server may send first.
+// try looks at all requests of an identity.
 func (a at) try(label string) trial {
 	out := trial{reason: a.why(fmt.Sprintf("a request as %q", label))}
 	for _, e := range a.l.Exchanges {
-		if !e.TLS || e.Identity != label || e.Request == facts.Handshake || e.Request == facts.Settings {
+		if !e.TLS || e.Identity != label || !e.Request.ShowsAccess() {
 			continue
 		}
 		out.seen = append(out.seen, seen(a.l, e))

@@ -63,12 +63,12 @@ func judgeCA(a at) check.Result {
 // Kubernetes (system:…, a kubeconfig), or one that an API server uses elsewhere.
 func foreign(h *facts.Host, c facts.Certificate) bool {
 	for _, s := range h.APIServers {
-		if c.File == s.Config.EtcdCert {
+		if s.At(c.File, s.Config.EtcdCert) {
 			return false // kubeadm has put it into system:masters, until 1.29
 		}
 	}
 	for _, s := range h.APIServers {
-		if c.File == s.Config.TLSCert || c.File == s.Config.KubeletClientCert {
+		if s.At(c.File, s.Config.TLSCert) || s.At(c.File, s.Config.KubeletClientCert) {
 			return true
 		}
 	}

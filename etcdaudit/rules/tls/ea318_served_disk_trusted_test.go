@@ -40,9 +40,18 @@ func TestServedDiskTrusted(t *testing.T) {
 		controlplane.Case{Name: "the process was not read", Change: func(n *controlplane.Node) {
 			n.Etcd().Process = nil
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "since when"},
+		controlplane.Case{Name: "two etcds have the address, each in a network namespace of its own", Change: func(n *controlplane.Node) {
+			n.Facts.Host.Etcds = append(n.Facts.Host.Etcds, n.Facts.Host.Etcds[0])
+		}, Target: ":2379", Status: check.NotEvaluated, Says: "exactly one etcd", Expected: true},
+		controlplane.Case{Name: "a wildcard is not the address of another node", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenClient, n.Client().URL = []string{"https://0.0.0.0:2379"}, "https://192.0.2.99:2379"
+		}, Target: ":2379", Status: check.NotEvaluated, Says: "exactly one etcd", Expected: true},
+		controlplane.Case{Name: "a wildcard is the loopback address of this one", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenClient = []string{"https://0.0.0.0:2379"}
+		}, Target: ":2379", Status: check.Pass},
 		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
 			n.Facts.Host = nil
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "no node", Expected: true},
+		}, Target: ":2379", Status: check.NotEvaluated, Says: "no node was read", Expected: true},
 		controlplane.Case{Name: "the certificate could not be read", Change: func(n *controlplane.Node) {
 			delete(n.Etcd().Files, n.Etcd().Config.Client.Cert)
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "could not be read"},

@@ -39,6 +39,8 @@ func Rules() []check.Rule[facts.Facts] {
 		each(separateCAs(), peer),
 		each(servedDiskTrusted(), all),
 		each(metricsAndDebug(), []facts.Purpose{facts.ClientPort, facts.MetricsPort}),
+		etcdAdvisories(),
+		apiServerAdvisories(),
 	}
 }
 

@@ -34,8 +34,6 @@ type Result struct {
 	// Complete is whether all was tried; NotOffered is what was not.
 	Complete   bool
 	NotOffered []facts.Missing
-	// Connections is how many were made.
-	Connections int
 }
 
 type run struct {
@@ -99,7 +97,6 @@ func (r *run) offer(ctx context.Context, version uint16, suites []uint16) (uint1
 	if err != nil {
 		return 0, err
 	}
-	r.Connections++
 	config := &ztls.Config{
 		InsecureSkipVerify: true, // what is served is judged elsewhere
 		ServerName:         r.ServerName, MinVersion: version, MaxVersion: version,
@@ -137,7 +134,6 @@ func (r *run) groups(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Connections++
 		client := tls.Client(conn, &tls.Config{
 			InsecureSkipVerify: true, //nolint:gosec // what is served is judged elsewhere
 			MinVersion:         tls.VersionTLS10,

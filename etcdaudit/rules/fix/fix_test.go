@@ -1,0 +1,57 @@
+package fix_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
+)
+
+func TestEtcdIsToldInTheSetupAtHand(t *testing.T) {
+	const config = "/var/lib/rancher/rke2/server/db/etcd/config"
+	for name, tt := range map[string]struct {
+		kind           facts.SetupKind
+		source, file   string
+		setting, wants string
+		never          string
+	}{
+		"kubeadm":                         {facts.Kubeadm, "/etc/kubernetes/manifests/etcd.yaml", "", "client-cert-auth=true", "in /etc/kubernetes/manifests/etcd.yaml set --client-cert-auth=true, and the same under etcd.local.extraArgs", ""},
+		"kubeadm, read from its process":  {facts.Kubeadm, "process 12", "", "client-cert-auth=true", "/etc/kubernetes/manifests/etcd.yaml", "process 12"},
+		"a unit":                          {facts.Systemd, "/etc/systemd/system/etcd.service", "", "client-cert-auth=true", "ETCD_CLIENT_CERT_AUTH=true in its EnvironmentFile does as well, but not both", ""},
+		"a unit with a file":              {facts.Systemd, "/etc/systemd/system/etcd.service", "/etc/etcd.yaml", "peer-client-cert-auth=true", "in /etc/etcd.yaml set peer-transport-security.client-cert-auth: true", "etcd.service"},
+		"a file knows suites as a list":   {facts.Bare, "process 12", "/etc/etcd.yaml", "cipher-suites=A,B", "cipher-suites: [A,B]", ""},
+		"RKE2 passes on plain settings":   {facts.RKE2, "", config, "log-level=info", `in /etc/rancher/rke2/config.yaml set etcd-arg: ["log-level=info"], and restart rke2-server`, ""},
+		"RKE2 passes on no section":       {facts.RKE2, "", config, "client-cert-auth=true", "has no argument for it: find out what has changed " + config, "etcd-arg"},
+		"nor a list":                      {facts.RKE2, "", config, "cipher-suites=A,B", "has no argument for it", "etcd-arg"},
+		"k3s opens metrics by a setting":  {facts.K3s, "", config, "listen-metrics-urls=http://127.0.0.1:2381", "in /etc/rancher/k3s/config.yaml remove etcd-expose-metrics", ""},
+		"a process that nothing is known": {facts.Bare, "process 12", "", "client-cert-auth=true", "start etcd (pid 12) with --client-cert-auth=true", ""},
+	} {
+		got := fix.Etcd(&facts.Host{Setup: facts.Setup{Kind: tt.kind}}, &facts.Etcd{Name: "etcd (pid 12)", Source: tt.source, ConfigFile: tt.file}, tt.setting)
+		if !strings.Contains(got, tt.wants) || tt.never != "" && strings.Contains(got, tt.never) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := fix.Etcd(nil, nil, "client-cert-auth=true"); !strings.Contains(got, "start etcd with --client-cert-auth=true") || !strings.Contains(got, "client-transport-security.client-cert-auth: true") {
+		t.Error(got)
+	}
+}
+
+func TestTheAPIServerIsToldInTheSetupAtHand(t *testing.T) {
+	for kind, want := range map[facts.SetupKind]string{
+		facts.Kubeadm: "in /etc/kubernetes/manifests/kube-apiserver.yaml set --x=y, and the same under apiServer.extraArgs",
+		facts.RKE2:    `in /etc/rancher/rke2/config.yaml set kube-apiserver-arg: ["x=y"], and restart rke2-server`,
+		facts.K3s:     `in /etc/rancher/k3s/config.yaml set kube-apiserver-arg: ["x=y"], and restart k3s`,
+		facts.Systemd: "in apiserver.service set --x=y, then systemctl daemon-reload",
+		facts.Bare:    "start kube-apiserver with --x=y",
+	} {
+		a := &facts.APIServer{Name: "kube-apiserver", Source: "apiserver.service"}
+		h := &facts.Host{Setup: facts.Setup{Kind: kind}}
+		if got := fix.APIServer(h, a, "x=y"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", kind, got)
+		}
+		if got := fix.Without(h, a, "x"); !strings.Contains(got, "remove") || !strings.Contains(got, "x") {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package tlsprobe_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
+	"github.com/sealproof/sealproof/test/testkit"
+)
+
+// serve runs a listener that is no etcd, and returns its address.
+func serve(t *testing.T, answer func(net.Conn)) string {
+	t.Helper()
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				answer(conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// impatient has limits that a test can wait for. Hostile listeners never answer in time,
+// so that none of them is a race.
+func impatient(targets ...tlsprobe.Target) tlsprobe.Config {
+	return tlsprobe.Config{Targets: targets, Limits: tlsprobe.Limits{
+		Answer: 300 * time.Millisecond, Silence: time.Second, Interval: time.Millisecond, Enumeration: 5 * time.Second,
+	}}
+}
+
+func clientTarget(address string) tlsprobe.Target {
+	return tlsprobe.Target{Purpose: facts.ClientPort, URL: "https://" + address}
+}
+
+func TestASilentListenerCostsALimitedTime(t *testing.T) {
+	t.Parallel()
+	address := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	l := probe(t, impatient(clientTarget(address))).Listeners[0]
+	if !strings.Contains(l.Unreachable, "silent") || len(l.Exchanges) != 2 || len(l.Skipped) == 0 {
+		t.Errorf("unreachable: %q, %d exchanges, skipped %v", l.Unreachable, len(l.Exchanges), l.Skipped)
+	}
+	// One that accepts TLS and is silent then: what is left is skipped, and says so.
+	p := newPKI(t)
+	config := p.serverConfig(t)
+	address = serve(t, func(c net.Conn) {
+		first := bufio.NewReader(c)
+		if b, err := first.Peek(1); err != nil || b[0] != 22 {
+			return
+		}
+		secured := tls.Server(&peeked{c, first}, config)
+		if secured.Handshake() == nil {
+			io.Copy(io.Discard, secured)
+		}
+	})
+	l = probe(t, impatient(clientTarget(address))).Listeners[0]
+	want{true, facts.Handshake, tlsprobe.None, facts.Answered, "complete"}.check(t, l)
+	want{true, facts.Range, tlsprobe.None, facts.Silent, ""}.check(t, l)
+	if len(l.Skipped) == 0 || l.Unreachable != "" || l.Skipped[0].Why == "" {
+		t.Errorf("skipped %v, unreachable %q", l.Skipped, l.Unreachable)
+	}
+}
+
+type peeked struct {
+	net.Conn
+	first io.Reader
+}
+
+func (p *peeked) Read(b []byte) (int, error) { return p.first.Read(b) }
+
+func (p *pki) serverConfig(t *testing.T) *tls.Config {
+	t.Helper()
+	pair := testkit.Must(tls.LoadX509KeyPair(p.server.cert, p.server.key))(t)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+}
+
+// Whatever speaks another protocol is a mismatch, never an answer.
+func TestOtherProtocolsAreNoAnswers(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(net.Conn){
+		"SSH":       func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n"); io.Copy(io.Discard, c) },
+		"closed":    func(net.Conn) {},
+		"garbage":   func(c net.Conn) { c.Read(make([]byte, 100)); c.Write(make([]byte, 100<<10)) },
+		"no end":    func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nX: "); io.Copy(c, endless{}) },
+		"endless 1": func(c net.Conn) { io.Copy(c, endless{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := impatient(clientTarget(serve(t, answer)))
+			c.Limits.Answer, c.Limits.Silence = 2*time.Second, 20*time.Second
+			c.Enumerate = true
+			l := probe(t, c).Listeners[0]
+			if len(l.Exchanges) < 4 {
+				t.Fatalf("%d exchanges: %s", len(l.Exchanges), l.Unreachable)
+			}
+			for _, e := range l.Exchanges {
+				if e.Outcome != facts.Mismatch && e.Outcome != facts.Silent || strings.Contains(e.Said, "SSH-2") {
+					t.Errorf("%s, TLS %v: %d %s", e.Request, e.TLS, e.Outcome, e.Said)
+				}
+			}
+			if l.Served != nil {
+				t.Errorf("served %+v", l.Served)
+			}
+		})
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'a'
+	}
+	return len(b), nil
+}
+
+func TestAnEndlessBodyIsCut(t *testing.T) {
+	t.Parallel()
+	address := serve(t, func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nServer: nginx\r\nTransfer-Encoding: chunked\r\n\r\n")
+			for {
+				if _, err := io.WriteString(c, "4\r\naaaa\r\n"); err != nil {
+					return
+				}
+			}
+		}
+	})
+	c := impatient(clientTarget(address))
+	c.Limits.Answer = 20 * time.Second
+	l := probe(t, c).Listeners[0]
+	want{false, facts.GetMetrics, "", facts.Answered, "HTTP 200"}.check(t, l)
+	if l.Behind != "a proxy (Server: nginx)" {
+		t.Errorf("behind %q", l.Behind)
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	t.Parallel()
+	wire := probe(t, impatient(clientTarget(freePort(t)), tlsprobe.Target{Purpose: facts.ClientPort, URL: "unix:///nowhere/sock"}))
+	for i, text := range []string{"nothing listens there", "there is no such socket"} {
+		if l := wire.Listeners[i]; l.Unreachable != text || len(l.Exchanges) != 1 {
+			t.Errorf("%s: %q, %d exchanges", l.URL, l.Unreachable, len(l.Exchanges))
+		}
+	}
+}
+
+func TestAddressesThatCannotBeUsedAreErrors(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"https://user:hunter2@127.0.0.1:2379", "ftp://127.0.0.1:1", "https://127.0.0.1", "unix://", "https://127.0.0.1:%zz"} {
+		_, err := tlsprobe.Run(t.Context(), tlsprobe.Config{Targets: []tlsprobe.Target{{URL: url}}}, nil)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

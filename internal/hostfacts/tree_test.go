@@ -1,0 +1,115 @@
+package hostfacts
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestATreeIsReadAsByAProcessWithThatRoot(t *testing.T) {
+	root := t.TempDir()
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(root, "srv/real"), 0o700), os.WriteFile(filepath.Join(root, "srv/real/f"), []byte("text"), 0o600),
+		os.Symlink("/srv/real", filepath.Join(root, "link")), os.Symlink("loop", filepath.Join(root, "loop")), unix.Mkfifo(filepath.Join(root, "pipe"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree := Tree{root}
+	if text, o, err := tree.ReadFile("/link/f", 4); err != nil || string(text) != "text" || o.Mode.Perm() != 0o600 || o.ModTime.IsZero() || o.Changed.IsZero() {
+		t.Errorf("%q, %+v, %v", text, o, err)
+	}
+	if file, err := tree.Resolve("link/../srv/real/f"); err != nil || file != "/srv/real/f" {
+		t.Errorf("%s, %v", file, err)
+	}
+	if way := tree.Way("/link/f"); len(way) != 3 {
+		t.Errorf("%+v", way)
+	}
+	for name, want := range map[string]error{"/loop": unix.ELOOP, "/none": fs.ErrNotExist, "/srv/real/f/g": unix.ENOTDIR} {
+		if _, _, err := tree.ReadFile(name, 4); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if o := tree.Stat(name); o.Exists || (o.Err != "") != (want == unix.ELOOP) {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+	for name, want := range map[string]string{"/link/f": "more than 3 bytes", "/pipe": "named pipe", "/srv": "directory"} {
+		if _, _, err := tree.ReadFile(name, 3); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), root) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := (Tree{root + "/no"}).ReadFile("/f", 3); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a tree that does not exist: %v", err)
+	}
+}
+
+func TestAProcessIsKnownByHowItWasStarted(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "read line; true", "name", "")
+	cmd.Env, cmd.Dir = []string{"A=1", "B="}, t.TempDir()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { stdin.Close(); cmd.Wait() }()
+	procs := Processes{Dir: Proc}
+	found, err := procs.Find(func(_ string, args []string) bool { return slices.Equal(args, cmd.Args) })
+	i := slices.IndexFunc(found, func(r Running) bool { return r.PID == cmd.Process.Pid })
+	if err != nil || i < 0 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	dir, err := filepath.EvalSymlinks(cmd.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := found[i]; !slices.Contains(r.Environment, "B=") || r.Dir != dir || r.UID != os.Geteuid() || r.Started.IsZero() || !r.SameRoot || len(r.Denied) > 0 || r.Executable == "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAddressesBelongToTheProcessThatHasTheirSockets(t *testing.T) {
+	var config net.ListenConfig
+	config.Control = func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	}
+	listen := func(network, address string) net.Listener {
+		l, err := config.Listen(t.Context(), network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	alone := listen("tcp4", "127.0.0.1:0").Addr().String()
+	shared := listen("tcp4", "127.0.0.1:0").Addr().String()
+	listen("tcp4", shared)
+	socket, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	found, err := Processes{Dir: Proc}.Listening(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Listening{{alone, false}, {shared, true}, {socket.Addr().String(), false}} {
+		if !slices.Contains(found, want) {
+			t.Errorf("%+v is not among %+v", want, found)
+		}
+	}
+	if _, err := (Processes{Dir: Proc}).Listening(1 << 30); err == nil {
+		t.Error("a process that does not exist")
+	}
+}
