@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -74,5 +75,6 @@ func (l *liveEtcd) enableRBAC(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	// A certificate of root on the node is full access, whatever RBAC says.
+	return errors.Join(os.Remove(l.file("root.crt")), os.Remove(l.file("root.key")))
 }

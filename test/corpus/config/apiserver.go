@@ -146,7 +146,7 @@ func (l *liveAPIServer) audit(ctx context.Context) (f facts.Facts, err error) {
 	if f.Host, err = hostconfig.Read(ctx, opts); err != nil {
 		return f, err
 	}
-	narrow(f.Host, l.PID(), filepath.Dir(l.encryptionFile()))
+	narrow(f.Host, l.PID(), filepath.Dir(l.EncryptionFile()))
 	if len(f.Host.APIServers) != 1 {
 		return f, fmt.Errorf("%d API servers are found for process %d", len(f.Host.APIServers), l.PID())
 	}
@@ -234,7 +234,7 @@ func onDiskIsInForce(ctx context.Context, l *liveAPIServer) (opinion, string, er
 func apiServerTLS(ctx context.Context, l *liveAPIServer) (opinion, string, error) {
 	for _, o := range [][]string{
 		{"-tls1", "-cipher", everySuite}, {"-tls1_1", "-cipher", everySuite},
-		{"-tls1_2", "-cipher", "aNULL:eNULL:kRSA:ECDHE+SHA1:ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0"},
+		{"-tls1_2", "-cipher", "aNULL:eNULL:kRSA:@SECLEVEL=0"},
 	} {
 		got := l.openssl(ctx, l.address(), o...)
 		if got.err != nil {
@@ -244,10 +244,13 @@ func apiServerTLS(ctx context.Context, l *liveAPIServer) (opinion, string, error
 			return bad, "openssl completes a handshake with " + strings.Join(o, " "), nil
 		}
 	}
+	if got := l.suites(ctx, l.address(), "", goSuites("RC4", "3DES")); got.let || got.err != nil {
+		return bad, got.said, got.err
+	}
 	if got := l.openssl(ctx, l.address()); !got.let {
 		return 0, "", fmt.Errorf("openssl completes no handshake: %s", got.said)
 	}
-	return good, "openssl completes no weak handshake", nil
+	return good, "no client completes a weak handshake", nil
 }
 
 // anonymousRequests: is a request without credentials taken, and so refused by RBAC (403), or

@@ -97,8 +97,15 @@ func (l *liveEtcd) probe(ctx context.Context, targets []tlsprobe.Target) (*facts
 		}
 		c.Own = &identity
 	}
+	known := map[string]string{}
 	for _, name := range l.Etcd.Known {
-		identity, err := tlsprobe.LoadIdentity(name, l.file(name+".crt"), l.file(name+".key"))
+		known[name] = name
+	}
+	if peer := l.Etcd.peer(); peer != "" && l.Etcd.Front == nil {
+		known["peer"] = peer
+	}
+	for label, name := range known {
+		identity, err := tlsprobe.LoadIdentity(label, l.file(name+".crt"), l.file(name+".key"))
 		if err != nil {
 			return nil, err
 		}

@@ -23,8 +23,8 @@ import (
 //go:embed cases/*.yaml
 var files embed.FS
 
-// Case is one input and what is right about it. Exactly one of Etcd, APIServer and Host
-// is given.
+// Case is one input and what is right about it. Exactly one of Etcd, APIServer, Encryption
+// and Host is given.
 type Case struct {
 	Name  string
 	Title string
@@ -34,6 +34,8 @@ type Case struct {
 	Etcd      *EtcdInput
 	APIServer *APIServerInput
 	Host      *HostInput
+	// Encryption is an EncryptionConfiguration that the API server's own code loads.
+	Encryption string
 
 	// Expect is the right status of each rule that the case is about, by id.
 	Expect map[string]check.Status
@@ -59,8 +61,25 @@ type EtcdInput struct {
 	// own, "apiserver" by default and "none" for none. The oracle knows them all.
 	Known []string
 	Own   string
+	// Peer is the identity of a member, "peer" by default and "none" for none. The auditor
+	// is given it with the label "peer".
+	Peer string
 	// Enumerate is set where versions and suites are looked at, which takes seconds.
 	Enumerate bool
+}
+
+func (e EtcdInput) peer() string { return orNone(e.Peer, "peer") }
+
+func (e EtcdInput) own() string { return orNone(e.Own, "apiserver") }
+
+func orNone(name, otherwise string) string {
+	switch name {
+	case "":
+		return otherwise
+	case "none":
+		return ""
+	}
+	return name
 }
 
 // Front is a proxy written in Go, which serves what etcd cannot: versions before 1.2, and
@@ -142,14 +161,14 @@ func Cases() ([]Case, error) {
 
 func (c Case) valid() error {
 	given := 0
-	for _, is := range []bool{c.Etcd != nil, c.APIServer != nil, c.Host != nil} {
+	for _, is := range []bool{c.Etcd != nil, c.APIServer != nil, c.Host != nil, c.Encryption != ""} {
 		if is {
 			given++
 		}
 	}
 	switch {
 	case given != 1:
-		return errors.New("one of etcd, apiServer and host is needed")
+		return errors.New("one of etcd, apiServer, encryption and host is needed")
 	case c.Title == "" || c.Source == "":
 		return errors.New("title and source are needed")
 	case len(c.Expect) == 0:

@@ -134,7 +134,7 @@ func (c *clients) group(ctx context.Context, address string, id tls.CurveID) ans
 
 // suites reports whether Go's TLS client can agree on one of these suites of TLS 1.2.
 func (c *clients) suites(ctx context.Context, address, identity string, ids []uint16) answer {
-	return c.dial(ctx, address, identity, tls.CipherSuiteName(ids[0])+" or one like it", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: ids}) //nolint:gosec // it is the server that is tested
+	return c.dial(ctx, address, identity, fmt.Sprintf("one of %d suites like %s", len(ids), tls.CipherSuiteName(ids[0])), &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: ids}) //nolint:gosec // it is the server that is tested
 }
 
 // goSuites are the suites that Go knows and whose names contain one of these.

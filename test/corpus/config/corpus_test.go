@@ -1,48 +1,69 @@
 package config
 
 import (
-	"sync"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
-	"github.com/sealproof/sealproof/test/components"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
+// The facts are gathered once: each part looks at them.
 func TestCorpus(t *testing.T) {
-	c := clustertest.New(t, components.Etcd, components.Etcd36, components.Etcd35, components.APIServer)
-	cases, err := Cases()
-	if err != nil {
-		t.Fatal(err)
+	cases := testkit.Must(Cases())(t)
+	if only := os.Getenv("CORPUS_CASE"); only != "" { // of one case, by a part of its name
+		cases = slices.DeleteFunc(cases, func(c Case) bool { return !strings.Contains(c.Name, only) })
 	}
-	var mu sync.Mutex
-	var judged []*Judged
-	err = Judge(t.Context(), c, cases, func(j *Judged, err error) {
-		if err != nil {
-			t.Error(err)
-			return
+	c := clustertest.New(t, Components()...)
+	judged, err := Judge(t.Context(), c, cases)
+	if err != nil {
+		t.Error(err)
+	}
+	lines := testkit.Must(Lines(judged))(t)
+	t.Run("every label is what an oracle saw", func(t *testing.T) {
+		for _, l := range lines {
+			if l.LabelIsWrong {
+				t.Error(l.Explain())
+			}
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		judged = append(judged, j)
 	})
-	if err != nil {
-		t.Fatal(err)
+	t.Run("every rule says what the label says", func(t *testing.T) {
+		for _, l := range lines {
+			if !l.LabelIsWrong && !l.Right() {
+				t.Error(l.Explain())
+			}
+		}
+	})
+	if os.Getenv("CORPUS_CASE") == "" {
+		t.Run("a rule that says always the same breaks a case", func(t *testing.T) { mutate(t, judged) })
 	}
-	for _, j := range judged {
-		for _, id := range j.Rules() {
-			if d := j.Oracles[id]; !d.Agrees {
-				t.Errorf("%s: %s is labelled %v, and an oracle says %s", j.Name, id, j.Expect[id], d.Said)
-			}
-			rule, err := Rule(id)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			if status, results := Verdict(rule, j.Facts); status != j.Expect[id] {
-				t.Errorf("%s: %s is labelled %v (%s), and the rule says %v", j.Name, id, j.Expect[id], j.Oracles[id].Said, status)
-				for _, r := range results {
-					t.Logf("    %s: %v: %s%s", r.Target, r.Status, r.Summary, r.Reason)
+}
+
+// mutate replaces each rule of a host or of connections by one that says always the same.
+func mutate(t *testing.T, judged []*Judged) {
+	for _, rule := range rules.For(rules.Groups{Wire: true, Host: true}) {
+		for _, always := range []check.Status{check.Pass, check.Fail, check.NotEvaluated} {
+			mutant := rule
+			mutant.Needs = nil
+			mutant.Run = func(facts.Facts) []check.Result { return []check.Result{{Status: always}} }
+			var broken []string
+			for _, j := range judged {
+				label, ok := j.Expect[rule.ID]
+				if status, _ := Verdict(mutant, j.Facts); ok && status != label {
+					broken = append(broken, j.Name)
 				}
+			}
+			name := fmt.Sprintf("%s always says %v", rule.ID, always)
+			if len(broken) == 0 {
+				t.Errorf("%s: no case breaks", name)
+			} else {
+				t.Logf("%s: breaks %s, %d in all", name, broken[0], len(broken))
 			}
 		}
 	}

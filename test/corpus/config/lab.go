@@ -47,6 +47,8 @@ func (b *lab) judge(ctx context.Context, cs Case) (*Judged, error) {
 		return b.judgeEtcd(ctx, cs)
 	case cs.APIServer != nil:
 		return b.judgeAPIServer(ctx, cs)
+	case cs.Encryption != "":
+		return b.judgeEncryption(ctx, cs)
 	}
 	return b.judgeHost(ctx, cs)
 }
@@ -87,19 +89,30 @@ func (b *lab) judgeAPIServer(ctx context.Context, cs Case) (j *Judged, err error
 
 // judgeHost reads a recorded tree. Its labels are decided by documents.
 func (b *lab) judgeHost(ctx context.Context, cs Case) (*Judged, error) {
-	j := &Judged{Case: cs, Groups: rules.Groups{Host: true}}
-	var err error
-	if j.Oracles, err = decide(ctx, cs, map[string]oracle[HostInput]{}, *cs.Host); err != nil {
-		return nil, err
-	}
+	return b.judgeTree(ctx, cs, *cs.Host, map[string]oracle[string]{})
+}
+
+// judgeEncryption reads a tree with a manifest that names the EncryptionConfiguration.
+func (b *lab) judgeEncryption(ctx context.Context, cs Case) (*Judged, error) {
+	return b.judgeTree(ctx, cs, HostInput{Files: map[string]string{
+		"/etc/kubernetes/enc.yaml":                      cs.Encryption,
+		"/etc/kubernetes/manifests/kube-apiserver.yaml": manifestWithEncryption,
+	}}, map[string]oracle[string]{"EA-423": loadedEncrypts})
+}
+
+// judgeTree reads a tree. Oracles get the directory that it is in.
+func (b *lab) judgeTree(ctx context.Context, cs Case, in HostInput, oracles map[string]oracle[string]) (*Judged, error) {
 	root, err := os.MkdirTemp(b.cluster.Dir(), "tree-")
 	if err != nil {
 		return nil, err
 	}
-	if err := cs.Host.write(root, b.pki); err != nil {
+	if err := in.write(root, b.pki); err != nil {
 		return nil, err
 	}
-	j.Flags = cs.Host.flags()
+	j := &Judged{Case: cs, Groups: rules.Groups{Host: true}, Flags: in.flags()}
+	if j.Oracles, err = decide(ctx, cs, oracles, root); err != nil {
+		return nil, err
+	}
 	j.Facts.Host, err = hostconfig.Read(ctx, hostconfig.Options{Root: root, Now: time.Now(), NoMetrics: "no metrics of the API server were given"})
 	return j, err
 }

@@ -51,14 +51,14 @@ func etcdOracles() map[string]oracle[*liveEtcd] {
 		"EA-303": onWire(otherIssuers),
 		"EA-304": onWire(onlyIntended),
 		"EA-305": onWire(fullAccess),
-		"EA-307": onWire(peersDemand), "EA-405": peersDemand,
-		"EA-308": onWire(peersRefuseClients),
+		"EA-307": withPeer(peersDemand), "EA-405": peersDemand,
+		"EA-308": withPeer(peersRefuseClients),
 		"EA-309": onWire(oldVersions),
 		"EA-310": onWire(weakSuites),
 		"EA-311": onWire(noForwardSecrecy),
 		"EA-312": onWire(postQuantum),
 		"EA-313": onWire(servedIsValid),
-		"EA-316": onWire(selfSigned), "EA-406": selfSigned,
+		"EA-316": onWire(selfSigned), "EA-406": autoTLS,
 		"EA-408": starts,
 		"EA-409": metricsListener,
 		"EA-319": onWire(metricsReadable),
@@ -127,15 +127,7 @@ func (l *liveEtcd) own() []string {
 }
 
 // control is the identity that etcd is meant to accept, empty for none.
-func (l *liveEtcd) control() string {
-	switch l.Etcd.Own {
-	case "":
-		return "apiserver"
-	case "none":
-		return ""
-	}
-	return l.Etcd.Own
-}
+func (l *liveEtcd) control() string { return l.Etcd.own() }
 
 const oneKey = "/registry/a"
 
@@ -240,7 +232,8 @@ func peersDemand(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	return good, "a peer is answered, and no other", nil
 }
 
-// peerControl is a request with the certificate of the member itself.
+// peerControl is a request with the certificate of a member. Which one it is depends on
+// the case.
 func (l *liveEtcd) peerControl(ctx context.Context) (got answer) {
 	for _, identity := range []string{"peer", "peer-of-ca"} {
 		if got = l.curl(ctx, at("https", l.vars["peer"])+"/version", identity); got.let {
@@ -248,6 +241,18 @@ func (l *liveEtcd) peerControl(ctx context.Context) (got answer) {
 		}
 	}
 	return got
+}
+
+// withPeer is an oracle about a refusal at the peer address, which proves nothing to an
+// auditor without a member's certificate.
+func withPeer(o oracle[*liveEtcd]) oracle[*liveEtcd] {
+	return onWire(func(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+		got, said, err := o(ctx, l)
+		if got == good && l.Etcd.peer() == "" {
+			got = unclear
+		}
+		return got, said, err
+	})
 }
 
 func peersRefuseClients(ctx context.Context, l *liveEtcd) (opinion, string, error) {
@@ -296,11 +301,11 @@ func oldVersions(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	return l.whether(ctx, "an old version", nil, []string{"-tls1", "-cipher", everySuite}, []string{"-tls1_1", "-cipher", everySuite})
 }
 
-// weakSuites asks openssl for suites with CBC, SHA-1 or no authentication, and Go for those
-// that openssl is built without.
+// weakSuites asks openssl for suites without encryption or authentication, and Go for those
+// that openssl is built without (RFC 9325, 4.1).
 func weakSuites(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	return l.whether(ctx, "a weak suite", goSuites("RC4", "3DES"),
-		[]string{"-tls1_2", "-cipher", "aNULL:eNULL:kRSA:ECDHE+SHA1:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA256:DHE+SHA1:@SECLEVEL=0"})
+		[]string{"-tls1_2", "-cipher", "aNULL:eNULL:@SECLEVEL=0"})
 }
 
 func noForwardSecrecy(ctx context.Context, l *liveEtcd) (opinion, string, error) {
@@ -314,7 +319,16 @@ func tlsSettings(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	if o, said, err := oldVersions(ctx, l); o != good || err != nil {
 		return o, said, err
 	}
-	return weakSuites(ctx, l)
+	if o, said, err := weakSuites(ctx, l); o != good || err != nil {
+		return o, said, err
+	}
+	if o, said, err := noForwardSecrecy(ctx, l); o != good || err != nil {
+		return o, said, err
+	}
+	if got, err := l.handshake(ctx, "-tls1_3"); !got.let || err != nil {
+		return bad, "openssl completes no handshake of TLS 1.3", err
+	}
+	return good, "no client completes a weak handshake", nil
 }
 
 func postQuantum(ctx context.Context, l *liveEtcd) (opinion, string, error) {
@@ -354,11 +368,21 @@ func servedIsValid(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 
 // selfSigned: is the issuer of what is served its own subject?
 func selfSigned(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+	return l.servesSelfSigned(ctx, append(l.clientAddresses(), l.vars["peer"])...)
+}
+
+// autoTLS is the same of client's addresses alone: no case with auto-tls is given a
+// certificate that is signed by its own key.
+func autoTLS(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	if l.process == nil {
 		return unclear, "etcd does not start: " + l.refusal, nil
 	}
+	return l.servesSelfSigned(ctx, l.clientAddresses()...)
+}
+
+func (l *liveEtcd) servesSelfSigned(ctx context.Context, addresses ...string) (opinion, string, error) {
 	seen := false
-	for _, address := range append(l.clientAddresses(), l.vars["peer"]) {
+	for _, address := range addresses {
 		got := l.openssl(ctx, address)
 		subject, issuer := line(got.said, "subject="), line(got.said, "issuer=")
 		switch {

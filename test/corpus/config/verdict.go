@@ -12,6 +12,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/components"
 )
 
 // Judged is a case with all that was learned of it.
@@ -49,29 +50,34 @@ func Rule(id string) (check.Rule[facts.Facts], error) {
 	return all[i], nil
 }
 
+// Components are the programs that Judge starts.
+func Components() []components.Name {
+	return []components.Name{components.Etcd, components.Etcd36, components.Etcd35, components.APIServer}
+}
+
 // atOnce is how many cases run at the same time. Most of their time they wait.
-const atOnce = 4
+const atOnce = 6
 
 // Judge starts what each case needs, lets the oracles decide its labels, and gathers what
-// the auditor learns. done is called for each case that is ready.
-func Judge(ctx context.Context, c *cluster.Cluster, cases []Case, done func(*Judged, error)) error {
+// the auditor learns. The error says of each case that is missing in the result why it is.
+func Judge(ctx context.Context, c *cluster.Cluster, cases []Case) ([]*Judged, error) {
 	lab, err := newLab(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	judged, errs := make([]*Judged, len(cases)), make([]error, len(cases))
 	var g errgroup.Group
 	g.SetLimit(atOnce)
-	for _, cs := range cases {
+	for i, cs := range cases {
 		g.Go(func() error {
-			j, err := lab.judge(ctx, cs)
-			if err != nil {
-				err = fmt.Errorf("%s: %s: %w", cs.from, cs.Name, err)
+			if judged[i], errs[i] = lab.judge(ctx, cs); errs[i] != nil {
+				judged[i], errs[i] = nil, fmt.Errorf("%s: %s: %w", cs.from, cs.Name, errs[i])
 			}
-			done(j, err)
 			return nil
 		})
 	}
-	return errors.Join(g.Wait(), ctx.Err())
+	_ = g.Wait() // each case has its own error
+	return slices.DeleteFunc(judged, func(j *Judged) bool { return j == nil }), errors.Join(errs...)
 }
 
 // decide asks the oracles about every label of a case.
