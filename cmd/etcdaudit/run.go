@@ -31,8 +31,9 @@ type auditRun struct {
 	groups         rules.Groups
 	getenv         func(string) string
 	stdout, stderr io.Writer
-	// found is what the host tells of etcd, empty where it was not read. chosen is set where
-	// the endpoints are from there.
+	// node is what of the host has to do with the given endpoints, and found what it tells of
+	// etcd; empty where no host was read. chosen is set where the endpoints are from there.
+	node   *facts.Host
 	found  hostconfig.Discovered
 	chosen bool
 }
@@ -43,6 +44,7 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.node = &facts.Host{}
 	build := cli.BuildOf(name)
 	o := audit.Options{
 		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
@@ -53,13 +55,13 @@ func (a *auditRun) do(ctx context.Context) error {
 			return err
 		}
 	}
-	a.choose(o.Host)
+	a.choose()
 	if a.TLS.Plan {
 		return a.plan(ctx)
 	}
 	var keys keyring.Keyring
 	defer keys.Clear()
-	if o.EncryptionFile = a.encryptionFile(o.Host); o.EncryptionFile != "" {
+	if o.EncryptionFile = a.encryptionFile(); o.EncryptionFile != "" {
 		if o.Encryption, err = encryptionconfig.LoadWithKeys(o.EncryptionFile, keys.Opener); err != nil {
 			return cli.Usage(err)
 		}
@@ -99,7 +101,8 @@ func (a *auditRun) host(ctx context.Context) (*facts.Host, error) {
 	case err != nil:
 		return nil, cli.Usage(fmt.Errorf("root: %w", err))
 	}
-	a.found = hostconfig.Discover(concerned(h, a.Connection.Endpoints))
+	a.node = concerned(h, a.Connection.Endpoints)
+	a.found = hostconfig.Discover(a.node)
 	return h, nil
 }
 
@@ -141,10 +144,10 @@ func (a *auditRun) metrics(ctx context.Context) (m *apimetrics.Metrics, missing 
 }
 
 // choose completes the connection with what the host tells, and says so.
-func (a *auditRun) choose(h *facts.Host) {
+func (a *auditRun) choose() {
 	c := &a.Connection
-	if h != nil && c.Prefix == "" {
-		for _, server := range h.APIServers {
+	if c.Prefix == "" {
+		for _, server := range a.node.APIServers {
 			if p := server.Config.EtcdPrefix; p != "" && p != defaultPrefix {
 				c.Prefix = p
 				a.say("keys under %s, as %s has it", p, server.Name)
@@ -183,11 +186,11 @@ func (a *auditRun) say(format string, args ...any) {
 
 // encryptionFile is that of the flag, or of this node's API server where everything about
 // the node is asked for.
-func (a *auditRun) encryptionFile(h *facts.Host) string {
-	if !a.groups.Data || a.Scan.EncryptionProviderConfig != "" || !a.groups.Host || h == nil {
+func (a *auditRun) encryptionFile() string {
+	if !a.groups.Data || a.Scan.EncryptionProviderConfig != "" || !a.groups.Host {
 		return a.Scan.EncryptionProviderConfig
 	}
-	for _, server := range h.APIServers {
+	for _, server := range a.node.APIServers {
 		if e := server.Encryption; e != nil && e.Config != nil {
 			a.say("values are compared with %s (%s)", e.File.At, server.Name)
 			return e.File.At

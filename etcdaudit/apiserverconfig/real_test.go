@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,23 +20,27 @@ import (
 	"github.com/sealproof/sealproof/test/components"
 )
 
-// real runs a kube-apiserver that logs its flags and then finds an invalid one, before it
+// run runs a kube-apiserver that logs its flags and then finds an invalid one, before it
 // does anything else. It returns the flags that it shows, nil if it refused the command line.
-func real(t *testing.T, program string, args []string) map[string]string {
+func run(t *testing.T, program string, args []string) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	// Without keys for service accounts it never goes on, and -v=1 makes it show its flags.
-	out, err := exec.CommandContext(ctx, program, append(slices.Clone(args), "-v=1")...).CombinedOutput() //nolint:gosec // the built component
+	out, err := exec.CommandContext(ctx, program, append(slices.Clone(args), "-v=1")...).CombinedOutput()
 	if err == nil || ctx.Err() != nil {
 		t.Fatalf("kube-apiserver %q does not end by itself: %v", args, err)
 	}
 	var flags map[string]string
-	for _, m := range regexp.MustCompile(`FLAG: --([a-z0-9-]+)="(.*)"`).FindAllStringSubmatch(string(out), -1) {
+	for _, m := range regexp.MustCompile(`FLAG: --([a-z0-9-]+)=(".*")`).FindAllStringSubmatch(string(out), -1) {
 		if flags == nil {
 			flags = map[string]string{}
 		}
-		flags[m[1]] = m[2]
+		value, err := strconv.Unquote(m[2])
+		if err != nil {
+			t.Fatalf("%s: %v", m[0], err)
+		}
+		flags[m[1]] = value
 	}
 	return flags
 }
@@ -58,7 +63,7 @@ func TestTheCommandLineMeansWhatARealAPIServerMakesOfIt(t *testing.T) {
 				`--etcd-servers="q,r"`, "--audit-log-path=-", "--event-ttl=1h", "--event-ttl=1", "--contention-profiling", "--no-such-flag=1",
 			))...)
 		}
-		want := real(t, program, args)
+		want := run(t, program, args)
 		got := apiserverconfig.Parse(args)
 		if refused := refusedByParser(got); (want == nil) != refused {
 			t.Errorf("%q: refused %v (%q, unknown %q), the API server's parser: %v", args, refused, got.Refused, got.Unknown, want == nil)
@@ -99,11 +104,11 @@ func shown(list []string) string {
 func TestAllFlagsOfBothReleasesAreKnown(t *testing.T) {
 	opts := clustertest.Options(t, components.APIServer, components.APIServer136)
 	for _, name := range []components.Name{components.APIServer, components.APIServer136} {
-		flags := real(t, opts.Binaries[name].Path, nil)
+		flags := run(t, opts.Binaries[name].Path, nil)
 		if len(flags) < 150 {
 			t.Fatalf("%s shows %d flags", name, len(flags))
 		}
-		help, err := exec.CommandContext(t.Context(), opts.Binaries[name].Path, "--help").Output() //nolint:gosec // the built component
+		help, err := exec.CommandContext(t.Context(), opts.Binaries[name].Path, "--help").Output()
 		if err != nil {
 			t.Fatal(err)
 		}

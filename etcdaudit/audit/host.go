@@ -40,6 +40,9 @@ func addHost(r *auditv1.Report, h *facts.Host) {
 	for _, a := range h.APIServers {
 		c := &auditv1.Configuration{Program: "kube-apiserver", Name: a.Name, Source: term.Printable(a.Source), Refused: term.Printable(a.Config.Refused)}
 		for _, name := range slices.Sorted(maps.Keys(a.Config.Given)) {
+			if slices.Contains(a.Config.Unknown, name) {
+				continue // what is not known may be a secret
+			}
 			c.Settings = append(c.Settings, &auditv1.Setting{Name: term.Printable(name), Value: term.Printable(strings.Join(a.Config.Given[name], ",")), Origin: "--" + term.Printable(name)})
 		}
 		for _, name := range a.Config.Unknown {

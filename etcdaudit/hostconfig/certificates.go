@@ -34,14 +34,14 @@ func (r *reader) certificates() {
 	files := 0
 	seen := map[string]bool{}
 	for _, dir := range r.searched() {
-		real, err := r.tree.Resolve(dir)
-		if err != nil || seen[real] {
+		resolved, err := r.tree.Resolve(dir)
+		if err != nil || seen[resolved] {
 			if err != nil {
 				r.unreadable(dir, err)
 			}
 			continue
 		}
-		seen[real] = true
+		seen[resolved] = true
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
@@ -53,11 +53,11 @@ func (r *reader) certificates() {
 				continue
 			}
 			// The kubelet's current certificate is a link beside its target.
-			if target, err := r.tree.Resolve(name); err != nil || seen[target] {
+			target, err := r.tree.Resolve(name)
+			if err != nil || seen[target] {
 				continue
-			} else {
-				seen[target] = true
 			}
+			seen[target] = true
 			if files++; files > mostCertificateFiles {
 				r.missing("certificates in "+dir, "more than 1000 files were searched", "")
 				break

@@ -16,6 +16,7 @@ import (
 // role is what a file is to be.
 type role uint8
 
+// The roles of files.
 const (
 	plainFile role = iota
 	certificateFile
@@ -58,8 +59,8 @@ func shown(tree hostfacts.Tree, in string) string {
 	return tree.Root + in
 }
 
-// file inspects a file that a program names. key is the certificate file that a key is to
-// belong to.
+// file inspects a file that a program names. certificate is the file of the one that a key
+// is to belong to.
 func (r *reader) file(s start, name string, as role, certificate string) (f facts.File) {
 	tree, in, err := r.place(s, name)
 	if err != nil {
@@ -134,16 +135,19 @@ func isKey(block *pem.Block) bool { return bytes.HasSuffix([]byte(block.Type), [
 // keyErr says why a file is not the private key of a certificate. leaf may be nil.
 func keyErr(text []byte, leaf *x509.Certificate) string {
 	block, public := keyIn(text)
+	first, _ := pem.Decode(text)
+	if first != nil {
+		clear(first.Bytes)
+	}
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:
 		return "it is empty"
-	case block == nil:
-		if first, _ := pem.Decode(text); first != nil && first.Type == "CERTIFICATE" {
-			return "a certificate is in the place of the key"
-		} else if first != nil {
-			return "no private key in it"
-		}
+	case first == nil:
 		return "not PEM"
+	case block == nil && first.Type == "CERTIFICATE":
+		return "a certificate is in the place of the key"
+	case block == nil:
+		return "no private key in it"
 	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 		return "the key is encrypted"
 	case public == nil:

@@ -112,7 +112,7 @@ func impostors(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { stdin.Close(); cmd.Wait() }) //nolint:errcheck // it reads a line and ends
+		t.Cleanup(func() { stdin.Close(); cmd.Wait() }) // it reads a line and ends
 	}
 }
 

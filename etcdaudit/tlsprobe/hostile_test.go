@@ -168,3 +168,30 @@ func TestAddressesThatCannotBeUsedAreErrors(t *testing.T) {
 		}
 	}
 }
+
+// A terminating proxy may serve another certificate for each name: the one for the name
+// in the URL is judged.
+func TestTheCertificateForTheNameInTheURLIsJudged(t *testing.T) {
+	t.Parallel()
+	p, other := newPKI(t), newPKI(t)
+	right, wrong := p.serverConfig(t), other.serverConfig(t)
+	config := &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName == "localhost" {
+			return right, nil
+		}
+		return wrong, nil
+	}}
+	address := serve(t, func(c net.Conn) {
+		secured := tls.Server(c, config)
+		if secured.Handshake() == nil {
+			secured.Close()
+		}
+	})
+	_, port, _ := net.SplitHostPort(address)
+	c := impatient(clientTarget("localhost:" + port))
+	c.CA, c.Limits.Answer, c.Limits.Silence = p.pool(t), 20*time.Second, time.Minute
+	s := probe(t, c).Listeners[0].Served
+	if s == nil || !s.Verified || len(s.OtherNames) != 1 || s.OtherNames[tlsprobe.ServerName] == "" {
+		t.Errorf("served %+v", s)
+	}
+}

@@ -42,6 +42,15 @@ func (l *link) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the connection for the server as well while a program that is being started
+// still holds a copy of the socket: no handshake is to wait for an end that does not come.
+func (l *link) Close() error {
+	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite() // it may be closed already
+	}
+	return l.Conn.Close()
+}
+
 // told reports whether there is something to read, or an end.
 func (l *link) told() bool { return len(l.ahead) > 0 || l.err != nil }
 
@@ -83,16 +92,17 @@ func dial(ctx context.Context, at address, limit time.Duration) (_ *link, deadli
 	if err != nil {
 		return nil, deadline, nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	l := &link{Conn: conn}
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	end = func() {
 		stop()
-		_ = conn.Close()
+		_ = l.Close()
 	}
 	if err := conn.SetDeadline(deadline); err != nil {
 		end()
 		return nil, deadline, nil, err
 	}
-	return &link{Conn: conn}, deadline, end, nil
+	return l, deadline, end, nil
 }
 
 // shake is what a TLS handshake showed.

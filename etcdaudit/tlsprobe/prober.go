@@ -160,7 +160,7 @@ func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
 		return answer{ending: handshakeEnding(err, seen)}
 	}
 	defer func() { _ = conn.Close() }()
-	p.served.state(conn.ConnectionState(), e.ServerName)
+	p.served.state(conn.ConnectionState(), e.ServerName, e.ServerName == p.at.name)
 	if a.request == facts.Handshake {
 		return answer{ending: afterHandshake(conn, l)}
 	}

@@ -14,10 +14,12 @@ import (
 
 // served collects what the handshakes of one listener show.
 type served struct {
-	seen  bool
-	f     facts.Served
-	leaf  string // hash of the leaf
-	names map[string]string
+	seen bool
+	f    facts.Served
+	// leaf is the hash of the leaf in f.Chain, and name the server name that it was served
+	// for. Others are in names.
+	leaf, name string
+	names      map[string]string
 }
 
 // note keeps the CAs that the server lists. It does so before a handshake is complete.
@@ -27,20 +29,12 @@ func (s *served) note(seen shake) {
 	}
 }
 
-func (s *served) state(c tls.ConnectionState, name string) {
+// state keeps what a handshake has agreed on. own is whether the server name was that of the
+// URL: what is served for it is what clients see, and is judged.
+func (s *served) state(c tls.ConnectionState, name string, own bool) {
 	s.seen = true
 	if len(c.PeerCertificates) > 0 {
-		sum := sha256.Sum256(c.PeerCertificates[0].Raw)
-		hash := hex.EncodeToString(sum[:])
-		switch {
-		case s.leaf == "":
-			s.leaf, s.f.Chain = hash, c.PeerCertificates
-		case s.leaf != hash:
-			if s.names == nil {
-				s.names = map[string]string{}
-			}
-			s.names[name] = hash
-		}
+		s.certificate(c.PeerCertificates, name, own)
 	}
 	s.f.Versions = union(s.f.Versions, c.Version)
 	if s.f.Suites == nil {
@@ -50,6 +44,25 @@ func (s *served) state(c tls.ConnectionState, name string) {
 	if c.CurveID != 0 {
 		s.f.Groups = union(s.f.Groups, uint16(c.CurveID))
 	}
+}
+
+func (s *served) certificate(chain []*x509.Certificate, name string, own bool) {
+	sum := sha256.Sum256(chain[0].Raw)
+	hash := hex.EncodeToString(sum[:])
+	if s.leaf == hash {
+		return
+	}
+	if s.names == nil {
+		s.names = map[string]string{}
+	}
+	if s.leaf != "" && !own {
+		s.names[name] = hash
+		return
+	}
+	if s.leaf != "" {
+		s.names[s.name] = s.leaf
+	}
+	s.leaf, s.name, s.f.Chain = hash, name, chain
 }
 
 // enumerated adds what was found by trying all.

@@ -284,7 +284,7 @@ func (p *prober) enumeration(ctx context.Context) {
 		}
 		e.Outcome, e.Said, e.Local = facts.Answered, "see what is served", l.LocalAddr().String()
 		p.record(e)
-		return l.Conn, nil
+		return l, nil
 	}}
 	p.served.enumerated(enumerate.Run(limited, o))
 }

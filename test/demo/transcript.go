@@ -25,6 +25,9 @@ type replacement struct {
 func replacements() []replacement {
 	return []replacement{
 		{regexp.MustCompile("\x1b\\[[0-9;]*m"), ""},
+		// What is found on the node depends on the node: its name, where temporary files
+		// are, what else runs there.
+		{regexp.MustCompile(`(?s)\| Scope: host .*?\| ADDRESS`), "| ADDRESS"},
 		{regexp.MustCompile(`(?m)^(   \| )[0-9a-f]{8}  .*$`), "${1}BYTES"},
 		{regexp.MustCompile(`/[A-Za-z0-9_./-]+`), "PATH"},
 		{regexp.MustCompile(`\bv[0-9]+\.[0-9a-f]{32}\b`), "KEYID"},

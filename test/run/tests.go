@@ -16,6 +16,9 @@ func testSteps() []step {
 	return append(lintSteps(),
 		buildStep(components.Default()...),
 		step{name: "tests", run: unitTests},
+		// Without the race detector, which makes them several times longer: what they
+		// compare has no goroutines, or is tested with it above.
+		step{name: "etcd's own reading, and the corpus", run: goTest{args: append([]string{"-timeout=30m"}, comparisons()...)}.run},
 		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
 		// Together: the faults wait most of the time.
 		step{name: "end-to-end tests and faults", run: endToEndTests(nil, "./test/e2e/...", "./test/faults")},
@@ -25,8 +28,11 @@ func testSteps() []step {
 	)
 }
 
-// unitTests runs the tests of all packages but the end-to-end tests, the faults,
-// chaos and the benchmarks, with the race detector.
+// comparisons are the packages that compare many inputs with real programs.
+func comparisons() []string { return []string{"./etcdaudit/etcdconfig", "./test/corpus/..."} }
+
+// unitTests runs the tests of all packages but the comparisons, the end-to-end tests, the
+// faults, chaos and the benchmarks, with the race detector.
 func unitTests(ctx context.Context, out io.Writer) error {
 	list, err := command{args: []string{"go", "list", "./..."}}.quiet(ctx)
 	if err != nil {
@@ -35,7 +41,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 	args := []string{"-race", "-timeout=30m"} // only bounds a hang
 	for _, pkg := range strings.Fields(list) {
 		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/bench") ||
-			strings.HasSuffix(pkg, "/test/chaos") { // test/chaos/plan takes seconds
+			strings.HasSuffix(pkg, "/etcdaudit/etcdconfig") || strings.Contains(pkg, "/test/corpus") || strings.HasSuffix(pkg, "/test/chaos") { // test/chaos/plan takes seconds
 			continue
 		}
 		args = append(args, pkg)

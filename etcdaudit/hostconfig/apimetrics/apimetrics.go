@@ -79,7 +79,7 @@ func Parse(text []byte) (*Metrics, error) {
 	case families["apiserver_request_total"] == nil && families["apiserver_storage_objects"] == nil && families[reloads] == nil:
 		return nil, errors.New("these are not the metrics of a kube-apiserver")
 	default:
-		m.Missing = "the API server's metrics have no " + lastConfig + ": it is older than Kubernetes 1.35, or does not reload its EncryptionConfiguration"
+		m.Missing = "the API server's metrics have no " + lastConfig + ": an older API server, or one that does not reload its EncryptionConfiguration, has none"
 	}
 	return m, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -55,8 +56,12 @@ func Components() []components.Name {
 	return []components.Name{components.Etcd, components.Etcd36, components.Etcd35, components.APIServer}
 }
 
-// atOnce is how many cases run at the same time. Most of their time they wait.
-const atOnce = 6
+// How many cases run at the same time. Those of etcd wait most of the time; an API server
+// keeps a core busy while it starts.
+const (
+	atOnce           = 4
+	apiServersAtOnce = 2
+)
 
 // Judge starts what each case needs, lets the oracles decide its labels, and gathers what
 // the auditor learns. The error says of each case that is missing in the result why it is.
@@ -66,17 +71,28 @@ func Judge(ctx context.Context, c *cluster.Cluster, cases []Case) ([]*Judged, er
 		return nil, err
 	}
 	judged, errs := make([]*Judged, len(cases)), make([]error, len(cases))
-	var g errgroup.Group
-	g.SetLimit(atOnce)
-	for i, cs := range cases {
-		g.Go(func() error {
-			if judged[i], errs[i] = lab.judge(ctx, cs); errs[i] != nil {
-				judged[i], errs[i] = nil, fmt.Errorf("%s: %s: %w", cs.from, cs.Name, errs[i])
+	var apiServers, others errgroup.Group
+	apiServers.SetLimit(apiServersAtOnce)
+	others.SetLimit(atOnce)
+	start := func(g *errgroup.Group, mine func(Case) bool) {
+		for i, cs := range cases {
+			if !mine(cs) {
+				continue
 			}
-			return nil
-		})
+			g.Go(func() error {
+				if judged[i], errs[i] = lab.judge(ctx, cs); errs[i] != nil {
+					judged[i], errs[i] = nil, fmt.Errorf("%s: %s: %w", cs.from, cs.Name, errs[i])
+				}
+				return nil // each case has its own error
+			})
+		}
 	}
-	_ = g.Wait() // each case has its own error
+	isAPIServer := func(cs Case) bool { return cs.APIServer != nil }
+	var both sync.WaitGroup
+	both.Go(func() { start(&apiServers, isAPIServer) })
+	both.Go(func() { start(&others, func(cs Case) bool { return !isAPIServer(cs) }) })
+	both.Wait()
+	_, _ = apiServers.Wait(), others.Wait()
 	return slices.DeleteFunc(judged, func(j *Judged) bool { return j == nil }), errors.Join(errs...)
 }
 
