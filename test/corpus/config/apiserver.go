@@ -86,10 +86,15 @@ func (b *lab) startAPIServer(ctx context.Context, cs Case) (*liveAPIServer, erro
 	return l, err
 }
 
-// write writes a Secret and reads what is in etcd.
+// write writes a Secret and an Event, and reads how the Secret is in etcd.
 func (l *liveAPIServer) write(ctx context.Context) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "corpus"}, StringData: map[string]string{"key": secretValue}}
 	if _, err := l.Client().CoreV1().Secrets(metav1.NamespaceDefault).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	// It may have had no event of its own yet.
+	event := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: "corpus"}, InvolvedObject: corev1.ObjectReference{Namespace: metav1.NamespaceDefault}}
+	if _, err := l.Client().CoreV1().Events(metav1.NamespaceDefault).Create(ctx, event, metav1.CreateOptions{}); err != nil {
 		return err
 	}
 	got, err := l.etcd.Client().Get(ctx, l.prefix+"/secrets/default/corpus")

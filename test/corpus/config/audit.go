@@ -85,7 +85,9 @@ func (l *liveEtcd) probe(ctx context.Context, targets []tlsprobe.Target) (*facts
 	if len(targets) == 0 {
 		return &facts.Wire{Now: time.Now(), Missing: []facts.Missing{{What: "addresses of etcd", Why: "none was found"}}}, nil
 	}
-	c := tlsprobe.Config{Targets: targets, Enumerate: l.Etcd.Enumerate}
+	// A busy machine must not change a verdict: here only what hangs ends by a limit.
+	limits := tlsprobe.Limits{Answer: time.Minute, Silence: 2 * time.Minute, Enumeration: 5 * time.Minute}
+	c := tlsprobe.Config{Targets: targets, Enumerate: l.Etcd.Enumerate, Limits: limits}
 	var err error
 	if c.CA, err = tlsprobe.LoadCA(l.file("ca.crt")); err != nil {
 		return nil, err
