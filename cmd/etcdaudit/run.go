@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,9 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -172,11 +175,36 @@ func (a *auditRun) choose() {
 			a.say("etcd at %s (%s)", strings.Join(c.Endpoints, ", "), from)
 		}
 	}
-	if c.CACert == "" && c.Cert == "" && c.Key == "" && len(a.found.Clients) > 0 {
-		client := a.found.Clients[0]
-		c.CACert, c.Cert, c.Key = client.CA, client.Cert, client.Key
-		a.say("as the client of %s, checked with the CA of %s (%s)", c.Cert, c.CACert, client.Found)
+	if c.CACert == "" && c.Cert == "" && c.Key == "" {
+		a.chooseClient()
 	}
+}
+
+// chooseClient takes the first certificate of the host that can be used.
+func (a *auditRun) chooseClient() {
+	for _, client := range a.found.Clients {
+		ca, cert, key := a.path(client.CA), a.path(client.Cert), a.path(client.Key)
+		_, caErr := tlsprobe.LoadCA(ca)
+		_, err := tlsprobe.LoadIdentity(tlsprobe.Own, cert, key)
+		if err = errors.Join(caErr, err); err != nil {
+			a.say("not as the client of %s: %v", client.Found, err)
+			continue
+		}
+		a.Connection.CACert, a.Connection.Cert, a.Connection.Key = ca, cert, key
+		a.say("as the client of %s, checked with the CA of %s (%s)", cert, ca, client.Found)
+		return
+	}
+}
+
+// path is where a file of the host is on this machine.
+func (a *auditRun) path(name string) string {
+	if a.Node.Root == "/" {
+		return name
+	}
+	if resolved, err := (hostfacts.Tree{Root: a.Node.Root}).Resolve(name); err == nil {
+		name = resolved
+	}
+	return filepath.Join(a.Node.Root, name)
 }
 
 // say tells on stderr what was chosen.
@@ -192,8 +220,9 @@ func (a *auditRun) encryptionFile() string {
 	}
 	for _, server := range a.node.APIServers {
 		if e := server.Encryption; e != nil && e.Config != nil {
-			a.say("values are compared with %s (%s)", e.File.At, server.Name)
-			return e.File.At
+			file := a.path(e.File.At)
+			a.say("values are compared with %s (%s)", file, server.Name)
+			return file
 		}
 	}
 	return ""

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
 )
 
 // Scanned reports whether one of these addresses of an etcd is among those that were read.
@@ -25,12 +27,26 @@ func (f Facts) SecretsElsewhere() string {
 	if f.Host == nil {
 		return ""
 	}
-	for _, s := range f.Host.APIServers {
+	for _, s := range f.servers() {
 		if etcd := s.Config.Secrets(); etcd.Resource != "" && !f.Scanned(etcd.Servers) {
 			return fmt.Sprintf("%s keeps Secrets in %s (--etcd-servers-overrides)", s.Name, strings.Join(etcd.Servers, ", "))
 		}
 	}
 	return ""
+}
+
+// servers are the API servers of the node that use an etcd that was read; all of them where
+// no address shows which ones do.
+func (f Facts) servers() (using []APIServer) {
+	for _, s := range f.Host.APIServers {
+		if slices.ContainsFunc(s.Config.Etcds, func(e apiserverconfig.Etcd) bool { return f.Scanned(e.Servers) }) {
+			using = append(using, s)
+		}
+	}
+	if len(using) == 0 {
+		return f.Host.APIServers
+	}
+	return using
 }
 
 func authority(address string) string {

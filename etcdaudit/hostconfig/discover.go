@@ -65,7 +65,7 @@ func (d *Discovered) etcd(name string, c etcdconfig.Effective) {
 	}{
 		{facts.ClientPort, "--listen-client-urls", c.ListenClient}, {facts.ClientPort, "--advertise-client-urls", c.AdvertiseClient},
 		{facts.PeerPort, "--listen-peer-urls", c.ListenPeer}, {facts.PeerPort, "--initial-advertise-peer-urls", c.AdvertisePeer},
-		{facts.MetricsPort, "--listen-metrics-urls", c.ListenMetrics}, {facts.MetricsPort, "--listen-client-http-urls", c.ListenClientHTTP},
+		{facts.MetricsPort, "--listen-metrics-urls", c.ListenMetrics}, {facts.ClientPort, "--listen-client-http-urls", c.ListenClientHTTP},
 	} {
 		d.add(list.purpose, member, list.flag+" of "+name, list.urls)
 	}

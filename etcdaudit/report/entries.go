@@ -192,7 +192,7 @@ func (p *printer) entry(e *entry) {
 	}
 	p.wrap(indent, "%s%s  %s  %-8s  %s: %s", p.status(r.Status), pad, e.check.Id, severityName(e.check.Severity), e.check.Title, said)
 	for _, o := range r.Objects[:min(len(r.Objects), listed)] {
-		p.line("%s%s", indent, objectLine(e.check, o))
+		p.wrap(indent+"  ", "%s%s", indent, objectLine(e.check, o))
 	}
 	if more := int64(r.Count) - listed; len(r.Objects) > 0 && more > 0 {
 		p.line("%sand %d more; --output json lists %s", indent, more, listedInJSON(r))

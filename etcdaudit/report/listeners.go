@@ -9,36 +9,27 @@ import (
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
-// listeners shows what each address answered to whom: a row for each address, a column for
-// each client.
+// listeners shows what each address answered to whom: a row for each client.
 func (p *printer) listeners(list []*auditv1.Listener) {
 	if len(list) == 0 {
 		return
 	}
-	var clients []string
-	for _, l := range list {
-		for _, c := range l.Connections {
-			if c.Tls && c.Identity != "" && !slices.Contains(clients, c.Identity) {
-				clients = append(clients, c.Identity)
-			}
-		}
-	}
 	t := table.NewWriter()
 	t.SetStyle(plain())
-	header := table.Row{"ADDRESS", "FOR", "ETCD", "PLAINTEXT", "TLS"}
-	for _, name := range clients {
-		header = append(header, strings.ToUpper(name))
-	}
-	t.AppendHeader(header)
+	t.AppendHeader(table.Row{"ADDRESS", "FOR", "ETCD", "PLAINTEXT", "TLS", "CLIENT", "ANSWER"})
 	for _, l := range list {
 		row := table.Row{l.Url, l.Purpose, l.Version, plaintext(l), strings.ReplaceAll(strings.Join(l.TlsVersions, ", "), "TLS ", "")}
-		if l.Unreachable != "" {
-			row = table.Row{l.Url, l.Purpose, "", l.Unreachable, ""}
+		clients := clientsOf(l)
+		switch {
+		case l.Unreachable != "":
+			t.AppendRow(table.Row{l.Url, l.Purpose, "", l.Unreachable})
+		case len(clients) == 0:
+			t.AppendRow(row)
 		}
 		for _, name := range clients {
-			row = append(row, answer(l, name))
+			t.AppendRow(append(row, name, answer(l, name)))
+			row = table.Row{"", "", "", "", ""}
 		}
-		t.AppendRow(row)
 	}
 	p.line("")
 	for line := range strings.Lines(t.Render()) {
@@ -46,32 +37,52 @@ func (p *printer) listeners(list []*auditv1.Listener) {
 	}
 }
 
-// plaintext is what was answered without TLS. A port of TLS may answer with HTTP 400.
-func plaintext(l *auditv1.Listener) string {
-	tried := false
+func clientsOf(l *auditv1.Listener) (names []string) {
 	for _, c := range l.Connections {
-		if c.Tls {
-			continue
+		if c.Tls && c.Identity != "" && !slices.Contains(names, c.Identity) {
+			names = append(names, c.Identity)
 		}
-		tried = true
-		if c.Outcome == "answered" && !strings.HasPrefix(c.Said, "HTTP 400") {
+	}
+	return names
+}
+
+// plaintext is what was answered without TLS. A port of TLS may answer with HTTP 400.
+func plaintext(l *auditv1.Listener) (said string) {
+	for _, c := range l.Connections {
+		switch {
+		case c.Tls:
+		case letIn(c):
 			return "answered"
+		case strings.HasPrefix(c.Said, "HTTP ") && !strings.HasPrefix(c.Said, "HTTP 400"):
+			said = c.Said
+		case said == "":
+			said = "no"
 		}
 	}
-	if !tried {
-		return ""
-	}
-	return "no"
+	return said
 }
 
 // answer is what a client got: the answer to a real request. A handshake shows nothing.
 func answer(l *auditv1.Listener, client string) (outcome string) {
 	for _, c := range l.Connections {
-		if c.Tls && c.Identity == client && !strings.HasPrefix(c.Request, "TLS handshake") {
-			if outcome = c.Outcome; outcome == "answered" {
-				return outcome
-			}
+		if !c.Tls || c.Identity != client || strings.HasPrefix(c.Request, "TLS handshake") {
+			continue
+		}
+		switch outcome = c.Outcome; {
+		case letIn(c):
+			return c.Outcome
+		case c.Outcome == "answered":
+			outcome = c.Said
 		}
 	}
 	return outcome
+}
+
+// letIn reports whether a request was served, or denied by etcd's RBAC only. A proxy may
+// refuse, or send elsewhere, in HTTP.
+func letIn(c *auditv1.Connection) bool {
+	if strings.HasPrefix(c.Said, "HTTP ") && !strings.HasPrefix(c.Said, "HTTP 2") {
+		return false
+	}
+	return c.Outcome == "answered" || c.Outcome == "denied"
 }

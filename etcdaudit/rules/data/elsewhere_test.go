@@ -33,3 +33,20 @@ func TestNothingIsSaidOfSecretsInAnEtcdThatWasNotScanned(t *testing.T) {
 		}
 	}
 }
+
+// Another control plane of the machine says nothing of this etcd.
+func TestAnotherAPIServersOverridesDoNotCount(t *testing.T) {
+	f := stored.Facts(nil, stored.Records(stored.Values{"secrets/default/a": stored.KMSv2("p", "k", 1)})...)
+	f.Stores[0].Scope.Sources = []record.Input{{Name: "https://127.0.0.1:2379"}}
+	f.Host = &facts.Host{APIServers: []facts.APIServer{
+		{Name: "another", Config: apiserverconfig.Config{Etcds: []apiserverconfig.Etcd{{Servers: []string{"https://127.0.0.1:9"}}, {Resource: "/secrets", Servers: []string{"https://127.0.0.1:10"}}}}},
+		{Name: "this one", Config: apiserverconfig.Config{Etcds: []apiserverconfig.Etcd{{Servers: []string{"https://127.0.0.1:2379"}}}}},
+	}}
+	if r := stored.Result(t, f, "EA-101"); r.Status != check.Pass {
+		t.Errorf("%v, %s%s", r.Status, r.Summary, r.Reason)
+	}
+	f.Host.APIServers = f.Host.APIServers[:1] // it may use this etcd under another address
+	if r := stored.Result(t, f, "EA-101"); r.Status != check.NotEvaluated {
+		t.Errorf("%v, %s%s", r.Status, r.Summary, r.Reason)
+	}
+}

@@ -1979,11 +1979,13 @@ func (x *Setting) GetWhy() string {
 	return ""
 }
 
-// Layer is a place where values survive outside of what was read.
+// Layer is a place where values survive outside of what was read, or something else that was
+// not looked at.
 type Layer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "history", "free-pages", "wal", "backups"; or, for what is no layer,
-	// "outside-prefix" and "other-api-server".
+	// "outside-prefix", "other-api-server" and "not-found", an address, file, process or
+	// node that could not be found or read.
 	Id     string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Name   string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Status Status `protobuf:"varint,3,opt,name=status,proto3,enum=sealproof.audit.v1.Status" json:"status,omitempty"`
