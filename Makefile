@@ -21,6 +21,10 @@ test: ## Run every check: linters, tests, end-to-end tests, demo
 test-matrix: ## Run the end-to-end tests with other versions of etcd and kube-apiserver
 	go run ./test/run matrix
 
+.PHONY: verdicts
+verdicts: ## Compare our rules and a plain flag check with the labelled configurations
+	@go run ./test/corpus/verdicts
+
 .PHONY: chaos
 chaos: ## Random faults under write load: STEPS of them (100), the same ones for a SEED
 	go test -race -count=1 -v -timeout=0 ./test/chaos -seed=$(or $(SEED),0) -steps=$(or $(STEPS),100)

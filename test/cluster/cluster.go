@@ -240,9 +240,13 @@ func (c *Cluster) subdir(name string) (string, error) {
 // newProcess describes a process whose name was claimed and whose directory
 // exists. It is not started yet, and Close does not know it before it is.
 func (c *Cluster) newProcess(name, dir string, program components.Name, args ...string) *Process {
+	return c.process(name, dir, c.opts.Binaries.Path(program), args)
+}
+
+func (c *Cluster) process(name, dir, path string, args []string) *Process {
 	return &Process{
 		name: name,
-		path: c.opts.Binaries.Path(program),
+		path: path,
 		args: args,
 		// Nothing of the caller's own configuration reaches a component: an
 		// ETCD_NAME or VAULT_ADDR in the environment would change what is

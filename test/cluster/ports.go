@@ -65,7 +65,7 @@ func retryPorts[T any](start func() (T, error)) (T, error) {
 	for attempt := 1; ; attempt++ {
 		v, err := start()
 		exit, ok := errors.AsType[*ExitError](err)
-		if !ok || !exit.portTaken() || attempt == 5 {
+		if !ok || !exit.PortTaken() || attempt == 5 {
 			return v, err
 		}
 	}

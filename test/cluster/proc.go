@@ -132,7 +132,8 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("%s ended by itself (%s); its log %s ends with:\n%s", e.Name, e.state, e.LogPath, e.Tail)
 }
 
-func (e *ExitError) portTaken() bool { return strings.Contains(e.Tail, "address already in use") }
+// PortTaken reports whether another program had taken the port.
+func (e *ExitError) PortTaken() bool { return strings.Contains(e.Tail, "address already in use") }
 
 // Name is the process's name, unique in its cluster.
 func (p *Process) Name() string { return p.name }

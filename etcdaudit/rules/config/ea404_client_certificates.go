@@ -18,10 +18,11 @@ func clientCertificates() check.Rule[etcd] {
 func judgeClientCertificates(e etcd) check.Result {
 	evidence := e.set("client-cert-auth", "trusted-ca-file", "auto-tls", "cert-file")
 	urls := secure(e.clients())
+	// One address in plaintext answers each caller, whatever the others demand.
+	if open := plain(e.clients()); len(open) > 0 {
+		return with(check.Failed("", "no client certificate is asked for without TLS, at "+join(open), "see EA-403 first: there is no client certificate without TLS"), evidence)
+	}
 	if len(urls) == 0 {
-		if open := plain(e.clients()); len(open) > 0 {
-			return with(check.Failed("", "no client certificate is asked for without TLS, at "+join(open), "see EA-403 first: there is no client certificate without TLS"), evidence)
-		}
 		return check.Inapplicable("etcd has no https address for clients")
 	}
 	do := fix.Etcd(e.host, e.Etcd, e.demanding()...)

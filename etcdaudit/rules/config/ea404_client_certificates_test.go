@@ -35,6 +35,9 @@ func TestClientCertificates(t *testing.T) {
 		controlplane.Case{Name: "plaintext only", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.ListenClient = []string{"http://0.0.0.0:2379"}
 		}, Status: check.Fail, Says: "without TLS", Fix: "EA-403"},
+		controlplane.Case{Name: "plaintext beside TLS", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenClient = []string{"https://192.0.2.10:2379", "http://0.0.0.0:4001"}
+		}, Status: check.Fail, Says: "at http://0.0.0.0:4001", Fix: "EA-403"},
 		controlplane.Case{Name: "a socket only", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.ListenClient = []string{"unix:///run/etcd.sock"}
 		}, Status: check.NotApplicable, Says: "no https address"},

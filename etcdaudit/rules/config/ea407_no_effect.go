@@ -16,7 +16,7 @@ func nothingWithoutEffect() check.Rule[etcd] {
 		ID: "EA-407", Title: "Nothing that was written for etcd's security is without effect", Severity: check.Medium,
 		Why:   "etcd drops unknown keys of its configuration file, and every flag beside such a file, without a word: what reads like protection is none",
 		Reads: "what stands in flags, environment and configuration file and is not in force, with the reason",
-		Needs: []check.Need[etcd]{understood, starts}, Run: one(judgeVoids),
+		Needs: []check.Need[etcd]{understood}, Run: one(judgeVoids),
 	}
 }
 
@@ -42,6 +42,9 @@ func judgeVoids(e etcd) check.Result {
 		return with(check.Failed("", "without effect, and not set elsewhere: "+join(lost)+"; "+e.Config.Voids[e.first(lost[0])].Why, e.place(lost[0])), evidence)
 	case len(idle) > 0:
 		return with(check.Warned("", "without effect: "+join(idle)+"; "+e.Config.Voids[e.first(idle[0])].Why, "remove what has no effect, or write it where etcd reads it: "+e.place(idle[0])), evidence)
+	case e.Config.Refused != "":
+		result, _ := starts(e)
+		return result
 	case others > 0:
 		return with(check.Passed("", fmt.Sprintf("%d settings without effect, none of which would protect anything", others)), e.all())
 	}

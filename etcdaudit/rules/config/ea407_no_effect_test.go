@@ -66,6 +66,13 @@ func TestNothingWithoutEffect(t *testing.T) {
 		controlplane.Case{Name: "what is not about security", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "snapshot-counts", Value: "5", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "snapshot-counts in /etc/etcd/etcd.conf.yaml, line 9"}, Why: "no such key"}}
 		}, Status: check.Pass, Says: "none of which would protect anything"},
+		controlplane.Case{Name: "keys written flat, and etcd would not start without them", Change: func(n *controlplane.Node) {
+			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Config.Refused = "https://192.0.2.10:2379 wants cert-file and key-file"
+			n.Etcd().Config.Client = etcdconfig.TLS{}
+			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "cert-file", Value: "server.pem", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "cert-file in /etc/etcd/etcd.conf.yaml, line 5"}, Why: "no such key: it stands in client-transport-security"}}
+		}, Status: check.Fail, Says: "cert-file; no such key"},
 		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Refused = "TLS key/cert must be provided"
 		}, Status: check.NotEvaluated, Says: "EA-408"},

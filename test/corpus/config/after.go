@@ -1,0 +1,80 @@
+package config
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// then does what a case asks for while etcd runs.
+func (l *liveEtcd) then(ctx context.Context) error {
+	what, rest, _ := strings.Cut(l.Etcd.Then, " ")
+	switch what {
+	case "":
+		return nil
+	case "replace":
+		// "replace NAME OTHER": the file NAME gets the content of OTHER.
+		for _, pair := range strings.Split(rest, ", ") {
+			name, other, ok := strings.Cut(pair, " ")
+			if !ok {
+				return fmt.Errorf("%q: two names are needed", pair)
+			}
+			data, err := os.ReadFile(l.file(other))
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(l.file(name), data, 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "rbac":
+		return l.enableRBAC(ctx)
+	}
+	return fmt.Errorf("%q is nothing that can be done", what)
+}
+
+// enableRBAC lets the API server's certificate read and write /registry/ only.
+func (l *liveEtcd) enableRBAC(ctx context.Context) error {
+	pair, err := tls.LoadX509KeyPair(l.file("root.crt"), l.file("root.key"))
+	if err != nil {
+		return err
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{at("https", l.vars["client"])}, Logger: zap.NewNop(),
+		TLS: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}}, //nolint:gosec // on loopback
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	const user, role = "kube-apiserver-etcd-client", "kubernetes"
+	steps := []func() error{
+		func() error { _, err := client.UserAdd(ctx, "root", ""); return err },
+		func() error { _, err := client.UserGrantRole(ctx, "root", "root"); return err },
+		func() error { _, err := client.RoleAdd(ctx, role); return err },
+		func() error {
+			_, err := client.RoleGrantPermission(ctx, role, "/registry/", clientv3.GetPrefixRangeEnd("/registry/"), clientv3.PermissionType(clientv3.PermReadWrite))
+			return err
+		},
+		func() error {
+			_, err := client.UserAddWithOptions(ctx, user, "", &clientv3.UserAddOptions{NoPassword: true})
+			return err
+		},
+		func() error { _, err := client.UserGrantRole(ctx, user, role); return err },
+		func() error { _, err := client.AuthEnable(ctx); return err },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	// A certificate of root on the node is full access, whatever RBAC says.
+	return errors.Join(os.Remove(l.file("root.crt")), os.Remove(l.file("root.key")))
+}
