@@ -203,8 +203,6 @@ type Served struct {
 	// AcceptableCAs are the names of CAs that the server lists for client certificates, as
 	// DER (RFC 5246, 7.4.4). Empty where it asks for none, or takes the system's roots.
 	AcceptableCAs [][]byte
-	// OtherNames are the hashes of other leaves that were served for other server names.
-	OtherNames map[string]string
 }
 
 // Exchange returns the first exchange of a request by an identity, over TLS or not.

@@ -140,7 +140,7 @@ func (c Config) logOf(purpose facts.Purpose, plaintext, none int, identities boo
 		lines = append(lines,
 			line(2, "tls: client offered only unsupported versions", "TLS 1.0 and 1.1, where they are refused"),
 			line(4, "tls: no cipher suite supported by both client and server", "the last offer of suites of each version, which the line lists"),
-			line(1, "tls: no key exchanges supported by both client and server", "the last offer of groups, where one is refused"),
+			line(enumerate.Groups(), "tls: no key exchanges supported by both client and server", "the groups that are refused"),
 		)
 	}
 	return lines

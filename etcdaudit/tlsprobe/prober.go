@@ -139,10 +139,12 @@ func (p *prober) pace(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// limit is how long the next connection may take.
+func (p *prober) limit() time.Duration { return min(p.Limits.Answer, p.Limits.Silence-p.spent) }
+
 // connect makes the connection of an ask and closes it.
 func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
-	limit := min(p.Limits.Answer, p.Limits.Silence-p.spent)
-	l, deadline, end, err := dial(ctx, p.at, limit)
+	l, deadline, end, err := dial(ctx, p.at, p.limit())
 	if err != nil {
 		return answer{ending: dialEnding(err)}
 	}
@@ -151,16 +153,13 @@ func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
 	if !a.tls {
 		return p.request(l, a)
 	}
-	// Of HTTP/1.1 no protocol is named (ALPN): etcd's peer port would answer nothing to h2,
-	// and a server that knows h2 only accepts a client that names none.
-	conn, seen, err := handshake(ctx, l, deadline, e.ServerName, isGRPC(a.request), a.who)
+	conn, seen, err := handshake(ctx, l, deadline, e.ServerName, p.protocols(a.request), a.who)
 	e.Asked, e.Sent = seen.asked, seen.sent
-	p.served.note(seen)
+	p.served.note(seen, e.ServerName == p.at.name)
 	if err != nil {
 		return answer{ending: handshakeEnding(err, seen)}
 	}
 	defer func() { _ = conn.Close() }()
-	p.served.state(conn.ConnectionState(), e.ServerName, e.ServerName == p.at.name)
 	if a.request == facts.Handshake {
 		return answer{ending: afterHandshake(conn, l)}
 	}
@@ -183,12 +182,20 @@ func afterHandshake(conn *tls.Conn, l *link) ending {
 	return ending{outcome: facts.Answered, said: "complete"}
 }
 
-func isGRPC(r facts.Request) bool {
+// protocols are those that are named in a handshake (ALPN). For HTTP/1.1 none is named:
+// etcd's peer port would answer nothing to h2, and a server that knows h2 only accepts a
+// client that names none. A handshake alone finds out whether TLS is spoken, so it must not
+// fail because of the protocol.
+func (p *prober) protocols(r facts.Request) []string {
 	switch r {
-	case facts.Range, facts.RangeAll, facts.MemberList, facts.Settings, facts.Handshake:
-		return true
+	case facts.Range, facts.RangeAll, facts.MemberList, facts.Settings:
+		return []string{"h2"}
+	case facts.Handshake:
+		if p.target.Purpose == facts.ClientPort {
+			return []string{"h2", "http/1.1"}
+		}
 	}
-	return false
+	return nil
 }
 
 // request asks and reads the answer.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -270,23 +271,56 @@ func (p *prober) enumeration(ctx context.Context) {
 	if p.who.own != nil {
 		who = p.who.own
 	}
-	o := enumerate.Options{ServerName: p.name, Certificate: who.pair, Dial: func(ctx context.Context) (net.Conn, error) {
-		if err := p.pace(ctx); err != nil {
-			return nil, err
-		}
-		e := facts.Exchange{TLS: true, Request: facts.Offer, Identity: who.Label, ServerName: p.name, At: p.Now()}
-		l, _, _, err := dial(ctx, p.at, p.Limits.Answer)
-		if err != nil {
-			how := dialEnding(err)
-			e.Outcome, e.Said = how.outcome, how.said
-			p.record(e)
-			return nil, err
-		}
-		e.Outcome, e.Said, e.Local = facts.Answered, "see what is served", l.LocalAddr().String()
-		p.record(e)
-		return l, nil
-	}}
-	p.served.enumerated(enumerate.Run(limited, o))
+	p.served.enumerated(enumerate.Run(limited, enumerate.Options{
+		ServerName: p.name, Certificate: who.pair,
+		Connect: func(ctx context.Context, shake func(net.Conn) enumerate.Shake) error {
+			return p.offer(ctx, who, shake)
+		},
+	}))
+}
+
+// errSpent ends the enumeration of a listener that was silent for too long.
+var errSpent = errors.New("the listener was silent for too long")
+
+// offer makes one connection of the enumeration.
+func (p *prober) offer(ctx context.Context, who *Identity, shake func(net.Conn) enumerate.Shake) error {
+	if p.spent >= p.Limits.Silence {
+		return errSpent
+	}
+	if err := p.pace(ctx); err != nil {
+		return err
+	}
+	e := facts.Exchange{TLS: true, Request: facts.Offer, Identity: who.Label, ServerName: p.name, At: p.Now()}
+	start := time.Now()
+	l, _, end, err := dial(ctx, p.at, p.limit())
+	how := dialEnding(err)
+	if err == nil {
+		e.Local = l.LocalAddr().String()
+		s := shake(l)
+		end()
+		e.Asked, e.Sent = s.Asked, s.Sent
+		how = offerEnding(s)
+	}
+	e.Outcome, e.Said = how.outcome, how.said
+	if e.Outcome == facts.Silent {
+		p.spent += time.Since(start)
+	}
+	p.record(e)
+	return err
+}
+
+// offerEnding says how a handshake of the enumeration ended. What it was about is in
+// facts.Served.
+func offerEnding(s enumerate.Shake) ending {
+	how := ending{outcome: facts.Answered, said: "complete"}
+	if s.Err != nil {
+		how = handshakeEnding(s.Err, shake{asked: s.Asked})
+	}
+	if s.Chosen && how.outcome == facts.Mismatch {
+		// The probe itself ends a handshake with a suite that it cannot go on with.
+		how = ending{outcome: facts.Answered, said: "a suite was chosen"}
+	}
+	return how
 }
 
 // path is the path of a request of HTTP.
