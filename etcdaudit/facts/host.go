@@ -185,7 +185,7 @@ type AuditLevel struct {
 	Rule  int
 }
 
-// Socket is the path of a KMS plugin's socket.
+// Socket is the path of a socket: a KMS plugin's, or etcd's.
 type Socket struct {
 	Endpoint string
 	hostfacts.Path

@@ -34,7 +34,9 @@ const (
 // Listener is one address and what answered there.
 type Listener struct {
 	Purpose Purpose
-	// URL is as it was given or found: "https://192.0.2.1:2379", "unixs:///run/etcd.sock".
+	// URL is as it was given or found, and always has its scheme: "https://192.0.2.1:2379",
+	// "unixs:///run/etcd.sock". Of an address that was found with http and with https it is
+	// the latter.
 	URL string
 	// Member is the member's name; empty if that is not known.
 	Member string
@@ -47,6 +49,9 @@ type Listener struct {
 	Version string
 	// Unreachable is why nothing is known: "nothing listens there", "silent for 10 s".
 	Unreachable string
+	// Socket is the file of a socket; nil for other addresses. It does not exist where
+	// nothing was found at its path.
+	Socket *Socket
 	// Exchanges are all connections, in order.
 	Exchanges []Exchange
 	// Served is what TLS showed; nil where no TLS is spoken.

@@ -39,7 +39,7 @@ func readable() []facts.Request {
 }
 
 func (p *prober) clientPlaintext(ctx context.Context) {
-	p.plaintext(ctx, facts.GetVersion, append([]facts.Request{facts.GetProxy}, readable()...)...)
+	first := p.plaintext(ctx, facts.GetVersion, append([]facts.Request{facts.GetProxy}, readable()...)...)
 	if p.listener.Unreachable != "" {
 		return
 	}
@@ -51,9 +51,12 @@ func (p *prober) clientPlaintext(ctx context.Context) {
 		return
 	}
 	p.do(ctx, ask{request: facts.Settings})
-	if r := p.do(ctx, ask{request: facts.Range}); r.Passed() {
+	r := p.do(ctx, ask{request: facts.Range})
+	if r.Passed() {
 		p.standIn(ctx, r, ask{request: facts.MemberList})
 		p.do(ctx, ask{request: facts.RangeAll})
+	}
+	if r.Passed() || r.Outcome == facts.Mismatch && first.Outcome == facts.Answered {
 		p.do(ctx, ask{request: facts.GatewayRange})
 	}
 }
@@ -66,18 +69,20 @@ func (p *prober) metricsPlaintext(ctx context.Context) {
 	p.plaintext(ctx, facts.GetMetrics, readable()[1:]...)
 }
 
-// plaintext asks for first, and for the others if that was answered.
-func (p *prober) plaintext(ctx context.Context, first facts.Request, others ...facts.Request) {
+// plaintext asks for first, and for the others if that was answered, or if the URL is one of
+// plaintext: a proxy may serve one page and not the other. It returns the first answer.
+func (p *prober) plaintext(ctx context.Context, first facts.Request, others ...facts.Request) reply {
 	r := p.do(ctx, ask{request: first})
 	p.learn(r)
-	switch r.Outcome {
-	case facts.Failed:
+	if r.Outcome == facts.Failed {
 		p.listener.Unreachable = r.Said
-	case facts.Answered:
+	}
+	if r.Outcome == facts.Answered || r.Outcome == facts.Mismatch && !p.at.secure {
 		for _, request := range others {
 			p.learn(p.do(ctx, ask{request: request}))
 		}
 	}
+	return r
 }
 
 // learn takes from an answer of HTTP who answered.
@@ -108,7 +113,7 @@ func (p *prober) handshakes(ctx context.Context) {
 		p.unheard, p.alerted = true, first.alert
 	}
 	if p.unheard && !p.alerted {
-		if first.Outcome == facts.Silent && p.silentSoFar() {
+		if (first.Outcome == facts.Silent || !first.made) && p.silentSoFar() {
 			p.listener.Unreachable = fmt.Sprintf("silent for %s", p.spent.Round(time.Second))
 		}
 		return
@@ -158,15 +163,23 @@ func (p *prober) everyone() []*Identity {
 }
 
 // ranges asks for one key as everyone, and for one of all keys as those who were let in.
+// Where gRPC is not spoken (--listen-client-http-urls) everyone asks through the gateway.
 func (p *prober) ranges(ctx context.Context) {
 	if p.unheard {
 		return
 	}
+	onlyHTTP := false
 	for _, who := range p.everyone() {
 		r := p.do(ctx, ask{tls: true, request: facts.Range, who: who})
 		if r.Passed() {
 			p.standIn(ctx, r, ask{tls: true, request: facts.MemberList, who: who})
 			p.do(ctx, ask{tls: true, request: facts.RangeAll, who: who})
+		}
+		onlyHTTP = onlyHTTP || r.Outcome == facts.Mismatch
+	}
+	if onlyHTTP {
+		for _, who := range p.everyone() {
+			p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
 		}
 	}
 }
@@ -194,7 +207,9 @@ func (p *prober) clientGets(ctx context.Context) {
 		for _, request := range append([]facts.Request{facts.GetVersion, facts.GetProxy}, readable()...) {
 			p.learn(p.do(ctx, ask{tls: true, request: request, who: who}))
 		}
-		p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
+		if _, asked := p.listener.Exchange(true, facts.GatewayRange, who.Label); !asked {
+			p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
+		}
 	}
 }
 
@@ -287,12 +302,12 @@ func (p *prober) offer(ctx context.Context, who *Identity, shake func(net.Conn) 
 	if p.spent >= p.Limits.Silence {
 		return errSpent
 	}
-	if err := p.pace(ctx); err != nil {
+	if err := p.pace(ctx, p.Config); err != nil {
 		return err
 	}
 	e := facts.Exchange{TLS: true, Request: facts.Offer, Identity: who.Label, ServerName: p.name, At: p.Now()}
 	start := time.Now()
-	l, _, end, err := dial(ctx, p.at, p.limit())
+	l, _, end, err := dial(ctx, p.at, p.limit(p.Limits))
 	how := dialEnding(err)
 	if err == nil {
 		e.Local = l.LocalAddr().String()
