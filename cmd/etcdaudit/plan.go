@@ -25,6 +25,9 @@ func writePlan(w io.Writer, plan tlsprobe.Plan) error {
 	for _, l := range plan.Listeners {
 		fmt.Fprintf(&out, "\n%s (%s; %s)\n", l.Target.URL, l.Target.Purpose, strings.Join(l.Target.Found, ", "))
 		fmt.Fprintf(&out, "  connections: %d, at most %d\n", l.Usual, l.AtMost)
+		if l.Asked > 0 {
+			fmt.Fprintf(&out, "  of these made already, to ask for the member list: %d\n", l.Asked)
+		}
 		if l.Enumeration > 0 {
 			fmt.Fprintf(&out, "  to find versions, suites and groups: %d, at most %d\n", l.Enumeration, l.EnumerationAtMost)
 		}

@@ -61,19 +61,19 @@ func (a *auditRun) probes(ctx context.Context) (c tlsprobe.Config, missing []fac
 	if err := a.identities(&c); err != nil {
 		return c, nil, cli.Usage(err)
 	}
-	c.Targets = a.targets()
-	if _, err := tlsprobe.PlanOf(c); err != nil { // an address that is none
+	if c.Targets, err = tlsprobe.Merge(a.targets()); err != nil { // an address that is none
 		return c, nil, cli.Usage(err)
 	}
-	members, err := tlsprobe.Members(ctx, c)
+	members, asked, err := tlsprobe.Members(ctx, c)
 	if err != nil {
 		if ctx.Err() != nil {
 			return c, nil, exitOf(err)
 		}
 		missing = append(missing, facts.Missing{What: "addresses of other members", Why: err.Error(), Do: "give --cert and --key of a client that etcd accepts, or --endpoints and --peer-endpoints of every member"})
 	}
-	for _, m := range members {
-		addTarget(&c.Targets, m)
+	c.Asked = asked
+	if c.Targets, err = tlsprobe.Merge(append(c.Targets, members...)); err != nil {
+		return c, nil, exitOf(err)
 	}
 	return c, missing, nil
 }
@@ -83,7 +83,7 @@ func (a *auditRun) probes(ctx context.Context) (c tlsprobe.Config, missing []fac
 func (a *auditRun) targets() (all []tlsprobe.Target) {
 	given := func(purpose facts.Purpose, urls []string) {
 		for _, u := range urls {
-			addTarget(&all, tlsprobe.Target{Purpose: purpose, URL: u, Found: []string{"given"}})
+			all = append(all, tlsprobe.Target{Purpose: purpose, URL: u, Found: []string{"given"}})
 		}
 	}
 	if !a.chosen {
@@ -92,7 +92,7 @@ func (a *auditRun) targets() (all []tlsprobe.Target) {
 	given(facts.PeerPort, a.TLS.PeerEndpoints)
 	given(facts.MetricsPort, a.TLS.MetricsEndpoints)
 	for _, l := range a.found.Listeners {
-		addTarget(&all, tlsprobe.Target{Purpose: l.Purpose, URL: l.URL, Member: l.Member, Found: l.Found})
+		all = append(all, tlsprobe.Target{Purpose: l.Purpose, URL: l.URL, Member: l.Member, Found: l.Found})
 	}
 	slices.SortStableFunc(all, func(a, b tlsprobe.Target) int { return cmp.Compare(rank(a.Purpose), rank(b.Purpose)) })
 	return all
@@ -100,20 +100,6 @@ func (a *auditRun) targets() (all []tlsprobe.Target) {
 
 func rank(p facts.Purpose) int {
 	return slices.Index([]facts.Purpose{facts.ClientPort, facts.PeerPort, facts.MetricsPort}, p)
-}
-
-// addTarget adds an address, or where it was found to one that is known.
-func addTarget(all *[]tlsprobe.Target, t tlsprobe.Target) {
-	i := slices.IndexFunc(*all, func(known tlsprobe.Target) bool { return known.Purpose == t.Purpose && known.URL == t.URL })
-	if i < 0 {
-		*all = append(*all, t)
-		return
-	}
-	known := &(*all)[i]
-	if known.Member == "" {
-		known.Member = t.Member
-	}
-	known.Found = append(known.Found, t.Found...)
 }
 
 // identities loads the CA, the auditor's own certificate and those of --probe-cert.

@@ -191,7 +191,7 @@ type AuditLevel struct {
 	Rule  int
 }
 
-// Socket is the path of a socket: of a KMS plugin's, or of an etcd's.
+// Socket is the path of a socket: a KMS plugin's, or etcd's.
 type Socket struct {
 	Endpoint string
 	hostfacts.Path

@@ -36,7 +36,9 @@ const (
 // Listener is one address and what answered there.
 type Listener struct {
 	Purpose Purpose
-	// URL is as it was given or found: "https://192.0.2.1:2379", "unixs:///run/etcd.sock".
+	// URL is as it was given or found, and always has its scheme: "https://192.0.2.1:2379",
+	// "unixs:///run/etcd.sock". Of an address that was found with http and with https it is
+	// the latter.
 	URL string
 	// Member is the member's name; empty if that is not known.
 	Member string
@@ -49,14 +51,15 @@ type Listener struct {
 	Version string
 	// Unreachable is why nothing is known: "nothing listens there", "silent for 10 s".
 	Unreachable string
+	// Socket is the file of a socket; nil for other addresses. It does not exist where
+	// nothing was found at its path.
+	Socket *Socket
 	// Exchanges are all connections, in order.
 	Exchanges []Exchange
 	// Served is what TLS showed; nil where no TLS is spoken.
 	Served *Served
 	// Skipped are probes that were not made, and why.
 	Skipped []Missing
-	// Socket is the file of a unix socket; nil where the address is none, or was not read.
-	Socket *Socket
 }
 
 // Request is what was asked on a connection.
@@ -225,8 +228,6 @@ type Served struct {
 	// AcceptableCAs are the names of CAs that the server lists for client certificates, as
 	// DER (RFC 5246, 7.4.4). Empty where it asks for none, or takes the system's roots.
 	AcceptableCAs [][]byte
-	// OtherNames are the hashes of other leaves that were served for other server names.
-	OtherNames map[string]string
 }
 
 // Exchange returns the first exchange of a request by an identity, over TLS or not.

@@ -92,6 +92,31 @@ func TestPlaintextIsFoundOnAPortOfTLS(t *testing.T) {
 	}
 }
 
+// The JSON gateway reads and writes all keys, also where no gRPC is spoken.
+func TestAnAddressForHTTPOnlyIsAskedThroughItsGateway(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	e := start(t, components.Etcd, append(p.mutual(), "--listen-client-http-urls=https://{metrics},http://{http}")...)
+	other := newPKI(t)
+	wire := probe(t, tlsprobe.Config{
+		CA: p.pool(t), Own: p.own(t), Given: []tlsprobe.Identity{other.client.identity(t, "wrong CA"), p.issue(t, "given").identity(t, "given")},
+		Targets: []tlsprobe.Target{{Purpose: facts.ClientPort, URL: "https://" + e.metrics}, {Purpose: facts.ClientPort, URL: "http://" + e.http}},
+	})
+	for _, w := range []want{
+		{true, facts.Range, tlsprobe.Own, facts.Mismatch, ""},
+		{true, facts.GatewayRange, tlsprobe.None, facts.Refused, "certificate required"},
+		{true, facts.GatewayRange, tlsprobe.SelfSigned, facts.Refused, "unknown certificate authority"},
+		{true, facts.GatewayRange, tlsprobe.ForgedIssuer, facts.Refused, "unknown certificate authority"},
+		{true, facts.GatewayRange, tlsprobe.Own, facts.Answered, "HTTP 200"},
+		{true, facts.GatewayRange, "wrong CA", facts.Refused, "unknown certificate authority"},
+		{true, facts.GatewayRange, "given", facts.Answered, "HTTP 200"},
+	} {
+		w.check(t, wire.Listeners[0])
+	}
+	want{false, facts.Range, "", facts.Mismatch, ""}.check(t, wire.Listeners[1])
+	want{false, facts.GatewayRange, "", facts.Answered, "HTTP 200"}.check(t, wire.Listeners[1])
+}
+
 func TestPlainPortsAndSocketsIgnoreTLS(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)

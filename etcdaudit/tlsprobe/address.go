@@ -8,10 +8,15 @@ import (
 	"strings"
 )
 
+// endpoint is what a dialler wants.
+type endpoint struct{ network, dial string }
+
 // address is a URL taken apart.
 type address struct {
-	// network and dial are what a dialler wants.
-	network, dial string
+	// url is the address as reports show it; assumed is whether its scheme was not given.
+	url     string
+	assumed bool
+	endpoint
 	// host is what the server's certificate must be for, empty for a socket.
 	host string
 	// name is what a client of that URL sends as server name; IP addresses are not sent
@@ -33,20 +38,24 @@ func parseAddress(text string) (address, error) {
 	if u.User != nil {
 		return address{}, fmt.Errorf("address %s: a URL of etcd has no user and no password", u.Redacted())
 	}
-	a := address{secure: u.Scheme == "https" || u.Scheme == "unixs"}
+	a := address{secure: u.Scheme == "https" || u.Scheme == "unixs", assumed: full != text}
 	switch u.Scheme {
 	case "http", "https":
 		if u.Hostname() == "" || u.Port() == "" {
 			return address{}, fmt.Errorf("address %s: want host and port", u.Redacted())
 		}
-		a.network, a.dial, a.host = "tcp", u.Host, u.Hostname()
-		if _, err := netip.ParseAddr(a.host); err != nil {
+		a.network, a.host = "tcp", strings.ToLower(u.Hostname())
+		if ip, err := netip.ParseAddr(a.host); err == nil {
+			a.host = ip.String()
+		} else {
 			a.name = a.host
 		}
+		a.dial = net.JoinHostPort(a.host, u.Port())
+		a.url = (&url.URL{Scheme: u.Scheme, Host: a.dial}).String()
 	case "unix", "unixs":
 		// etcd also takes unix://name, a path relative to its working directory
 		// (embed.resolveURL joins host and path).
-		a.network, a.dial = "unix", u.Host+u.Path
+		a.network, a.dial, a.url = "unix", u.Host+u.Path, u.String()
 		if a.dial == "" {
 			return address{}, fmt.Errorf("address %s: want the socket's path", u.Redacted())
 		}
@@ -61,9 +70,5 @@ func (a address) authority() string {
 	if a.network == "unix" {
 		return "localhost"
 	}
-	host, port, err := net.SplitHostPort(a.dial)
-	if err != nil {
-		return a.dial
-	}
-	return net.JoinHostPort(host, port)
+	return a.dial
 }

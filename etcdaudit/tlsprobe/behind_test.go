@@ -104,7 +104,8 @@ func TestMembersAreFoundFromOneOfThem(t *testing.T) {
 	p := newPKI(t)
 	e := start(t, components.Etcd, p.mutual()...)
 	nowhere := clientTarget(freePort(t))
-	got, err := tlsprobe.Members(t.Context(), tlsprobe.Config{Own: p.own(t), Targets: append([]tlsprobe.Target{nowhere}, e.targets()...)})
+	config := tlsprobe.Config{Own: p.own(t), Targets: append([]tlsprobe.Target{nowhere}, e.targets()...)}
+	got, asked, err := tlsprobe.Members(t.Context(), config)
 	testkit.Check(t, err)
 	var urls []string
 	for _, target := range got {
@@ -113,8 +114,17 @@ func TestMembersAreFoundFromOneOfThem(t *testing.T) {
 	if want := []string{"client m0 https://" + e.client, "peer m0 https://" + e.peer}; !slices.Equal(urls, want) {
 		t.Errorf("%q, want %q", urls, want)
 	}
+	// The connections are those of the listeners' reports and plans.
+	config.Asked, config.Passive = asked, true
+	plan := testkit.Must(tlsprobe.PlanOf(config))(t)
+	for i, l := range probe(t, config).Listeners[:2] {
+		want{true, facts.MemberList, tlsprobe.Own, asked[i].Outcome, asked[i].Said}.check(t, l)
+		if n := plan.Listeners[i]; n.Asked != 1 || l.Unreachable == "" && len(l.Exchanges) != n.Usual {
+			t.Errorf("%s: %d connections, planned %+v", l.URL, len(l.Exchanges), n)
+		}
+	}
 	// Without a certificate the reason is that of each address.
-	_, err = tlsprobe.Members(t.Context(), tlsprobe.Config{Targets: append([]tlsprobe.Target{nowhere}, e.targets()...)})
+	_, _, err = tlsprobe.Members(t.Context(), tlsprobe.Config{Targets: append([]tlsprobe.Target{nowhere}, e.targets()...)})
 	if err == nil || !strings.Contains(err.Error(), "nothing listens") || !strings.Contains(err.Error(), "certificate required") {
 		t.Errorf("%v", err)
 	}

@@ -1,6 +1,7 @@
 package tlsprobe_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -149,6 +151,78 @@ func startOpenSSL(t *testing.T, p *pki, args ...string) (address string) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatal(fmt.Errorf("openssl on port %s: %w", strconv.Quote(address), err))
+		}
+	}
+}
+
+// secure answers TLS until the test ends. refuse may close a connection before its hello is
+// answered.
+func secure(t *testing.T, p *pki, refuse func(n int64, hello *tls.ClientHelloInfo) bool) (address string) {
+	t.Helper()
+	config := p.serverConfig(t)
+	var n atomic.Int64
+	return serve(t, func(c net.Conn) {
+		mine := config.Clone()
+		mine.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if refuse(n.Add(1), hello) {
+				c.Close() // no alert can be sent after that
+			}
+			return nil, nil
+		}
+		first := bufio.NewReader(c)
+		if b, err := first.Peek(1); err != nil || b[0] != 22 {
+			return
+		}
+		secured := tls.Server(&peeked{c, first}, mine)
+		if secured.Handshake() == nil {
+			secured.Close()
+		}
+	})
+}
+
+// A proxy that has no server behind it at that moment ends the connection. That is no
+// refusal of what was offered.
+func TestAConnectionThatEndsIsNoRefusalOfASuite(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	c := impatient(clientTarget(secure(t, p, func(n int64, _ *tls.ClientHelloInfo) bool { return n%3 == 0 })))
+	c.Limits = tlsprobe.Limits{Interval: time.Millisecond, Silence: time.Minute, Answer: 20 * time.Second, Enumeration: time.Minute}
+	c.Enumerate = true
+	l := probe(t, c).Listeners[0]
+	told{map[uint16][]uint16{
+		tls12: {0xc009, 0xc00a, gcm128, gcm256, 0xcca9}, tls13: {0x1301, 0x1302, 0x1303},
+	}, []uint16{23, 24, 25, 29, 4587, 4588, 4589}}.check(t, l.Served)
+	outcomes := map[facts.Outcome]int{}
+	for _, e := range l.Exchanges {
+		if e.Request == facts.Offer {
+			outcomes[e.Outcome]++
+			if e.Outcome == facts.Mismatch && !strings.Contains(e.Said, "alert: ") && !strings.Contains(e.Said, "closed") {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	// Eight suites and seven groups are chosen; four versions end with an alert, and some
+	// connections without one.
+	if outcomes[facts.Answered] != 15 || outcomes[facts.Mismatch] < 5 {
+		t.Errorf("outcomes %v", outcomes)
+	}
+}
+
+func TestAVersionThatIsAlwaysCutOffIsNotCalledRefused(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	c := impatient(clientTarget(secure(t, p, func(_ int64, hello *tls.ClientHelloInfo) bool {
+		return !slices.Contains(hello.SupportedVersions, tls12) && !slices.Contains(hello.SupportedVersions, tls13)
+	})))
+	c.Limits = tlsprobe.Limits{Interval: time.Millisecond, Silence: time.Minute, Answer: 20 * time.Second, Enumeration: time.Minute}
+	c.Enumerate = true
+	s := probe(t, c).Listeners[0].Served
+	if s == nil || s.Enumerated || !slices.Equal(s.Versions, []uint16{tls12, tls13}) || len(s.Suites[tls13]) != 3 || len(s.Groups) != 7 {
+		t.Fatalf("served %+v", s)
+	}
+	for _, version := range []string{"TLS 1.0", "TLS 1.1"} {
+		if !slices.ContainsFunc(s.NotOffered, func(m facts.Missing) bool { return strings.Contains(m.What, version) }) {
+			t.Errorf("%s is not among %v", version, s.NotOffered)
 		}
 	}
 }

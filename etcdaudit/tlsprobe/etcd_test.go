@@ -24,10 +24,11 @@ import (
 type etcd struct {
 	dir                   string
 	client, peer, metrics string // host:port
+	http                  string // for another one
 	log                   string // file
 }
 
-// start starts a member and waits until it serves. In args {client}, {peer} and {metrics}
+// start starts a member and waits until it serves. In args {client}, {peer}, {metrics} and {http}
 // stand for its addresses and {dir} for its directory; listen addresses with TLS are the
 // default.
 func start(t *testing.T, release components.Name, args ...string) *etcd {
@@ -36,8 +37,8 @@ func start(t *testing.T, release components.Name, args ...string) *etcd {
 	dir := testkit.Must(os.MkdirTemp("", "tlsprobe"))(t) // short enough for a socket
 	t.Cleanup(func() { testkit.Check(t, os.RemoveAll(dir)) })
 	for attempt := range 5 {
-		e := &etcd{dir: dir, client: freePort(t), peer: freePort(t), metrics: freePort(t), log: filepath.Join(dir, fmt.Sprintf("log%d", attempt))}
-		given := strings.NewReplacer("{client}", e.client, "{peer}", e.peer, "{metrics}", e.metrics, "{dir}", dir).Replace(strings.Join(args, "\n"))
+		e := &etcd{dir: dir, client: freePort(t), peer: freePort(t), metrics: freePort(t), http: freePort(t), log: filepath.Join(dir, fmt.Sprintf("log%d", attempt))}
+		given := strings.NewReplacer("{client}", e.client, "{peer}", e.peer, "{metrics}", e.metrics, "{http}", e.http, "{dir}", dir).Replace(strings.Join(args, "\n"))
 		flags := append([]string{
 			"--name=m0", "--data-dir=" + filepath.Join(dir, fmt.Sprint(attempt)), "--unsafe-no-fsync", "--log-level=info",
 			"--listen-client-urls=https://" + e.client, "--advertise-client-urls=https://" + e.client,

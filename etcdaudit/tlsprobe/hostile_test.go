@@ -191,7 +191,61 @@ func TestTheCertificateForTheNameInTheURLIsJudged(t *testing.T) {
 	c := impatient(clientTarget("localhost:" + port))
 	c.CA, c.Limits.Answer, c.Limits.Silence = p.pool(t), 20*time.Second, time.Minute
 	s := probe(t, c).Listeners[0].Served
-	if s == nil || !s.Verified || len(s.OtherNames) != 1 || s.OtherNames[tlsprobe.ServerName] == "" {
+	if s == nil || !s.Verified || len(s.Chain) == 0 {
 		t.Errorf("served %+v", s)
+	}
+}
+
+// A proxy that serves HTTP/1.1 only, and says so in ALPN, refuses a client that names h2.
+func TestAServerOfHTTP1OnlyIsExaminedOverTLS(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	for purpose, request := range map[facts.Purpose]facts.Request{
+		facts.ClientPort: facts.GatewayRange, facts.PeerPort: facts.GetVersion, facts.MetricsPort: facts.GetMetrics,
+	} {
+		t.Run(string(purpose), func(t *testing.T) {
+			t.Parallel()
+			config := p.serverConfig(t)
+			config.NextProtos = []string{"http/1.1"}
+			address := serve(t, func(c net.Conn) {
+				secured := tls.Server(c, config)
+				if _, err := http.ReadRequest(bufio.NewReader(secured)); err == nil {
+					io.WriteString(secured, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+					secured.Close()
+				}
+			})
+			c := impatient(tlsprobe.Target{Purpose: purpose, URL: "https://" + address})
+			c.CA, c.Limits.Answer, c.Limits.Silence = p.pool(t), 20*time.Second, time.Minute
+			l := probe(t, c).Listeners[0]
+			want{true, facts.Handshake, tlsprobe.None, facts.Answered, "complete"}.check(t, l)
+			want{true, request, tlsprobe.None, facts.Answered, "HTTP 200"}.check(t, l)
+			if l.Served == nil || !l.Served.Verified {
+				t.Errorf("served %+v", l.Served)
+			}
+		})
+	}
+}
+
+// Under TLS 1.2 a client without a certificate is refused within the handshake. What was
+// served before is not lost.
+func TestWhatAServerOfTLS12ServesIsKnownWithoutACertificate(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	config := p.serverConfig(t)
+	config.MaxVersion, config.ClientAuth = tls.VersionTLS12, tls.RequireAnyClientCert
+	address := serve(t, func(c net.Conn) {
+		first := bufio.NewReader(c)
+		if b, err := first.Peek(1); err == nil && b[0] == 22 {
+			tls.Server(&peeked{c, first}, config).Handshake()
+		}
+	})
+	c := impatient(clientTarget(address))
+	c.CA, c.Enumerate = p.pool(t), true
+	c.Limits = tlsprobe.Limits{Interval: time.Millisecond, Silence: time.Minute, Answer: 20 * time.Second, Enumeration: time.Minute}
+	l := probe(t, c).Listeners[0]
+	want{true, facts.Range, tlsprobe.None, facts.Refused, "alert: "}.check(t, l)
+	told{map[uint16][]uint16{tls12: {0xc009, 0xc00a, gcm128, gcm256, 0xcca9}}, []uint16{23, 24, 25, 29}}.check(t, l.Served)
+	if !l.Served.Verified {
+		t.Errorf("served %+v", l.Served)
 	}
 }

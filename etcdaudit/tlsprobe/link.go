@@ -109,13 +109,17 @@ func dial(ctx context.Context, at address, limit time.Duration) (_ *link, deadli
 type shake struct {
 	asked, sent bool
 	acceptable  [][]byte
+	// state is what was agreed on, nil if it did not come to that. A server of TLS 1.2 that
+	// refuses the client has agreed before; only the group is missing then.
+	state *tls.ConnectionState
 }
 
 // handshake makes the connection a TLS one as a client with a certificate, or without.
-func handshake(ctx context.Context, l *link, deadline time.Time, name string, h2 bool, who *Identity) (*tls.Conn, shake, error) {
+// protocols are those of ALPN, none to name none.
+func handshake(ctx context.Context, l *link, deadline time.Time, name string, protocols []string, who *Identity) (*tls.Conn, shake, error) {
 	var seen shake
 	config := &tls.Config{
-		ServerName: name,
+		ServerName: name, NextProtos: protocols,
 		// The chain is judged apart (served.go): what a wrong one serves is a fact too.
 		InsecureSkipVerify: true, //nolint:gosec // no data of this client crosses the connection
 		// Old servers are to be found, and not only failed.
@@ -134,15 +138,19 @@ func handshake(ctx context.Context, l *link, deadline time.Time, name string, h2
 			seen.sent = true
 			return who.pair, nil
 		},
-	}
-	if h2 {
-		config.NextProtos = []string{"h2"}
+		// It runs before the client's certificate is sent and judged.
+		VerifyConnection: func(state tls.ConnectionState) error {
+			seen.state = &state
+			return nil
+		},
 	}
 	conn := tls.Client(l, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, seen, err
 	}
-	if seen.asked && conn.ConnectionState().Version == tls.VersionTLS13 {
+	state := conn.ConnectionState()
+	seen.state = &state
+	if seen.asked && state.Version == tls.VersionTLS13 {
 		if err := l.await(grace, deadline); err != nil {
 			return nil, seen, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -14,39 +15,58 @@ import (
 // FoundInMemberList is what Target.Found says of addresses from the member list.
 const FoundInMemberList = "member list"
 
+// Asked is a connection that was made to find addresses.
+type Asked struct {
+	URL string
+	facts.Exchange
+	// Silence is how long it was waited for an answer that did not come.
+	Silence time.Duration
+}
+
+// at reports whether it was made to a listener. Only client addresses are asked.
+func (a Asked) at(purpose facts.Purpose, at address) bool {
+	other, err := parseAddress(a.URL)
+	return err == nil && purpose == facts.ClientPort && other.endpoint == at.endpoint
+}
+
 // Members asks the client addresses among the targets, one after the other, for the member
-// list, and returns the client and peer addresses in it. It is not linearizable: the member
-// answers from its own memory, and no other member is asked. The connections count towards
-// no listener's.
+// list, and returns the client and peer addresses in it, and the connections that it made,
+// those of Config.Asked for Run. It is not linearizable: the member answers from its own
+// memory, and no other member is asked.
 //
 // A grpc-proxy answers with its own address, and kine with none of etcd's: what comes back
 // is what the cluster says of itself.
-func Members(ctx context.Context, c Config) ([]Target, error) {
+func Members(ctx context.Context, c Config) (found []Target, made []Asked, _ error) {
 	c = c.withDefaults()
+	addresses, err := c.merge()
+	if err != nil {
+		return nil, nil, err
+	}
 	var errs []error
-	for _, t := range c.Targets {
+	for i, t := range c.Targets {
 		if t.Purpose != facts.ClientPort {
 			continue
 		}
-		at, err := parseAddress(t.URL)
-		if err != nil {
-			return nil, err
-		}
 		who := &identities{none: &Identity{Identity: facts.Identity{Label: None, Kind: facts.NoCertificate}}}
-		a := ask{tls: at.secure, request: facts.MemberList, who: who.none, ownName: true}
+		a := ask{tls: addresses[i].secure, request: facts.MemberList, who: who.none, ownName: true}
 		if c.Own != nil {
 			a.who = c.Own
 		}
-		r := newProber(c, t, at, who, nil).do(ctx, a)
+		l := &line{}
+		r := newProber(c, t, addresses[i], l, who, nil).do(ctx, a)
+		if !r.made {
+			break // ctx has ended
+		}
+		made = append(made, Asked{URL: t.URL, Exchange: r.Exchange, Silence: l.spent})
 		if list := parseMembers(r.body); r.Outcome == facts.Answered && r.Said == "OK" && len(list) > 0 {
-			return targetsOf(list), nil
+			return targetsOf(list), made, nil
 		}
 		errs = append(errs, fmt.Errorf("member list of %s: %s", t.URL, r.Said))
 	}
 	if len(errs) == 0 {
-		return nil, errors.New("member list: no client address to ask")
+		return nil, made, errors.New("member list: no client address to ask")
 	}
-	return nil, errors.Join(errs...)
+	return nil, made, errors.Join(errs...)
 }
 
 // member is one of the list (Member in api/etcdserverpb/rpc.proto).

@@ -16,6 +16,9 @@ type Plan struct {
 // PlannedListener is what one listener gets.
 type PlannedListener struct {
 	Target Target
+	// Asked is the number of connections that were made before, to ask for the member list.
+	// The numbers below include them.
+	Asked int
 	// Usual is the number of connections to an etcd whose port is as its URL says, that
 	// asks for certificates where it speaks TLS, and lets in those that are given. AtMost is
 	// the number where everything is answered. Neither counts the enumeration.
@@ -46,24 +49,29 @@ const enumerationOfEtcd = 19
 // PlanOf says what Run would do.
 func PlanOf(c Config) (Plan, error) {
 	plan := Plan{Passive: c.Passive}
-	for _, t := range c.Targets {
-		at, err := parseAddress(t.URL)
-		if err != nil {
-			return Plan{}, err
-		}
-		plan.Listeners = append(plan.Listeners, c.planOf(t, at))
+	addresses, err := c.merge()
+	if err != nil {
+		return Plan{}, err
+	}
+	for i, t := range c.Targets {
+		plan.Listeners = append(plan.Listeners, c.planOf(t, addresses[i]))
 	}
 	return plan, nil
 }
 
 func (c Config) planOf(t Target, at address) PlannedListener {
 	l := PlannedListener{Target: t}
+	for _, asked := range c.Asked {
+		if asked.at(t.Purpose, at) {
+			l.Asked++
+		}
+	}
 	own, given := 0, len(c.Given)
 	if c.Own != nil {
 		own = 1
 	}
 	if c.Passive {
-		l.Usual = passiveConnections(t.Purpose, at.secure)
+		l.Usual = l.Asked + passiveConnections(t.Purpose, at.secure)
 		l.AtMost = l.Usual
 		return l
 	}
@@ -83,20 +91,25 @@ func (c Config) planOf(t Target, at address) PlannedListener {
 	if each > 0 {
 		tls += madeUp + each*(own+given)
 	}
-	l.AtMost = first + plain + tls
+	l.AtMost = l.Asked + first + plain + tls
 	if each > 0 {
 		l.AtMost += madeUp
 	}
 	if t.Purpose == facts.ClientPort {
 		l.AtMost++ // the member list, if the answer is not etcd's
+		// The gateway as the others, if gRPC is not spoken to all.
+		l.AtMost += madeUp - 1 + given
 	}
-	l.Usual = first + tls
+	l.Usual = l.Asked + first + tls
 	if !at.secure {
-		l.Usual = first + plain + 1
+		l.Usual = l.Asked + first + plain + 1
 	}
 	refused := gets + 1
 	if each > 0 {
 		refused++
+	}
+	if c.Own == nil {
+		refused += l.Asked
 	}
 	l.Log = c.logOf(t.Purpose, first, refused, each > 0)
 	if c.Enumerate {
@@ -140,7 +153,7 @@ func (c Config) logOf(purpose facts.Purpose, plaintext, none int, identities boo
 		lines = append(lines,
 			line(2, "tls: client offered only unsupported versions", "TLS 1.0 and 1.1, where they are refused"),
 			line(4, "tls: no cipher suite supported by both client and server", "the last offer of suites of each version, which the line lists"),
-			line(1, "tls: no key exchanges supported by both client and server", "the last offer of groups, where one is refused"),
+			line(enumerate.Groups(), "tls: no key exchanges supported by both client and server", "the groups that are refused"),
 		)
 	}
 	return lines

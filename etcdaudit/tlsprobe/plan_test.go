@@ -32,7 +32,7 @@ func TestAProbeDoesWhatItsPlanSaysAndNothingToRaft(t *testing.T) {
 			}
 			plan := testkit.Must(tlsprobe.PlanOf(config))(t)
 			client := p.etcdClient(t, e, p.client)
-			before := e.idle(t, client)
+			before := e.idle(t, client, release)
 			logged := len(e.lines(t))
 			begin := time.Now()
 			wire := probe(t, config)
@@ -109,11 +109,12 @@ func (e *etcd) raftIndex(t *testing.T, c *clientv3.Client) uint64 {
 
 // idle waits until the member has written what it writes at its start, and returns its
 // raft index.
-func (e *etcd) idle(t *testing.T, c *clientv3.Client) uint64 {
+func (e *etcd) idle(t *testing.T, c *clientv3.Client, release components.Name) uint64 {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		log := e.lines(t)
-		if strings.Contains(log, "published local member") && strings.Contains(log, "cluster version is updated") {
+		stored := release == components.Etcd35 || strings.Contains(log, "updated storage version")
+		if stored && strings.Contains(log, "published local member") && strings.Contains(log, "cluster version is updated") {
 			return e.raftIndex(t, c)
 		}
 	}

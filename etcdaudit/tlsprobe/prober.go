@@ -5,14 +5,17 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // prober connects to one listener, one connection after the other.
 type prober struct {
 	Config
+	*line
 	target   Target
 	at       address
 	who      *identities
@@ -21,10 +24,6 @@ type prober struct {
 	// forged is the forged issuer of this listener.
 	forged *Identity
 	served served
-	// next is when the next connection may start. spent is how long the listener was
-	// silent.
-	next  time.Time
-	spent time.Duration
 	// name is the server name that is sent.
 	name string
 	// unheard is set where no handshake can be completed: no request can be sent over TLS.
@@ -32,11 +31,20 @@ type prober struct {
 	unheard, alerted bool
 }
 
-func newProber(c Config, t Target, at address, who *identities, progress func(Target, facts.Exchange)) *prober {
-	return &prober{
-		Config: c, target: t, at: at, who: who, progress: progress, forged: who.forged, name: ServerName,
+func newProber(c Config, t Target, at address, l *line, who *identities, progress func(Target, facts.Exchange)) *prober {
+	p := &prober{
+		Config: c, line: l, target: t, at: at, who: who, progress: progress, forged: who.forged, name: ServerName,
 		listener: facts.Listener{Purpose: t.Purpose, URL: t.URL, Member: t.Member, Found: t.Found},
 	}
+	if at.network == "unix" {
+		p.listener.Socket = &facts.Socket{Endpoint: t.URL, Path: hostfacts.Stat(at.dial), Way: hostfacts.Way(at.dial), Dir: filepath.Dir(at.dial)}
+	}
+	for _, asked := range c.Asked {
+		if asked.at(t.Purpose, at) {
+			p.listener.Exchanges = append(p.listener.Exchanges, asked.Exchange)
+		}
+	}
+	return p
 }
 
 // What stands in front of etcd, or in its place.
@@ -78,7 +86,7 @@ func (p *prober) do(ctx context.Context, a ask) reply {
 		p.skip(a.describe(), fmt.Sprintf("the listener was silent for %s in total", p.Limits.Silence))
 		return reply{}
 	}
-	if err := p.pace(ctx); err != nil {
+	if err := p.pace(ctx, p.Config); err != nil {
 		return reply{}
 	}
 	r := reply{made: true, Exchange: facts.Exchange{TLS: a.tls, Request: a.request, At: p.Now()}}
@@ -128,21 +136,9 @@ func (p *prober) skip(what, why string) {
 	p.listener.Skipped = append(p.listener.Skipped, facts.Missing{What: what, Why: why})
 }
 
-// pace waits until the listener may be connected to again.
-func (p *prober) pace(ctx context.Context) error {
-	if wait := p.next.Sub(p.Now()); wait > 0 {
-		if err := p.Pause(ctx, wait); err != nil {
-			return err
-		}
-	}
-	p.next = p.Now().Add(p.Limits.Interval)
-	return ctx.Err()
-}
-
 // connect makes the connection of an ask and closes it.
 func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
-	limit := min(p.Limits.Answer, p.Limits.Silence-p.spent)
-	l, deadline, end, err := dial(ctx, p.at, limit)
+	l, deadline, end, err := dial(ctx, p.at, p.limit(p.Limits))
 	if err != nil {
 		return answer{ending: dialEnding(err)}
 	}
@@ -151,16 +147,13 @@ func (p *prober) connect(ctx context.Context, a ask, e *facts.Exchange) answer {
 	if !a.tls {
 		return p.request(l, a)
 	}
-	// Of HTTP/1.1 no protocol is named (ALPN): etcd's peer port would answer nothing to h2,
-	// and a server that knows h2 only accepts a client that names none.
-	conn, seen, err := handshake(ctx, l, deadline, e.ServerName, isGRPC(a.request), a.who)
+	conn, seen, err := handshake(ctx, l, deadline, e.ServerName, p.protocols(a.request), a.who)
 	e.Asked, e.Sent = seen.asked, seen.sent
-	p.served.note(seen)
+	p.served.note(seen, e.ServerName == p.at.name)
 	if err != nil {
 		return answer{ending: handshakeEnding(err, seen)}
 	}
 	defer func() { _ = conn.Close() }()
-	p.served.state(conn.ConnectionState(), e.ServerName, e.ServerName == p.at.name)
 	if a.request == facts.Handshake {
 		return answer{ending: afterHandshake(conn, l)}
 	}
@@ -183,12 +176,20 @@ func afterHandshake(conn *tls.Conn, l *link) ending {
 	return ending{outcome: facts.Answered, said: "complete"}
 }
 
-func isGRPC(r facts.Request) bool {
+// protocols are those that are named in a handshake (ALPN). For HTTP/1.1 none is named:
+// etcd's peer port would answer nothing to h2, and a server that knows h2 only accepts a
+// client that names none. A handshake alone finds out whether TLS is spoken, so it must not
+// fail because of the protocol.
+func (p *prober) protocols(r facts.Request) []string {
 	switch r {
-	case facts.Range, facts.RangeAll, facts.MemberList, facts.Settings, facts.Handshake:
-		return true
+	case facts.Range, facts.RangeAll, facts.MemberList, facts.Settings:
+		return []string{"h2"}
+	case facts.Handshake:
+		if p.target.Purpose == facts.ClientPort {
+			return []string{"h2", "http/1.1"}
+		}
 	}
-	return false
+	return nil
 }
 
 // request asks and reads the answer.

@@ -1,10 +1,7 @@
 package tlsprobe
 
 import (
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"slices"
 	"time"
 
@@ -16,53 +13,36 @@ import (
 type served struct {
 	seen bool
 	f    facts.Served
-	// leaf is the hash of the leaf in f.Chain, and name the server name that it was served
-	// for. Others are in names.
-	leaf, name string
-	names      map[string]string
+	// own is whether the chain in f was served for the name in the URL.
+	own bool
 }
 
-// note keeps the CAs that the server lists. It does so before a handshake is complete.
-func (s *served) note(seen shake) {
+// note keeps what a handshake has shown, complete or not. own is whether the server name was
+// that of the URL: what is served for it is what clients see, and is judged.
+func (s *served) note(seen shake, own bool) {
 	if seen.asked && len(s.f.AcceptableCAs) == 0 {
 		s.f.AcceptableCAs = seen.acceptable
 	}
-}
-
-// state keeps what a handshake has agreed on. own is whether the server name was that of the
-// URL: what is served for it is what clients see, and is judged.
-func (s *served) state(c tls.ConnectionState, name string, own bool) {
+	c := seen.state
+	if c == nil {
+		return
+	}
 	s.seen = true
-	if len(c.PeerCertificates) > 0 {
-		s.certificate(c.PeerCertificates, name, own)
+	if len(s.f.Chain) == 0 || own && !s.own {
+		s.f.Chain, s.own = c.PeerCertificates, own
 	}
 	s.f.Versions = union(s.f.Versions, c.Version)
-	if s.f.Suites == nil {
-		s.f.Suites = map[uint16][]uint16{}
-	}
-	s.f.Suites[c.Version] = union(s.f.Suites[c.Version], c.CipherSuite)
+	s.suites(c.Version, c.CipherSuite)
 	if c.CurveID != 0 {
 		s.f.Groups = union(s.f.Groups, uint16(c.CurveID))
 	}
 }
 
-func (s *served) certificate(chain []*x509.Certificate, name string, own bool) {
-	sum := sha256.Sum256(chain[0].Raw)
-	hash := hex.EncodeToString(sum[:])
-	if s.leaf == hash {
-		return
+func (s *served) suites(version uint16, more ...uint16) {
+	if s.f.Suites == nil {
+		s.f.Suites = map[uint16][]uint16{}
 	}
-	if s.names == nil {
-		s.names = map[string]string{}
-	}
-	if s.leaf != "" && !own {
-		s.names[name] = hash
-		return
-	}
-	if s.leaf != "" {
-		s.names[s.name] = s.leaf
-	}
-	s.leaf, s.name, s.f.Chain = hash, name, chain
+	s.f.Suites[version] = union(s.f.Suites[version], more...)
 }
 
 // enumerated adds what was found by trying all.
@@ -72,10 +52,7 @@ func (s *served) enumerated(r enumerate.Result) {
 	s.f.Versions = union(s.f.Versions, r.Versions...)
 	s.f.Groups = union(s.f.Groups, r.Groups...)
 	for v, suites := range r.Suites {
-		if s.f.Suites == nil {
-			s.f.Suites = map[uint16][]uint16{}
-		}
-		s.f.Suites[v] = union(s.f.Suites[v], suites...)
+		s.suites(v, suites...)
 	}
 	s.seen = s.seen || len(r.Versions) > 0
 }
@@ -86,7 +63,6 @@ func (s *served) facts(ca *x509.CertPool, host string, now time.Time) *facts.Ser
 		return nil
 	}
 	f := s.f
-	f.OtherNames = s.names
 	if ca != nil && len(f.Chain) > 0 {
 		if err := verify(f.Chain, ca, host, now); err != nil {
 			f.ChainError = short(err.Error())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -38,7 +39,7 @@ func readable() []facts.Request {
 }
 
 func (p *prober) clientPlaintext(ctx context.Context) {
-	p.plaintext(ctx, facts.GetVersion, append([]facts.Request{facts.GetProxy}, readable()...)...)
+	first := p.plaintext(ctx, facts.GetVersion, append([]facts.Request{facts.GetProxy}, readable()...)...)
 	if p.listener.Unreachable != "" {
 		return
 	}
@@ -50,9 +51,12 @@ func (p *prober) clientPlaintext(ctx context.Context) {
 		return
 	}
 	p.do(ctx, ask{request: facts.Settings})
-	if r := p.do(ctx, ask{request: facts.Range}); r.Passed() {
+	r := p.do(ctx, ask{request: facts.Range})
+	if r.Passed() {
 		p.standIn(ctx, r, ask{request: facts.MemberList})
 		p.do(ctx, ask{request: facts.RangeAll})
+	}
+	if r.Passed() || r.Outcome == facts.Mismatch && first.Outcome == facts.Answered {
 		p.do(ctx, ask{request: facts.GatewayRange})
 	}
 }
@@ -65,18 +69,20 @@ func (p *prober) metricsPlaintext(ctx context.Context) {
 	p.plaintext(ctx, facts.GetMetrics, readable()[1:]...)
 }
 
-// plaintext asks for first, and for the others if that was answered.
-func (p *prober) plaintext(ctx context.Context, first facts.Request, others ...facts.Request) {
+// plaintext asks for first, and for the others if that was answered, or if the URL is one of
+// plaintext: a proxy may serve one page and not the other. It returns the first answer.
+func (p *prober) plaintext(ctx context.Context, first facts.Request, others ...facts.Request) reply {
 	r := p.do(ctx, ask{request: first})
 	p.learn(r)
-	switch r.Outcome {
-	case facts.Failed:
+	if r.Outcome == facts.Failed {
 		p.listener.Unreachable = r.Said
-	case facts.Answered:
+	}
+	if r.Outcome == facts.Answered || r.Outcome == facts.Mismatch && !p.at.secure {
 		for _, request := range others {
 			p.learn(p.do(ctx, ask{request: request}))
 		}
 	}
+	return r
 }
 
 // learn takes from an answer of HTTP who answered.
@@ -107,7 +113,7 @@ func (p *prober) handshakes(ctx context.Context) {
 		p.unheard, p.alerted = true, first.alert
 	}
 	if p.unheard && !p.alerted {
-		if first.Outcome == facts.Silent && p.silentSoFar() {
+		if (first.Outcome == facts.Silent || !first.made) && p.silentSoFar() {
 			p.listener.Unreachable = fmt.Sprintf("silent for %s", p.spent.Round(time.Second))
 		}
 		return
@@ -157,15 +163,23 @@ func (p *prober) everyone() []*Identity {
 }
 
 // ranges asks for one key as everyone, and for one of all keys as those who were let in.
+// Where gRPC is not spoken (--listen-client-http-urls) everyone asks through the gateway.
 func (p *prober) ranges(ctx context.Context) {
 	if p.unheard {
 		return
 	}
+	onlyHTTP := false
 	for _, who := range p.everyone() {
 		r := p.do(ctx, ask{tls: true, request: facts.Range, who: who})
 		if r.Passed() {
 			p.standIn(ctx, r, ask{tls: true, request: facts.MemberList, who: who})
 			p.do(ctx, ask{tls: true, request: facts.RangeAll, who: who})
+		}
+		onlyHTTP = onlyHTTP || r.Outcome == facts.Mismatch
+	}
+	if onlyHTTP {
+		for _, who := range p.everyone() {
+			p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
 		}
 	}
 }
@@ -193,7 +207,9 @@ func (p *prober) clientGets(ctx context.Context) {
 		for _, request := range append([]facts.Request{facts.GetVersion, facts.GetProxy}, readable()...) {
 			p.learn(p.do(ctx, ask{tls: true, request: request, who: who}))
 		}
-		p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
+		if _, asked := p.listener.Exchange(true, facts.GatewayRange, who.Label); !asked {
+			p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
+		}
 	}
 }
 
@@ -270,23 +286,56 @@ func (p *prober) enumeration(ctx context.Context) {
 	if p.who.own != nil {
 		who = p.who.own
 	}
-	o := enumerate.Options{ServerName: p.name, Certificate: who.pair, Dial: func(ctx context.Context) (net.Conn, error) {
-		if err := p.pace(ctx); err != nil {
-			return nil, err
-		}
-		e := facts.Exchange{TLS: true, Request: facts.Offer, Identity: who.Label, ServerName: p.name, At: p.Now()}
-		l, _, _, err := dial(ctx, p.at, p.Limits.Answer)
-		if err != nil {
-			how := dialEnding(err)
-			e.Outcome, e.Said = how.outcome, how.said
-			p.record(e)
-			return nil, err
-		}
-		e.Outcome, e.Said, e.Local = facts.Answered, "see what is served", l.LocalAddr().String()
-		p.record(e)
-		return l, nil
-	}}
-	p.served.enumerated(enumerate.Run(limited, o))
+	p.served.enumerated(enumerate.Run(limited, enumerate.Options{
+		ServerName: p.name, Certificate: who.pair,
+		Connect: func(ctx context.Context, shake func(net.Conn) enumerate.Shake) error {
+			return p.offer(ctx, who, shake)
+		},
+	}))
+}
+
+// errSpent ends the enumeration of a listener that was silent for too long.
+var errSpent = errors.New("the listener was silent for too long")
+
+// offer makes one connection of the enumeration.
+func (p *prober) offer(ctx context.Context, who *Identity, shake func(net.Conn) enumerate.Shake) error {
+	if p.spent >= p.Limits.Silence {
+		return errSpent
+	}
+	if err := p.pace(ctx, p.Config); err != nil {
+		return err
+	}
+	e := facts.Exchange{TLS: true, Request: facts.Offer, Identity: who.Label, ServerName: p.name, At: p.Now()}
+	start := time.Now()
+	l, _, end, err := dial(ctx, p.at, p.limit(p.Limits))
+	how := dialEnding(err)
+	if err == nil {
+		e.Local = l.LocalAddr().String()
+		s := shake(l)
+		end()
+		e.Asked, e.Sent = s.Asked, s.Sent
+		how = offerEnding(s)
+	}
+	e.Outcome, e.Said = how.outcome, how.said
+	if e.Outcome == facts.Silent {
+		p.spent += time.Since(start)
+	}
+	p.record(e)
+	return err
+}
+
+// offerEnding says how a handshake of the enumeration ended. What it was about is in
+// facts.Served.
+func offerEnding(s enumerate.Shake) ending {
+	how := ending{outcome: facts.Answered, said: "complete"}
+	if s.Err != nil {
+		how = handshakeEnding(s.Err, shake{asked: s.Asked})
+	}
+	if s.Chosen && how.outcome == facts.Mismatch {
+		// The probe itself ends a handshake with a suite that it cannot go on with.
+		how = ending{outcome: facts.Answered, said: "a suite was chosen"}
+	}
+	return how
 }
 
 // path is the path of a request of HTTP.

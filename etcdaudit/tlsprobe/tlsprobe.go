@@ -24,21 +24,12 @@ const ServerName = "etcdaudit-probe"
 // DefaultPrefix is where an API server keeps its objects (--etcd-prefix).
 const DefaultPrefix = "/registry/"
 
-// Target is one address to connect to.
-type Target struct {
-	Purpose facts.Purpose
-	// URL is https://host:port, http://host:port, unix:///path or unixs:///path. Without a
-	// scheme it is https.
-	URL string
-	// Member is the member's name, empty if it is not known. Found says where the address
-	// was found.
-	Member string
-	Found  []string
-}
-
 // Config says what is connected to, as whom.
 type Config struct {
 	Targets []Target
+	// Asked are connections that were made before (see Members): they count towards the
+	// limits of their listeners, and are shown.
+	Asked []Asked
 	// CA verifies what listeners serve, nil for none.
 	CA *x509.CertPool
 	// Own is the auditor's own client, nil for none; Given are those of --probe-cert.
@@ -120,12 +111,17 @@ func LoadCA(file string) (*x509.CertPool, error) {
 }
 
 // Run connects to every target, and says what it has seen. progress is called after each
-// connection, from several goroutines, and may be nil. The error is one of the
+// connection, from several goroutines, and may be nil. There is one listener for each of the
+// targets as Merge returns them. The error is one of the
 // configuration, or that of ctx; what a listener does is a fact.
 func Run(ctx context.Context, c Config, progress func(Target, facts.Exchange)) (*facts.Wire, error) {
 	c = c.withDefaults()
 	if len(c.Targets) == 0 {
 		return nil, errors.New("no address of etcd to connect to")
+	}
+	addresses, err := c.merge()
+	if err != nil {
+		return nil, err
 	}
 	made, err := makeIdentities(c)
 	if err != nil {
@@ -135,23 +131,17 @@ func Run(ctx context.Context, c Config, progress func(Target, facts.Exchange)) (
 		Listeners: make([]facts.Listener, len(c.Targets)), Identities: made.facts(),
 		Passive: c.Passive, Now: c.Now(),
 	}
-	var addresses []address
-	for _, t := range c.Targets {
-		at, err := parseAddress(t.URL)
-		if err != nil {
-			return nil, err
-		}
-		addresses = append(addresses, at)
-	}
 	var all sync.WaitGroup
 	places := make(chan struct{}, c.Limits.AtOnce)
-	for i, t := range c.Targets {
+	for _, l := range c.lines(addresses) {
 		all.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			p := newProber(c, t, addresses[i], made, progress)
-			p.run(ctx)
-			wire.Listeners[i] = p.listener
+			for _, i := range l.targets {
+				p := newProber(c, c.Targets[i], addresses[i], l, made, progress)
+				p.run(ctx)
+				wire.Listeners[i] = p.listener
+			}
 		})
 	}
 	all.Wait()

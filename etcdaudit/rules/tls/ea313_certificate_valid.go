@@ -3,9 +3,7 @@ package tls
 import (
 	"crypto/x509"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,9 +99,6 @@ func (a at) chain() (all []check.Evidence) {
 		}
 		seen := fmt.Sprintf("%s: %s, issued by %s, %s to %s, %s, signed with %s", what, name(c.Subject), name(c.Issuer), day(c.NotBefore), day(c.NotAfter), facts.KeyName(c), c.SignatureAlgorithm)
 		all = append(all, check.Evidence{Source: a.l.URL, Seen: seen})
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.l.Served.OtherNames)) {
-		all = append(all, check.Evidence{Source: a.l.URL, Seen: fmt.Sprintf("another certificate is served for the server name %q: %s", name, a.l.Served.OtherNames[name])})
 	}
 	return all
 }

@@ -1,9 +1,9 @@
 package enumerate
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 )
 
@@ -28,12 +28,18 @@ func AtMost() (n int) {
 	return n + len(allGroups())
 }
 
+// Groups is how many groups of the key exchange are offered.
+func Groups() int { return len(allGroups()) }
+
 func allGroups() []tls.CurveID {
 	return []tls.CurveID{
 		tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024,
 		tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521,
 	}
 }
+
+// hybrid reports whether a group is post-quantum: TLS 1.3 only has those.
+func hybrid(g tls.CurveID) bool { return g >= tls.SecP256r1MLKEM768 && g <= tls.SecP384r1MLKEM1024 }
 
 // newSuites are those of TLS 1.3 (RFC 8446, appendix B.4).
 func newSuites() []uint16 { return numbers(0x1301, 0x1305) }
@@ -82,13 +88,12 @@ func ephemeralSuites() (all []uint16) {
 	return all
 }
 
-// silent returns the error of a connection that was not refused but did not answer.
-func silent(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	return nil
+// refused reports whether a handshake ended with an alert of the server. crypto/tls and
+// zcrypto wrap it alike.
+func refused(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
 }
+
+// silent reports whether the server did not answer in time.
+func silent(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
