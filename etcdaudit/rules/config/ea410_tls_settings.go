@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 	"github.com/sealproof/sealproof/etcdaudit/rules/suites"
 	"github.com/sealproof/sealproof/internal/check"
 )
+
+// strong is a list of suites that etcd and the API server both take.
+const strong = "cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"
 
 func tlsSettings() check.Rule[etcd] {
 	return check.Rule[etcd]{
@@ -20,7 +24,6 @@ func tlsSettings() check.Rule[etcd] {
 
 func judgeTLSSettings(e etcd) check.Result {
 	evidence := e.set("tls-min-version", "tls-max-version", "cipher-suites")
-	const strong = "cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"
 	if len(secure(e.clients()))+len(secure(e.Config.ListenPeer)) == 0 {
 		return check.Inapplicable("etcd has no https address")
 	}
@@ -30,27 +33,32 @@ func judgeTLSSettings(e etcd) check.Result {
 	if e.Config.TLSMaxVersion == "TLS1.2" {
 		return with(check.Warned("", "TLS 1.3 is turned off, and with it every post-quantum key exchange", fix.Etcd(e.host, e.Etcd, "tls-max-version=TLS1.3")), evidence)
 	}
-	least := "TLS 1.2"
 	if e.Config.TLSMinVersion == "TLS1.3" {
 		return with(check.Passed("", "TLS 1.3 only"), evidence)
 	}
 	if n := len(e.Config.CipherSuites); n > 0 {
-		return with(check.Passed("", fmt.Sprintf("%s and later, with %d chosen suites", least, n)), evidence)
+		return with(check.Passed("", fmt.Sprintf("TLS 1.2 and later, with %d chosen suites", n)), evidence)
 	}
-	if e.Process == nil || e.Process.Go == "" {
-		r := check.Unevaluated("", "the suites are those of the Go release that etcd was built with, which is not known", "run etcdaudit as root on the running node")
+	return with(suitesOfGo(e.Process, "etcd", fix.Etcd(e.host, e.Etcd, strong)), evidence)
+}
+
+// suitesOfGo judges the suites of a program that has no list of its own: those of TLS 1.2
+// that its release of Go chooses. do says how to give it a list.
+func suitesOfGo(p *facts.Process, program, do string) check.Result {
+	if p == nil || p.Go == "" {
+		r := check.Unevaluated("", "the suites are those of the Go release that "+program+" was built with, which is not known", "run etcdaudit as root on the running node")
 		r.Expected = true
-		return with(r, evidence)
+		return r
 	}
-	evidence = append(evidence, check.Evidence{Source: e.Process.Executable, Seen: "built with " + e.Process.Go})
+	evidence := []check.Evidence{{Source: p.Executable, Seen: "built with " + p.Go}}
 	var minor int
-	if _, err := fmt.Sscanf(e.Process.Go, "go1.%d", &minor); err != nil {
-		return with(check.Unevaluated("", fmt.Sprintf("the suites of %q are not known", e.Process.Go), ""), evidence)
+	if _, err := fmt.Sscanf(p.Go, "go1.%d", &minor); err != nil {
+		return with(check.Unevaluated("", fmt.Sprintf("the suites of %q are not known", p.Go), ""), evidence)
 	}
 	if minor < 23 { // RSA key exchange left the defaults in 1.22, 3DES in 1.23
-		return with(check.Warned("", "no cipher-suites, and those of "+e.Process.Go+" have some with 3DES or without forward secrecy", fix.Etcd(e.host, e.Etcd, strong)), evidence)
+		return with(check.Warned("", "no list of suites, and those of "+p.Go+" have some with 3DES or without forward secrecy", do), evidence)
 	}
-	return with(check.Passed("", least+" and later, with the suites of "+e.Process.Go), evidence)
+	return with(check.Passed("", "TLS 1.2 and later, with the suites of "+p.Go), evidence)
 }
 
 // weakNames are the suites of a list that should not be served, each with the reason.

@@ -11,7 +11,7 @@ func apiServerTLS() check.Rule[apiServer] {
 	return check.Rule[apiServer]{
 		ID: "EA-426", Title: "The API server serves TLS 1.2 and later, with its own certificate and strong suites", Severity: check.Medium,
 		Why:   "each Secret that is read goes over this port",
-		Reads: "--tls-min-version, --tls-cipher-suites, --tls-cert-file and --tls-private-key-file",
+		Reads: "--tls-min-version, --tls-cipher-suites, --tls-cert-file and --tls-private-key-file, and the release of Go in the API server's binary",
 		Needs: []check.Need[apiServer]{accepted}, Run: one(judgeAPIServerTLS),
 	}
 }
@@ -27,13 +27,8 @@ func judgeAPIServerTLS(s apiServer) check.Result {
 		return with(check.Warned("", "no --tls-cert-file: the API server makes a self-signed certificate", fix.APIServer(s.host, s.APIServer, "tls-cert-file=CERT", "tls-private-key-file=KEY")), evidence)
 	case c.TLSMinVersion == "VersionTLS13":
 		return with(check.Passed("", "TLS 1.3 only"), evidence)
+	case len(c.CipherSuites) > 0:
+		return with(check.Passed("", "TLS 1.2 and later, with a list of strong suites"), evidence)
 	}
-	return with(check.Passed("", "TLS 1.2 and later, "+suitesChosen(len(s.Config.CipherSuites))), evidence)
-}
-
-func suitesChosen(n int) string {
-	if n == 0 {
-		return "with the suites that Go chooses"
-	}
-	return "with a list of strong suites"
+	return with(suitesOfGo(s.Process, "the API server", fix.APIServer(s.host, s.APIServer, "tls-"+strong)), evidence)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 func kmsSocket() check.Rule[apiServer] {
@@ -30,6 +32,10 @@ func judgeSockets(s apiServer) (results []check.Result) {
 			seen = fmt.Sprintf("%s %s, uid %d, gid %d", socket.Kind(), socket.Mode.Perm(), socket.UID, socket.GID)
 		}
 		for i, dir := range socket.Way {
+			if dir.Err != "" {
+				seen += fmt.Sprintf("; directory %d of the way: %s", i+1, dir.Err)
+				continue
+			}
 			seen += fmt.Sprintf("; directory %d of the way: %s, uid %d, gid %d", i+1, dir.Mode, dir.UID, dir.GID)
 		}
 		results = append(results, with(r, []check.Evidence{{Source: endpoint, Seen: seen}}))
@@ -60,23 +66,36 @@ func (s apiServer) judgeSocket(socket facts.Socket) check.Result {
 	case socket.Mode.Perm()&0o002 != 0:
 		return check.Failed("", fmt.Sprintf("its mode is %s: each process of the node can use it", socket.Mode.Perm()), "chmod 0660 "+path+", and set that mode in the plugin's configuration")
 	}
+	worst := check.Passed("", fmt.Sprintf("root and uid %d can use it", socket.UID))
+	if socket.Mode.Perm()&0o020 != 0 && socket.GID != 0 {
+		worst = check.Passed("", fmt.Sprintf("root, uid %d and group %d can use it", socket.UID, socket.GID))
+	}
+	if len(socket.Way) == 0 {
+		return check.Unevaluated("", "the directories on the way to it could not be inspected", "run etcdaudit as root")
+	}
 	for i, dir := range socket.Way {
-		name := onTheWay(socket, i)
-		switch {
-		case dir.Mode.Perm()&0o002 != 0 && dir.Mode&fs.ModeSticky == 0:
-			return check.Failed("", fmt.Sprintf("%s can be written by everyone (%s)", name, dir.Mode), "chmod o-w "+name)
-		case dir.Mode.Perm()&0o002 != 0:
-			return check.Warned("", fmt.Sprintf("%s can be written by everyone (%s): before the plugin starts another process can take its place", name, dir.Mode), "put the socket into a directory of its own below /run")
-		case dir.UID != 0 && dir.UID != socket.UID:
-			return check.Failed("", fmt.Sprintf("%s belongs to uid %d, which is neither root nor the plugin (uid %d)", name, dir.UID, socket.UID), "chown root "+name)
-		case dir.Mode.Perm()&0o020 != 0 && dir.GID != 0:
-			return check.Warned("", fmt.Sprintf("%s can be written by group %d (%s)", name, dir.GID, dir.Mode), "chmod g-w "+name)
+		if r := judgeDirectory(dir, onTheWay(socket, i), socket.UID); r.Status > worst.Status {
+			worst = r
 		}
 	}
-	if socket.Mode.Perm()&0o020 != 0 && socket.GID != 0 {
-		return check.Passed("", fmt.Sprintf("root, uid %d and group %d can use it", socket.UID, socket.GID))
+	return worst
+}
+
+// judgeDirectory judges one directory of the way to a socket of the user owner.
+func judgeDirectory(dir hostfacts.Path, name string, owner int) check.Result {
+	switch {
+	case dir.Err != "" || !dir.Exists:
+		return check.Unevaluated("", fmt.Sprintf("%s could not be inspected: %s", name, cmp.Or(dir.Err, "it is not there")), "run etcdaudit as root")
+	case dir.Mode.Perm()&0o002 != 0 && dir.Mode&fs.ModeSticky == 0:
+		return check.Failed("", fmt.Sprintf("%s can be written by everyone (%s)", name, dir.Mode), "chmod o-w "+name)
+	case dir.UID != 0 && dir.UID != owner:
+		return check.Failed("", fmt.Sprintf("%s belongs to uid %d, which is neither root nor the plugin (uid %d)", name, dir.UID, owner), "chown root "+name)
+	case dir.Mode.Perm()&0o002 != 0:
+		return check.Warned("", fmt.Sprintf("%s can be written by everyone (%s): before the plugin starts another process can take its place", name, dir.Mode), "put the socket into a directory of its own below /run")
+	case dir.Mode.Perm()&0o020 != 0 && dir.GID != 0:
+		return check.Warned("", fmt.Sprintf("%s can be written by group %d (%s)", name, dir.GID, dir.Mode), "chmod g-w "+name)
 	}
-	return check.Passed("", fmt.Sprintf("root and uid %d can use it", socket.UID))
+	return check.Passed("", name)
 }
 
 // onTheWay names a directory of the way. Where links lead to the socket the way has other

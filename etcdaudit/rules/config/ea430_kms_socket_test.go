@@ -6,6 +6,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/test/controlplane"
 )
 
@@ -48,6 +49,32 @@ func TestKMSSocket(t *testing.T) {
 			socket.Way[2].Mode, socket.Way[2].GID = fs.ModeDir|0o770, 1000
 			n.APIServer().Sockets[endpoint] = socket
 		}, Status: check.Warn, Says: "group 1000"},
+		controlplane.Case{Name: "a directory of a group, and another that everyone can write", Change: func(n *controlplane.Node) {
+			endpoint := "unix://" + controlplane.Socket
+			socket := n.APIServer().Sockets[endpoint]
+			socket.Way[1].Mode, socket.Way[1].GID = fs.ModeDir|0o770, 1000
+			socket.Way[2].Mode = fs.ModeDir | 0o777
+			n.APIServer().Sockets[endpoint] = socket
+		}, Status: check.Fail, Says: "/run/kmsplugin/ can be written by everyone"},
+		controlplane.Case{Name: "a way that could not be inspected", Change: func(n *controlplane.Node) {
+			endpoint := "unix://" + controlplane.Socket
+			socket := n.APIServer().Sockets[endpoint]
+			socket.Way = nil
+			n.APIServer().Sockets[endpoint] = socket
+		}, Status: check.NotEvaluated, Says: "directories on the way"},
+		controlplane.Case{Name: "a directory that could not be inspected", Change: func(n *controlplane.Node) {
+			endpoint := "unix://" + controlplane.Socket
+			socket := n.APIServer().Sockets[endpoint]
+			socket.Way[1] = hostfacts.Path{Err: "permission denied"}
+			n.APIServer().Sockets[endpoint] = socket
+		}, Status: check.NotEvaluated, Says: "/run/ could not be inspected: permission denied"},
+		controlplane.Case{Name: "a directory that could not be inspected beside one that everyone can write", Change: func(n *controlplane.Node) {
+			endpoint := "unix://" + controlplane.Socket
+			socket := n.APIServer().Sockets[endpoint]
+			socket.Way[1] = hostfacts.Path{Err: "permission denied"}
+			socket.Way[2].Mode = fs.ModeDir | 0o777
+			n.APIServer().Sockets[endpoint] = socket
+		}, Status: check.Fail, Says: "/run/kmsplugin/ can be written by everyone"},
 		controlplane.Case{Name: "a way with links", Change: func(n *controlplane.Node) {
 			endpoint := "unix://" + controlplane.Socket
 			socket := n.APIServer().Sockets[endpoint]

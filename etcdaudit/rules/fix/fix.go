@@ -12,16 +12,17 @@ import (
 // Etcd says how to give an etcd these settings. h and e are nil where no node, or not
 // the node of this etcd, was read.
 func Etcd(h *facts.Host, e *facts.Etcd, settings ...string) string {
-	switch {
-	case h == nil || e == nil:
+	if h == nil || e == nil {
 		return "start etcd with " + flags(settings) + " (with a --config-file: " + keys(settings) + " in it, and no flags)"
-	case h.Setup.Kind == facts.RKE2 || h.Setup.Kind == facts.K3s:
-		return rancherEtcd(h.Setup.Kind, e, settings)
+	}
+	switch kind := setup(h, e.Source); {
+	case kind == facts.RKE2 || kind == facts.K3s:
+		return rancherEtcd(kind, e, settings)
 	case e.ConfigFile != "":
 		return fmt.Sprintf("in %s set %s, and restart etcd; flags and environment variables have no effect beside that file", e.ConfigFile, keys(settings))
-	case h.Setup.Kind == facts.Kubeadm:
+	case kind == facts.Kubeadm:
 		return kubeadm(manifest(e.Source, "etcd"), "etcd.local.extraArgs", settings)
-	case h.Setup.Kind == facts.Systemd:
+	case kind == facts.Systemd:
 		return unit(e.Source, settings) + fmt.Sprintf(" (a variable such as %s in its EnvironmentFile does as well, but not both)", variable(settings[0]))
 	}
 	return "start " + e.Name + " with " + flags(settings)
@@ -46,9 +47,9 @@ func rancherEtcd(kind facts.SetupKind, e *facts.Etcd, settings []string) string 
 
 // APIServer says how to give an API server these settings.
 func APIServer(h *facts.Host, a *facts.APIServer, settings ...string) string {
-	switch h.Setup.Kind {
+	switch kind := setup(h, a.Source); kind {
 	case facts.RKE2, facts.K3s:
-		file, service := rancher(h.Setup.Kind)
+		file, service := rancher(kind)
 		return fmt.Sprintf("in %s set %s, and restart %s", file, arguments("kube-apiserver-arg", settings), service)
 	case facts.Kubeadm:
 		return kubeadm(manifest(a.Source, "kube-apiserver"), "apiServer.extraArgs", settings)
@@ -60,14 +61,30 @@ func APIServer(h *facts.Host, a *facts.APIServer, settings ...string) string {
 
 // Without says how to take a flag from an API server.
 func Without(h *facts.Host, a *facts.APIServer, name string) string {
-	switch h.Setup.Kind {
+	switch kind := setup(h, a.Source); kind {
 	case facts.RKE2, facts.K3s:
-		file, service := rancher(h.Setup.Kind)
+		file, service := rancher(kind)
 		return fmt.Sprintf("remove %s from kube-apiserver-arg in %s, and restart %s", name, file, service)
 	case facts.Kubeadm:
 		return fmt.Sprintf("remove --%s from %s, and from apiServer.extraArgs in the ConfigMap kube-system/kubeadm-config", name, manifest(a.Source, "kube-apiserver"))
 	}
 	return fmt.Sprintf("remove --%s from %s, and restart the API server", name, a.Source)
+}
+
+// setup is how a program was set up. A node can run etcd as a unit beside static pods
+// (kubespray): what the program was started from counts before the node. RKE2 and k3s write
+// what they start their programs from.
+func setup(h *facts.Host, source string) facts.SetupKind {
+	file, _, _ := strings.Cut(source, " + ")
+	switch {
+	case h.Setup.Kind == facts.RKE2 || h.Setup.Kind == facts.K3s:
+		return h.Setup.Kind
+	case strings.HasSuffix(file, ".service"):
+		return facts.Systemd
+	case strings.HasSuffix(file, ".yaml"):
+		return facts.Kubeadm
+	}
+	return h.Setup.Kind
 }
 
 func kubeadm(manifest, args string, settings []string) string {

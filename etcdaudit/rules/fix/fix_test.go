@@ -1,6 +1,7 @@
 package fix_test
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -19,6 +20,8 @@ func TestEtcdIsToldInTheSetupAtHand(t *testing.T) {
 		"kubeadm":                         {facts.Kubeadm, "/etc/kubernetes/manifests/etcd.yaml", "", "client-cert-auth=true", "in /etc/kubernetes/manifests/etcd.yaml set --client-cert-auth=true, and the same under etcd.local.extraArgs", ""},
 		"kubeadm, read from its process":  {facts.Kubeadm, "process 12", "", "client-cert-auth=true", "/etc/kubernetes/manifests/etcd.yaml", "process 12"},
 		"a unit":                          {facts.Systemd, "/etc/systemd/system/etcd.service", "", "client-cert-auth=true", "ETCD_CLIENT_CERT_AUTH=true in its EnvironmentFile does as well, but not both", ""},
+		"a unit beside static pods":       {facts.Kubeadm, "/etc/systemd/system/etcd.service + /etc/etcd.env", "", "client-cert-auth=true", "in /etc/systemd/system/etcd.service + /etc/etcd.env set --client-cert-auth=true", "manifests"},
+		"a static pod beside units":       {facts.Systemd, "/etc/kubernetes/manifests/etcd.yaml", "", "client-cert-auth=true", "in /etc/kubernetes/manifests/etcd.yaml set --client-cert-auth=true", "systemctl"},
 		"a unit with a file":              {facts.Systemd, "/etc/systemd/system/etcd.service", "/etc/etcd.yaml", "peer-client-cert-auth=true", "in /etc/etcd.yaml set peer-transport-security.client-cert-auth: true", "etcd.service"},
 		"a file knows suites as a list":   {facts.Bare, "process 12", "/etc/etcd.yaml", "cipher-suites=A,B", "cipher-suites: [A,B]", ""},
 		"RKE2 passes on plain settings":   {facts.RKE2, "", config, "log-level=info", `in /etc/rancher/rke2/config.yaml set etcd-arg: ["log-level=info"], and restart rke2-server`, ""},
@@ -45,13 +48,24 @@ func TestTheAPIServerIsToldInTheSetupAtHand(t *testing.T) {
 		facts.Systemd: "in apiserver.service set --x=y, then systemctl daemon-reload",
 		facts.Bare:    "start kube-apiserver with --x=y",
 	} {
-		a := &facts.APIServer{Name: "kube-apiserver", Source: "apiserver.service"}
+		source := map[facts.SetupKind]string{facts.Systemd: "apiserver.service"}[kind]
+		a := &facts.APIServer{Name: "kube-apiserver", Source: cmp.Or(source, "process 12")}
 		h := &facts.Host{Setup: facts.Setup{Kind: kind}}
 		if got := fix.APIServer(h, a, "x=y"); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", kind, got)
 		}
 		if got := fix.Without(h, a, "x"); !strings.Contains(got, "remove") || !strings.Contains(got, "x") {
 			t.Errorf("%s: %s", kind, got)
+		}
+	}
+}
+
+func TestAUnitBesideStaticPodsIsChangedItself(t *testing.T) {
+	h := &facts.Host{Setup: facts.Setup{Kind: facts.Kubeadm}}
+	a := &facts.APIServer{Name: "kube-apiserver", Source: "/etc/systemd/system/kube-apiserver.service"}
+	for _, got := range []string{fix.APIServer(h, a, "x=y"), fix.Without(h, a, "x")} {
+		if !strings.Contains(got, a.Source) || strings.Contains(got, "kubeadm") {
+			t.Error(got)
 		}
 	}
 }
