@@ -147,6 +147,10 @@ type APIServer struct {
 	Source  string
 	Process *Process
 	Config  apiserverconfig.Config
+	// NotEvaluated is why the command line is not known in full ("the unit's
+	// EnvironmentFile=… cannot be read"); empty if it is. Config then holds what was seen
+	// of it, and says nothing about flags that are not there.
+	NotEvaluated string
 	// Encryption is the file of --encryption-provider-config, nil without the flag.
 	Encryption *EncryptionFile
 	// Audit is the audit policy, nil without one.

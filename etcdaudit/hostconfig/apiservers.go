@@ -22,7 +22,7 @@ func (r *reader) apiServer(name string, s start, next *start) facts.APIServer {
 			a.Process.Version = next.version
 		}
 	}
-	a.Config = apiserverconfig.Parse(s.args)
+	a.Config, a.NotEvaluated = apiserverconfig.Parse(s.args), s.unknown
 	if s.unknown != "" {
 		r.missing(name, s.unknown, "")
 	}
