@@ -18,6 +18,7 @@ func TestWhatCannotBeReadIsNotEvaluated(t *testing.T) {
 		"a file that is not there": {Input{Args: []string{"--config-file=/etc/x"}, FileErr: "no such file"}, "/etc/x: no such file"},
 		"a file above a megabyte":  {fromText(strings.Repeat("#", 1<<20) + "\n"), "more than 1048576 bytes"},
 		"a file of aliases":        {fromText(bomb), "unfold to more than"},
+		"aliases of a long text":   {fromText("a: &a " + strings.Repeat("x", 900_000) + "\nb:\n" + strings.Repeat("- *a\n", 5000)), "unfold to more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := Merge(c.in)

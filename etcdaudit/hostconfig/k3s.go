@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -90,7 +89,7 @@ func (r *reader) k3sConfig(process *hostfacts.Running) (c k3sConfig, source stri
 		if !ok {
 			continue
 		}
-		if err := yaml.Unmarshal(text, &c); err != nil {
+		if err := boundedyaml.Unmarshal(text, &c); err != nil {
 			r.missing(name, "not a configuration of k3s"+position(err), "")
 			continue
 		}

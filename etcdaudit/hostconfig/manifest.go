@@ -1,12 +1,13 @@
 package hostconfig
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // pod is what matters here of a static pod. Unknown fields and duplicates are taken as the
@@ -45,7 +46,7 @@ type container struct {
 // parseManifest returns the etcds and API servers of a static pod.
 func parseManifest(source string, text []byte) ([]start, error) {
 	var p pod
-	if err := yaml.Unmarshal(text, &p); err != nil {
+	if err := boundedyaml.Unmarshal(text, &p); err != nil {
 		// The library's errors quote what they found, which may be a password.
 		return nil, fmt.Errorf("not a pod in YAML%s", position(err))
 	}
@@ -62,8 +63,12 @@ func parseManifest(source string, text []byte) ([]start, error) {
 	return starts, nil
 }
 
-// position returns where an error of the YAML library is, ", near line 3".
+// position returns where an error of the YAML library is, ", near line 3", or that the
+// document is too large.
 func position(err error) string {
+	if large, ok := errors.AsType[boundedyaml.TooLargeError](err); ok {
+		return ": " + large.Error()
+	}
 	if line := regexp.MustCompile(`line \d+`).FindString(err.Error()); line != "" {
 		return ", near " + line
 	}
