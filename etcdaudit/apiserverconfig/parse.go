@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sealproof/sealproof/internal/safeurl"
 )
 
 // mostUnknown bounds the flags that may be unknown: each costs a pass over all arguments.
@@ -88,11 +90,11 @@ func given(flag *pflag.Flag, before []string, value string) []string {
 // words that are no flags, and --help and --version print and exit.
 func refusal(fs *pflag.FlagSet, err error) string {
 	if err != nil {
-		return err.Error()
+		return safeReason(err)
 	}
-	for _, word := range fs.Args() {
+	for i, word := range fs.Args() {
 		if word != "" {
-			return fmt.Sprintf("kube-apiserver takes no arguments, but %q is one", word)
+			return fmt.Sprintf("kube-apiserver takes no arguments, but a word that is no flag is given (word %d after the flags)", i+1)
 		}
 	}
 	for _, name := range []string{"help", "version"} {
@@ -101,6 +103,20 @@ func refusal(fs *pflag.FlagSet, err error) string {
 		}
 	}
 	return ""
+}
+
+// safeReason is an error of pflag's without what it quotes, which may be a password.
+func safeReason(err error) string {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return "invalid argument for --" + e.GetFlag().Name
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok && e.GetFlag() != nil {
+		return "flag needs an argument: --" + e.GetFlag().Name
+	}
+	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return "unknown shorthand flag: a word begins with one dash"
+	}
+	return "a word of the command line has no flag's form"
 }
 
 // fill sets the fields from the flags.
@@ -126,6 +142,11 @@ func (c *Config) fill(fs *pflag.FlagSet) {
 	c.SecurePort = 6443
 	if fs.Changed("secure-port") {
 		c.SecurePort, _ = fs.GetInt("secure-port")
+	}
+	for _, name := range []string{"etcd-servers", "etcd-servers-overrides"} {
+		for i, text := range c.Given[name] {
+			c.Given[name][i] = safeurl.WithoutUserinfo(text)
+		}
 	}
 	if servers := c.Given["etcd-servers"]; len(servers) > 0 {
 		c.Etcds = append(c.Etcds, Etcd{Servers: servers})

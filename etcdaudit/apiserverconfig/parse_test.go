@@ -1,6 +1,7 @@
 package apiserverconfig
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestFlagsAreReadAsTheAPIServerReadsThem(t *testing.T) {
 			func(c *Config) { c.Etcds = append(c.Etcds, Etcd{"/events", []string{"http://f:1"}}) },
 		},
 		"an override of a bad form":   {"--etcd-servers-overrides=events#http://e:1", func(c *Config) { c.Refused = "--etcd-servers-overrides invalid" }},
-		"one dash":                    {"-etcd-prefix=/x", func(c *Config) { c.Refused = "unknown shorthand flag: 'e'" }},
+		"one dash":                    {"-etcd-prefix=/x", func(c *Config) { c.Refused = "unknown shorthand flag" }},
 		"a word that is no flag":      {"--anonymous-auth false", func(c *Config) { c.Refused = "takes no arguments" }},
 		"a flag without its value":    {"--etcd-cafile", func(c *Config) { c.Refused = "flag needs an argument" }},
 		"a boolean that is none":      {"--anonymous-auth=no", func(c *Config) { c.Refused = "invalid argument" }},
@@ -87,6 +88,23 @@ func TestSecretsAreInTheEtcdOfTheNarrowestOverride(t *testing.T) {
 		if got := Parse([]string{"--etcd-servers=d", "--etcd-servers-overrides=" + overrides}).Secrets().Servers; len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %v", overrides, got)
 		}
+	}
+}
+
+func TestNoValueIsInAReasonAndNoPasswordInAnAddress(t *testing.T) {
+	const password = "hunter2"
+	for _, args := range [][]string{
+		{password}, {"--anonymous-auth=" + password}, {"--secure-port", password}, {"-" + password}, {"--=" + password}, {"-x=" + password},
+		{"--etcd-servers=a", "--tls-min-version=" + password}, {"--etcd-servers=a", "--tls-cipher-suites=" + password}, {"--feature-gates=" + password}, {"--feature-gates=" + password + ":a=true"},
+		{"--storage-media-type=" + password, "--etcd-servers=a"}, {"--etcd-servers-overrides=" + password},
+	} {
+		if c := Parse(args); c.Refused == "" || strings.Contains(c.Refused, password) {
+			t.Errorf("%q: %q", args, c.Refused)
+		}
+	}
+	c := Parse([]string{"--etcd-servers=https://root:hunter2@a:1,https://b:1", "--etcd-servers-overrides=/events#https://root:hunter2@c:1;https://d:1"})
+	if all := fmt.Sprint(c); strings.Contains(all, password) || !strings.Contains(all, "https://a:1") || !strings.Contains(all, "https://c:1") {
+		t.Error(all)
 	}
 }
 

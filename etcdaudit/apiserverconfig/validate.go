@@ -37,15 +37,15 @@ func (c *Config) validate() string {
 	case c.EncryptionReload && c.EncryptionConfig == "":
 		return "--encryption-provider-config-automatic-reload must be set with --encryption-provider-config"
 	case media != "" && !slices.Contains([]string{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"}, media):
-		return fmt.Sprintf("--storage-media-type %q invalid", media)
+		return "--storage-media-type invalid"
 	case c.SecurePort < 1 || c.SecurePort > 65535:
 		return fmt.Sprintf("--secure-port %d must be between 1 and 65535, inclusive", c.SecurePort)
 	case c.TLSMinVersion != "" && !slices.Contains([]string{"VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"}, c.TLSMinVersion):
-		return fmt.Sprintf("--tls-min-version: unknown tls version %q", c.TLSMinVersion)
+		return "--tls-min-version: unknown tls version"
 	}
-	for _, suite := range c.CipherSuites {
+	for i, suite := range c.CipherSuites {
 		if !knownSuite(suite) {
-			return fmt.Sprintf("--tls-cipher-suites: cipher suite %q is not supported or does not exist", suite)
+			return fmt.Sprintf("--tls-cipher-suites: cipher suite %d is not supported or does not exist", i+1)
 		}
 	}
 	return ""
@@ -88,16 +88,16 @@ func featureGates(values []string) (gates map[string]bool, refused string) {
 			component, gate = "kube", pair
 		}
 		if strings.TrimSpace(component) != "kube" {
-			return nil, fmt.Sprintf("--feature-gates: component not registered: %s", component)
+			return nil, "--feature-gates: a component is not registered"
 		}
 		plain, prefixed = plain || !ok, prefixed || ok
 		name, value, ok := strings.Cut(gate, "=")
 		if !ok {
-			return nil, fmt.Sprintf("--feature-gates: missing bool value for %s", name)
+			return nil, "--feature-gates: a gate has no value"
 		}
 		on, err := strconv.ParseBool(strings.TrimSpace(value))
 		if err != nil {
-			return nil, fmt.Sprintf("--feature-gates: invalid value of %s", name)
+			return nil, "--feature-gates: a gate is neither true nor false"
 		}
 		gates[strings.TrimSpace(name)] = on
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sealproof/sealproof/internal/safeurl"
 )
 
 // configuration is what is known while the sources are laid over each other.
@@ -52,7 +54,7 @@ func (s *setting) shown(given string) string {
 	if s.secret && given != "" {
 		return "(not shown)"
 	}
-	return given
+	return safeurl.WithoutUserinfo(given)
 }
 
 // flagValue lets package flag do the parsing that it does for etcd.

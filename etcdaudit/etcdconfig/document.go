@@ -2,7 +2,6 @@ package etcdconfig
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,10 +9,9 @@ import (
 	"strings"
 
 	yamlnode "go.yaml.in/yaml/v3"
-)
 
-// maxNodes is how many values a file may have once its aliases are written out.
-const maxNodes = 100_000
+	"github.com/sealproof/sealproof/internal/boundedyaml"
+)
 
 // document is a configuration file as text: which keys stand where. What they mean to etcd
 // is decided by the decoder, not here.
@@ -34,33 +32,14 @@ type place struct {
 // newDocument finds the lines. It refuses what would take too much memory to decode.
 func newDocument(file string, content []byte) (*document, error) {
 	d := &document{file: file, lines: map[string][]int{}}
-	var root yamlnode.Node
-	if err := yamlnode.Unmarshal(content, &root); err != nil || len(root.Content) == 0 {
-		return d, nil //nolint:nilerr // the decoder says what is wrong, as etcd's own
+	top, err := boundedyaml.Nodes(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if unfolded(root.Content[0], map[*yamlnode.Node]int{}) > maxNodes {
-		return nil, errors.New(file + " has aliases that unfold to more than " + strconv.Itoa(maxNodes) + " values")
+	if top != nil {
+		d.find(top, "", 0)
 	}
-	d.find(root.Content[0], "", 0)
 	return d, nil
-}
-
-// unfolded returns how many values a node has with its aliases written out. An alias of
-// what contains it counts as 0: the decoder refuses it.
-func unfolded(n *yamlnode.Node, known map[*yamlnode.Node]int) int {
-	if size, found := known[n]; found {
-		return size
-	}
-	known[n] = 0
-	size := 1
-	if n.Kind == yamlnode.AliasNode {
-		size = unfolded(n.Alias, known)
-	}
-	for _, below := range n.Content {
-		size = min(size+unfolded(below, known), 2*maxNodes)
-	}
-	known[n] = size
-	return size
 }
 
 // deepest is how many levels of keys etcd knows.

@@ -57,18 +57,18 @@ func (c *configuration) environment(env []string) {
 		s, origin := byVariable[v.name], Origin{Kind: Environment, Text: v.name}
 		switch {
 		case v.name == "ETCD_VERSION" && v.text != "":
-			c.void(v.name, "", origin, "etcd takes it away before it reads the environment")
+			c.void("version", "", origin, "etcd takes it away before it reads the environment")
 		case s != nil && c.explicit[s.name], c.explicit[old[v.name]]:
 			// Even an empty one: verifyEnv looks at names only.
 			c.refuse("%s is set, and the flag of that name is given too: etcd accepts one of them only", v.name)
-			c.void(v.name, shownBy(s, v.text), origin, "the flag is given too")
+			c.void(nameBy(s, old[v.name]), shownBy(s, v.text), origin, "the flag is given too")
 		case s == nil && old[v.name] != "":
-			c.void(v.name, "", origin, "etcd accepts this variable and does nothing with it")
+			c.void(old[v.name], "", origin, "etcd accepts this variable and does nothing with it")
 		case s == nil:
 			// The value is not shown: it is not known what it is.
 			c.void(v.name, "", origin, "etcd "+c.release.String()+" knows no such variable"+c.otherVariable(v.name))
 		case v.text == "":
-			c.void(v.name, "", origin, "an empty variable counts as none")
+			c.void(s.name, "", origin, "an empty variable counts as none")
 		default:
 			if err := s.assign(c.values[s.name], v.text); err != nil {
 				c.refuse("%s: %v", v.name, err)
@@ -82,6 +82,14 @@ func (c *configuration) environment(env []string) {
 	for _, name := range []string{"raft-read-timeout", "raft-write-timeout"} {
 		c.raise(name)
 	}
+}
+
+// nameBy returns the name of a variable's flag, otherwise where it has none.
+func nameBy(s *setting, otherwise string) string {
+	if s == nil {
+		return otherwise
+	}
+	return s.name
 }
 
 func shownBy(s *setting, text string) string {

@@ -57,6 +57,8 @@ type Setting struct {
 
 // Void is something that was written and has no effect.
 type Void struct {
+	// Name is that of the flag, also for a variable, which Origin names. What belongs to no
+	// flag has the name that was written: the variable, or the path of keys.
 	Name, Value string
 	Origin      Origin
 	// Why is one clause: "a configuration file is used, and etcd then ignores flags",

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -280,8 +281,11 @@ func decodeError(err error) string {
 		}
 		return fmt.Sprintf("%s takes %s, and is %s", strings.TrimPrefix(wrongType.Field, "Config."), wanted(wrongType.Type), article(is))
 	}
-	text := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
-	return "it is not YAML: " + strings.TrimPrefix(text, "yaml: ")
+	// The library's text quotes the file.
+	if line := regexp.MustCompile(`line \d+`).FindString(err.Error()); line != "" {
+		return "it is not YAML, near " + line
+	}
+	return "it is not YAML"
 }
 
 func article(jsonType string) string {

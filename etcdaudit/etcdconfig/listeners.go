@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sealproof/sealproof/internal/safeurl"
 )
 
 // section is one of the two sets of TLS settings with the listeners that use it.
@@ -90,7 +92,7 @@ func (c *configuration) listeners() {
 	}
 	for _, item := range c.values["listen-metrics-urls"].items {
 		if cl := c.client(); strings.HasPrefix(item, "unixs://") && cl.Cert == "" && cl.Key == "" && !cl.AutoTLS {
-			c.refuse("%s wants cert-file and key-file", redacted(item))
+			c.refuse("%s wants cert-file and key-file", safeurl.WithoutUserinfo(item))
 		}
 	}
 	taken := map[string]bool{}
@@ -99,7 +101,7 @@ func (c *configuration) listeners() {
 	}
 	for _, item := range c.values["listen-client-http-urls"].items {
 		if taken[address(item)] {
-			c.refuse("listen-client-urls and listen-client-http-urls have the same address %s", redacted(item))
+			c.refuse("listen-client-urls and listen-client-http-urls have the same address %s", safeurl.WithoutUserinfo(item))
 		}
 	}
 	c.compaction()
@@ -117,13 +119,6 @@ func address(item string) string {
 		return u.Host + u.Path
 	}
 	return u.Host
-}
-
-func redacted(item string) string {
-	if u, err := url.Parse(item); err == nil {
-		return u.Redacted()
-	}
-	return "a URL"
 }
 
 func (c *configuration) suites(field string) {
@@ -171,7 +166,7 @@ func (c *configuration) certificates(s section) {
 		return
 	}
 	if none && len(secure) > 0 {
-		c.refuse("%s wants %scert-file and %skey-file", redacted(secure[0]), s.prefix, s.prefix)
+		c.refuse("%s wants %scert-file and %skey-file", safeurl.WithoutUserinfo(secure[0]), s.prefix, s.prefix)
 		return
 	}
 	if none || len(secure) == 0 && s.prefix == "" {

@@ -3,7 +3,8 @@ package etcdconfig
 import (
 	"cmp"
 	"slices"
-	"strings"
+
+	"github.com/sealproof/sealproof/internal/safeurl"
 )
 
 // ConfigFile returns the configuration file that etcd would read, and what names it;
@@ -86,14 +87,21 @@ func (c *configuration) besideFile(file Origin, env []string) {
 	}
 	for _, variable := range variables(env) {
 		if variable.name != file.Text {
-			c.void(variable.name, shownBy(byVariable[variable.name], variable.text), Origin{Kind: Environment, Text: variable.name},
+			s := byVariable[variable.name]
+			c.void(nameBy(s, variable.name), shownBy(s, variable.text), Origin{Kind: Environment, Text: variable.name},
 				"a configuration file is used, and etcd then ignores variables")
 		}
 	}
 }
 
 func (c *configuration) effective() Effective {
-	get := func(name string) []string { return slices.Clone(c.values[name].items) }
+	get := func(name string) []string {
+		items := slices.Clone(c.values[name].items)
+		for i := range items {
+			items[i] = safeurl.WithoutUserinfo(items[i])
+		}
+		return items
+	}
 	text := func(name string) string { return c.values[name].text() }
 	return Effective{
 		Release: c.release, Refused: c.refused, Settings: c.allSettings(), Voids: c.voids,
@@ -118,15 +126,7 @@ func (c *configuration) allSettings() []Setting {
 		if s.name == "version" || s.field != nil && (!s.field.shown || !v.set) {
 			continue
 		}
-		shown := s.shown(v.text())
-		if s.kind == urls {
-			parts := make([]string, len(v.items))
-			for j := range v.items {
-				parts[j] = redacted(v.items[j])
-			}
-			shown = strings.Join(parts, ",")
-		}
-		all = append(all, Setting{Name: s.name, Value: shown, Origin: v.origin})
+		all = append(all, Setting{Name: s.name, Value: s.shown(v.text()), Origin: v.origin})
 	}
 	slices.SortFunc(all, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
 	return all

@@ -115,7 +115,7 @@ func TestWithAConfigurationFileFlagsAndVariablesAreVoid(t *testing.T) {
 	checkStarts(t, e)
 	checkAuth(t, e.ClientAuth(e.ListenClient[0]), Nothing)
 	checkVoid(t, e, "client-cert-auth", "ignores flags")
-	checkVoid(t, e, "ETCD_TRUSTED_CA_FILE", "ignores variables")
+	checkVoid(t, e, "trusted-ca-file", "ignores variables")
 	want := Setting{"listen-client-urls", "http://0.0.0.0:2379", Origin{File, "listen-client-urls in " + configPath + ", line 3"}}
 	if got := e.setting(t, "listen-client-urls"); got != want {
 		t.Errorf("listen-client-urls is %+v", got)

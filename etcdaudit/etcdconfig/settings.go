@@ -201,14 +201,14 @@ func discovery() []setting {
 	const config = "discovery-config."
 	const client = config + "client."
 	return []setting{
-		{name: "discovery", kind: text, until: 6},
-		{name: "discovery-proxy", kind: text, until: 6},
+		{name: "discovery", kind: text, until: 6, secret: true},
+		{name: "discovery-proxy", kind: text, until: 6, secret: true},
 		{name: "discovery-fallback", kind: choice, def: "proxy", until: 5, valid: []string{"proxy", "exit"}, beyond: true},
 		{name: "discovery-fallback", kind: choice, def: "exit", since: 6, valid: []string{"exit", "proxy"}, key: "-"},
 		{name: "discovery-srv", kind: text},
 		{name: "discovery-srv-name", kind: text},
 		{name: "discovery-endpoints", kind: set, key: client + "endpoints", since: 6},
-		{name: "discovery-token", kind: text, key: config + "token", since: 6},
+		{name: "discovery-token", kind: text, key: config + "token", since: 6, secret: true},
 		{name: "discovery-dial-timeout", kind: duration, def: "2s", key: client + "dial-timeout", since: 6},
 		{name: "discovery-request-timeout", kind: duration, def: "5s", key: client + "request-timeout", since: 6},
 		{name: "discovery-keepalive-time", kind: duration, def: "2s", key: client + "keepalive-time", since: 6},

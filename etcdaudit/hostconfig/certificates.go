@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -139,7 +138,7 @@ func inKubeconfig(text []byte) (certificates, keys [][]byte) {
 			} `json:"user"`
 		} `json:"users"`
 	}
-	if yaml.Unmarshal(text, &k) != nil {
+	if boundedyaml.Unmarshal(text, &k) != nil {
 		return nil, nil
 	}
 	for _, u := range k.Users {

@@ -67,13 +67,15 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		host:  &facts.Host{Root: root, Live: live, Now: opts.Now},
 	}
 	r.host.Node = r.nodeName()
-	var starts []start
-	for _, find := range []func() []start{r.manifests, r.units, r.k3s} {
-		starts = append(starts, find()...)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
+	starts := r.manifests()
+	units := r.units()
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
+	startsK3s := func(s start) bool { return s.program == k3sProgram }
+	ofK3s := slices.DeleteFunc(slices.Clone(units), func(s start) bool { return !startsK3s(s) })
+	starts = append(starts, slices.DeleteFunc(units, startsK3s)...)
+	starts = append(starts, r.k3s(ofK3s)...)
 	running := r.running()
 	r.combine(running, starts)
 	if err := ctx.Err(); err != nil {
@@ -100,13 +102,19 @@ func (r *reader) nodeName() string {
 // text reads a file of the host. It reports a file that cannot be read, but not one that
 // does not exist.
 func (r *reader) text(name string) ([]byte, bool) {
+	data, err := r.textOf(name)
+	return data, err == nil
+}
+
+// textOf is text for a caller that wants to know why.
+func (r *reader) textOf(name string) ([]byte, error) {
 	data, _, err := r.tree.ReadFile(name, longestText)
 	if err != nil {
 		r.unreadable(name, err)
-		return nil, false
+		return nil, err
 	}
 	r.read[name] = true
-	return data, true
+	return data, nil
 }
 
 func (r *reader) unreadable(name string, err error) {

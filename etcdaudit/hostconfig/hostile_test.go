@@ -52,16 +52,17 @@ func TestWhatCannotBeReadLosesNothingElse(t *testing.T) {
 		make func(file string) error
 		why  string
 	}{
-		"a loop of links":       {manifests + "a.yaml", func(f string) error { return os.Symlink(filepath.Base(f), f) }, "too many levels of symbolic links"},
-		"a pipe":                {manifests + "a.yaml", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe, not a regular file"},
-		"a huge file":           {manifests + "a.yaml", func(f string) error { return sparse(f, 100<<20) }, "more than 1048576 bytes"},
-		"tabs":                  {manifests + "a.yaml", func(f string) error { return os.WriteFile(f, []byte("kind: Pod\nspec:\n\tcontainers: []\n"), 0o600) }, "not a pod in YAML, near line 3"},
-		"aliases without end":   {manifests + "a.yaml", func(f string) error { return os.WriteFile(f, []byte(bomb()), 0o600) }, "not a pod in YAML"},
-		"a pipe as a unit":      {"etc/systemd/system/etcd2.service", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
-		"a pipe as a drop-in":   {"etc/systemd/system/etcd.service.d/x.conf", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
-		"a pipe as certificate": {"etc/kubernetes/pki/a.crt", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
-		"a pipe as kubelet's":   {"var/lib/kubelet/config.yaml", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
-		"a file as a directory": {"etc/systemd/system/etcd.service.d", func(f string) error { return os.WriteFile(f, nil, 0o600) }, "not a directory"},
+		"a loop of links":        {manifests + "a.yaml", func(f string) error { return os.Symlink(filepath.Base(f), f) }, "too many levels of symbolic links"},
+		"a pipe":                 {manifests + "a.yaml", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe, not a regular file"},
+		"a huge file":            {manifests + "a.yaml", func(f string) error { return sparse(f, 100<<20) }, "more than 1048576 bytes"},
+		"tabs":                   {manifests + "a.yaml", func(f string) error { return os.WriteFile(f, []byte("kind: Pod\nspec:\n\tcontainers: []\n"), 0o600) }, "not a pod in YAML, near line 3"},
+		"aliases without end":    {manifests + "a.yaml", func(f string) error { return os.WriteFile(f, []byte(bomb()), 0o600) }, "not a pod in YAML"},
+		"aliases of a long text": {manifests + "a.yaml", func(f string) error { return os.WriteFile(f, []byte(longAliases()), 0o600) }, "not a pod in YAML: its aliases unfold"},
+		"a pipe as a unit":       {"etc/systemd/system/etcd2.service", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
+		"a pipe as a drop-in":    {"etc/systemd/system/etcd.service.d/x.conf", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
+		"a pipe as certificate":  {"etc/kubernetes/pki/a.crt", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
+		"a pipe as kubelet's":    {"var/lib/kubelet/config.yaml", func(f string) error { return unix.Mkfifo(f, 0o600) }, "named pipe"},
+		"a file as a directory":  {"etc/systemd/system/etcd.service.d", func(f string) error { return os.WriteFile(f, nil, 0o600) }, "not a directory"},
 		"pipes in a recorded /proc": {"proc/7/status", func(f string) error {
 			for _, each := range []string{"environ", "stat", "comm", "cgroup", "net/tcp", "net/unix"} {
 				each = filepath.Join(filepath.Dir(f), each)
@@ -111,6 +112,11 @@ func bomb() string {
 		b.WriteString("a" + string(rune('1'+i)) + ": &a" + string(rune('1'+i)) + " [" + ref + "]\n")
 	}
 	return b.String() + "kind: Pod\n"
+}
+
+// longAliases is a document that would grow to 4.5 GB of text.
+func longAliases() string {
+	return "kind: Pod\na: &a " + strings.Repeat("x", 900_000) + "\nb:\n" + strings.Repeat("- *a\n", 5000)
 }
 
 func TestALinkInACollectedTreeDoesNotLeadOutOfIt(t *testing.T) {

@@ -1,12 +1,9 @@
 package hostconfig
 
 import (
-	"fmt"
+	"net/url"
 	"path"
-	"slices"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
@@ -17,25 +14,18 @@ const (
 	k3sDir  = "/var/lib/rancher/k3s"
 )
 
-// k3sConfig is what matters here of k3s's configuration. Its other settings, among them
-// tokens and the address of a database with its password, are not read.
-type k3sConfig struct {
-	DataDir       string `json:"data-dir"`
-	APIServerArgs any    `json:"kube-apiserver-arg"`
-	Encryption    any    `json:"secrets-encryption"`
-	NoAPIServer   any    `json:"disable-apiserver"`
-}
-
 // k3s reports the etcd and the API server that run inside k3s, where no process has their
-// names. k3s starts etcd with a configuration file alone, and sets the API server's flags
-// itself (k3s-io/k3s, pkg/daemons/control/server.go).
-func (r *reader) k3s() (starts []start) {
+// names. units are the services that start k3s. k3s starts etcd with a configuration file
+// alone, and sets the API server's flags itself (k3s-io/k3s, pkg/daemons/control/server.go).
+func (r *reader) k3s(units []start) (starts []start) {
 	process := r.k3sProcess()
-	config, source := r.k3sConfig(process)
-	server := path.Join(config.DataDir, "server")
+	config, source, unknown := r.k3sSettings(process, units)
+	server := path.Join(config.last("data-dir", k3sDir), "server")
 	if o := r.tree.Stat(server); !o.Exists {
 		if o.Err != "" {
 			r.missing(server, o.Err, "run as root")
+		} else if process != nil {
+			r.missing(server, "it does not exist, but k3s runs: its data is elsewhere", "")
 		}
 		return nil
 	}
@@ -47,74 +37,63 @@ func (r *reader) k3s() (starts []start) {
 	if embedded {
 		starts = append(starts, inside(etcdProgram, file, []string{"--config-file=" + file}))
 	}
-	if isTrue(config.NoAPIServer) {
+	if config.last("disable-apiserver", "") == "true" {
 		return starts
 	}
 	tls := path.Join(server, "tls")
-	etcd := "--etcd-servers=unix://" + path.Join(server, "kine.sock") // k3s's own database, SQLite at first
 	args := []string{
 		"--tls-cert-file=" + path.Join(tls, "serving-kube-apiserver.crt"), "--tls-private-key-file=" + path.Join(tls, "serving-kube-apiserver.key"),
 		"--client-ca-file=" + path.Join(tls, "client-ca.crt"), "--anonymous-auth=false", "--secure-port=6444", "--bind-address=127.0.0.1",
 		"--kubelet-client-certificate=" + path.Join(tls, "client-kube-apiserver.crt"), "--kubelet-client-key=" + path.Join(tls, "client-kube-apiserver.key"),
 	}
-	if embedded {
-		etcd = "--etcd-servers=https://127.0.0.1:2379"
-		for flag, name := range map[string]string{"cafile": "server-ca.crt", "certfile": "client.crt", "keyfile": "client.key"} {
-			args = append(args, "--etcd-"+flag+"="+path.Join(tls, "etcd", name))
-		}
-	}
-	if isTrue(config.Encryption) {
+	args = append(args, config.etcdOf(server, embedded)...)
+	if config.last("secrets-encryption", "") == "true" {
 		args = append(args, "--encryption-provider-config="+path.Join(server, "cred/encryption-config.json"), "--encryption-provider-config-automatic-reload=true")
 	}
-	for _, extra := range list(config.APIServerArgs) {
+	for _, extra := range config["kube-apiserver-arg"] {
 		args = append(args, "--"+extra)
 	}
-	return append(starts, inside(apiServerProgram, source, append([]string{etcd}, args...)))
+	api := inside(apiServerProgram, source, args)
+	api.unknown = unknown
+	return append(starts, api)
 }
 
-// k3sConfig reads k3s's configuration file and its drop-ins, and the directory of its data
-// from its command line.
-func (r *reader) k3sConfig(process *hostfacts.Running) (c k3sConfig, source string) {
-	c.DataDir, source = k3sDir, "k3s's defaults"
-	const file = "/etc/rancher/k3s/config.yaml"
-	files := []string{file}
-	if entries, err := r.tree.ReadDir(file + ".d"); err == nil {
-		for _, e := range entries {
-			if strings.HasSuffix(e.Name(), ".yaml") || strings.HasSuffix(e.Name(), ".yml") {
-				files = append(files, path.Join(file+".d", e.Name()))
-			}
+// etcdOf returns the API server's flags about its etcd: the embedded one, which k3s uses
+// once it exists, an etcd elsewhere, or k3s's own database. The address of a database has
+// its password in it and is not kept.
+func (c k3sSettings) etcdOf(server string, embedded bool) (flags []string) {
+	if embedded {
+		tls := path.Join(server, "tls/etcd")
+		return []string{
+			"--etcd-servers=https://127.0.0.1:2379", "--etcd-cafile=" + path.Join(tls, "server-ca.crt"),
+			"--etcd-certfile=" + path.Join(tls, "client.crt"), "--etcd-keyfile=" + path.Join(tls, "client.key"),
 		}
 	}
-	for _, name := range files {
-		text, ok := r.text(name)
-		if !ok {
-			continue
-		}
-		if err := yaml.Unmarshal(text, &c); err != nil {
-			r.missing(name, "not a configuration of k3s"+position(err), "")
-			continue
-		}
-		source = name
-	}
-	if process != nil {
-		for i, arg := range process.Args {
-			name, value, ok := strings.Cut(arg, "=")
-			if !ok && i+1 < len(process.Args) {
-				value = process.Args[i+1]
-			}
-			if name == "--data-dir" || name == "-d" {
-				c.DataDir = value
-			}
+	var servers []string
+	for endpoint := range strings.SplitSeq(c.last("datastore-endpoint", ""), ",") {
+		if u, err := url.Parse(strings.TrimSpace(endpoint)); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+			servers = append(servers, u.Scheme+"://"+u.Host)
 		}
 	}
-	return c, source
+	if len(servers) == 0 {
+		return []string{"--etcd-servers=unix://" + path.Join(server, "kine.sock")} // SQLite at first
+	}
+	flags = []string{"--etcd-servers=" + strings.Join(servers, ",")}
+	for _, name := range []string{"cafile", "certfile", "keyfile"} {
+		if file := c.last("datastore-"+name, ""); file != "" {
+			flags = append(flags, "--etcd-"+name+"="+file)
+		}
+	}
+	return flags
 }
 
-// k3sProcess returns the running k3s server, nil if there is none. Its command line may
-// hold a token, and is not kept.
+// k3sProcess returns the running k3s server, nil if there is none. Its environment may hold
+// a token, and is not kept.
 func (r *reader) k3sProcess() *hostfacts.Running {
 	found, err := r.procs.Find(func(name string, args []string) bool {
-		return (strings.HasPrefix(name, "k3s") || path.Base(args[0]) == "k3s") && slices.Contains(args, "server")
+		words := strings.Fields(args[0]) // k3s sets its title: one word "/usr/local/bin/k3s server"
+		words = append(words, args[1:]...)
+		return len(words) > 1 && (strings.HasPrefix(name, k3sProgram) || path.Base(words[0]) == k3sProgram) && words[1] == "server"
 	})
 	if err != nil || len(found) == 0 {
 		return nil
@@ -135,21 +114,4 @@ func (r *reader) versionInside(process *hostfacts.Running, program string) strin
 	}
 	module := map[string]string{etcdProgram: serverModule, apiServerProgram: kubernetesModule}[program]
 	return releaseOf(versionsOf(build)[module])
-}
-
-func isTrue(v any) bool { return v == true || fmt.Sprint(v) == "true" }
-
-// list returns the strings of a value that may be one string or several.
-func list(v any) (all []string) {
-	switch v := v.(type) {
-	case string:
-		all = append(all, v)
-	case []any:
-		for _, one := range v {
-			if s, ok := one.(string); ok {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
 }

@@ -1,12 +1,15 @@
 package hostconfig
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // pod is what matters here of a static pod. Unknown fields and duplicates are taken as the
@@ -45,7 +48,7 @@ type container struct {
 // parseManifest returns the etcds and API servers of a static pod.
 func parseManifest(source string, text []byte) ([]start, error) {
 	var p pod
-	if err := yaml.Unmarshal(text, &p); err != nil {
+	if err := boundedyaml.Unmarshal(text, &p); err != nil {
 		// The library's errors quote what they found, which may be a password.
 		return nil, fmt.Errorf("not a pod in YAML%s", position(err))
 	}
@@ -62,8 +65,12 @@ func parseManifest(source string, text []byte) ([]start, error) {
 	return starts, nil
 }
 
-// position returns where an error of the YAML library is, ", near line 3".
+// position returns where an error of the YAML library is, ", near line 3", or that the
+// document is too large.
 func position(err error) string {
+	if large, ok := errors.AsType[boundedyaml.TooLargeError](err); ok {
+		return ": " + large.Error()
+	}
 	if line := regexp.MustCompile(`line \d+`).FindString(err.Error()); line != "" {
 		return ", near " + line
 	}
@@ -80,7 +87,7 @@ func (c container) start(p pod) (s start, ok bool) {
 		if s.program = programInShell(words); s.program == "" {
 			return s, false
 		}
-		s.unknown = "a shell starts it: its arguments are known of the running process only"
+		s.unknown, words = "a shell starts it: its arguments are known of the running process only", nil
 	case len(c.Command) == 0 && strings.HasPrefix(image, "etcd:"):
 		s.program = etcdProgram // the image's own command
 	default:
@@ -107,24 +114,31 @@ func (c container) environment(s *start) map[string]string {
 	env := map[string]string{}
 	for _, e := range c.Env {
 		if e.ValueFrom != nil {
-			if strings.HasPrefix(e.Name, "ETCD_") || uses(append(c.Command, c.Args...), e.Name) {
+			if s.program == etcdProgram && strings.HasPrefix(e.Name, "ETCD_") || uses(append(c.Command, c.Args...), e.Name) {
 				s.unknown = fmt.Sprintf("the value of %s is taken from elsewhere (valueFrom): it is known of the running process only", e.Name)
 			}
 			continue
 		}
 		env[e.Name] = expandVariables(e.Value, env)
-		if strings.HasPrefix(e.Name, "ETCD_") {
-			s.env = append(s.env, e.Name+"="+env[e.Name])
+	}
+	// Of a name that is there twice the container gets the last (pkg/kubelet/kubelet_pods.go).
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if strings.HasPrefix(name, "ETCD_") {
+			s.env = append(s.env, name+"="+env[name])
 		}
 	}
-	if len(c.EnvFrom) > 0 && s.program == etcdProgram {
+	if len(c.EnvFrom) > 0 && (s.program == etcdProgram || uses(append(c.Command, c.Args...), "")) {
 		s.unknown = "its environment is taken from elsewhere (envFrom): it is known of the running process only"
 	}
 	return env
 }
 
+// uses reports whether words name a variable; any one for "".
 func uses(words []string, name string) bool {
-	return strings.Contains(strings.Join(words, " "), "$("+name+")")
+	if name != "" {
+		name += ")"
+	}
+	return strings.Contains(strings.Join(words, " "), "$("+name)
 }
 
 // expandVariables replaces $(NAME) as the kubelet does: an unknown name stays as it is, and

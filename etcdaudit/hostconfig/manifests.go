@@ -4,7 +4,7 @@ import (
 	"path"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // manifests finds the static pods of all places that a kubelet may read them from.
@@ -44,7 +44,7 @@ func (r *reader) manifestDirs() []string {
 		var kubelet struct {
 			StaticPodPath string `json:"staticPodPath"`
 		}
-		if err := yaml.Unmarshal(text, &kubelet); err != nil {
+		if err := boundedyaml.Unmarshal(text, &kubelet); err != nil {
 			r.missing("/var/lib/kubelet/config.yaml", "not a kubelet's configuration"+position(err), "")
 		} else if kubelet.StaticPodPath != "" {
 			dirs[0] = path.Clean(kubelet.StaticPodPath)

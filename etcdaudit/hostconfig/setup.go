@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // setup says how the control plane was set up, what is not on this node, and whom to ask.
@@ -91,7 +90,7 @@ func (r *reader) serverOf(file string) string {
 			} `json:"cluster"`
 		} `json:"clusters"`
 	}
-	if yaml.Unmarshal(text, &k) != nil || len(k.Clusters) == 0 {
+	if boundedyaml.Unmarshal(text, &k) != nil || len(k.Clusters) == 0 {
 		return ""
 	}
 	return otherHost(k.Clusters[0].Cluster.Server)

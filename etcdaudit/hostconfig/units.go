@@ -2,6 +2,8 @@ package hostconfig
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ func (r *reader) units() (starts []start) {
 			continue
 		}
 		for _, e := range entries {
-			unit := strings.TrimSuffix(e.Name(), ".d")
+			unit := e.Name()
 			if !strings.HasSuffix(unit, ".service") || seen[unit] || e.IsDir() {
 				continue
 			}
@@ -122,14 +124,14 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 	for _, name := range svc.environmentFiles {
 		name, known := specifiers(name, unit, r.host.Node)
 		name, optional := strings.CutPrefix(name, "-")
-		text, ok := r.text(name)
+		text, err := r.textOf(name)
 		switch {
-		case ok:
+		case err == nil:
 			set(parseEnvironmentFile(string(text)))
 		case !known || strings.ContainsAny(name, "*?["):
 			s.unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
-		case !optional:
-			s.unknown = "the unit's EnvironmentFile=" + name + " cannot be read"
+		case !optional || !errors.Is(err, fs.ErrNotExist):
+			s.unknown = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
 		}
 	}
 	command, known := specifiers(svc.command, unit, r.host.Node)
@@ -146,8 +148,12 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 		return s, s.program != ""
 	}
 	s.program, s.args = programOf(words), words[1:]
+	prefix := "ETCD_"
+	if path.Base(words[0]) == k3sProgram && len(words) > 1 && words[1] == "server" {
+		s.program, s.args, prefix = k3sProgram, words[2:], "K3S_"
+	}
 	for name, value := range env {
-		if strings.HasPrefix(name, "ETCD_") {
+		if strings.HasPrefix(name, prefix) {
 			s.env = append(s.env, name+"="+value)
 		}
 	}

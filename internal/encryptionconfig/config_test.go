@@ -225,3 +225,10 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAFileThatWouldGrowIsRefused(t *testing.T) {
+	text := "a: &a " + strings.Repeat("x", 900_000) + "\nb:\n" + strings.Repeat("- *a\n", 5000)
+	if _, err := encryptionconfig.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "unfold") {
+		t.Errorf("%.200v", err)
+	}
+}

@@ -9,6 +9,8 @@ import (
 
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // These mirror k8s.io/apiserver/pkg/apis/apiserver/v1. Their keys are
@@ -141,6 +143,9 @@ func Parse(data []byte) (*Config, error) { return parse(data, nil) }
 func parse(data []byte, opener NewOpener) (*Config, error) {
 	if len(data) == 0 {
 		return nil, errors.New("the file is empty")
+	}
+	if err := boundedyaml.Check(data); err != nil {
+		return nil, err
 	}
 	asJSON, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {

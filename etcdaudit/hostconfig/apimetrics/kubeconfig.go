@@ -14,8 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -75,7 +74,7 @@ func Get(ctx context.Context, file string) (*Metrics, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	var k kubeconfig
-	if err := yaml.Unmarshal(text, &k); err != nil {
+	if err := boundedyaml.Unmarshal(text, &k); err != nil {
 		return nil, fmt.Errorf("kubeconfig %s: not a kubeconfig in YAML", file)
 	}
 	m, err := k.get(ctx, filepath.Dir(file))

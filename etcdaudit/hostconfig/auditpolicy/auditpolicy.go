@@ -13,6 +13,8 @@ import (
 
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // Level is how much of a request is recorded.
@@ -58,6 +60,9 @@ type rule struct {
 // Secrets returns, for reading, writing and deleting Secrets, the highest level at which
 // they can be recorded. It fails on a policy that an API server refuses.
 func Secrets(text []byte) ([]Finding, error) {
+	if err := boundedyaml.Check(text); err != nil {
+		return nil, err
+	}
 	asJSON, err := yaml.YAMLToJSON(text)
 	if err != nil {
 		return nil, errors.New("not valid YAML")
