@@ -46,7 +46,7 @@ func TestConfigurationsOnWhichAFlagCheckErrs(t *testing.T) {
 			want: map[string]check.Status{"EA-404": check.Fail}, says: "system's roots",
 		},
 		"neither":                    {args: files + https, want: map[string]check.Status{"EA-404": check.Fail}, says: "not asked for"},
-		"an http address beside TLS": {args: "--trusted-ca-file=ca " + files + "--listen-client-urls=https://192.0.2.14:2379,http://0.0.0.0:4001 --advertise-client-urls=https://192.0.2.14:2379", want: map[string]check.Status{"EA-403": check.Fail, "EA-404": check.Pass}, says: "http://0.0.0.0:4001"},
+		"an http address beside TLS": {args: "--trusted-ca-file=ca " + files + "--listen-client-urls=https://192.0.2.14:2379,http://0.0.0.0:4001 --advertise-client-urls=https://192.0.2.14:2379", want: map[string]check.Status{"EA-403": check.Fail, "EA-404": check.Fail}, says: "http://0.0.0.0:4001"},
 		"keys written flat are dropped": {
 			file: "listen-client-urls: http://0.0.0.0:2379\nadvertise-client-urls: https://192.0.2.10:2379\ncert-file: a\nkey-file: b\ntrusted-ca-file: c\nclient-cert-auth: true\nauto-tls: false\n",
 			want: map[string]check.Status{"EA-403": check.Fail, "EA-407": check.Fail}, says: "client-cert-auth",
