@@ -69,7 +69,8 @@ type Void struct {
 // Effective is what an etcd runs with.
 type Effective struct {
 	Release Release
-	// Assumed is set where Input had no release.
+	// Assumed is set where Input had no release that is known here: Release is then one that
+	// does not refuse the input, if there is one.
 	Assumed bool
 	// Refused is why etcd would not start with this input; empty if it would. The settings
 	// are then those that were understood until there.

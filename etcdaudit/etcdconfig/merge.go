@@ -32,8 +32,23 @@ func (c *configuration) configFile(env []string) (path string, origin Origin) {
 // (TLS files that are missing in it, suites that HTTP/2 wants, an address used twice).
 // It does not know whether files can be read, an address is free, a name resolves or a data
 // directory exists, which etcd asks before it reads initial-cluster.
+//
+// Where the release is not known, or not one of those that are known here, the nearest one
+// decides; where that refuses, the newest that does not. What is refused then is refused by
+// all of them.
 func Merge(in Input) Effective {
 	release, same := in.Release.nearest()
+	e := merge(in, release)
+	for minor := newestMinor; !same && e.Refused != "" && minor >= oldestMinor; minor-- {
+		if other := merge(in, Release{Major: 3, Minor: minor}); other.Refused == "" {
+			e = other
+		}
+	}
+	e.Assumed = !same
+	return e
+}
+
+func merge(in Input, release Release) Effective {
 	c := start(rulesOf(release))
 	c.flags(in.Args)
 	notEvaluated := ""
@@ -61,10 +76,10 @@ func Merge(in Input) Effective {
 		c.unusedTLS(c.peer())
 	}
 	e := c.effective()
-	e.Assumed, e.NotEvaluated = !same, notEvaluated
+	e.NotEvaluated = notEvaluated
 	if notEvaluated != "" {
 		// What a file says that was not read may be anything.
-		e = Effective{Release: release, Assumed: !same, NotEvaluated: notEvaluated, Voids: e.Voids}
+		e = Effective{Release: release, NotEvaluated: notEvaluated, Voids: e.Voids}
 	}
 	return e
 }

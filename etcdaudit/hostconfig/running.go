@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -81,6 +82,21 @@ func (r *reader) build(pid int) (*buildinfo.BuildInfo, error) {
 		return nil, fs.ErrNotExist
 	}
 	return buildinfo.ReadFile(r.procs.ExecutableOf(pid))
+}
+
+// versionOfProgram returns the release of a program that a unit names; "" where its file does
+// not say.
+func (r *reader) versionOfProgram(name string) string {
+	found, err := r.tree.Resolve(name)
+	if err != nil || !r.tree.Stat(found).Mode.IsRegular() {
+		return ""
+	}
+	build, err := buildinfo.ReadFile(filepath.Join(r.tree.Root, found))
+	if err != nil {
+		return ""
+	}
+	_, version := programOfBuild(build)
+	return version
 }
 
 const serverModule, kubernetesModule = "go.etcd.io/etcd/server/v3", "k8s.io/kubernetes"

@@ -148,6 +148,9 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 		return s, s.program != ""
 	}
 	s.program, s.args = programOf(words), words[1:]
+	if s.program != "" {
+		s.version = r.versionOfProgram(words[0])
+	}
 	prefix := "ETCD_"
 	if path.Base(words[0]) == k3sProgram && len(words) > 1 && words[1] == "server" {
 		s.program, s.args, prefix = k3sProgram, words[2:], "K3S_"

@@ -48,6 +48,9 @@ func (c *Cluster) StartProgram(ctx context.Context, o ProgramOptions) (*Process,
 	return p, nil
 }
 
+// Program is the path of one of the binaries that the cluster was given.
+func (c *Cluster) Program(name components.Name) string { return c.opts.Binaries.Path(name) }
+
 // Address returns an address on loopback on which nothing listens. It is kept for the
 // cluster's life.
 func (c *Cluster) Address() (string, error) { return c.nextPort() }

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"fmt"
-
-	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -22,10 +19,6 @@ func judgeStart(e etcd) check.Result {
 	switch {
 	case e.Config.Refused != "" && e.Process != nil:
 		return with(check.Unevaluated("", "etcd runs, although as it was read here its configuration would be refused: "+e.Config.Refused, "compare with etcd's own log of its start, and report the difference"), evidence)
-	case e.Config.Refused != "" && e.Config.Assumed:
-		return with(unknownRelease(e.Config), evidence)
-	case e.Manifest != nil && e.Manifest.Refused != "" && e.Manifest.Assumed:
-		return with(unknownRelease(*e.Manifest), evidence)
 	case e.Config.Refused != "":
 		return with(check.Failed("", "refused: "+e.Config.Refused, todo), evidence)
 	case e.Manifest != nil && e.Manifest.Refused != "":
@@ -34,10 +27,4 @@ func judgeStart(e etcd) check.Result {
 		return with(check.Unevaluated("", "what a new start would use is not known: "+e.Manifest.NotEvaluated, ""), evidence)
 	}
 	return with(check.Passed("", "nothing in it is refused"), evidence)
-}
-
-// unknownRelease is the result where the release is not known and the newest would refuse:
-// each release has flags that others do not take.
-func unknownRelease(c etcdconfig.Effective) check.Result {
-	return check.Unevaluated("", fmt.Sprintf("which release of etcd starts with this is not known; %s would refuse it: %s", c.Release, c.Refused), "compare with etcd --help of the release that is installed, or run etcdaudit host while etcd runs")
 }

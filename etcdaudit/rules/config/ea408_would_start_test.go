@@ -21,13 +21,6 @@ func TestWouldStart(t *testing.T) {
 		controlplane.Case{Name: "a new start would be refused", Change: func(n *controlplane.Node) {
 			n.Etcd().Manifest = &etcdconfig.Effective{Refused: "cipher-suites is no list"}
 		}, Status: check.Fail, Says: "would not start again: cipher-suites"},
-		controlplane.Case{Name: "refused by the release that was assumed", Change: func(n *controlplane.Node) {
-			n.Etcd().Process = nil
-			n.Etcd().Config.Refused, n.Etcd().Config.Assumed = "there is no flag --enable-v2", true
-		}, Status: check.NotEvaluated, Says: "is not known; 3.7 would refuse it: there is no flag --enable-v2"},
-		controlplane.Case{Name: "a new start would be refused by the release that was assumed", Change: func(n *controlplane.Node) {
-			n.Etcd().Manifest = &etcdconfig.Effective{Release: n.Etcd().Config.Release, Refused: "there is no flag --enable-v2", Assumed: true}
-		}, Status: check.NotEvaluated, Says: "there is no flag --enable-v2"},
 		controlplane.Case{Name: "a new start is not known", Change: func(n *controlplane.Node) {
 			n.Etcd().Manifest = &etcdconfig.Effective{NotEvaluated: "permission denied"}
 		}, Status: check.NotEvaluated, Says: "permission denied"},

@@ -26,6 +26,8 @@ type liveEtcd struct {
 	vars map[string]string
 	args []string
 	env  []string
+	// program is the file of the release.
+	program string
 	// process is nil if it refused to start; refusal is then what it said.
 	process *cluster.Process
 	refusal string
@@ -115,6 +117,7 @@ func tryEtcd(ctx context.Context, c *cluster.Cluster, pki string, cs Case) (*liv
 	if err := l.render(); err != nil {
 		return nil, err
 	}
+	l.program = c.Program(releases[cs.Etcd.Release])
 	l.process, err = c.StartProgram(ctx, cluster.ProgramOptions{
 		Name: "etcd-" + cs.Name, Program: releases[cs.Etcd.Release], Args: l.args, Env: l.env, Ready: l.ready,
 	})
