@@ -108,6 +108,9 @@ func (r *reader) sockets(s start, a *facts.APIServer) {
 				continue
 			}
 			tree, in, err := r.place(s, file)
+			if host, ok := s.onHost(file); s.pod && ok {
+				tree, in, err = r.tree, host, nil // the way in the container begins at its mount
+			}
 			if err != nil {
 				socket.Err = err.Error()
 			} else {

@@ -32,6 +32,7 @@ func (r *reader) certificates() {
 	var found []facts.Certificate
 	files := 0
 	seen := map[string]bool{}
+search:
 	for _, dir := range r.searched() {
 		resolved, err := r.tree.Resolve(dir)
 		if err != nil || seen[resolved] {
@@ -58,8 +59,8 @@ func (r *reader) certificates() {
 			}
 			seen[target] = true
 			if files++; files > mostCertificateFiles {
-				r.missing("certificates in "+dir, "more than 1000 files were searched", "")
-				break
+				r.missing("certificates in "+dir+" and what follows", "more than 1000 files were searched", "")
+				break search
 			}
 			inFile, public := r.certificatesIn(name)
 			found, keys = append(found, inFile...), append(keys, public...)

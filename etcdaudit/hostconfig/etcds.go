@@ -25,14 +25,15 @@ func (r *reader) combine(running, starts []start) {
 			r.host.APIServers = append(r.host.APIServers, r.apiServer(name, s, next))
 		}
 	}
+	runs := map[*start]bool{}
 	for _, p := range pair(running, starts) {
 		add(p.running, p.start)
-		if p.start != nil {
-			starts = slices.DeleteFunc(slices.Clone(starts), func(s start) bool { return s.source == p.start.source && s.program == p.start.program })
-		}
+		runs[p.start] = true
 	}
-	for _, s := range starts {
-		add(s, nil)
+	for i := range starts {
+		if !runs[&starts[i]] {
+			add(starts[i], nil)
+		}
 	}
 }
 
@@ -113,7 +114,11 @@ func (r *reader) etcd(name string, s start, next *start) (e facts.Etcd) {
 	}
 	e.Config, e.ConfigFile = r.effective(s)
 	if next != nil && s.process != nil {
-		if after, _ := r.effective(*next); differ(e.Config, after) {
+		again := *next
+		if again.version == "" { // a unit has none: the program is the one that runs
+			again.version = s.version
+		}
+		if after, _ := r.effective(again); differ(e.Config, after) {
 			e.Manifest = &after
 		}
 	}

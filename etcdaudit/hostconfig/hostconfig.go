@@ -66,6 +66,11 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		procs: hostfacts.Processes{Dir: filepath.Join(root, "proc"), Recorded: !live},
 		host:  &facts.Host{Root: root, Live: live, Now: opts.Now},
 	}
+	if info, err := os.Lstat(r.procs.Dir); !live && err == nil && !info.IsDir() {
+		// A link leads out of the tree, to the processes of this host.
+		r.missing("/proc", "it is no directory: its processes are not read", "")
+		r.procs.Dir = ""
+	}
 	r.host.Node = r.nodeName()
 	starts := r.manifests()
 	units := r.units()

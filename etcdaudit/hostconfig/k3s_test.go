@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 const (
@@ -146,6 +147,37 @@ func TestALinkToADropInDirectoryHidesNoUnit(t *testing.T) {
 func TestOfTwoVariablesOfAContainerTheLastCounts(t *testing.T) {
 	h := read(t, node(t, map[string]string{manifests + "a.yaml": "kind: Pod\nspec:\n  containers:\n  - {command: [etcd], env: [{name: ETCD_DATA_DIR, value: /a}, {name: ETCD_DATA_DIR, value: /b}]}\n"}))
 	if len(h.Etcds) != 1 || h.Etcds[0].Config.DataDir != "/b" {
+		t.Errorf("%+v", h.Etcds)
+	}
+}
+
+func TestAUnitIsReadAsTheReleaseOfItsProcess(t *testing.T) {
+	root := node(t, map[string]string{"etc/hostname": "n"})
+	r := &reader{tree: hostfacts.Tree{Root: root}, procs: hostfacts.Processes{Dir: root, Recorded: true}, host: &facts.Host{Root: root}, read: map[string]bool{}}
+	args := []string{"--enable-v2=false"} // 3.5 alone has it
+	e := r.etcd("a", start{program: etcdProgram, args: args, version: "3.5.9", process: &hostfacts.Running{PID: 1, SameRoot: true}}, &start{program: etcdProgram, args: args})
+	if e.Config.Refused != "" || e.Manifest != nil {
+		t.Errorf("%q, %+v", e.Config.Refused, e.Manifest)
+	}
+}
+
+func TestALinkInThePlaceOfProcIsNotFollowed(t *testing.T) {
+	root := node(t, map[string]string{"etc/hostname": "n"})
+	if err := symlink(root, "/proc", "proc"); err != nil {
+		t.Fatal(err)
+	}
+	h := read(t, root)
+	if len(h.Unread) != 1 || h.Unread[0].What != "/proc" {
+		t.Errorf("%+v", h.Unread)
+	}
+}
+
+func TestBothEtcdsOfOnePodAreReported(t *testing.T) {
+	h := read(t, node(t, map[string]string{
+		manifests + "a.yaml": "kind: Pod\nspec:\n  containers:\n  - {command: [etcd, --data-dir=/a]}\n  - {command: [etcd, --data-dir=/b]}\n",
+		"proc/9/cmdline":     "etcd\x00--data-dir=/a\x00",
+	}))
+	if len(h.Etcds) != 2 {
 		t.Errorf("%+v", h.Etcds)
 	}
 }
