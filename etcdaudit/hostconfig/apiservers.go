@@ -71,7 +71,7 @@ func (r *reader) apiServerFiles(s start, a *facts.APIServer) {
 // encryption reads an EncryptionConfiguration. Its keys are forgotten at once.
 func (r *reader) encryption(s start, name string) *facts.EncryptionFile {
 	e := &facts.EncryptionFile{Path: name, File: r.file(s, name, plainFile, "")}
-	text, _, err := r.contentOf(s, name)
+	text, err := r.contentOf(s, name)
 	if err != nil {
 		e.Err = err.Error()
 		r.missing(name, reason(err), doFor(err))
@@ -123,7 +123,7 @@ func (r *reader) sockets(s start, a *facts.APIServer) {
 
 func (r *reader) audit(s start, name string) *facts.AuditPolicy {
 	p := &facts.AuditPolicy{Path: name}
-	text, _, err := r.contentOf(s, name)
+	text, err := r.contentOf(s, name)
 	if err != nil {
 		p.Err = err.Error()
 		r.missing(name, reason(err), doFor(err))

@@ -67,9 +67,9 @@ func unescape(b *strings.Builder, rest string) (n int, ok bool) {
 			return 0, false
 		}
 		if rest[0] == 'x' {
-			b.WriteByte(byte(v))
+			b.WriteByte(byte(v)) //nolint:gosec // two digits
 		} else {
-			b.WriteRune(rune(v))
+			b.WriteRune(rune(v)) //nolint:gosec // 32 bits; what is no character becomes U+FFFD
 		}
 		return 1 + digits, true
 	}

@@ -12,7 +12,7 @@ func (r *reader) effective(s start) (e etcdconfig.Effective, file string) {
 	in := etcdconfig.Input{Release: etcdconfig.ReleaseOf(s.version), Args: s.args, Env: s.env}
 	file, _ = etcdconfig.ConfigFile(in)
 	if file != "" {
-		text, _, err := r.contentOf(s, file)
+		text, err := r.contentOf(s, file)
 		in.File = text
 		if err != nil {
 			in.FileErr = err.Error()

@@ -39,16 +39,16 @@ func (r *reader) place(s start, name string) (tree hostfacts.Tree, in string, er
 }
 
 // contentOf reads a file that a program names.
-func (r *reader) contentOf(s start, name string) ([]byte, hostfacts.Opened, error) {
+func (r *reader) contentOf(s start, name string) ([]byte, error) {
 	tree, in, err := r.place(s, name)
 	if err != nil {
-		return nil, hostfacts.Opened{}, err
+		return nil, err
 	}
-	data, o, err := tree.ReadFile(in, longestText)
+	data, _, err := tree.ReadFile(in, longestText)
 	if err == nil {
 		r.read[shown(tree, in)] = true
 	}
-	return data, o, err
+	return data, err
 }
 
 // shown is how a file in a tree is called: paths below the root of the host stand alone.
@@ -78,7 +78,7 @@ func (r *reader) file(s start, name string, as role, certificate string) (f fact
 	if !f.Exists || as == plainFile {
 		return f
 	}
-	text, _, err := r.contentOf(s, name)
+	text, err := r.contentOf(s, name)
 	if err != nil {
 		f.ContentErr = reason(err)
 		if errors.Is(err, fs.ErrPermission) {
@@ -104,7 +104,7 @@ func (r *reader) leafOf(s start, name string) *x509.Certificate {
 	if name == "" {
 		return nil
 	}
-	text, _, err := r.contentOf(s, name)
+	text, err := r.contentOf(s, name)
 	if err != nil {
 		return nil
 	}

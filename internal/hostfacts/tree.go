@@ -159,7 +159,7 @@ func (t Tree) open(name string, flags uint64) (*os.File, error) {
 		if errno == nil {
 			return os.NewFile(uintptr(fd), name), nil
 		}
-		if err = errno; errno != unix.EAGAIN { //nolint:errorlint // a system call returns the number itself
+		if err = errno; errno != unix.EAGAIN {
 			break
 		}
 	}

@@ -39,7 +39,7 @@ func TestATreeIsReadAsByAProcessWithThatRoot(t *testing.T) {
 		if _, _, err := tree.ReadFile(name, 4); !errors.Is(err, want) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if o := tree.Stat(name); o.Exists || (o.Err != "") != (want == unix.ELOOP) {
+		if o := tree.Stat(name); o.Exists || (o.Err != "") != errors.Is(want, unix.ELOOP) {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}

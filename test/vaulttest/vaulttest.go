@@ -25,7 +25,7 @@ import (
 
 // shared holds one Vault for all tests of a package that do not stop or seal it.
 // It starts with the first test that asks.
-var shared struct { //nolint:gochecknoglobals // it outlives each test of a package
+var shared struct {
 	sync.Mutex
 	cluster *cluster.Cluster
 	vault   *cluster.Vault

@@ -41,7 +41,7 @@ func targetTable(all []verdict) string {
 
 // shown are the quantiles of the table, each with the samples it needs to be
 // more than chance.
-var shown = []struct { //nolint:gochecknoglobals // never changed
+var shown = []struct {
 	at      float64
 	samples int
 }{{.5, 3}, {.9, 50}, {.99, 500}, {.999, 10_000}}

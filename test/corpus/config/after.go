@@ -29,7 +29,7 @@ func (l *liveEtcd) then(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(l.file(name), data, 0o600); err != nil {
+			if err := os.WriteFile(l.file(name), data, 0o600); err != nil { //nolint:gosec // a file of the case
 				return err
 			}
 		}

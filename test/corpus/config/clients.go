@@ -129,7 +129,7 @@ func failAtOnce(ctx context.Context, method string, req, reply any, cc *grpc.Cli
 // group reports whether Go's TLS client, the only one here that knows it, can agree on
 // a group of the key exchange.
 func (c *clients) group(ctx context.Context, address string, id tls.CurveID) answer {
-	return c.dial(ctx, address, "", id.String(), &tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{id}}) //nolint:gosec // it is the server that is tested
+	return c.dial(ctx, address, "", id.String(), &tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{id}})
 }
 
 // suites reports whether Go's TLS client can agree on one of these suites of TLS 1.2.

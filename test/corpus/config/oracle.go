@@ -289,7 +289,7 @@ func (l *liveEtcd) whether(ctx context.Context, what string, suites []uint16, op
 			return bad, fmt.Sprintf("%s: %s", what, got.said), err
 		}
 	}
-	if any, err := l.handshake(ctx); !any.let || err != nil {
+	if every, err := l.handshake(ctx); !every.let || err != nil {
 		return absent, "openssl completes no handshake", err
 	}
 	return good, "no client completes a handshake with " + what, nil
@@ -332,10 +332,10 @@ func tlsSettings(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 }
 
 func postQuantum(ctx context.Context, l *liveEtcd) (opinion, string, error) {
-	if any, err := l.handshake(ctx); !any.let || err != nil {
+	if every, err := l.handshake(ctx); !every.let || err != nil {
 		return absent, "openssl completes no handshake", err
 	}
-	if any, err := l.handshake(ctx, "-tls1_3"); !any.let || err != nil {
+	if every, err := l.handshake(ctx, "-tls1_3"); !every.let || err != nil {
 		return bad, "openssl completes no handshake of TLS 1.3", err
 	}
 	got, err := anywhere(l.clientAddresses(), func(a string) answer { return l.group(ctx, a, tls.X25519MLKEM768) })
