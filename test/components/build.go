@@ -34,6 +34,8 @@ type builder struct {
 	done Binaries
 }
 
+// process is shared: tests ask for the same programs again and again, and an up-to-date
+// kube-apiserver costs three seconds.
 var process = sync.OnceValues(func() (*builder, error) {
 	root, err := goCommand(context.Background(), ".", nil, "list", "-m", "-f", "{{.Dir}}", "github.com/sealproof/sealproof")
 	if err != nil {

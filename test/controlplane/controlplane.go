@@ -29,8 +29,8 @@ const (
 
 // Now is when the node is looked at, and Started when its processes were started.
 var (
-	Now     = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)  
-	Started = time.Date(2026, 11, 26, 18, 30, 0, 0, time.UTC) 
+	Now     = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	Started = time.Date(2026, 11, 26, 18, 30, 0, 0, time.UTC)
 	written = time.Date(2026, 11, 26, 15, 15, 15, 0, time.UTC)
 )
 
