@@ -2,6 +2,8 @@ package tls
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -50,9 +52,15 @@ func judgeMetrics(a at) check.Result {
 		return with(check.Failed("", "read without a certificate: "+strings.Join(read, ", "), a.closePages(debug)))
 	case len(read) > 0 && !facts.Local(a.l.URL):
 		return with(check.Warned("", "metrics are read without a certificate by whatever reaches "+hostOf(a.l.URL)+a.metricsHold(), a.closeMetrics()))
+	case len(read) > 0 && a.everyAddress():
+		return with(check.Warned("", "metrics are read without a certificate, and etcd listens at every address of the node"+a.metricsHold(), a.closeMetrics()))
 	case open != "":
 		r := check.Unevaluated("", open, do)
 		r.Expected = a.wire.Passive
+		return with(r)
+	case len(read) > 0 && a.etcd == nil:
+		r := check.Unevaluated("", "metrics are read without a certificate at this address of the node itself; at which others they are served too was not seen", "run etcdaudit all on the node, or give its other addresses: --metrics-endpoints")
+		r.Expected = true
 		return with(r)
 	case len(read) > 0:
 		return with(check.Passed("", "metrics are read without a certificate, from this node only"+a.metricsHold()))
@@ -60,6 +68,15 @@ func judgeMetrics(a at) check.Result {
 		return with(check.Passed("", "no HTTP is spoken here, and so there are no pages: who was let in by gRPC got none"))
 	}
 	return with(check.Passed("", "neither metrics nor debug pages are read without a certificate"))
+}
+
+// everyAddress reports whether etcd's configuration has a wildcard where this address is one of
+// the node's own.
+func (a at) everyAddress() bool {
+	return a.etcd != nil && slices.ContainsFunc(slices.Concat(a.etcd.Config.ListenMetrics, a.etcd.Config.ListenClient, a.etcd.Config.ListenClientHTTP), func(listen string) bool {
+		u, err := url.Parse(listen)
+		return err == nil && net.ParseIP(u.Hostname()).IsUnspecified() && sameAddress(listen, a.l.URL)
+	})
 }
 
 // page is what callers without a certificate get of one page.

@@ -11,6 +11,12 @@ import (
 func TestMetricsDebug(t *testing.T) {
 	controlplane.Run(t, "EA-319",
 		controlplane.Case{Name: "metrics on loopback", Target: ":2381", Status: check.Pass, Says: "from this node only"},
+		controlplane.Case{Name: "metrics at every address, tested on loopback", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenMetrics = []string{"http://0.0.0.0:2381"}
+		}, Target: ":2381", Status: check.Warn, Says: "listens at every address"},
+		controlplane.Case{Name: "metrics on loopback of an etcd that was not read", Change: func(n *controlplane.Node) {
+			n.Facts.Host.Etcds = nil
+		}, Target: ":2381", Status: check.NotEvaluated, Says: "at which others", Fix: "--metrics-endpoints", Expected: true},
 		controlplane.Case{Name: "the client address wants a certificate", Target: ":2379", Status: check.Pass, Says: "neither metrics nor debug pages"},
 		controlplane.Case{Name: "metrics for the network", Change: func(n *controlplane.Node) {
 			n.Metrics().URL = "http://0.0.0.0:2381"
