@@ -139,12 +139,24 @@ func (c Config) logOf(purpose facts.Purpose, plaintext, none int, identities boo
 	line := func(n int, err, cause string) LogLine {
 		return LogLine{Level: "warn", Message: message, Error: err, Cause: cause, AtMost: n}
 	}
+	// The enumeration shows the auditor's own certificate, or none, on each connection.
+	own, enumeration := 0, 0
+	if c.Enumerate {
+		enumeration = enumerationOfEtcd
+	}
+	cause := "the self-signed certificate, and the one with a forged issuer"
+	if c.Own == nil {
+		none += enumeration
+	} else {
+		own = 3 + enumeration
+		cause += "; the auditor's own as well, where this address trusts another CA"
+	}
 	lines := []LogLine{
 		line(plaintext, "tls: first record does not look like a TLS handshake", "plaintext on a port of TLS"),
 		line(none, "tls: client didn't provide a certificate", "connections without a certificate"),
 	}
 	if identities {
-		lines = append(lines, line(2, "tls: failed to verify certificate: x509: certificate signed by unknown authority", "the self-signed certificate, and the one with a forged issuer"))
+		lines = append(lines, line(2+own, "tls: failed to verify certificate: x509: certificate signed by unknown authority", cause))
 	}
 	if n := len(c.Given); n > 0 && identities {
 		lines = append(lines, line(2*n, "", fmt.Sprintf("those of the %d certificates of --probe-cert that etcd refuses, with the reason", n)))
