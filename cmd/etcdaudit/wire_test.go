@@ -213,3 +213,23 @@ func TestTheDocumentationListsEveryRule(t *testing.T) {
 		t.Errorf("docs/auditor.md (-want +got):\n%s", diff)
 	}
 }
+
+func TestAnotherClusterThatRefusesThisClientIsNotEvaluated(t *testing.T) {
+	one, other := startEtcd(t), startEtcd(t)
+	files := one.ClientFiles()
+	// The second one refuses this client: what it is is not known, and is said.
+	r, _ := reportOf(t, "tls", "--root", t.TempDir(), "--enumerate=false", "--endpoints", one.Endpoints()[0]+","+other.Endpoints()[0], "--cacert", files.CA, "--cert", files.Cert, "--key", files.Key)
+	var peers []string
+	for _, l := range r.Listeners {
+		if l.Purpose == "peer" {
+			peers = append(peers, l.Url)
+		}
+	}
+	if want := []string{one.Member(0).PeerURL}; !slices.Equal(peers, want) {
+		t.Errorf("peers %v, want %v", peers, want)
+	}
+	c := checkOf(t, r, "EA-302")
+	if i := slices.IndexFunc(c.Results, func(result *auditv1.Result) bool { return result.Target == other.Endpoints()[0] }); i < 0 || c.Results[i].Status != auditv1.Status_STATUS_NOT_EVALUATED {
+		t.Errorf("EA-302 of the cluster that refuses everyone here: %v", c.Results)
+	}
+}

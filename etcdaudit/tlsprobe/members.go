@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -32,7 +33,8 @@ func (a Asked) at(purpose facts.Purpose, at address) bool {
 // Members asks the client addresses among the targets, one after the other, for the member
 // list, and returns the client and peer addresses in it, and the connections that it made,
 // those of Config.Asked for Run. It is not linearizable: the member answers from its own
-// memory, and no other member is asked.
+// memory. An address that is in a list already is not asked; others may be of another
+// cluster. The error is set where none has answered.
 //
 // A grpc-proxy answers with its own address, and kine with none of etcd's: what comes back
 // is what the cluster says of itself.
@@ -44,7 +46,7 @@ func Members(ctx context.Context, c Config) (found []Target, made []Asked, _ err
 	}
 	var errs []error
 	for i, t := range c.Targets {
-		if t.Purpose != facts.ClientPort {
+		if t.Purpose != facts.ClientPort || slices.ContainsFunc(found, func(f Target) bool { return f.Purpose == t.Purpose && f.URL == t.URL }) {
 			continue
 		}
 		who := &identities{none: &Identity{Identity: facts.Identity{Label: None, Kind: facts.NoCertificate}}}
@@ -59,11 +61,15 @@ func Members(ctx context.Context, c Config) (found []Target, made []Asked, _ err
 		}
 		made = append(made, Asked{URL: t.URL, Exchange: r.Exchange, Silence: l.spent})
 		if list := parseMembers(r.body); r.Outcome == facts.Answered && r.Said == "OK" && len(list) > 0 {
-			return targetsOf(list), made, nil
+			found = append(found, targetsOf(list)...)
+			continue
 		}
 		errs = append(errs, fmt.Errorf("member list of %s: %s", t.URL, r.Said))
 	}
-	if len(errs) == 0 {
+	switch {
+	case len(found) > 0:
+		return found, made, nil
+	case len(errs) == 0:
 		return nil, made, errors.New("member list: no client address to ask")
 	}
 	return nil, made, errors.Join(errs...)
