@@ -127,10 +127,10 @@ func (f File) Written() time.Time {
 }
 
 // WrittenAfter reports whether the file was written after a process had started. Linux
-// counts a process's start from a boot time in whole seconds: what is nearer than two
-// seconds is not after it.
+// gives the times of both in steps of a few milliseconds: what is nearer than 100 is not
+// after it.
 func (f File) WrittenAfter(started time.Time) bool {
-	return !f.Written().IsZero() && f.Written().Sub(started) > 2*time.Second
+	return !f.Written().IsZero() && f.Written().Sub(started) > 100*time.Millisecond
 }
 
 // Certificate is one certificate in a file of the host.

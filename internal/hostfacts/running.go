@@ -77,6 +77,18 @@ func (p Processes) Find(interests func(name string, args []string) bool) ([]Runn
 	return found, nil
 }
 
+// startedAt is when a process was started that has been so many ticks after boot (proc(5)).
+// /proc/stat has the boot in whole seconds only, so that a file written just before a start
+// would look newer than the process.
+func startedAt(ticks uint64) time.Time {
+	var sinceBoot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot); err != nil {
+		return time.Time{}
+	}
+	const tick = 10 * time.Millisecond                                                       // USER_HZ is 100 on every architecture that Go has
+	return time.Now().Add(-time.Duration(sinceBoot.Nano())).Add(time.Duration(ticks) * tick) //nolint:gosec // centuries
+}
+
 func (p Processes) read(pid int, name string) ([]byte, error) {
 	data, _, err := Tree{p.Dir}.ReadFile(path.Join(strconv.Itoa(pid), name), longestProc)
 	return data, err
@@ -123,6 +135,9 @@ func (p Processes) one(proc procfs.Proc, args []string) (r Running, ok bool) {
 		if s, err := proc.Stat(); err == nil {
 			if at, err := s.StartTime(); err == nil {
 				r.Started = time.UnixMilli(int64(at * 1000))
+			}
+			if !p.Recorded {
+				r.Started = startedAt(s.Starttime)
 			}
 		}
 	}
