@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/internal/safeurl"
+
 	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
-	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Scanned reports whether one of these addresses of an etcd is among those that were read.
@@ -30,7 +31,7 @@ func (f Facts) SecretsElsewhere() string {
 	}
 	for _, s := range f.servers() {
 		if etcd := s.Config.Secrets(); etcd.Resource != "" && !f.Scanned(etcd.Servers) {
-			return fmt.Sprintf("%s keeps Secrets in %s (--etcd-servers-overrides)", s.Name, term.Redacted(strings.Join(etcd.Servers, ", ")))
+			return fmt.Sprintf("%s keeps Secrets in %s (--etcd-servers-overrides)", s.Name, safeurl.WithoutUserinfo(strings.Join(etcd.Servers, ", ")))
 		}
 	}
 	return ""

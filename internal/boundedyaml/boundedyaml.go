@@ -5,9 +5,10 @@ package boundedyaml
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"strings"
 
+	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 	k8syaml "sigs.k8s.io/yaml"
 )
@@ -46,11 +47,9 @@ func Check(text []byte) error {
 func Nodes(text []byte) (*yaml.Node, error) {
 	var root yaml.Node
 	switch err := yaml.Unmarshal(text, &root); {
-	case err != nil && strings.Contains(err.Error(), "unknown anchor"):
-		return nil, nil //nolint:nilnil // every decoder refuses it
-	case err != nil && bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, '*') >= 0:
-		// Another decoder may accept what cannot be measured here. Without an anchor and an
-		// alias it cannot grow.
+	case err != nil && bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, '*') >= 0 && parses(text):
+		// The decoder accepts what cannot be measured here. Without an anchor and an alias it
+		// cannot grow.
 		return nil, TooLargeError{}
 	case err != nil || len(root.Content) == 0:
 		return nil, nil //nolint:nilerr,nilnil // as documented
@@ -60,6 +59,14 @@ func Nodes(text []byte) (*yaml.Node, error) {
 		return nil, TooLargeError{}
 	}
 	return top, nil
+}
+
+// parses reports whether the library below sigs.k8s.io/yaml takes a text for YAML. It reads
+// all of it into nodes, and unfolds no value: an empty struct has no use for them.
+func parses(text []byte) bool {
+	err := yamlv2.Unmarshal(text, &struct{}{})
+	_, wrongType := errors.AsType[*yamlv2.TypeError](err)
+	return err == nil || wrongType
 }
 
 // size is what a node has with its aliases written out.

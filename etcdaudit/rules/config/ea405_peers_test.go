@@ -51,21 +51,10 @@ func TestPeers(t *testing.T) {
 		controlplane.Case{Name: "etcd is on other nodes", Change: func(n *controlplane.Node) {
 			n.Facts.Host.Etcds, n.Facts.Host.Setup.Visit = nil, []string{"etcd: 192.0.2.20"}
 		}, Status: check.NotEvaluated, Says: "no etcd is on this node", Fix: "etcd: 192.0.2.20"},
-		controlplane.Case{Name: "kine in place of etcd", Change: func(n *controlplane.Node) {
-			n.Facts.Host.Etcds = nil
-			n.APIServer().Config.Etcds[0].Servers = []string{"unix:///var/lib/rancher/k3s/server/kine.sock"}
-		}, Status: check.NotApplicable, Says: "uses kine"},
-		controlplane.Case{Name: "a managed control plane", Change: func(n *controlplane.Node) {
-			n.Facts.Host.Setup = facts.Setup{Kind: facts.Managed, Fact: "a node of EKS", Ask: "ask AWS"}
-		}, Status: check.NotEvaluated, Says: "a node of EKS", Fix: "ask AWS"},
-		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.Refused = "TLS key/cert must be provided"
-		}, Status: check.NotEvaluated, Says: "EA-408"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.Kine,
+		controlplane.Managed,
+		controlplane.EtcdRefuses,
+		controlplane.FileUnread,
+		controlplane.NoNode,
 	)
 }

@@ -73,14 +73,8 @@ func TestNothingWithoutEffect(t *testing.T) {
 			n.Etcd().Config.Client = etcdconfig.TLS{}
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "cert-file", Value: "server.pem", Origin: etcdconfig.Origin{Kind: etcdconfig.File, Text: "cert-file in /etc/etcd/etcd.conf.yaml, line 5"}, Why: "no such key: it stands in client-transport-security"}}
 		}, Status: check.Fail, Says: "cert-file; no such key"},
-		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.Refused = "TLS key/cert must be provided"
-		}, Status: check.NotEvaluated, Says: "EA-408"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.EtcdRefuses,
+		controlplane.FileUnread,
+		controlplane.NoNode,
 	)
 }

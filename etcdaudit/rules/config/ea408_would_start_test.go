@@ -24,11 +24,7 @@ func TestWouldStart(t *testing.T) {
 		controlplane.Case{Name: "a new start is not known", Change: func(n *controlplane.Node) {
 			n.Etcd().Manifest = &etcdconfig.Effective{NotEvaluated: "permission denied"}
 		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.FileUnread,
+		controlplane.NoNode,
 	)
 }

@@ -28,14 +28,8 @@ func TestMetricsListener(t *testing.T) {
 		controlplane.Case{Name: "none", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.ListenMetrics = []string{}
 		}, Status: check.NotApplicable, Says: "at the addresses for clients"},
-		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.Refused = "TLS key/cert must be provided"
-		}, Status: check.NotEvaluated, Says: "EA-408"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.EtcdRefuses,
+		controlplane.FileUnread,
+		controlplane.NoNode,
 	)
 }

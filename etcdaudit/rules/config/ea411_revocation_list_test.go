@@ -73,14 +73,8 @@ func TestRevocationList(t *testing.T) {
 			n.Etcd().Files["/etc/etcd/crl"] = file
 		}, Status: check.NotEvaluated, Says: "permission denied"},
 		controlplane.Case{Name: "none", Status: check.NotApplicable, Says: "no revocation list"},
-		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.Refused = "TLS key/cert must be provided"
-		}, Status: check.NotEvaluated, Says: "EA-408"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.EtcdRefuses,
+		controlplane.FileUnread,
+		controlplane.NoNode,
 	)
 }

@@ -20,18 +20,9 @@ func TestNoDebug(t *testing.T) {
 			n.Etcd().Config.Pprof = true
 			n.Etcd().Config.ListenClient = append(n.Etcd().Config.ListenClient, "http://0.0.0.0:4001")
 		}, Status: check.Fail, Says: "without a certificate"},
-		controlplane.Case{Name: "kine in place of etcd", Change: func(n *controlplane.Node) {
-			n.Facts.Host.Etcds = nil
-			n.APIServer().Config.Etcds[0].Servers = []string{"unix:///var/lib/rancher/k3s/server/kine.sock"}
-		}, Status: check.NotApplicable, Says: "uses kine"},
-		controlplane.Case{Name: "etcd would not start", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.Refused = "TLS key/cert must be provided"
-		}, Status: check.NotEvaluated, Says: "EA-408"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.Kine,
+		controlplane.EtcdRefuses,
+		controlplane.FileUnread,
+		controlplane.NoNode,
 	)
 }

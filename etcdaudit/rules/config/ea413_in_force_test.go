@@ -52,15 +52,8 @@ func TestInForce(t *testing.T) {
 		controlplane.Case{Name: "no process", Change: func(n *controlplane.Node) {
 			n.Etcd().Process = nil
 		}, Status: check.NotEvaluated, Says: "no process"},
-		controlplane.Case{Name: "the configuration file could not be read", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.NotEvaluated = "etcd.conf.yaml: permission denied"
-		}, Status: check.NotEvaluated, Says: "permission denied"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
-		controlplane.Case{Name: "kine in place of etcd", Change: func(n *controlplane.Node) {
-			n.Facts.Host.Etcds = nil
-			n.APIServer().Config.Etcds[0].Servers = []string{"unix:///var/lib/rancher/k3s/server/kine.sock"}
-		}, Status: check.NotApplicable, Says: "uses kine"},
+		controlplane.FileUnread,
+		controlplane.NoNode,
+		controlplane.Kine,
 	)
 }

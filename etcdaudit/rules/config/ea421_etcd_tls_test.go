@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/controlplane"
 )
@@ -34,17 +33,9 @@ func TestEtcdOverTLS(t *testing.T) {
 		controlplane.Case{Name: "no etcd is named", Change: func(n *controlplane.Node) {
 			n.APIServer().Config.Etcds = nil
 		}, Status: check.NotEvaluated, Says: "no etcd is named"},
-		controlplane.Case{Name: "a managed control plane", Change: func(n *controlplane.Node) {
-			n.Facts.Host.Setup = facts.Setup{Kind: facts.Managed, Fact: "a node of EKS", Ask: "ask AWS"}
-		}, Status: check.NotEvaluated, Says: "a node of EKS", Fix: "ask AWS"},
-		controlplane.Case{Name: "no API server is on the node", Change: func(n *controlplane.Node) {
-			n.Facts.Host.APIServers, n.Facts.Host.Setup.Visit = nil, []string{"kube-apiserver: 192.0.2.1"}
-		}, Status: check.NotEvaluated, Says: "no API server is on this node", Fix: "192.0.2.1"},
-		controlplane.Case{Name: "the API server would not start", Change: func(n *controlplane.Node) {
-			n.APIServer().Config.Refused = "unknown shorthand flag"
-		}, Status: check.NotEvaluated, Says: "EA-431"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.Managed,
+		controlplane.NoAPIServer,
+		controlplane.APIServerRefuses,
+		controlplane.NoNode,
 	)
 }

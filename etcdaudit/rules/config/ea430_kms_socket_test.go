@@ -116,14 +116,8 @@ func TestKMSSocket(t *testing.T) {
 		controlplane.Case{Name: "none", Change: func(n *controlplane.Node) {
 			n.APIServer().Sockets = nil
 		}, Status: check.NotApplicable, Says: "no KMS provider"},
-		controlplane.Case{Name: "no API server is on the node", Change: func(n *controlplane.Node) {
-			n.Facts.Host.APIServers, n.Facts.Host.Setup.Visit = nil, []string{"kube-apiserver: 192.0.2.1"}
-		}, Status: check.NotEvaluated, Says: "no API server is on this node", Fix: "192.0.2.1"},
-		controlplane.Case{Name: "the API server would not start", Change: func(n *controlplane.Node) {
-			n.APIServer().Config.Refused = "unknown shorthand flag"
-		}, Status: check.NotEvaluated, Says: "EA-431"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.NoAPIServer,
+		controlplane.APIServerRefuses,
+		controlplane.NoNode,
 	)
 }

@@ -19,11 +19,7 @@ func TestFlagsCount(t *testing.T) {
 		controlplane.Case{Name: "refused, and one runs", Change: func(n *controlplane.Node) {
 			n.APIServer().Config.Refused = "flag needs an argument"
 		}, Status: check.NotEvaluated, Says: "it runs, although"},
-		controlplane.Case{Name: "no API server is on the node", Change: func(n *controlplane.Node) {
-			n.Facts.Host.APIServers, n.Facts.Host.Setup.Visit = nil, []string{"kube-apiserver: 192.0.2.1"}
-		}, Status: check.NotEvaluated, Says: "no API server is on this node", Fix: "192.0.2.1"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.NoAPIServer,
+		controlplane.NoNode,
 	)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealproof/sealproof/internal/safeurl"
+
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/need"
@@ -134,4 +136,4 @@ func join(all []string) string { return shown(strings.Join(all, ", ")) }
 
 // shown is a text from a configuration as it may stand in a report: addresses are taken with
 // credentials in them, by etcd's clients too.
-func shown(text string) string { return term.Printable(term.Redacted(text)) }
+func shown(text string) string { return term.Printable(safeurl.WithoutUserinfo(text)) }

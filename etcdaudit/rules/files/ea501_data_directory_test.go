@@ -62,11 +62,7 @@ func TestDataDirectory(t *testing.T) {
 		controlplane.Case{Name: "no etcd on the node", Change: func(n *controlplane.Node) {
 			n.Facts.Host.Etcds = nil
 		}, Status: check.NotEvaluated, Says: "no data directory"},
-		controlplane.Case{Name: "a managed control plane", Change: func(n *controlplane.Node) {
-			n.Facts.Host.Setup = facts.Setup{Kind: facts.Managed, Fact: "a node of EKS", Ask: "ask AWS"}
-		}, Status: check.NotEvaluated, Says: "a node of EKS", Fix: "ask AWS"},
-		controlplane.Case{Name: "no node was read", Change: func(n *controlplane.Node) {
-			n.Facts.Host = nil
-		}, Status: check.NotEvaluated, Says: "no node was read", Fix: "etcdaudit host"},
+		controlplane.Managed,
+		controlplane.NoNode,
 	)
 }

@@ -108,12 +108,8 @@ func TestTLSOnly(t *testing.T) {
 		controlplane.Case{Name: "something that speaks neither", Change: func(n *controlplane.Node) {
 			n.Client().Served = nil
 		}, Status: check.NotEvaluated, Says: "nothing here has answered"},
-		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
-			n.Client().Unreachable = "silent for 10 s"
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.Silent,
+		controlplane.NoConnection,
 		controlplane.Case{Name: "an address that was not found", Change: func(n *controlplane.Node) {
 			n.Facts.Wire.Listeners = nil
 			n.Facts.Wire.Missing = []facts.Missing{{What: "client addresses", Why: "no manifest"}}

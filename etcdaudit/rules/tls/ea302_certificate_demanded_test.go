@@ -74,11 +74,7 @@ func TestCertificateDemanded(t *testing.T) {
 			n.Client().URL = "unix:///run/etcd.sock"
 			n.Client().Served = nil
 		}, Status: check.NotApplicable, Says: "unix socket"},
-		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
-			n.Client().Unreachable = "silent for 10 s"
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.Silent,
+		controlplane.NoConnection,
 	)
 }

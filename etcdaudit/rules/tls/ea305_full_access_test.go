@@ -49,8 +49,6 @@ func TestFullAccess(t *testing.T) {
 		controlplane.Case{Name: "no certificate is needed", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "none", facts.Answered, "")
 		}, Status: check.NotApplicable, Says: "EA-302"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.NoConnection,
 	)
 }

@@ -47,8 +47,6 @@ func TestCAOfItsOwn(t *testing.T) {
 		controlplane.Case{Name: "no certificate is needed", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Client(), controlplane.TLS, facts.Range, "none", facts.Answered, "")
 		}, Target: ":2379", Status: check.NotApplicable, Says: "EA-302"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.NoConnection,
 	)
 }

@@ -57,8 +57,6 @@ func TestPeersDemand(t *testing.T) {
 		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
 			n.Peer().Unreachable = "silent for 10 s"
 		}, Target: ":2380", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.NoConnection,
 	)
 }

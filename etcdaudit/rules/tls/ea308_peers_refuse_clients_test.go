@@ -25,8 +25,6 @@ func TestPeersRefuseClients(t *testing.T) {
 		controlplane.Case{Name: "no certificate is needed", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "none", facts.Answered, "HTTP 200")
 		}, Status: check.NotApplicable, Says: "EA-307"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.NoConnection,
 	)
 }

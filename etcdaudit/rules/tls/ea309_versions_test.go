@@ -32,16 +32,8 @@ func TestVersions(t *testing.T) {
 		controlplane.Case{Name: "TLS 1.0 could not be offered", Change: func(n *controlplane.Node) {
 			n.Client().Served.NotOffered = []facts.Missing{{What: "TLS 1.0", Why: "this build cannot offer it"}}
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "this build"},
-		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
-			n.Client().Served = nil
-			n.Client().Exchanges = nil
-			controlplane.Says(n.Client(), controlplane.Plain, facts.Range, "", facts.Answered, "")
-		}, Target: ":2379", Status: check.NotApplicable, Says: "no TLS"},
-		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
-			n.Client().Unreachable = "silent for 10 s"
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.WithoutTLS,
+		controlplane.Silent,
+		controlplane.NoConnection,
 	)
 }

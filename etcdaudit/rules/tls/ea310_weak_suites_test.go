@@ -34,16 +34,8 @@ func TestWeakSuites(t *testing.T) {
 		controlplane.Case{Name: "no suite at all", Change: func(n *controlplane.Node) {
 			n.Client().Served.Suites = nil
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "no suite came up"},
-		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
-			n.Client().Served = nil
-			n.Client().Exchanges = nil
-			controlplane.Says(n.Client(), controlplane.Plain, facts.Range, "", facts.Answered, "")
-		}, Target: ":2379", Status: check.NotApplicable, Says: "no TLS"},
-		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
-			n.Client().Unreachable = "silent for 10 s"
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.WithoutTLS,
+		controlplane.Silent,
+		controlplane.NoConnection,
 	)
 }

@@ -3,7 +3,6 @@ package tls_test
 import (
 	"testing"
 
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/controlplane"
 )
@@ -24,16 +23,8 @@ func TestForwardSecrecy(t *testing.T) {
 			n.Facts.Wire.Passive = true
 			n.Client().Served.Enumerated = false
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "nothing bad", Expected: true},
-		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
-			n.Client().Served = nil
-			n.Client().Exchanges = nil
-			controlplane.Says(n.Client(), controlplane.Plain, facts.Range, "", facts.Answered, "")
-		}, Target: ":2379", Status: check.NotApplicable, Says: "no TLS"},
-		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
-			n.Client().Unreachable = "silent for 10 s"
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.WithoutTLS,
+		controlplane.Silent,
+		controlplane.NoConnection,
 	)
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/controlplane"
 )
@@ -74,16 +73,8 @@ func TestCertificateValid(t *testing.T) {
 		controlplane.Case{Name: "no certificate was seen in the handshakes that were tried", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain = nil
 		}, Target: ":2379", Status: check.NotEvaluated, Says: `no certificate was seen: Range as "none": refused (alert: certificate required)`},
-		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
-			n.Client().Served = nil
-			n.Client().Exchanges = nil
-			controlplane.Says(n.Client(), controlplane.Plain, facts.Range, "", facts.Answered, "")
-		}, Target: ":2379", Status: check.NotApplicable, Says: "no TLS"},
-		controlplane.Case{Name: "nothing is known of a silent address", Change: func(n *controlplane.Node) {
-			n.Client().Unreachable = "silent for 10 s"
-		}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.WithoutTLS,
+		controlplane.Silent,
+		controlplane.NoConnection,
 	)
 }

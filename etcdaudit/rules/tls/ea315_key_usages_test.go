@@ -58,13 +58,7 @@ func TestKeyUsages(t *testing.T) {
 		controlplane.Case{Name: "no certificate was seen", Change: func(n *controlplane.Node) {
 			n.Client().Served.Chain = nil
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "no certificate was seen"},
-		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
-			n.Client().Served = nil
-			n.Client().Exchanges = nil
-			controlplane.Says(n.Client(), controlplane.Plain, facts.Range, "", facts.Answered, "")
-		}, Target: ":2379", Status: check.NotApplicable, Says: "no TLS"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.WithoutTLS,
+		controlplane.NoConnection,
 	)
 }

@@ -70,13 +70,7 @@ func TestServedDiskTrusted(t *testing.T) {
 		controlplane.Case{Name: "the certificate could not be read", Change: func(n *controlplane.Node) {
 			delete(n.Etcd().Files, n.Etcd().Config.Client.Cert)
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "could not be read"},
-		controlplane.Case{Name: "an address without TLS", Change: func(n *controlplane.Node) {
-			n.Client().Served = nil
-			n.Client().Exchanges = nil
-			controlplane.Says(n.Client(), controlplane.Plain, facts.Range, "", facts.Answered, "")
-		}, Target: ":2379", Status: check.NotApplicable, Says: "no TLS"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.WithoutTLS,
+		controlplane.NoConnection,
 	)
 }

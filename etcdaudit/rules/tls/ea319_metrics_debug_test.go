@@ -77,8 +77,6 @@ func TestMetricsDebug(t *testing.T) {
 		controlplane.Case{Name: "a plain socket", Change: func(n *controlplane.Node) {
 			n.Client().URL = "unix:///run/etcd.sock"
 		}, Target: "etcd.sock", Status: check.NotApplicable, Says: "unix socket"},
-		controlplane.Case{Name: "no connection was made", Change: func(n *controlplane.Node) {
-			n.Facts.Wire = nil
-		}, Status: check.NotEvaluated, Says: "no connection"},
+		controlplane.NoConnection,
 	)
 }
