@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -95,5 +98,51 @@ func TestAllGoesOnWithoutAnEtcd(t *testing.T) {
 	}
 	if c := checkOf(t, r, "EA-302"); !strings.Contains(c.Results[0].Target+c.Summary, endpoint) && !strings.Contains(c.Summary, "nothing listens there") {
 		t.Errorf("EA-302: %v", c)
+	}
+}
+
+// What a node's files name is looked for in its tree, and never at the same path of this
+// machine.
+func TestATreeLeadsToItsEtcd(t *testing.T) {
+	e := startEtcd(t)
+	put(t, e, "namespaces/default", stored.Plaintext)
+	put(t, e, "secrets/default/a", stored.Plaintext)
+	root, files := t.TempDir(), e.ClientFiles()
+	pki := filepath.Join(root, "etc/kubernetes/pki")
+	manifests := filepath.Join(root, "etc/kubernetes/manifests")
+	for _, err := range []error{os.MkdirAll(pki, 0o755), os.MkdirAll(manifests, 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, file := range map[string]string{"etcd-ca.crt": files.CA, "client.crt": files.Cert, "client.key": files.Key} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(pki, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	manifest := "apiVersion: v1\nkind: Pod\nmetadata: {name: kube-apiserver}\nspec:\n  containers:\n  - name: kube-apiserver\n    command: [kube-apiserver, --etcd-servers=" + e.Endpoints()[0] +
+		", --etcd-cafile=/pki/etcd-ca.crt, --etcd-certfile=/pki/client.crt, --etcd-keyfile=/pki/client.key]\n" +
+		"    volumeMounts: [{name: pki, mountPath: /pki}]\n  volumes: [{name: pki, hostPath: {path: /etc/kubernetes/pki}}]\n"
+	if err := os.WriteFile(filepath.Join(manifests, "kube-apiserver.yaml"), []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := run(t, "all", "--root", root, "--output", "json")
+	var r auditv1.Report
+	if err := protojson.Unmarshal([]byte(out), &r); err != nil || status != 1 {
+		t.Fatalf("status %d, %v, %s", status, err, errs)
+	}
+	for _, said := range []string{"etcd at " + e.Endpoints()[0], "as the client of " + filepath.Join(pki, "client.crt")} {
+		if !strings.Contains(errs, said) {
+			t.Errorf("stderr does not say %q: %s", said, errs)
+		}
+	}
+	for id, want := range map[string]auditv1.Status{"EA-101": auditv1.Status_STATUS_FAIL, "EA-302": auditv1.Status_STATUS_PASS, "EA-421": auditv1.Status_STATUS_PASS} {
+		if c := checkOf(t, &r, id); c.Status != want {
+			t.Errorf("%s: %v, %s", id, c.Status, c.Summary)
+		}
 	}
 }

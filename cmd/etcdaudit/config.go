@@ -124,9 +124,11 @@ func (s settings) validate() (failOn auditv1.Severity, err error) {
 	if s.TLS.Plan && s.Output.Output != "table" {
 		errs = append(errs, errors.New("plan: it is text only: leave output out"))
 	}
-	for name, path := range map[string]string{"cacert": c.CACert, "cert": c.Cert, "key": c.Key, "encryption-provider-config": s.Scan.EncryptionProviderConfig} {
-		if err := usable(path); path != "" && err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+	for _, file := range []struct{ setting, path string }{
+		{"cacert", c.CACert}, {"cert", c.Cert}, {"key", c.Key}, {"encryption-provider-config", s.Scan.EncryptionProviderConfig},
+	} {
+		if err := usable(file.path); file.path != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
 	}
 	if s.Host.APIServerMetrics != "" && s.Host.Kubeconfig != "" {

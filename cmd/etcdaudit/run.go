@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,22 +150,7 @@ func (a *auditRun) metrics(ctx context.Context) (m *apimetrics.Metrics, missing 
 // choose completes the connection with what the host tells, and says so.
 func (a *auditRun) choose() {
 	c := &a.Connection
-	if c.Prefix == "" {
-		for _, server := range a.node.APIServers {
-			if p := server.Config.EtcdPrefix; p != "" && p != defaultPrefix {
-				c.Prefix = p
-				a.say("keys under %s, as %s has it", p, server.Name)
-				break
-			}
-		}
-	}
-	if c.Prefix == "" {
-		c.Prefix = defaultPrefix
-	}
-	if !a.groups.Data && !a.groups.Wire {
-		return
-	}
-	if len(c.Endpoints) == 0 {
+	if len(c.Endpoints) == 0 && (a.groups.Data || a.groups.Wire) {
 		var from string
 		for _, l := range a.found.Listeners {
 			if l.Purpose == facts.ClientPort && len(l.Found) > 0 && (from == "" || from == l.Found[0]) {
@@ -174,8 +160,18 @@ func (a *auditRun) choose() {
 		if a.chosen = from != ""; a.chosen {
 			a.say("etcd at %s (%s)", strings.Join(c.Endpoints, ", "), from)
 		}
+		// Of several API servers, the one that uses this etcd.
+		a.node = concerned(a.node, c.Endpoints)
 	}
-	if c.CACert == "" && c.Cert == "" && c.Key == "" {
+	for _, server := range a.node.APIServers {
+		if p := server.Config.EtcdPrefix; c.Prefix == "" && p != "" {
+			if c.Prefix = p; p != defaultPrefix {
+				a.say("keys under %s, as %s has it", p, server.Name)
+			}
+		}
+	}
+	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
+	if (a.groups.Data || a.groups.Wire) && c.CACert == "" && c.Cert == "" && c.Key == "" {
 		a.chooseClient()
 	}
 }
@@ -209,7 +205,7 @@ func (a *auditRun) path(name string) string {
 
 // say tells on stderr what was chosen.
 func (a *auditRun) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, name+": "+format+"\n", args...)
+	_, _ = fmt.Fprintln(a.stderr, name+": "+term.Printable(fmt.Sprintf(format, args...)))
 }
 
 // encryptionFile is that of the flag, or of this node's API server where everything about
@@ -242,7 +238,7 @@ func (a *auditRun) report(ctx context.Context, o audit.Options) (*auditv1.Report
 		progress := newProgress(a.stderr, snapshot.Keys)
 		defer progress.end()
 		o.Sources, o.Progress = []record.Source{snapshot}, progress.add
-	case onlyData || ctx.Err() != nil || live.KindOf(err) == live.BadConfig && len(a.Connection.Endpoints) > 0:
+	case onlyData || ctx.Err() != nil || live.KindOf(err) == live.BadConfig && !a.chosen:
 		return nil, err
 	default:
 		o.Unscanned = "etcd could not be read: " + err.Error()
