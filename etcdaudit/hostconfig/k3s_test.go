@@ -105,6 +105,16 @@ func TestDropInsOfK3sReplaceOrAdd(t *testing.T) {
 	}
 }
 
+func TestArgumentsInK3sFlagsAddToThoseInItsFile(t *testing.T) {
+	a := onlyAPIServer(t, read(t, k3sNode(t, map[string]string{
+		k3sService: "[Service]\nExecStart=/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-path=/flag\n",
+		k3sFile:    "kube-apiserver-arg: [token-auth-file=/file]\n",
+	})))
+	if a.Config.AuditLog != "/flag" || a.Config.TokenAuthFile != "/file" {
+		t.Errorf("%+v", a.Config)
+	}
+}
+
 func TestAnAPIServerWithAnIncompleteCommandLineIsNotEvaluated(t *testing.T) {
 	pod := func(container string) map[string]string {
 		return map[string]string{manifests + "a.yaml": "kind: Pod\nspec:\n  containers:\n  - " + container + "\n"}

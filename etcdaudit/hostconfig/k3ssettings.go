@@ -30,8 +30,10 @@ func (c k3sSettings) last(name, ifAbsent string) string {
 }
 
 // k3sSettings lays k3s's sources over each other as k3s does: variables, then its
-// configuration file with its drop-ins, then flags. A list that flags give replaces the
-// file's (k3s-io/k3s, pkg/configfilearg/parser.go). unknown is why flags are missing.
+// configuration file with its drop-ins, then flags. The file's settings stand before the
+// flags on one command line: of a single value the last counts, lists add up. A variable for
+// the file counts before the flag (k3s-io/k3s, pkg/configfilearg/parser.go). unknown is why
+// flags are missing.
 func (r *reader) k3sSettings(process *hostfacts.Running, units []start) (c k3sSettings, source, unknown string) {
 	flags, env := k3sSettings{}, k3sSettings{}
 	args, variables, source, unknown := k3sCommand(process, units)
@@ -47,12 +49,12 @@ func (r *reader) k3sSettings(process *hostfacts.Running, units []start) (c k3sSe
 			}
 		}
 	}
-	file := flags.last("config", env.last("config", "/etc/rancher/k3s/config.yaml"))
+	file := env.last("config", flags.last("config", "/etc/rancher/k3s/config.yaml"))
 	c = env
 	inFiles, read := r.k3sFiles(file)
-	for _, over := range []k3sSettings{inFiles, flags} {
-		for name, values := range over {
-			c[name] = values
+	for _, name := range k3sNames() {
+		if given := slices.Concat(inFiles[name], flags[name]); len(given) > 0 {
+			c[name] = given
 		}
 	}
 	if len(read) > 0 {

@@ -121,7 +121,7 @@ func (c container) environment(s *start) map[string]string {
 		}
 		env[e.Name] = expandVariables(e.Value, env)
 	}
-	// Of a name that is there twice the container gets the last (pkg/kubelet/kubelet_pods.go).
+	// Of a name that is there twice the container gets the last.
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, "ETCD_") {
 			s.env = append(s.env, name+"="+env[name])
