@@ -109,6 +109,7 @@ type File struct {
 	Certificates []*x509.Certificate
 	ContentErr   string
 	// ReadErr is why its content could not be read; empty if it was, or was not asked for.
+	// ContentErr says it as well.
 	ReadErr string
 	// CRL is set where it is a revocation list: PEM or DER.
 	CRL string

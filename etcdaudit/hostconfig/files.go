@@ -80,7 +80,8 @@ func (r *reader) file(s start, name string, as role, certificate string) (f fact
 	}
 	text, err := r.contentOf(s, name)
 	if err != nil {
-		f.ContentErr = reason(err)
+		f.ReadErr = reason(err)
+		f.ContentErr = f.ReadErr
 		if errors.Is(err, fs.ErrPermission) {
 			r.missing(f.At, "permission denied", "run as root")
 		}

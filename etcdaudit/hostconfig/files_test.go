@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 )
 
 // identity is a certificate with its key, and an empty revocation list of it.
@@ -93,15 +95,24 @@ func TestFilesAreWhatTheyShouldBeOrNot(t *testing.T) {
 
 func TestRevocationListsAreReadInBothEncodings(t *testing.T) {
 	id := newIdentity(t, "ca")
-	for encoding, text := range map[string]string{"DER": id.crlDER, "PEM": id.crlPEM, "": id.cert} {
-		root := node(t, map[string]string{
+	list := func(text string) facts.File {
+		return read(t, node(t, map[string]string{
 			"etc/systemd/system/etcd.service": "[Service]\nExecStart=/usr/bin/etcd --client-crl-file=/c --cert-file=/x --key-file=/x --listen-client-urls=https://127.0.0.1:2379 --advertise-client-urls=https://127.0.0.1:2379\n",
 			"c":                               text,
-		})
-		f := read(t, root).Etcds[0].Files["/c"]
+		})).Etcds[0].Files["/c"]
+	}
+	for encoding, text := range map[string]string{"DER": id.crlDER, "PEM": id.crlPEM, "": id.cert} {
+		f := list(text)
 		if f.CRL != encoding || (encoding == "") != (f.ContentErr != "") || encoding != "" && (f.Revoked != 1 || f.NextUpdate.Unix() != 1796000000) {
 			t.Errorf("%s: %+v", encoding, f)
 		}
+		if f.ReadErr != "" {
+			t.Errorf("%s was read, and is said not to be: %s", encoding, f.ReadErr)
+		}
+	}
+	// etcd has no such limit, and may read it.
+	if f := list(strings.Repeat("x", 2<<20)); f.ReadErr == "" {
+		t.Errorf("a list that was not read looks like a file that is none: %+v", f)
 	}
 }
 
