@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -31,8 +32,12 @@ func (r *reader) combine(running, starts []start) {
 		runs[p.start] = true
 	}
 	for i := range starts {
-		if !runs[&starts[i]] {
-			add(starts[i], nil)
+		if s := starts[i]; !runs[&starts[i]] {
+			// A package's own unit is often there and never enabled.
+			if s.unit != "" && slices.ContainsFunc(running, func(p start) bool { return p.program == s.program }) {
+				s.unknown = "no process runs this unit, and another one of the program runs"
+			}
+			add(s, nil)
 		}
 	}
 }
@@ -92,11 +97,13 @@ func pair(running, starts []start) (pairs []paired) {
 	return pairs
 }
 
-// possible reports whether a process can have been started like this: a pod has a root of
-// its own.
+// possible reports whether a process can have been started like this: a pod by no service, and
+// a unit in no container (docker-ID.scope, cri-containerd-ID.scope).
 func possible(p, s start) bool {
-	inUnit := slices.ContainsFunc(p.process.Units, func(u string) bool { return len(u) > 8 && u[len(u)-8:] == ".service" })
-	return !s.pod || !inUnit
+	in := func(suffix string) bool {
+		return slices.ContainsFunc(p.process.Units, func(u string) bool { return strings.HasSuffix(u, suffix) })
+	}
+	return !(s.pod && in(".service")) && !(s.unit != "" && in(".scope"))
 }
 
 // etcd reports one etcd. next is what a new start would use, nil if that is not known.
