@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -33,7 +34,10 @@ func addHost(r *auditv1.Report, h *facts.Host) {
 		r.NotEvaluated = append(r.NotEvaluated, missing(m))
 	}
 	for _, node := range h.Setup.Visit {
-		r.NotEvaluated = append(r.NotEvaluated, missing(facts.Missing{What: "another node, " + node, Why: "a part of the control plane is there", Do: "run etcdaudit on it as well"}))
+		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{
+			Id: outcome.OtherNode, Name: "another node, " + term.Printable(node), Status: auditv1.Status_STATUS_NOT_EVALUATED,
+			Reason: "a part of the control plane is there: run etcdaudit on it as well",
+		})
 	}
 	for _, e := range h.Etcds {
 		r.Configurations = append(r.Configurations, etcdConfiguration(e))

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -13,6 +12,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/term"
@@ -41,8 +41,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy, Store: n.Store, Scope: n.Scope,
 		})
 	}
-	unread := len(f.Unread())
-	r.Verdict, r.Coverage = verdict(r.Checks, unread, o.FailOn, o.Strict), coverage(r.Checks)
+	outcome.Settle(r, outcome.Options{FailOn: o.FailOn, Strict: o.Strict})
 	return r
 }
 
@@ -112,15 +111,9 @@ func protection(g inventory.Group) auditv1.Protection {
 }
 
 func checked(c check.Check) *auditv1.Check {
-	out := &auditv1.Check{Id: c.ID, Title: c.Title, Severity: severity(c.Severity), Status: status(check.Worst(c.Results))}
+	out := &auditv1.Check{Id: c.ID, Title: c.Title, Severity: severity(c.Severity), Why: c.Why, Reads: c.Reads}
 	for _, r := range c.Results {
 		out.Results = append(out.Results, result(c.ID, r))
-		if last := out.Results[len(out.Results)-1]; out.Summary == "" && last.Status == out.Status {
-			out.Summary = cmp.Or(r.Summary, r.Reason)
-		}
-	}
-	if len(c.Results) == 0 {
-		out.Summary = "there is nothing to check"
 	}
 	return out
 }
@@ -160,77 +153,6 @@ func fingerprint(id string, identity []string, object ...string) string {
 		_, _ = fmt.Fprintf(h, "%d:%s,", len(f), f)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])
-}
-
-// coverage counts the targets that were judged, and those that were not.
-func coverage(checks []*auditv1.Check) *auditv1.Coverage {
-	c := &auditv1.Coverage{}
-	for _, result := range results(checks) {
-		switch result.Status {
-		case auditv1.Status_STATUS_NOT_APPLICABLE:
-		case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
-			c.NotEvaluated++
-			if result.Optional {
-				c.Optional++
-			}
-		default:
-			c.Evaluated++
-		}
-	}
-	return c
-}
-
-func results(checks []*auditv1.Check) (all []*auditv1.Result) {
-	for _, c := range checks {
-		all = append(all, c.Results...)
-	}
-	return all
-}
-
-// verdict counts findings, and what could not be evaluated: a check, or a place that was not
-// read and could have held anything.
-func verdict(checks []*auditv1.Check, unread int, failOn auditv1.Severity, strict bool) *auditv1.Verdict {
-	var serious, minor, open []string
-	for _, c := range checks {
-		finding, unknown := false, false
-		for _, r := range c.Results {
-			switch r.Status {
-			case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_WARN:
-				finding = true
-			case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
-				unknown = unknown || strict || !r.Optional
-			}
-		}
-		switch {
-		case finding && c.Severity >= failOn:
-			serious = append(serious, c.Id)
-		case finding:
-			minor = append(minor, c.Id)
-		}
-		if unknown {
-			open = append(open, c.Id)
-		}
-	}
-	v := &auditv1.Verdict{FailOn: failOn}
-	least := strings.ToLower(strings.TrimPrefix(failOn.String(), "SEVERITY_"))
-	switch {
-	case len(serious) > 0:
-		v.Status = auditv1.Status_STATUS_FAIL
-		v.Text = fmt.Sprintf("finding at or above %s: %s", least, strings.Join(serious, ", "))
-	case len(open) > 0:
-		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
-		v.Text = "could not be evaluated: " + strings.Join(open, ", ")
-	case unread > 0:
-		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
-		v.Text = "what is listed below could not be read or found"
-	default:
-		v.Status = auditv1.Status_STATUS_PASS
-		v.Text = "no finding at or above " + least
-	}
-	if len(minor) > 0 {
-		v.Text += "; below it: " + strings.Join(minor, ", ")
-	}
-	return v
 }
 
 // status and severity go by name: the engine's and the report's are the same words.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/etcdaudit/rules/suites"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -48,10 +49,8 @@ func missing(m facts.Missing) *auditv1.Layer {
 	if m.Do != "" {
 		reason += ": " + m.Do
 	}
-	return &auditv1.Layer{Id: notFound, Name: term.Printable(m.What), Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: term.Printable(reason)}
+	return &auditv1.Layer{Id: outcome.NotFound, Name: term.Printable(m.What), Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: term.Printable(reason)}
 }
-
-const notFound = "not-found"
 
 func listener(l facts.Listener) *auditv1.Listener {
 	out := &auditv1.Listener{

@@ -160,16 +160,16 @@ type Rule[F any] struct {
 
 // Check is a rule and what came of it.
 type Check struct {
-	ID, Title, Why string
-	Severity       Severity
-	Results        []Result
+	ID, Title, Why, Reads string
+	Severity              Severity
+	Results               []Result
 }
 
 // Evaluate evaluates every rule, in the order given.
 func Evaluate[F any](rules []Rule[F], facts F) []Check {
 	checks := make([]Check, 0, len(rules))
 	for _, r := range rules {
-		checks = append(checks, Check{ID: r.ID, Title: r.Title, Why: r.Why, Severity: r.Severity, Results: r.evaluate(facts)})
+		checks = append(checks, Check{ID: r.ID, Title: r.Title, Why: r.Why, Reads: r.Reads, Severity: r.Severity, Results: r.evaluate(facts)})
 	}
 	return checks
 }

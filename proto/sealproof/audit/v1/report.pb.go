@@ -215,6 +215,118 @@ func (Protection) EnumDescriptor() ([]byte, []int) {
 	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
 }
 
+// Relation is how far a check goes as evidence for a control. None of them means that the
+// control is met.
+type Relation int32
+
+const (
+	Relation_RELATION_UNSPECIFIED Relation = 0
+	// The check is evidence for all that the control asks for.
+	Relation_RELATION_EVIDENCES Relation = 1
+	// For a part of it.
+	Relation_RELATION_PARTLY Relation = 2
+	// The check shows where to look. A person has to judge.
+	Relation_RELATION_NEEDS_HUMAN Relation = 3
+)
+
+// Enum value maps for Relation.
+var (
+	Relation_name = map[int32]string{
+		0: "RELATION_UNSPECIFIED",
+		1: "RELATION_EVIDENCES",
+		2: "RELATION_PARTLY",
+		3: "RELATION_NEEDS_HUMAN",
+	}
+	Relation_value = map[string]int32{
+		"RELATION_UNSPECIFIED": 0,
+		"RELATION_EVIDENCES":   1,
+		"RELATION_PARTLY":      2,
+		"RELATION_NEEDS_HUMAN": 3,
+	}
+)
+
+func (x Relation) Enum() *Relation {
+	p := new(Relation)
+	*p = x
+	return p
+}
+
+func (x Relation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Relation) Descriptor() protoreflect.EnumDescriptor {
+	return file_sealproof_audit_v1_report_proto_enumTypes[3].Descriptor()
+}
+
+func (Relation) Type() protoreflect.EnumType {
+	return &file_sealproof_audit_v1_report_proto_enumTypes[3]
+}
+
+func (x Relation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Relation.Descriptor instead.
+func (Relation) EnumDescriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+}
+
+// AcceptanceState is what became of an acceptance in this report.
+type AcceptanceState int32
+
+const (
+	AcceptanceState_ACCEPTANCE_STATE_UNSPECIFIED AcceptanceState = 0
+	AcceptanceState_ACCEPTANCE_STATE_IN_FORCE    AcceptanceState = 1
+	// Its time is over: the findings count again.
+	AcceptanceState_ACCEPTANCE_STATE_EXPIRED AcceptanceState = 2
+	// There is no such finding.
+	AcceptanceState_ACCEPTANCE_STATE_UNUSED AcceptanceState = 3
+)
+
+// Enum value maps for AcceptanceState.
+var (
+	AcceptanceState_name = map[int32]string{
+		0: "ACCEPTANCE_STATE_UNSPECIFIED",
+		1: "ACCEPTANCE_STATE_IN_FORCE",
+		2: "ACCEPTANCE_STATE_EXPIRED",
+		3: "ACCEPTANCE_STATE_UNUSED",
+	}
+	AcceptanceState_value = map[string]int32{
+		"ACCEPTANCE_STATE_UNSPECIFIED": 0,
+		"ACCEPTANCE_STATE_IN_FORCE":    1,
+		"ACCEPTANCE_STATE_EXPIRED":     2,
+		"ACCEPTANCE_STATE_UNUSED":      3,
+	}
+)
+
+func (x AcceptanceState) Enum() *AcceptanceState {
+	p := new(AcceptanceState)
+	*p = x
+	return p
+}
+
+func (x AcceptanceState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AcceptanceState) Descriptor() protoreflect.EnumDescriptor {
+	return file_sealproof_audit_v1_report_proto_enumTypes[4].Descriptor()
+}
+
+func (AcceptanceState) Type() protoreflect.EnumType {
+	return &file_sealproof_audit_v1_report_proto_enumTypes[4]
+}
+
+func (x AcceptanceState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AcceptanceState.Descriptor instead.
+func (AcceptanceState) EnumDescriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
+}
+
 // Report is one run of the auditor.
 type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -243,7 +355,15 @@ type Report struct {
 	// What the programs of the host run with.
 	Configurations []*Configuration `protobuf:"bytes,10,rep,name=configurations,proto3" json:"configurations,omitempty"`
 	// How much of what was asked for could be evaluated.
-	Coverage      *Coverage `protobuf:"bytes,11,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	Coverage *Coverage `protobuf:"bytes,11,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	// The controls of benchmarks and standards that the checks are evidence for.
+	Controls []*Control `protobuf:"bytes,12,rep,name=controls,proto3" json:"controls,omitempty"`
+	// The risks that were accepted in writing, those that are not in force included.
+	Acceptances []*Acceptance `protobuf:"bytes,13,rep,name=acceptances,proto3" json:"acceptances,omitempty"`
+	// The keys that were found in files: what kind they are, never the keys.
+	PrivateKeys []*PrivateKey `protobuf:"bytes,14,rep,name=private_keys,json=privateKeys,proto3" json:"private_keys,omitempty"`
+	// Who may read Secrets through the API server, by RBAC.
+	Readers       []*Reader `protobuf:"bytes,15,rep,name=readers,proto3" json:"readers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,6 +475,34 @@ func (x *Report) GetCoverage() *Coverage {
 	return nil
 }
 
+func (x *Report) GetControls() []*Control {
+	if x != nil {
+		return x.Controls
+	}
+	return nil
+}
+
+func (x *Report) GetAcceptances() []*Acceptance {
+	if x != nil {
+		return x.Acceptances
+	}
+	return nil
+}
+
+func (x *Report) GetPrivateKeys() []*PrivateKey {
+	if x != nil {
+		return x.PrivateKeys
+	}
+	return nil
+}
+
+func (x *Report) GetReaders() []*Reader {
+	if x != nil {
+		return x.Readers
+	}
+	return nil
+}
+
 // Coverage counts targets of checks: one for each result.
 type Coverage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -363,9 +511,11 @@ type Coverage struct {
 	// Those that were not evaluated, or ended in an error.
 	NotEvaluated uint32 `protobuf:"varint,2,opt,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
 	// How many of these lack an input that is optional (see Result.optional).
-	Optional      uint32 `protobuf:"varint,3,opt,name=optional,proto3" json:"optional,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Optional uint32 `protobuf:"varint,3,opt,name=optional,proto3" json:"optional,omitempty"`
+	// The least percentage of evaluated targets that was asked for; 0 for none.
+	MinimumPercent uint32 `protobuf:"varint,4,opt,name=minimum_percent,json=minimumPercent,proto3" json:"minimum_percent,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Coverage) Reset() {
@@ -415,6 +565,13 @@ func (x *Coverage) GetNotEvaluated() uint32 {
 func (x *Coverage) GetOptional() uint32 {
 	if x != nil {
 		return x.Optional
+	}
+	return 0
+}
+
+func (x *Coverage) GetMinimumPercent() uint32 {
+	if x != nil {
+		return x.MinimumPercent
 	}
 	return 0
 }
@@ -521,7 +678,11 @@ type Scope struct {
 	Resources []*Resource `protobuf:"bytes,16,rep,name=resources,proto3" json:"resources,omitempty"`
 	// What the data is of: the cluster's id, or where there is none the quoted names of the
 	// sources. These name a store only as seen from one machine.
-	Store         string `protobuf:"bytes,17,opt,name=store,proto3" json:"store,omitempty"`
+	Store string `protobuf:"bytes,17,opt,name=store,proto3" json:"store,omitempty"`
+	// The node that a host's scope is of.
+	Node string `protobuf:"bytes,18,opt,name=node,proto3" json:"node,omitempty"`
+	// The outcome of the checks of this node, where a report is about several.
+	Verdict       *Verdict `protobuf:"bytes,19,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -675,6 +836,20 @@ func (x *Scope) GetStore() string {
 	return ""
 }
 
+func (x *Scope) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Scope) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
 // Source is one endpoint or file.
 type Source struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -817,7 +992,10 @@ type Check struct {
 	// The summary of the first result with that status, or its reason.
 	Summary string `protobuf:"bytes,5,opt,name=summary,proto3" json:"summary,omitempty"`
 	// One for each target.
-	Results       []*Result `protobuf:"bytes,6,rep,name=results,proto3" json:"results,omitempty"`
+	Results []*Result `protobuf:"bytes,6,rep,name=results,proto3" json:"results,omitempty"`
+	// What follows from a finding, and what is looked at.
+	Why           string `protobuf:"bytes,7,opt,name=why,proto3" json:"why,omitempty"`
+	Reads         string `protobuf:"bytes,8,opt,name=reads,proto3" json:"reads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -894,6 +1072,20 @@ func (x *Check) GetResults() []*Result {
 	return nil
 }
 
+func (x *Check) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Check) GetReads() string {
+	if x != nil {
+		return x.Reads
+	}
+	return ""
+}
+
 // Result is what a check says of one target.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -925,7 +1117,9 @@ type Result struct {
 	Identity []string `protobuf:"bytes,11,rep,name=identity,proto3" json:"identity,omitempty"`
 	// Set where a check was not evaluated for want of an input that is optional. It lowers
 	// the coverage, and makes the verdict NOT_EVALUATED only where that was asked for.
-	Optional      bool `protobuf:"varint,12,opt,name=optional,proto3" json:"optional,omitempty"`
+	Optional bool `protobuf:"varint,12,opt,name=optional,proto3" json:"optional,omitempty"`
+	// The node that the target is on, where a host was read.
+	Node          string `protobuf:"bytes,13,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1042,6 +1236,13 @@ func (x *Result) GetOptional() bool {
 		return x.Optional
 	}
 	return false
+}
+
+func (x *Result) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 // Evidence is one thing that was looked at.
@@ -1825,7 +2026,11 @@ type Configuration struct {
 	Refused  string     `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
 	Settings []*Setting `protobuf:"bytes,6,rep,name=settings,proto3" json:"settings,omitempty"`
 	// What was written and has no effect.
-	Void          []*Setting `protobuf:"bytes,7,rep,name=void,proto3" json:"void,omitempty"`
+	Void []*Setting `protobuf:"bytes,7,rep,name=void,proto3" json:"void,omitempty"`
+	// The node that it is on.
+	Node string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
+	// The program's own release, "3.7.3"; empty if that is not known.
+	Version       string `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1909,6 +2114,20 @@ func (x *Configuration) GetVoid() []*Setting {
 	return nil
 }
 
+func (x *Configuration) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Configuration) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 // Setting is one setting with its origin.
 type Setting struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1984,8 +2203,8 @@ func (x *Setting) GetWhy() string {
 type Layer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "history", "free-pages", "wal", "backups"; or, for what is no layer,
-	// "outside-prefix", "other-api-server" and "not-found", an address, file, process or
-	// node that could not be found or read.
+	// "outside-prefix", "other-api-server", "other-node", and "not-found", an address, file
+	// or process that could not be found or read.
 	Id     string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Name   string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Status Status `protobuf:"varint,3,opt,name=status,proto3,enum=sealproof.audit.v1.Status" json:"status,omitempty"`
@@ -2476,9 +2695,12 @@ type Certificate struct {
 	ExtendedKeyUsages  []string `protobuf:"bytes,10,rep,name=extended_key_usages,json=extendedKeyUsages,proto3" json:"extended_key_usages,omitempty"`
 	// The addresses that it was served at, the files that it is in, and the files of CAs
 	// that etcd was told to trust and that list it.
-	ServedAt      []string `protobuf:"bytes,11,rep,name=served_at,json=servedAt,proto3" json:"served_at,omitempty"`
-	OnDisk        []string `protobuf:"bytes,12,rep,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
-	TrustedIn     []string `protobuf:"bytes,13,rep,name=trusted_in,json=trustedIn,proto3" json:"trusted_in,omitempty"`
+	ServedAt  []string `protobuf:"bytes,11,rep,name=served_at,json=servedAt,proto3" json:"served_at,omitempty"`
+	OnDisk    []string `protobuf:"bytes,12,rep,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
+	TrustedIn []string `protobuf:"bytes,13,rep,name=trusted_in,json=trustedIn,proto3" json:"trusted_in,omitempty"`
+	// Whether it may sign others, and whether its private key was found on the host.
+	Authority     bool `protobuf:"varint,14,opt,name=authority,proto3" json:"authority,omitempty"`
+	HasKey        bool `protobuf:"varint,15,opt,name=has_key,json=hasKey,proto3" json:"has_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2604,11 +2826,555 @@ func (x *Certificate) GetTrustedIn() []string {
 	return nil
 }
 
+func (x *Certificate) GetAuthority() bool {
+	if x != nil {
+		return x.Authority
+	}
+	return false
+}
+
+func (x *Certificate) GetHasKey() bool {
+	if x != nil {
+		return x.HasKey
+	}
+	return false
+}
+
+// Control is one requirement of a benchmark or standard.
+type Control struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The catalogue and its version: "CIS Kubernetes Benchmark", "1.12".
+	Catalogue string `protobuf:"bytes,1,opt,name=catalogue,proto3" json:"catalogue,omitempty"`
+	Version   string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Id        string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// In this project's own words.
+	Title string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	// Where the id was read. verified is set where that was the primary text.
+	Source   string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	Verified bool   `protobuf:"varint,6,opt,name=verified,proto3" json:"verified,omitempty"`
+	// The checks that say something about it.
+	Checks []*ControlCheck `protobuf:"bytes,7,rep,name=checks,proto3" json:"checks,omitempty"`
+	// What the letter of the control gives, where that can be evaluated: PASS, FAIL or
+	// NOT_EVALUATED; and what it asks for.
+	Letter     Status `protobuf:"varint,8,opt,name=letter,proto3,enum=sealproof.audit.v1.Status" json:"letter,omitempty"`
+	LetterText string `protobuf:"bytes,9,opt,name=letter_text,json=letterText,proto3" json:"letter_text,omitempty"`
+	// Why the checks say something else than the letter; empty where they agree.
+	Difference    string `protobuf:"bytes,10,opt,name=difference,proto3" json:"difference,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Control) Reset() {
+	*x = Control{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Control) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Control) ProtoMessage() {}
+
+func (x *Control) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Control.ProtoReflect.Descriptor instead.
+func (*Control) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Control) GetCatalogue() string {
+	if x != nil {
+		return x.Catalogue
+	}
+	return ""
+}
+
+func (x *Control) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Control) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Control) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Control) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Control) GetVerified() bool {
+	if x != nil {
+		return x.Verified
+	}
+	return false
+}
+
+func (x *Control) GetChecks() []*ControlCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *Control) GetLetter() Status {
+	if x != nil {
+		return x.Letter
+	}
+	return Status_STATUS_UNSPECIFIED
+}
+
+func (x *Control) GetLetterText() string {
+	if x != nil {
+		return x.LetterText
+	}
+	return ""
+}
+
+func (x *Control) GetDifference() string {
+	if x != nil {
+		return x.Difference
+	}
+	return ""
+}
+
+// ControlCheck is one check as evidence for a control.
+type ControlCheck struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Check    string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	Relation Relation               `protobuf:"varint,2,opt,name=relation,proto3,enum=sealproof.audit.v1.Relation" json:"relation,omitempty"`
+	// The status of the check in this report; not set if it was not made.
+	Status Status `protobuf:"varint,3,opt,name=status,proto3,enum=sealproof.audit.v1.Status" json:"status,omitempty"`
+	// Which part of the control it is about, where it is a part.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ControlCheck) Reset() {
+	*x = ControlCheck{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ControlCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ControlCheck) ProtoMessage() {}
+
+func (x *ControlCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
+func (*ControlCheck) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ControlCheck) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *ControlCheck) GetRelation() Relation {
+	if x != nil {
+		return x.Relation
+	}
+	return Relation_RELATION_UNSPECIFIED
+}
+
+func (x *ControlCheck) GetStatus() Status {
+	if x != nil {
+		return x.Status
+	}
+	return Status_STATUS_UNSPECIFIED
+}
+
+func (x *ControlCheck) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Acceptance is one risk that was accepted in writing.
+type Acceptance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The check, and what of it is accepted: a target, or the name of an object. The
+	// fingerprint names both, if it is set.
+	Check               string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	Object              string                 `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	Fingerprint         string                 `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Owner               string                 `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	Reason              string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	CompensatingControl string                 `protobuf:"bytes,6,opt,name=compensating_control,json=compensatingControl,proto3" json:"compensating_control,omitempty"`
+	Expires             *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires,proto3" json:"expires,omitempty"`
+	State               AcceptanceState        `protobuf:"varint,8,opt,name=state,proto3,enum=sealproof.audit.v1.AcceptanceState" json:"state,omitempty"`
+	// How many findings it is about in this report.
+	Findings      uint32 `protobuf:"varint,9,opt,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Acceptance) Reset() {
+	*x = Acceptance{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Acceptance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Acceptance) ProtoMessage() {}
+
+func (x *Acceptance) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
+func (*Acceptance) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Acceptance) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Acceptance) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *Acceptance) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *Acceptance) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Acceptance) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Acceptance) GetCompensatingControl() string {
+	if x != nil {
+		return x.CompensatingControl
+	}
+	return ""
+}
+
+func (x *Acceptance) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *Acceptance) GetState() AcceptanceState {
+	if x != nil {
+		return x.State
+	}
+	return AcceptanceState_ACCEPTANCE_STATE_UNSPECIFIED
+}
+
+func (x *Acceptance) GetFindings() uint32 {
+	if x != nil {
+		return x.Findings
+	}
+	return 0
+}
+
+// PrivateKey is a key that was found in a file.
+type PrivateKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	File  string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	// "RSA 2048", "ECDSA P-256", "aescbc, 32 bytes".
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// An HMAC over the key, in hexadecimal: equal keys have equal HMACs, under the same
+	// fingerprint key. fingerprint_key names that one, and never is it itself.
+	Hmac           string `protobuf:"bytes,4,opt,name=hmac,proto3" json:"hmac,omitempty"`
+	FingerprintKey string `protobuf:"bytes,5,opt,name=fingerprint_key,json=fingerprintKey,proto3" json:"fingerprint_key,omitempty"`
+	// The certificates that it belongs to, by fingerprint.
+	Certificates []string `protobuf:"bytes,6,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// "0600", and the uid of the owner.
+	Mode string `protobuf:"bytes,7,opt,name=mode,proto3" json:"mode,omitempty"`
+	Uid  int32  `protobuf:"varint,8,opt,name=uid,proto3" json:"uid,omitempty"`
+	// What is wrong with it: "1024 bits are too few".
+	Weakness string `protobuf:"bytes,9,opt,name=weakness,proto3" json:"weakness,omitempty"`
+	// Set where a passphrase encrypts it: nothing else is known then.
+	Encrypted     bool `protobuf:"varint,10,opt,name=encrypted,proto3" json:"encrypted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrivateKey) Reset() {
+	*x = PrivateKey{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrivateKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrivateKey) ProtoMessage() {}
+
+func (x *PrivateKey) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
+func (*PrivateKey) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *PrivateKey) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetHmac() string {
+	if x != nil {
+		return x.Hmac
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetFingerprintKey() string {
+	if x != nil {
+		return x.FingerprintKey
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetCertificates() []string {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *PrivateKey) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetUid() int32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *PrivateKey) GetWeakness() string {
+	if x != nil {
+		return x.Weakness
+	}
+	return ""
+}
+
+func (x *PrivateKey) GetEncrypted() bool {
+	if x != nil {
+		return x.Encrypted
+	}
+	return false
+}
+
+// Reader is one subject of RBAC that may read Secrets.
+type Reader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "User", "Group" or "ServiceAccount", and its name; a service account's with its
+	// namespace, "kube-system/default".
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Where it may read: a namespace; empty for all.
+	Namespace string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// "get", "list", "watch".
+	Verbs []string `protobuf:"bytes,4,rep,name=verbs,proto3" json:"verbs,omitempty"`
+	// The names of single Secrets that it is restricted to; empty for all.
+	Secrets []string `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	// What gives it the right: "ClusterRoleBinding cluster-admin", and the role.
+	Binding       string `protobuf:"bytes,6,opt,name=binding,proto3" json:"binding,omitempty"`
+	Role          string `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reader) Reset() {
+	*x = Reader{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reader) ProtoMessage() {}
+
+func (x *Reader) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reader.ProtoReflect.Descriptor instead.
+func (*Reader) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Reader) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Reader) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reader) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Reader) GetVerbs() []string {
+	if x != nil {
+		return x.Verbs
+	}
+	return nil
+}
+
+func (x *Reader) GetSecrets() []string {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *Reader) GetBinding() string {
+	if x != nil {
+		return x.Binding
+	}
+	return ""
+}
+
+func (x *Reader) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
 var File_sealproof_audit_v1_report_proto protoreflect.FileDescriptor
 
 const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x05\n" +
+	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x06\n" +
 	"\x06Report\x121\n" +
 	"\x06scopes\x18\x01 \x03(\v2\x19.sealproof.audit.v1.ScopeR\x06scopes\x125\n" +
 	"\averdict\x18\x02 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\x121\n" +
@@ -2621,15 +3387,20 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\tlisteners\x18\t \x03(\v2\x1c.sealproof.audit.v1.ListenerR\tlisteners\x12I\n" +
 	"\x0econfigurations\x18\n" +
 	" \x03(\v2!.sealproof.audit.v1.ConfigurationR\x0econfigurations\x128\n" +
-	"\bcoverage\x18\v \x01(\v2\x1c.sealproof.audit.v1.CoverageR\bcoverage\"i\n" +
+	"\bcoverage\x18\v \x01(\v2\x1c.sealproof.audit.v1.CoverageR\bcoverage\x127\n" +
+	"\bcontrols\x18\f \x03(\v2\x1b.sealproof.audit.v1.ControlR\bcontrols\x12@\n" +
+	"\vacceptances\x18\r \x03(\v2\x1e.sealproof.audit.v1.AcceptanceR\vacceptances\x12A\n" +
+	"\fprivate_keys\x18\x0e \x03(\v2\x1e.sealproof.audit.v1.PrivateKeyR\vprivateKeys\x124\n" +
+	"\areaders\x18\x0f \x03(\v2\x1a.sealproof.audit.v1.ReaderR\areaders\"\x92\x01\n" +
 	"\bCoverage\x12\x1c\n" +
 	"\tevaluated\x18\x01 \x01(\rR\tevaluated\x12#\n" +
 	"\rnot_evaluated\x18\x02 \x01(\rR\fnotEvaluated\x12\x1a\n" +
-	"\boptional\x18\x03 \x01(\rR\boptional\"L\n" +
+	"\boptional\x18\x03 \x01(\rR\boptional\x12'\n" +
+	"\x0fminimum_percent\x18\x04 \x01(\rR\x0eminimumPercent\"L\n" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
-	"\x06commit\x18\x03 \x01(\tR\x06commit\"\xb7\x04\n" +
+	"\x06commit\x18\x03 \x01(\tR\x06commit\"\x82\x05\n" +
 	"\x05Scope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -2651,7 +3422,9 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"valueBytes\x126\n" +
 	"\x17encryption_config_files\x18\x0f \x03(\tR\x15encryptionConfigFiles\x12:\n" +
 	"\tresources\x18\x10 \x03(\v2\x1c.sealproof.audit.v1.ResourceR\tresources\x12\x14\n" +
-	"\x05store\x18\x11 \x01(\tR\x05store\"F\n" +
+	"\x05store\x18\x11 \x01(\tR\x05store\x12\x12\n" +
+	"\x04node\x18\x12 \x01(\tR\x04node\x125\n" +
+	"\averdict\x18\x13 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\"F\n" +
 	"\x06Source\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x14\n" +
@@ -2659,14 +3432,16 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\aVerdict\x122\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x125\n" +
-	"\afail_on\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\x06failOn\"\xeb\x01\n" +
+	"\afail_on\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\x06failOn\"\x93\x02\n" +
 	"\x05Check\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x128\n" +
 	"\bseverity\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\bseverity\x122\n" +
 	"\x06status\x18\x04 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
 	"\asummary\x18\x05 \x01(\tR\asummary\x124\n" +
-	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\"\xb1\x03\n" +
+	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\x12\x10\n" +
+	"\x03why\x18\a \x01(\tR\x03why\x12\x14\n" +
+	"\x05reads\x18\b \x01(\tR\x05reads\"\xc5\x03\n" +
 	"\x06Result\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x122\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
@@ -2680,7 +3455,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\vfingerprint\x18\n" +
 	" \x01(\tR\vfingerprint\x12\x1a\n" +
 	"\bidentity\x18\v \x03(\tR\bidentity\x12\x1a\n" +
-	"\boptional\x18\f \x01(\bR\boptional\"6\n" +
+	"\boptional\x18\f \x01(\bR\boptional\x12\x12\n" +
+	"\x04node\x18\r \x01(\tR\x04node\"6\n" +
 	"\bEvidence\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04seen\x18\x02 \x01(\tR\x04seen\"\xe0\x01\n" +
@@ -2754,7 +3530,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"serverName\x12\x18\n" +
 	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04said\x18\n" +
-	" \x01(\tR\x04said\"\xf3\x01\n" +
+	" \x01(\tR\x04said\"\xa1\x02\n" +
 	"\rConfiguration\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -2762,7 +3538,9 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\arelease\x18\x04 \x01(\tR\arelease\x12\x18\n" +
 	"\arefused\x18\x05 \x01(\tR\arefused\x127\n" +
 	"\bsettings\x18\x06 \x03(\v2\x1b.sealproof.audit.v1.SettingR\bsettings\x12/\n" +
-	"\x04void\x18\a \x03(\v2\x1b.sealproof.audit.v1.SettingR\x04void\"]\n" +
+	"\x04void\x18\a \x03(\v2\x1b.sealproof.audit.v1.SettingR\x04void\x12\x12\n" +
+	"\x04node\x18\b \x01(\tR\x04node\x12\x18\n" +
+	"\aversion\x18\t \x01(\tR\aversion\"]\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
@@ -2807,7 +3585,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x1f\n" +
 	"\vdek_sources\x18\x03 \x01(\rR\n" +
-	"dekSources\"\xd8\x03\n" +
+	"dekSources\"\x8f\x04\n" +
 	"\vCertificate\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
@@ -2825,7 +3603,61 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\tserved_at\x18\v \x03(\tR\bservedAt\x12\x17\n" +
 	"\aon_disk\x18\f \x03(\tR\x06onDisk\x12\x1d\n" +
 	"\n" +
-	"trusted_in\x18\r \x03(\tR\ttrustedIn*\xaf\x01\n" +
+	"trusted_in\x18\r \x03(\tR\ttrustedIn\x12\x1c\n" +
+	"\tauthority\x18\x0e \x01(\bR\tauthority\x12\x17\n" +
+	"\ahas_key\x18\x0f \x01(\bR\x06hasKey\"\xca\x02\n" +
+	"\aControl\x12\x1c\n" +
+	"\tcatalogue\x18\x01 \x01(\tR\tcatalogue\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
+	"\x05title\x18\x04 \x01(\tR\x05title\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x12\x1a\n" +
+	"\bverified\x18\x06 \x01(\bR\bverified\x128\n" +
+	"\x06checks\x18\a \x03(\v2 .sealproof.audit.v1.ControlCheckR\x06checks\x122\n" +
+	"\x06letter\x18\b \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06letter\x12\x1f\n" +
+	"\vletter_text\x18\t \x01(\tR\n" +
+	"letterText\x12\x1e\n" +
+	"\n" +
+	"difference\x18\n" +
+	" \x01(\tR\n" +
+	"difference\"\xa6\x01\n" +
+	"\fControlCheck\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x128\n" +
+	"\brelation\x18\x02 \x01(\x0e2\x1c.sealproof.audit.v1.RelationR\brelation\x122\n" +
+	"\x06status\x18\x03 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xca\x02\n" +
+	"\n" +
+	"Acceptance\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x121\n" +
+	"\x14compensating_control\x18\x06 \x01(\tR\x13compensatingControl\x124\n" +
+	"\aexpires\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x129\n" +
+	"\x05state\x18\b \x01(\x0e2#.sealproof.audit.v1.AcceptanceStateR\x05state\x12\x1a\n" +
+	"\bfindings\x18\t \x01(\rR\bfindings\"\x89\x02\n" +
+	"\n" +
+	"PrivateKey\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04hmac\x18\x04 \x01(\tR\x04hmac\x12'\n" +
+	"\x0ffingerprint_key\x18\x05 \x01(\tR\x0efingerprintKey\x12\"\n" +
+	"\fcertificates\x18\x06 \x03(\tR\fcertificates\x12\x12\n" +
+	"\x04mode\x18\a \x01(\tR\x04mode\x12\x10\n" +
+	"\x03uid\x18\b \x01(\x05R\x03uid\x12\x1a\n" +
+	"\bweakness\x18\t \x01(\tR\bweakness\x12\x1c\n" +
+	"\tencrypted\x18\n" +
+	" \x01(\bR\tencrypted\"\xac\x01\n" +
+	"\x06Reader\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x14\n" +
+	"\x05verbs\x18\x04 \x03(\tR\x05verbs\x12\x18\n" +
+	"\asecrets\x18\x05 \x03(\tR\asecrets\x12\x18\n" +
+	"\abinding\x18\x06 \x01(\tR\abinding\x12\x12\n" +
+	"\x04role\x18\a \x01(\tR\x04role*\xaf\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATUS_PASS\x10\x01\x12\x0f\n" +
@@ -2848,7 +3680,17 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x14PROTECTION_PLAINTEXT\x10\x01\x12\x18\n" +
 	"\x14PROTECTION_ENCRYPTED\x10\x02\x12\x18\n" +
 	"\x14PROTECTION_MALFORMED\x10\x03\x12\x16\n" +
-	"\x12PROTECTION_UNKNOWN\x10\x04BAZ?github.com/sealproof/sealproof/proto/sealproof/audit/v1;auditv1b\x06proto3"
+	"\x12PROTECTION_UNKNOWN\x10\x04*k\n" +
+	"\bRelation\x12\x18\n" +
+	"\x14RELATION_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12RELATION_EVIDENCES\x10\x01\x12\x13\n" +
+	"\x0fRELATION_PARTLY\x10\x02\x12\x18\n" +
+	"\x14RELATION_NEEDS_HUMAN\x10\x03*\x8d\x01\n" +
+	"\x0fAcceptanceState\x12 \n" +
+	"\x1cACCEPTANCE_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19ACCEPTANCE_STATE_IN_FORCE\x10\x01\x12\x1c\n" +
+	"\x18ACCEPTANCE_STATE_EXPIRED\x10\x02\x12\x1b\n" +
+	"\x17ACCEPTANCE_STATE_UNUSED\x10\x03BAZ?github.com/sealproof/sealproof/proto/sealproof/audit/v1;auditv1b\x06proto3"
 
 var (
 	file_sealproof_audit_v1_report_proto_rawDescOnce sync.Once
@@ -2862,85 +3704,103 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 	return file_sealproof_audit_v1_report_proto_rawDescData
 }
 
-var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                   // 0: sealproof.audit.v1.Status
 	(Severity)(0),                 // 1: sealproof.audit.v1.Severity
 	(Protection)(0),               // 2: sealproof.audit.v1.Protection
-	(*Report)(nil),                // 3: sealproof.audit.v1.Report
-	(*Coverage)(nil),              // 4: sealproof.audit.v1.Coverage
-	(*Tool)(nil),                  // 5: sealproof.audit.v1.Tool
-	(*Scope)(nil),                 // 6: sealproof.audit.v1.Scope
-	(*Source)(nil),                // 7: sealproof.audit.v1.Source
-	(*Verdict)(nil),               // 8: sealproof.audit.v1.Verdict
-	(*Check)(nil),                 // 9: sealproof.audit.v1.Check
-	(*Result)(nil),                // 10: sealproof.audit.v1.Result
-	(*Evidence)(nil),              // 11: sealproof.audit.v1.Evidence
-	(*Object)(nil),                // 12: sealproof.audit.v1.Object
-	(*Origin)(nil),                // 13: sealproof.audit.v1.Origin
-	(*Resource)(nil),              // 14: sealproof.audit.v1.Resource
-	(*Group)(nil),                 // 15: sealproof.audit.v1.Group
-	(*Listener)(nil),              // 16: sealproof.audit.v1.Listener
-	(*Connection)(nil),            // 17: sealproof.audit.v1.Connection
-	(*Configuration)(nil),         // 18: sealproof.audit.v1.Configuration
-	(*Setting)(nil),               // 19: sealproof.audit.v1.Setting
-	(*Layer)(nil),                 // 20: sealproof.audit.v1.Layer
-	(*Timeline)(nil),              // 21: sealproof.audit.v1.Timeline
-	(*Interval)(nil),              // 22: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                // 23: sealproof.audit.v1.Bounds
-	(*Key)(nil),                   // 24: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                // 25: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),           // 26: sealproof.audit.v1.Certificate
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(Relation)(0),                 // 3: sealproof.audit.v1.Relation
+	(AcceptanceState)(0),          // 4: sealproof.audit.v1.AcceptanceState
+	(*Report)(nil),                // 5: sealproof.audit.v1.Report
+	(*Coverage)(nil),              // 6: sealproof.audit.v1.Coverage
+	(*Tool)(nil),                  // 7: sealproof.audit.v1.Tool
+	(*Scope)(nil),                 // 8: sealproof.audit.v1.Scope
+	(*Source)(nil),                // 9: sealproof.audit.v1.Source
+	(*Verdict)(nil),               // 10: sealproof.audit.v1.Verdict
+	(*Check)(nil),                 // 11: sealproof.audit.v1.Check
+	(*Result)(nil),                // 12: sealproof.audit.v1.Result
+	(*Evidence)(nil),              // 13: sealproof.audit.v1.Evidence
+	(*Object)(nil),                // 14: sealproof.audit.v1.Object
+	(*Origin)(nil),                // 15: sealproof.audit.v1.Origin
+	(*Resource)(nil),              // 16: sealproof.audit.v1.Resource
+	(*Group)(nil),                 // 17: sealproof.audit.v1.Group
+	(*Listener)(nil),              // 18: sealproof.audit.v1.Listener
+	(*Connection)(nil),            // 19: sealproof.audit.v1.Connection
+	(*Configuration)(nil),         // 20: sealproof.audit.v1.Configuration
+	(*Setting)(nil),               // 21: sealproof.audit.v1.Setting
+	(*Layer)(nil),                 // 22: sealproof.audit.v1.Layer
+	(*Timeline)(nil),              // 23: sealproof.audit.v1.Timeline
+	(*Interval)(nil),              // 24: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                // 25: sealproof.audit.v1.Bounds
+	(*Key)(nil),                   // 26: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                // 27: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),           // 28: sealproof.audit.v1.Certificate
+	(*Control)(nil),               // 29: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),          // 30: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),            // 31: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),            // 32: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                // 33: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
-	6,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
-	8,  // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
-	9,  // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	20, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
-	5,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	21, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	24, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	26, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
-	16, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
-	18, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
-	4,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	7,  // 11: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	27, // 12: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
-	14, // 13: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
-	0,  // 14: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
-	1,  // 15: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
-	1,  // 16: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
-	0,  // 17: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
-	10, // 18: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
-	0,  // 19: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
-	11, // 20: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
-	12, // 21: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	13, // 22: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
-	15, // 23: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 24: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	17, // 25: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	27, // 26: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	19, // 27: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	19, // 28: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
-	0,  // 29: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	22, // 30: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	23, // 31: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	23, // 32: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	27, // 33: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	27, // 34: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	27, // 35: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	27, // 36: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	27, // 37: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	25, // 38: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	27, // 39: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	27, // 40: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	8,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
+	10, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
+	11, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
+	22, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	7,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
+	23, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	26, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	28, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	18, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
+	20, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
+	6,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
+	29, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	31, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	32, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	33, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	9,  // 15: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
+	34, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	16, // 17: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
+	10, // 18: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
+	0,  // 19: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
+	1,  // 20: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
+	1,  // 21: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
+	0,  // 22: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
+	12, // 23: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
+	0,  // 24: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
+	13, // 25: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
+	14, // 26: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
+	15, // 27: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	17, // 28: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 29: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	19, // 30: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	34, // 31: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	21, // 32: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	21, // 33: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	0,  // 34: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	24, // 35: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	25, // 36: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	25, // 37: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	34, // 38: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	34, // 39: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	34, // 40: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	34, // 41: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	34, // 42: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	27, // 43: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	34, // 44: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	34, // 45: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	30, // 46: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 47: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	3,  // 48: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 49: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	34, // 50: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 51: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -2953,8 +3813,8 @@ func file_sealproof_audit_v1_report_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   24,
+			NumEnums:      5,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

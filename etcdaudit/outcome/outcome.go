@@ -1,0 +1,143 @@
+// Package outcome says what the results in a report come to: the status of each check, the
+// verdict and the coverage. It is pure, and is asked again after results were accepted, or
+// reports put together.
+package outcome
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// Options say what counts.
+type Options struct {
+	// FailOn is the least severity that makes the verdict a failure.
+	FailOn auditv1.Severity
+	// Strict makes what lacks an optional input count as not evaluated.
+	Strict bool
+	// MinCoverage is the least percentage of targets that have to be evaluated; 0 for none.
+	MinCoverage uint32
+}
+
+// The ids of what is not evaluated and is no layer.
+const (
+	// NotFound could not be found or read: it makes the verdict NOT_EVALUATED.
+	NotFound = "not-found"
+	// OtherNode is a node that holds another part of the control plane.
+	OtherNode = "other-node"
+)
+
+// Settle sets the status and summary of each check, the verdict and the coverage.
+func Settle(r *auditv1.Report, o Options) {
+	for _, c := range r.Checks {
+		settle(c)
+	}
+	unread := slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool { return l.Id == NotFound })
+	r.Coverage = coverage(r.Checks, o.MinCoverage)
+	r.Verdict = verdict(r.Checks, r.Coverage, unread, o)
+}
+
+// order is that in which statuses count: a finding before what was not evaluated, that
+// before all else.
+func order(s auditv1.Status) int {
+	return slices.Index([]auditv1.Status{
+		auditv1.Status_STATUS_UNSPECIFIED, auditv1.Status_STATUS_NOT_APPLICABLE, auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED,
+		auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_FAIL,
+	}, s)
+}
+
+func settle(c *auditv1.Check) {
+	c.Status, c.Summary = auditv1.Status_STATUS_NOT_APPLICABLE, "there is nothing to check"
+	for i, result := range c.Results {
+		if i == 0 || order(result.Status) > order(c.Status) {
+			c.Status, c.Summary = result.Status, cmp.Or(result.Summary, result.Reason)
+		}
+	}
+}
+
+// coverage counts the targets that were judged, and those that were not.
+func coverage(checks []*auditv1.Check, minimum uint32) *auditv1.Coverage {
+	c := &auditv1.Coverage{MinimumPercent: minimum}
+	for _, result := range results(checks) {
+		switch result.Status {
+		case auditv1.Status_STATUS_NOT_APPLICABLE:
+		case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
+			c.NotEvaluated++
+			if result.Optional {
+				c.Optional++
+			}
+		default:
+			c.Evaluated++
+		}
+	}
+	return c
+}
+
+func results(checks []*auditv1.Check) (all []*auditv1.Result) {
+	for _, c := range checks {
+		all = append(all, c.Results...)
+	}
+	return all
+}
+
+// verdict counts findings, and what could not be evaluated: a check, or a place that was not
+// read and could have held anything.
+func verdict(checks []*auditv1.Check, covered *auditv1.Coverage, unread bool, o Options) *auditv1.Verdict {
+	var serious, minor, open []string
+	for _, c := range checks {
+		finding, unknown := false, false
+		for _, r := range c.Results {
+			switch r.Status {
+			case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_WARN:
+				finding = true
+			case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
+				unknown = unknown || o.Strict || !r.Optional
+			}
+		}
+		switch {
+		case finding && c.Severity >= o.FailOn:
+			serious = append(serious, c.Id)
+		case finding:
+			minor = append(minor, c.Id)
+		}
+		if unknown {
+			open = append(open, c.Id)
+		}
+	}
+	v := &auditv1.Verdict{FailOn: o.FailOn}
+	least := strings.ToLower(strings.TrimPrefix(o.FailOn.String(), "SEVERITY_"))
+	switch {
+	case len(serious) > 0:
+		v.Status = auditv1.Status_STATUS_FAIL
+		v.Text = fmt.Sprintf("finding at or above %s: %s", least, strings.Join(serious, ", "))
+	case len(open) > 0:
+		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
+		v.Text = "could not be evaluated: " + strings.Join(open, ", ")
+	case unread:
+		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
+		v.Text = "what is listed below could not be read or found"
+	case percent(covered) < covered.MinimumPercent:
+		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
+		v.Text = fmt.Sprintf("%d of 100 targets were evaluated, and %d have to be", percent(covered), covered.MinimumPercent)
+	default:
+		v.Status = auditv1.Status_STATUS_PASS
+		v.Text = "no finding at or above " + least
+	}
+	if len(minor) > 0 {
+		v.Text += "; below it: " + strings.Join(minor, ", ")
+	}
+	return v
+}
+
+// percent is how many of 100 targets were evaluated, rounded down: 100 where all were, or
+// where there are none.
+func percent(c *auditv1.Coverage) uint32 {
+	all := uint64(c.Evaluated) + uint64(c.NotEvaluated)
+	if all == 0 {
+		return 100
+	}
+	return uint32(uint64(c.Evaluated) * 100 / all) //nolint:gosec // at most 100
+}
