@@ -47,6 +47,9 @@ type Listener struct {
 	// Behind is what stands in front of etcd and was tested in its place: "grpc-proxy",
 	// "kine", "a proxy that ends TLS"; empty if nothing shows one.
 	Behind string
+	// Foreign is whether no answer was one of etcd, and others were given: Behind is what
+	// answers, "an HTTP server that is not etcd". Nothing here is a fact about an etcd then.
+	Foreign bool
 	// Version is the version that etcd itself told; empty if it did not.
 	Version string
 	// Unreachable is why nothing is known: "nothing listens there", "silent for 10 s".

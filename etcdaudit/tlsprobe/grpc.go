@@ -183,6 +183,7 @@ func (a *answer) readHeaders(f *http2.MetaHeadersFrame) (done bool) {
 		a.kine = true
 	case status != "":
 		a.ending = grpcEnding(status, message)
+		a.unimplemented = status == unimplemented
 	case a.status != 200:
 		a.ending = ending{outcome: facts.Mismatch, said: fmt.Sprintf("HTTP %d to gRPC", a.status)}
 	case f.StreamEnded():

@@ -144,7 +144,7 @@ func TestAnEndlessBodyIsCut(t *testing.T) {
 	c.Limits.Answer = 20 * time.Second
 	l := probe(t, c).Listeners[0]
 	want{false, facts.GetMetrics, "", facts.Answered, "HTTP 200"}.check(t, l)
-	if l.Behind != "a proxy (Server: nginx)" {
+	if l.Behind != "an HTTP server that is not etcd (Server: nginx)" {
 		t.Errorf("behind %q", l.Behind)
 	}
 }

@@ -26,6 +26,8 @@ type answer struct {
 	body   []byte // cut at maxBody; the message of gRPC
 	via    string // the server's own name, which etcd never gives
 	kine   bool   // kine named itself
+	// unimplemented is set where a server of gRPC does not know the call.
+	unimplemented bool
 }
 
 // askHTTP sends one request of HTTP/1.1 and reads its answer's head, and its body as far as

@@ -29,6 +29,10 @@ type prober struct {
 	// unheard is set where no handshake can be completed: no request can be sent over TLS.
 	// alerted is set if the server speaks TLS all the same.
 	unheard, alerted bool
+	// genuine is set by an answer that etcd gives, foreign by one that etcd never gives: it
+	// says what gave it.
+	genuine bool
+	foreign string
 }
 
 func newProber(c Config, t Target, at address, l *line, who *identities, progress func(Target, facts.Exchange)) *prober {
@@ -46,12 +50,6 @@ func newProber(c Config, t Target, at address, l *line, who *identities, progres
 	}
 	return p
 }
-
-// What stands in front of etcd, or in its place.
-const (
-	kine      = "kine"
-	grpcProxy = "grpc-proxy"
-)
 
 // ask is one connection and its request.
 type ask struct {
@@ -78,6 +76,9 @@ func (p *prober) run(ctx context.Context) {
 		}
 	}
 	p.listener.Served = p.served.facts(p.CA, p.at.host, p.Now())
+	if p.foreign != "" && !p.genuine {
+		p.listener.Foreign, p.listener.Behind = true, p.foreign
+	}
 }
 
 // do makes one connection, unless the listener has cost too much already.
@@ -107,12 +108,7 @@ func (p *prober) do(ctx context.Context, a ask) reply {
 	if r.Outcome == facts.Silent {
 		p.spent += time.Since(start)
 	}
-	switch {
-	case r.kine:
-		p.listener.Behind = kine
-	case r.via != "" && p.listener.Behind == "":
-		p.listener.Behind = "a proxy (" + r.via + ")"
-	}
+	p.learn(r)
 	p.record(r.Exchange)
 	return r
 }

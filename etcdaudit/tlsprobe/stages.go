@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe/enumerate"
 )
@@ -73,35 +71,15 @@ func (p *prober) metricsPlaintext(ctx context.Context) {
 // plaintext: a proxy may serve one page and not the other. It returns the first answer.
 func (p *prober) plaintext(ctx context.Context, first facts.Request, others ...facts.Request) reply {
 	r := p.do(ctx, ask{request: first})
-	p.learn(r)
 	if r.Outcome == facts.Failed {
 		p.listener.Unreachable = r.Said
 	}
 	if r.Outcome == facts.Answered || r.Outcome == facts.Mismatch && !p.at.secure {
 		for _, request := range others {
-			p.learn(p.do(ctx, ask{request: request}))
+			p.do(ctx, ask{request: request})
 		}
 	}
 	return r
-}
-
-// learn takes from an answer of HTTP who answered.
-func (p *prober) learn(r reply) {
-	if r.status != 200 {
-		return
-	}
-	switch r.Request {
-	case facts.GetVersion:
-		if v := versionOf(r.body); v != "" {
-			p.listener.Version = v
-		}
-	case facts.GetProxy:
-		// A path of grpc-proxies only (etcdmain/grpc_proxy.go), with metrics of its own. Other
-		// servers may answer 200 to everything.
-		if bytes.Contains(r.body, []byte("etcd_grpc_proxy_")) {
-			p.listener.Behind = grpcProxy
-		}
-	}
 }
 
 // handshakes finds out whether TLS is spoken, and shows a control with the name that a
@@ -184,28 +162,13 @@ func (p *prober) ranges(ctx context.Context) {
 	}
 }
 
-// standIn finds out what answers in place of etcd. Every answer of etcd to a Range carries
-// the cluster's id, which is a hash and never 0. kine leaves it out, and its one member has
-// its name (github.com/k3s-io/kine, pkg/server/limited.go and cluster.go).
-func (p *prober) standIn(ctx context.Context, r reply, list ask) {
-	if p.listener.Behind != "" || r.Outcome != facts.Answered || r.Said != "OK" || clusterID(r.body) != 0 {
-		return
-	}
-	p.listener.Behind = "a server that is not etcd"
-	for _, m := range parseMembers(p.do(ctx, list).body) {
-		if m.name == kine {
-			p.listener.Behind = kine
-		}
-	}
-}
-
 func (p *prober) clientGets(ctx context.Context) {
 	if p.unheard {
 		return
 	}
 	for _, who := range p.noneAndOwn() {
 		for _, request := range append([]facts.Request{facts.GetVersion, facts.GetProxy}, readable()...) {
-			p.learn(p.do(ctx, ask{tls: true, request: request, who: who}))
+			p.do(ctx, ask{tls: true, request: request, who: who})
 		}
 		if _, asked := p.listener.Exchange(true, facts.GatewayRange, who.Label); !asked {
 			p.do(ctx, ask{tls: true, request: facts.GatewayRange, who: who})
@@ -231,7 +194,6 @@ func (p *prober) peerGets(ctx context.Context) {
 	}
 	for _, who := range p.everyone() {
 		r := p.do(ctx, ask{tls: true, request: facts.GetVersion, who: who})
-		p.learn(r)
 		if r.Passed() {
 			p.do(ctx, ask{tls: true, request: facts.GetMembers, who: who})
 		}
@@ -257,7 +219,6 @@ func (p *prober) passively(ctx context.Context) {
 	}
 	for n, request := range requests {
 		r := p.do(ctx, ask{tls: p.at.secure, request: request, who: who, ownName: true})
-		p.learn(r)
 		if n == 0 && (r.Outcome == facts.Failed || r.Outcome == facts.Silent) {
 			p.listener.Unreachable = r.Said
 			return
@@ -347,19 +308,4 @@ func path(r facts.Request) string {
 func gatewayRange(prefix string) string {
 	text := base64.StdEncoding.EncodeToString
 	return fmt.Sprintf(`{"key":%q,"range_end":%q,"limit":1,"serializable":true,"keys_only":true}`, text([]byte(prefix)), text(prefixEnd(prefix)))
-}
-
-// clusterID finds ResponseHeader.cluster_id in the message of a RangeResponse
-// (api/etcdserverpb/rpc.proto), 0 if there is none.
-func clusterID(body []byte) (id uint64) {
-	eachField(grpcMessage(body), func(number protowire.Number, value []byte, _ uint64) {
-		if number == 1 {
-			eachField(value, func(number protowire.Number, _ []byte, n uint64) {
-				if number == 1 {
-					id = n
-				}
-			})
-		}
-	})
-	return id
 }

@@ -33,6 +33,15 @@ var (
 	Silent = Case{Name: "nothing is known of a silent address", Change: func(n *Node) {
 		n.Client().Unreachable = "silent for 10 s"
 	}, Target: ":2379", Status: check.NotEvaluated, Says: "silent"}
+	Foreign = Case{Name: "a web server in place of etcd", Change: func(n *Node) {
+		l := n.Client()
+		l.Behind, l.Foreign = "an HTTP server that is not etcd", true
+		for _, page := range []facts.Request{facts.GetVersion, facts.GatewayRange, facts.GetMetrics, facts.GetVars} {
+			Says(l, Plain, page, "", facts.Answered, "HTTP 200")
+			Says(l, TLS, page, "none", facts.Answered, "HTTP 200")
+			Says(l, TLS, page, "self-signed", facts.Answered, "HTTP 200")
+		}
+	}, Target: ":2379", Status: check.NotEvaluated, Says: "an HTTP server that is not etcd answers here", Fix: "check that this is a client address of etcd"}
 	Managed = Case{Name: "a managed control plane", Change: func(n *Node) {
 		n.Facts.Host.Setup = facts.Setup{Kind: facts.Managed, Fact: "a node of EKS", Ask: "ask AWS"}
 	}, Status: check.NotEvaluated, Says: "a node of EKS", Fix: "ask AWS"}

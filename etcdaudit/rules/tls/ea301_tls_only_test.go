@@ -109,6 +109,7 @@ func TestTLSOnly(t *testing.T) {
 			n.Client().Served = nil
 		}, Status: check.NotEvaluated, Says: "nothing here has answered"},
 		controlplane.Silent,
+		controlplane.Foreign,
 		controlplane.NoConnection,
 		controlplane.Case{Name: "an address that was not found", Change: func(n *controlplane.Node) {
 			n.Facts.Wire.Listeners = nil

@@ -12,7 +12,7 @@ func certificateDemanded() rule {
 		ID: "EA-302", Title: "Client addresses demand a client certificate", Severity: check.Critical,
 		Why:   "a caller without a certificate who reaches the port reads and writes everything, past the API server's authentication, RBAC and audit log",
 		Reads: "the answer of each client address to a request for keys without a certificate, beside one with a certificate that it accepts: of gRPC, or of the JSON gateway where no gRPC is spoken (listen-client-http-urls)",
-		Needs: needs{reachable}, Run: one(judgeDemanded),
+		Run:   one(judgeDemanded),
 	}
 }
 

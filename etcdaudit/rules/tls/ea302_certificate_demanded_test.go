@@ -75,6 +75,7 @@ func TestCertificateDemanded(t *testing.T) {
 			n.Client().Served = nil
 		}, Status: check.NotApplicable, Says: "unix socket"},
 		controlplane.Silent,
+		controlplane.Foreign,
 		controlplane.NoConnection,
 	)
 }

@@ -39,6 +39,7 @@ func TestOtherIssuers(t *testing.T) {
 		}, Status: check.NotApplicable, Says: "EA-302"},
 		controlplane.WithoutTLS,
 		controlplane.Silent,
+		controlplane.Foreign,
 		controlplane.NoConnection,
 	)
 }

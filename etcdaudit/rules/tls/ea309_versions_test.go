@@ -34,6 +34,7 @@ func TestVersions(t *testing.T) {
 		}, Target: ":2379", Status: check.NotEvaluated, Says: "this build"},
 		controlplane.WithoutTLS,
 		controlplane.Silent,
+		controlplane.Foreign,
 		controlplane.NoConnection,
 	)
 }

@@ -77,6 +77,7 @@ func TestMetricsDebug(t *testing.T) {
 		controlplane.Case{Name: "a plain socket", Change: func(n *controlplane.Node) {
 			n.Client().URL = "unix:///run/etcd.sock"
 		}, Target: "etcd.sock", Status: check.NotApplicable, Says: "unix socket"},
+		controlplane.Foreign,
 		controlplane.NoConnection,
 	)
 }

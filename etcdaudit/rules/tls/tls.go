@@ -75,6 +75,7 @@ func each(r rule, purposes []facts.Purpose) check.Rule[facts.Facts] {
 		}
 		return all
 	}
+	r.Needs = append(needs{reachable, ofEtcd}, r.Needs...)
 	run := r.Run
 	r.Run = func(a at) []check.Result {
 		results := run(a)
@@ -109,7 +110,11 @@ func identity(l facts.Listener) []string {
 
 func found(l facts.Listener) check.Evidence {
 	seen := "found by: " + cmp.Or(strings.Join(l.Found, ", "), "not said")
-	for _, s := range []struct{ name, value string }{{"member", l.Member}, {"version", l.Version}, {"in front of etcd", l.Behind}} {
+	behind := "in front of etcd"
+	if l.Foreign {
+		behind = "in place of etcd"
+	}
+	for _, s := range []struct{ name, value string }{{"member", l.Member}, {"version", l.Version}, {behind, l.Behind}} {
 		if s.value != "" {
 			seen += "; " + s.name + ": " + s.value
 		}
@@ -143,6 +148,19 @@ func missing(f facts.Facts, purposes []facts.Purpose) check.Result {
 // reachable is not met where nothing is known of an address.
 func reachable(a at) (check.Result, bool) {
 	return check.Unevaluated("", a.l.Unreachable, ""), a.l.Unreachable == ""
+}
+
+// ofEtcd is not met where something else than etcd answers: no setting of etcd would change
+// that.
+func ofEtcd(a at) (check.Result, bool) {
+	var answered []check.Evidence
+	for _, e := range a.l.Exchanges {
+		if e.Passed() && e.Request.ShowsAccess() {
+			answered = append(answered, seen(a.l, e))
+		}
+	}
+	r := check.Unevaluated("", a.l.Behind+" answers here", fmt.Sprintf("check that this is a %s address of etcd; where a proxy stands there, give the addresses of the etcd behind it", a.l.Purpose))
+	return with(r, answered...), !a.l.Foreign
 }
 
 // speaksTLS is not met where an address speaks no TLS.
