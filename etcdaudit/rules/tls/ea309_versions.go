@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,9 +23,9 @@ func onlyModernVersions() rule {
 func judgeVersions(a at) check.Result {
 	var all, old []string
 	for _, v := range slices.Sorted(slices.Values(a.l.Served.Versions)) {
-		all = append(all, version(v))
+		all = append(all, tls.VersionName(v))
 		if v < 0x0303 {
-			old = append(old, version(v))
+			old = append(old, tls.VersionName(v))
 		}
 	}
 	evidence := a.offered("versions: " + strings.Join(all, ", "))

@@ -1,7 +1,6 @@
 package tls
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -17,12 +16,4 @@ func served(s *facts.Served) []string {
 	}
 	slices.Sort(ids)
 	return suites.Names(slices.Compact(ids))
-}
-
-// version is the name of a version of TLS.
-func version(v uint16) string {
-	if v == 0x0300 {
-		return "SSL 3.0"
-	}
-	return fmt.Sprintf("TLS 1.%d", int(v)-0x0301)
 }
