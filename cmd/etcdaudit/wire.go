@@ -69,7 +69,7 @@ func (a *auditRun) probes(ctx context.Context) (c tlsprobe.Config, missing []fac
 		if ctx.Err() != nil {
 			return c, nil, exitOf(err)
 		}
-		missing = append(missing, facts.Missing{What: "addresses of other members", Why: err.Error(), Do: "give --cert and --key of a client that etcd accepts, or --endpoints and --peer-endpoints of every member"})
+		missing = append(missing, facts.Missing{What: "peer addresses, and those of other members", Why: err.Error(), Do: "give --cert and --key of a client that etcd accepts, or --endpoints and --peer-endpoints of every member"})
 	}
 	c.Asked = asked
 	if c.Targets, err = tlsprobe.Merge(append(c.Targets, members...)); err != nil {

@@ -214,6 +214,17 @@ func TestTheDocumentationListsEveryRule(t *testing.T) {
 	}
 }
 
+func TestUnknownPeersAreSaidToBeUnknown(t *testing.T) {
+	e := startEtcd(t)
+	// Without a client that etcd accepts there is no member list; this tree has no control plane.
+	r, _ := reportOf(t, "tls", "--root", t.TempDir(), "--enumerate=false", "--endpoints", e.Endpoints()[0])
+	for _, id := range []string{"EA-307", "EA-308"} {
+		if c := checkOf(t, r, id); c.Status != auditv1.Status_STATUS_NOT_EVALUATED || !strings.Contains(c.Summary, "certificate required") || !strings.Contains(c.Results[0].Remediation, "--peer-endpoints") {
+			t.Errorf("%s: %v, %s", id, c.Status, c.Summary)
+		}
+	}
+}
+
 func TestAnotherClusterThatRefusesThisClientIsNotEvaluated(t *testing.T) {
 	one, other := startEtcd(t), startEtcd(t)
 	files := one.ClientFiles()

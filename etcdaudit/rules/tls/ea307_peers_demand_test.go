@@ -47,6 +47,14 @@ func TestPeersDemand(t *testing.T) {
 			n.Facts.Wire.Listeners = n.Facts.Wire.Listeners[:1]
 			n.Facts.Wire.Missing = []facts.Missing{{What: "client addresses", Why: "not this"}, {What: "peer addresses", Why: "no certificate to ask for the member list", Do: "give --cert"}}
 		}, Status: check.NotEvaluated, Says: "no certificate to ask", Fix: "give --cert"},
+		controlplane.Case{Name: "peers that the member list does not have, and no node to look at", Change: func(n *controlplane.Node) {
+			n.Facts.Wire.Listeners = n.Facts.Wire.Listeners[:1]
+			n.Facts.Host.Setup = facts.Setup{Kind: facts.Worker, Fact: "no manifest"}
+		}, Status: check.NotEvaluated, Says: "no peer address of etcd is known", Fix: "--peer-endpoints"},
+		controlplane.Case{Name: "nothing was found on a node without a control plane", Change: func(n *controlplane.Node) {
+			n.Facts.Wire.Listeners = nil
+			n.Facts.Host.Setup = facts.Setup{Kind: facts.Worker, Fact: "no manifest"}
+		}, Status: check.NotEvaluated, Says: "no control plane on this node"},
 		controlplane.Case{Name: "kine has no peers", Change: func(n *controlplane.Node) {
 			n.Facts.Wire.Listeners = n.Facts.Wire.Listeners[:1]
 			n.Client().Behind = "kine"

@@ -137,6 +137,9 @@ func missing(f facts.Facts, purposes []facts.Purpose) check.Result {
 	if len(why) > 0 {
 		return check.Unevaluated("", strings.Join(why, "; "), strings.Join(slices.DeleteFunc(slices.Compact(do), func(s string) bool { return s == "" }), "; "))
 	}
+	if purposes[0] == facts.PeerPort && len(f.Wire.Listeners) > 0 {
+		return check.Unevaluated("", "no peer address of etcd is known", "give them (--peer-endpoints), or a client that etcd accepts, which is asked for the member list (--cert and --key)")
+	}
 	if f.Host != nil {
 		if result, ok := need.Host(f); !ok {
 			return result
