@@ -232,7 +232,8 @@ func TestAFailedReadIsOneErrorAndStatus2(t *testing.T) {
 		says string
 	}{
 		"unreachable":       {[]string{"--endpoints", "https://127.0.0.1:1"}, "nothing listens there"},
-		"wrong CA":          {[]string{"--cacert", stranger.CAFile()}, "not signed by the given CA"},
+		"wrong CA":          {[]string{"--cacert", stranger.CAFile()}, "not signed by the CA that it was checked with"},
+		"no CA":             {[]string{"--cacert", ""}, "no other CA was given"},
 		"wrong certificate": {[]string{"--cert", theirs.Cert, "--key", theirs.Key}, "does not accept this client's certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -56,11 +56,11 @@ func connectOnce(ctx context.Context, endpoint endpoint, config *tls.Config) *Er
 	if config != nil {
 		secured := tls.Client(conn, probeConfig(config, endpoint.name, &certificateWanted))
 		if err := secured.HandshakeContext(limited); err != nil {
-			return handshakeError(err)
+			return handshakeError(err, config)
 		}
 		conn = secured
 	}
-	e := firstAnswer(conn, config != nil, certificateWanted)
+	e := firstAnswer(conn, config, certificateWanted)
 	if e != nil && isPeerPort(ctx, endpoint, config) {
 		return peerPort()
 	}
@@ -70,16 +70,16 @@ func connectOnce(ctx context.Context, endpoint endpoint, config *tls.Config) *Er
 // firstAnswer speaks HTTP/2 as a client of gRPC does. With TLS 1.3 a server
 // judges the client's certificate after the client has finished: its answer
 // comes with the first read.
-func firstAnswer(conn net.Conn, secured, certificateWanted bool) *Error {
+func firstAnswer(conn net.Conn, config *tls.Config, certificateWanted bool) *Error {
 	first := make([]byte, 1)
 	if _, err := io.WriteString(conn, http2Preface); err != nil {
-		return firstReadError(err, secured, certificateWanted)
+		return firstReadError(err, config, certificateWanted)
 	}
 	if _, err := io.ReadFull(conn, first); err != nil {
-		return firstReadError(err, secured, certificateWanted)
+		return firstReadError(err, config, certificateWanted)
 	}
 	switch {
-	case !secured && first[0] == tlsAlertRecord:
+	case config == nil && first[0] == tlsAlertRecord:
 		return httpsNeeded(nil)
 	case first[0] == 'H':
 		return &Error{What: "the endpoint answers in HTTP/1.1 and does not speak gRPC", Do: "check that this is etcd's client port"}
@@ -124,7 +124,8 @@ func dialError(err error) *Error {
 	return e
 }
 
-func handshakeError(err error) *Error {
+// handshakeError says why a handshake failed with this configuration.
+func handshakeError(err error, config *tls.Config) *Error {
 	var (
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
@@ -135,7 +136,10 @@ func handshakeError(err error) *Error {
 	e := &Error{Err: err}
 	switch {
 	case errors.As(err, &authority):
-		e.What = "etcd's certificate is not signed by the given CA"
+		e.What = "etcd's certificate is not signed by the CA that it was checked with"
+		if config.RootCAs == nil {
+			e.What = "etcd's certificate is not signed by a CA of this system, and no other CA was given"
+		}
 		e.Do = "give the CA that signed it (--cacert; kubeadm: /etc/kubernetes/pki/etcd/ca.crt)"
 	case errors.As(err, &host):
 		e.What = "etcd's certificate is for another name"
@@ -148,7 +152,7 @@ func handshakeError(err error) *Error {
 	case errors.As(err, &record):
 		return httpNeeded(err)
 	case isRemoteAlert(err):
-		return clientCertificateRefused(err)
+		return clientCertificateRefused(err, config)
 	case timedOut(err):
 		return noAnswer(err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
@@ -159,14 +163,14 @@ func handshakeError(err error) *Error {
 	return e
 }
 
-func firstReadError(err error, secured, certificateWanted bool) *Error {
+func firstReadError(err error, config *tls.Config, certificateWanted bool) *Error {
 	switch {
 	case timedOut(err):
 		return noAnswer(err)
-	case !secured:
+	case config == nil:
 		return httpsNeeded(err)
 	case certificateWanted || isRemoteAlert(err):
-		return clientCertificateRefused(err)
+		return clientCertificateRefused(err, config)
 	default:
 		return closed(err)
 	}
@@ -179,11 +183,17 @@ func isRemoteAlert(err error) bool {
 	return ok && op.Op == "remote error"
 }
 
-func clientCertificateRefused(err error) *Error {
-	return &Error{
-		Err: err, What: "etcd does not accept this client's certificate, or wants one",
-		Do: "give a certificate of the CA that etcd trusts for clients (--cert, --key; kubeadm: /etc/kubernetes/pki/apiserver-etcd-client.crt and .key), and check that it has not expired",
+func clientCertificateRefused(err error, config *tls.Config) *Error {
+	e := &Error{
+		Err: err, What: "etcd does not accept this client's certificate",
+		Do: "give a certificate of the CA that etcd trusts for clients (--cert, --key; kubeadm: /etc/kubernetes/pki/apiserver-etcd-client.crt and .key)",
 	}
+	if config.GetClientCertificate == nil {
+		e.What = "etcd wants a client certificate, and none was given"
+		return e
+	}
+	e.Do += ", and check that it has not expired"
+	return e
 }
 
 func httpNeeded(err error) *Error {

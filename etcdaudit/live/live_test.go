@@ -241,7 +241,8 @@ func TestEveryWayOfNotReachingEtcdIsToldApart(t *testing.T) {
 		{"a socket that never answers", func(c *live.Config) {
 			c.Endpoints, c.RequestTimeout = []string{"https://" + silent}, 500*time.Millisecond
 		}, "nothing answers"},
-		{"a CA that did not sign etcd's certificate", func(c *live.Config) { c.CAFile = other.CAFile() }, "not signed by the given CA"},
+		{"a CA that did not sign etcd's certificate", func(c *live.Config) { c.CAFile = other.CAFile() }, "not signed by the CA that it was checked with"},
+		{"no CA", func(c *live.Config) { c.CAFile = "" }, "not signed by a CA of this system, and no other CA was given"},
 		{"a certificate for another name", func(c *live.Config) {
 			c.Endpoints, c.CAFile = []string{strings.Replace(named.URL, "127.0.0.1", "localhost", 1)}, certificateFile(t, named)
 		}, "for another name"},
@@ -250,7 +251,7 @@ func TestEveryWayOfNotReachingEtcdIsToldApart(t *testing.T) {
 			c.Endpoints, c.CAFile = []string{named.URL}, certificateFile(t, named)
 		}, "refuses the request"},
 		{"a client certificate of another CA", func(c *live.Config) { c.CertFile, c.KeyFile = stranger.Cert, stranger.Key }, "does not accept this client's certificate"},
-		{"no client certificate", func(c *live.Config) { c.CertFile, c.KeyFile = "", "" }, "or wants one"},
+		{"no client certificate", func(c *live.Config) { c.CertFile, c.KeyFile = "", "" }, "wants a client certificate, and none was given"},
 		{"http to a TLS port", func(c *live.Config) {
 			*c = live.Config{Endpoints: []string{"http://" + host}, RequestTimeout: c.RequestTimeout}
 		}, "https://"},
