@@ -16,6 +16,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 )
 
 // field is one leaf of a configuration struct.
@@ -65,6 +66,9 @@ func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
 		if err == nil {
 			err = v.ReadConfig(bytes.NewReader(text))
 		}
+		if err == nil {
+			err = refuseMore(text)
+		}
 		if err != nil {
 			return Usage(fmt.Errorf("read configuration file %s: %w", file, err))
 		}
@@ -106,6 +110,22 @@ func readConfig(file string) ([]byte, error) {
 		err = fmt.Errorf("it has more than %d bytes", longest)
 	}
 	return text, err
+}
+
+// refuseMore refuses a file with a second YAML document: viper ignores what is in it. An empty
+// one, after a last "---", holds nothing.
+func refuseMore(text []byte) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for first := true; ; first = false {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err == nil && (first || document.Content[0].Tag == "!!null"):
+		default:
+			return errors.New("it has more than one YAML document: put all settings into the first, and remove what follows it")
+		}
+	}
 }
 
 func decodeHook() mapstructure.DecodeHookFunc {

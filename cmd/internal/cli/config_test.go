@@ -154,3 +154,26 @@ func TestAConfigurationFileThatDoesNotEndIsRefused(t *testing.T) {
 		t.Errorf("a pipe: %v", err)
 	}
 }
+
+func TestASecondDocumentIsRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		yaml    string
+		refused bool
+	}{
+		"one document":                 {"cluster: a\n", false},
+		"one with both marks":          {"---\ncluster: a\n...\n", false},
+		"an empty one after it":        {"cluster: a\n---\n# nothing\n", false},
+		"a second one":                 {"cluster: a\n---\npromotion-delay: 2m\n", true},
+		"a second one that is no YAML": {"cluster: a\n---\n{\n", true},
+		"a third one after an empty":   {"cluster: a\n---\n---\npromotion-delay: 2m\n", true},
+		"a comment before the first":   {"# nothing\n---\npromotion-delay: 2m\n", false},
+	} {
+		_, err := load(t, tt.yaml)
+		if refused := err != nil && strings.Contains(err.Error(), "more than one YAML document"); refused != tt.refused || !refused && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: more than one line: %v", name, err)
+		}
+	}
+}
