@@ -10,9 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/report"
 )
 
-func main() { os.Exit(cli.Main(newCommand())) }
+func main() { os.Exit(cli.Main(newCommand(), report.ExitNotEvaluated)) }
 
 func newCommand() *cobra.Command {
 	root := &cobra.Command{

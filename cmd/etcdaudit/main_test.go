@@ -37,7 +37,7 @@ func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errs)
-	status = cli.Main(root)
+	status = cli.Main(root, 2)
 	return status, out.String(), errs.String()
 }
 
@@ -171,7 +171,7 @@ func TestAReportThatCannotBeWrittenIsNoPass(t *testing.T) {
 		root.SetArgs([]string{"scan", "--output", output})
 		root.SetOut(fullDisk{})
 		root.SetErr(&errs)
-		if status := cli.Main(root); status != 2 || !strings.Contains(errs.String(), "write the report: no space left") {
+		if status := cli.Main(root, 2); status != 2 || !strings.Contains(errs.String(), "write the report: no space left") {
 			t.Errorf("%s: status %d, %s", output, status, errs.String())
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(newRoot()))
+	os.Exit(cli.Main(newRoot(), 1))
 }
 
 func newRoot() *cobra.Command {

@@ -24,7 +24,7 @@ func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errs)
-	status = cli.Main(root)
+	status = cli.Main(root, 1)
 	return status, out.String(), errs.String()
 }
 

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -43,8 +44,9 @@ func Usage(err error) error { return Exit(StatusUsage, err) }
 
 // Main runs the command until it ends, or until SIGINT or SIGTERM ends its context; a
 // second signal kills the process. An error is printed once. Main returns the exit
-// status: 0, that of Exit, 3 for a wrong call, 1 for every other error.
-func Main(root *cobra.Command) int {
+// status: 0, that of Exit, 3 for a wrong call, and failed for every other error, such as
+// output that cannot be written.
+func Main(root *cobra.Command, failed int) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// After the first signal the default action is restored, so that a hanging shutdown
@@ -56,6 +58,7 @@ func Main(root *cobra.Command) int {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
 	// An error before any command runs (an unknown command, a wrong number of arguments)
 	// is a wrong call. cobra has no error type for that.
+	refuseUnknownCommands(root)
 	running := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
 
@@ -72,7 +75,28 @@ func Main(root *cobra.Command) int {
 	if !running {
 		return StatusUsage
 	}
-	return 1
+	return failed
+}
+
+// refuseUnknownCommands makes "help" and commands that only have subcommands, as "completion",
+// refuse a name that they do not know: cobra prints a help text, and succeeds.
+func refuseUnknownCommands(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch {
+		case cmd.Name() == "help":
+			cmd.Args = func(_ *cobra.Command, names []string) error {
+				if _, unknown, err := root.Find(names); err != nil || len(unknown) > 0 {
+					return fmt.Errorf("help: there is no command %q", strings.Join(names, " "))
+				}
+				return nil
+			}
+		case cmd.HasSubCommands() && !cmd.Runnable():
+			cmd.Args = cobra.NoArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // Build describes a binary.
