@@ -16,7 +16,10 @@ the --config file, then ETCDCTL_ENDPOINTS, ETCDCTL_CACERT, ETCDCTL_CERT and
 ETCDCTL_KEY, then what is found on this node.`
 
 const user = `A user of etcd's own authentication, to read values with, comes from ETCDCTL_USER
-and ETCDCTL_PASSWORD, never from a flag.`
+and ETCDCTL_PASSWORD, never from a flag. Logging in is an entry of raft's log.`
+
+const noUser = `What tls sends uses certificates only, and never ETCDCTL_USER and ETCDCTL_PASSWORD:
+logging in would be an entry of raft's log.`
 
 const exits = `Exit status:
   0  no finding at or above --fail-on, and everything that was asked for was evaluated
@@ -113,6 +116,9 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	cmd.Long += "\n\n" + precedence
 	if groups.Data {
 		cmd.Long += " " + user
+	}
+	if groups.Wire {
+		cmd.Long += "\n\n" + noUser
 	}
 	cmd.Long += "\n\n" + exits
 	cmd.Args = cobra.NoArgs

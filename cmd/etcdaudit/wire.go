@@ -61,6 +61,10 @@ func (a *auditRun) probes(ctx context.Context) (c tlsprobe.Config, missing []fac
 	if err := a.identities(&c); err != nil {
 		return c, nil, cli.Usage(err)
 	}
+	if a.getenv("ETCDCTL_USER") != "" {
+		// Authenticate goes through raft (etcd, server/etcdserver/v3_server.go).
+		a.say("tls does not use ETCDCTL_USER: logging in would be an entry of raft's log")
+	}
 	if c.Targets, err = tlsprobe.Merge(a.targets()); err != nil { // an address that is none
 		return c, nil, cli.Usage(err)
 	}

@@ -214,6 +214,28 @@ func TestTheDocumentationListsEveryRule(t *testing.T) {
 	}
 }
 
+// A login is an entry of raft's log: it may be made to read values, and not to probe.
+func TestTheUserIsNotUsedByTLS(t *testing.T) {
+	e := startEtcd(t)
+	use(t, e)
+	t.Setenv("ETCDCTL_USER", "auditor:hunter2")
+	raftIndex := func() uint64 {
+		status, err := e.Client().Status(t.Context(), e.Endpoints()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status.RaftIndex
+	}
+	before := raftIndex()
+	status, out, errs := run(t, "tls", "--root", t.TempDir(), "--enumerate=false")
+	if status > 1 || !strings.Contains(errs, "tls does not use ETCDCTL_USER") || strings.Contains(out+errs, "hunter2") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	if after := raftIndex(); after != before {
+		t.Errorf("raft's index was %d and is %d", before, after)
+	}
+}
+
 func TestUnknownPeersAreSaidToBeUnknown(t *testing.T) {
 	e := startEtcd(t)
 	// Without a client that etcd accepts there is no member list; this tree has no control plane.
