@@ -13,6 +13,8 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/cluster/clustertest"
+	"github.com/sealproof/sealproof/test/components"
 )
 
 // report runs a command with --output json and reads what it wrote.
@@ -244,6 +246,46 @@ func TestUnknownPeersAreSaidToBeUnknown(t *testing.T) {
 		if c := checkOf(t, r, id); c.Status != auditv1.Status_STATUS_NOT_EVALUATED || !strings.Contains(c.Summary, "certificate required") || !strings.Contains(c.Results[0].Remediation, "--peer-endpoints") {
 			t.Errorf("%s: %v, %s", id, c.Status, c.Summary)
 		}
+	}
+}
+
+// One client address of each of two clusters is given. The second cluster asks for no certificate.
+func TestTwoClustersAreFollowedAndJudgedEach(t *testing.T) {
+	c := clustertest.New(t, components.Etcd)
+	var clusters []*cluster.Etcd
+	for _, args := range [][]string{nil, {"--client-cert-auth=false", "--trusted-ca-file="}} {
+		e, err := c.StartEtcd(t.Context(), 2, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clusters = append(clusters, e)
+	}
+	use(t, clusters[0])
+	r, _ := reportOf(t, "tls", "--root", t.TempDir(), "--enumerate=false", "--endpoints", clusters[0].Endpoints()[0]+","+clusters[1].Endpoints()[0])
+	var got, want []string
+	for _, l := range r.Listeners {
+		got = append(got, l.Purpose+" "+l.Url)
+	}
+	demanded := map[string]auditv1.Status{}
+	for i, e := range clusters {
+		for m, u := range e.Endpoints() {
+			want = append(want, "client "+u, "peer "+e.Member(m).PeerURL)
+			demanded[u] = []auditv1.Status{auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_FAIL}[i]
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("addresses %q, want %q", got, want)
+	}
+	for _, result := range checkOf(t, r, "EA-302").Results {
+		if result.Status != demanded[result.Target] {
+			t.Errorf("EA-302 of %s: %v, want %v: %s", result.Target, result.Status, demanded[result.Target], result.Summary)
+		}
+		delete(demanded, result.Target)
+	}
+	if len(demanded) > 0 {
+		t.Errorf("EA-302 says nothing of %v", demanded)
 	}
 }
 
