@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -24,17 +25,33 @@ func (f Facts) Scanned(servers []string) bool {
 }
 
 // SecretsElsewhere says in which etcd an API server of the node keeps its Secrets, if that
-// is not its usual one (--etcd-servers-overrides) and was not read; empty if there is none.
-func (f Facts) SecretsElsewhere() string {
+// is not its usual one (--etcd-servers-overrides) and was not read, and with which command it
+// can be; both are empty if there is none.
+func (f Facts) SecretsElsewhere() (where, scan string) {
 	if f.Host == nil {
-		return ""
+		return "", ""
 	}
 	for _, s := range f.servers() {
 		if etcd := s.Config.Secrets(); etcd.Resource != "" && !f.Scanned(etcd.Servers) {
-			return fmt.Sprintf("%s keeps Secrets in %s (--etcd-servers-overrides)", s.Name, safeurl.WithoutUserinfo(strings.Join(etcd.Servers, ", ")))
+			where = fmt.Sprintf("%s keeps Secrets in %s (--etcd-servers-overrides)", s.Name, safeurl.WithoutUserinfo(strings.Join(etcd.Servers, ", ")))
+			return where, s.scanOf(etcd)
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// scanOf is the command that reads an etcd as the API server does, on its node.
+func (s APIServer) scanOf(etcd apiserverconfig.Etcd) string {
+	command := "etcdaudit scan --endpoints " + safeurl.WithoutUserinfo(strings.Join(etcd.Servers, ","))
+	for _, file := range []struct{ flag, path string }{{"cacert", s.Config.EtcdCA}, {"cert", s.Config.EtcdCert}, {"key", s.Config.EtcdKey}} {
+		if file.path != "" {
+			command += " --" + file.flag + " " + cmp.Or(s.Files[file.path].At, file.path)
+		}
+	}
+	if p := s.Config.EtcdPrefix; p != "" && p != "/registry" {
+		command += " --prefix " + p
+	}
+	return command
 }
 
 // servers are the API servers of the node that use an etcd that was read; all of them where

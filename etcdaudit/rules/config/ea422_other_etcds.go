@@ -30,7 +30,7 @@ func judgeOtherEtcds(s apiServer) check.Result {
 		}
 	}
 	do := "scan and test that etcd as well: etcdaudit all --endpoints " + endpoints
-	switch elsewhere := s.all.SecretsElsewhere(); {
+	switch elsewhere, _ := s.all.SecretsElsewhere(); {
 	case others == 0:
 		return check.Inapplicable("no --etcd-servers-overrides: there is one etcd")
 	case len(unseen) > 0 && elsewhere != "":

@@ -36,10 +36,11 @@ func Rules() (all []check.Rule[facts.Facts]) {
 // API server keeps them in an etcd that was not read: then the store says nothing.
 func unlessElsewhere(run func(facts.Facts) []check.Result) func(facts.Facts) []check.Result {
 	return func(f facts.Facts) []check.Result {
-		results, elsewhere := run(f), f.SecretsElsewhere()
+		results := run(f)
+		elsewhere, scan := f.SecretsElsewhere()
 		for i, r := range results {
 			if elsewhere != "" && !r.Status.Finding() {
-				results[i] = check.Unevaluated(r.Target, elsewhere+", which was not scanned", "scan that etcd as well (--endpoints)")
+				results[i] = check.Unevaluated(r.Target, elsewhere+", which was not scanned", "scan that etcd as well: "+scan)
 				results[i].Identity, results[i].Evidence = r.Identity, r.Evidence
 			}
 		}

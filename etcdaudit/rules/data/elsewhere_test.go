@@ -24,10 +24,17 @@ func TestNothingIsSaidOfSecretsInAnEtcdThatWasNotScanned(t *testing.T) {
 	} {
 		f := stored.Facts(nil, stored.Records(stored.Values{"secrets/default/a": tt.value})...)
 		f.Stores[0].Scope.Sources = []record.Input{{Name: "https://192.0.2.10:2379"}}
-		f.Host = &facts.Host{APIServers: []facts.APIServer{{Name: "kube-apiserver (pid 1)", Config: apiserverconfig.Config{Etcds: []apiserverconfig.Etcd{
-			{Servers: []string{"https://192.0.2.10:2379"}}, {Resource: "/secrets", Servers: []string{tt.override}},
-		}}}}}
+		f.Host = &facts.Host{APIServers: []facts.APIServer{{
+			Name: "kube-apiserver (pid 1)", Files: map[string]facts.File{"/pki/ca.crt": {At: "/etc/kubernetes/pki/ca.crt"}},
+			Config: apiserverconfig.Config{EtcdCA: "/pki/ca.crt", EtcdCert: "/c.crt", EtcdKey: "/c.key", EtcdPrefix: "/registry", Etcds: []apiserverconfig.Etcd{
+				{Servers: []string{"https://192.0.2.10:2379"}}, {Resource: "/secrets", Servers: []string{tt.override, "https://192.0.2.21:2379"}},
+			}},
+		}}}
 		r := stored.Result(t, f, "EA-101")
+		const scan = "etcdaudit scan --endpoints https://192.0.2.20:2379,https://192.0.2.21:2379 --cacert /etc/kubernetes/pki/ca.crt --cert /c.crt --key /c.key"
+		if r.Status == check.NotEvaluated && !strings.HasSuffix(r.Remedy, scan) {
+			t.Errorf("%s: the remedy is %q", name, r.Remedy)
+		}
 		if r.Status != tt.want || r.Status == check.NotEvaluated && !strings.Contains(r.Reason, "keeps Secrets in https://192.0.2.20:2379") {
 			t.Errorf("%s: %v, %s%s", name, r.Status, r.Summary, r.Reason)
 		}
