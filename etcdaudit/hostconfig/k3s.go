@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/internal/hostfacts"
@@ -46,6 +47,9 @@ func (r *reader) k3s(units []start) (starts []start) {
 		"--client-ca-file=" + path.Join(tls, "client-ca.crt"), "--anonymous-auth=false", "--secure-port=6444", "--bind-address=127.0.0.1",
 		"--kubelet-client-certificate=" + path.Join(tls, "client-kube-apiserver.crt"), "--kubelet-client-key=" + path.Join(tls, "client-kube-apiserver.key"),
 	}
+	if !slices.ContainsFunc(config["kube-apiserver-arg"], setsAuthorization) {
+		args = append(args, "--authorization-mode=Node,RBAC")
+	}
 	args = append(args, config.etcdOf(server, embedded)...)
 	if config.last("secrets-encryption", "") == "true" {
 		args = append(args, "--encryption-provider-config="+path.Join(server, "cred/encryption-config.json"), "--encryption-provider-config-automatic-reload=true")
@@ -56,6 +60,13 @@ func (r *reader) k3s(units []start) (starts []start) {
 	api := inside(apiServerProgram, source, args)
 	api.unknown = unknown
 	return append(starts, api)
+}
+
+// setsAuthorization reports whether an argument for the API server takes the place of k3s's
+// own --authorization-mode.
+func setsAuthorization(arg string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return name == "authorization-mode" || name == "authorization-config"
 }
 
 // etcdOf returns the API server's flags about its etcd: the embedded one, which k3s uses

@@ -67,7 +67,7 @@ func (s apiServer) given(names ...string) (all []check.Evidence) {
 	return all
 }
 
-// modes are the values of --authorization-mode.
+// authorizes reports whether --authorization-mode, or its default, has a mode.
 func (s apiServer) authorizes(mode string) bool {
-	return slices.Contains(s.Config.Given["authorization-mode"], mode)
+	return slices.Contains(s.Config.AuthorizationModes, mode)
 }
