@@ -114,14 +114,14 @@ func (c k3sSettings) addFlags(args []string) {
 // adds to it where the key ends with a plus sign.
 func (r *reader) k3sFiles(file string) (c k3sSettings, read []string) {
 	files := []string{file}
-	if entries, err := r.tree.ReadDir(file + ".d"); err == nil {
-		for _, e := range entries {
-			if ext := path.Ext(e.Name()); ext == ".yaml" || ext == ".yml" {
-				files = append(files, path.Join(file+".d", e.Name()))
-			}
-		}
-	} else {
+	entries, err := r.tree.ReadDir(file + ".d")
+	if err != nil {
 		r.unreadable(file+".d", err)
+	}
+	for _, e := range entries {
+		if ext := path.Ext(e.Name()); ext == ".yaml" || ext == ".yml" {
+			files = append(files, path.Join(file+".d", e.Name()))
+		}
 	}
 	c = k3sSettings{}
 	for _, name := range files {

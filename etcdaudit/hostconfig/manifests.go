@@ -13,7 +13,6 @@ func (r *reader) manifests() (starts []start) {
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
-			continue
 		}
 		for _, e := range entries {
 			// The kubelet reads every file whose name does not begin with a dot, whatever it

@@ -21,7 +21,6 @@ func (r *reader) units() (starts []start) {
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
-			continue
 		}
 		for _, e := range entries {
 			unit := e.Name()
@@ -83,7 +82,6 @@ func (r *reader) dropIns(unit string) (files []string) {
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
-			continue
 		}
 		for _, e := range entries {
 			if _, hidden := byName[e.Name()]; !hidden && strings.HasSuffix(e.Name(), ".conf") {

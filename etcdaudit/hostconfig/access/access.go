@@ -40,14 +40,15 @@ func Authorizers(text []byte) (types []string, err error) {
 		return nil, err
 	}
 	for i, a := range file.Authorizers {
+		name := strings.ToLower(a.Type) // of all but webhooks
 		webhook := len(a.Webhook) > 0 && string(a.Webhook) != "null"
 		switch {
 		case !slices.Contains(apiserverconfig.Authorizers(), a.Type):
 			return nil, fmt.Errorf("authorizer %d has no known type", i+1)
 		case a.Type != "Webhook" && slices.Contains(types, a.Type):
 			return nil, fmt.Errorf("the type of authorizer %d is there twice", i+1)
-		case a.Type != "Webhook" && a.Name != strings.ToLower(a.Type):
-			return nil, fmt.Errorf("the name of authorizer %d is not %s", i+1, strings.ToLower(a.Type))
+		case a.Type != "Webhook" && a.Name != name:
+			return nil, fmt.Errorf("the name of authorizer %d is not %s", i+1, name)
 		case a.Type == "Webhook" && a.Name == "":
 			return nil, fmt.Errorf("authorizer %d has no name", i+1)
 		case webhook != (a.Type == "Webhook"):
