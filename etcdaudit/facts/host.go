@@ -42,6 +42,7 @@ const (
 	Bare    SetupKind = "processes"
 	Managed SetupKind = "managed control plane"
 	Worker  SetupKind = "no control plane"
+	Unknown SetupKind = "unknown" // no program was found, and a manifest could not be read
 )
 
 // Setup is how the node's control plane was set up, with the fact that shows it.

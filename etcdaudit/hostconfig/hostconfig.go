@@ -43,6 +43,7 @@ type reader struct {
 	procs hostfacts.Processes
 	host  *facts.Host
 	read  map[string]bool
+	lost  []facts.Missing // what may be static pods, and could not be read
 }
 
 // Read reads a host. It fails only if there is nothing at Root, or if this kernel or container

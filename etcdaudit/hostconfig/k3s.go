@@ -37,6 +37,8 @@ func (r *reader) k3s(units []start) (starts []start) {
 	embedded := r.tree.Stat(file).Exists
 	if embedded {
 		starts = append(starts, inside(etcdProgram, file, []string{"--config-file=" + file}))
+	} else if embedded = config.startsEtcd(); embedded {
+		r.missing(file, "k3s is told to start an etcd, and has not written its configuration yet", "start k3s, and run etcdaudit host again")
 	}
 	if config.last("disable-apiserver", "") == "true" {
 		return starts
@@ -60,6 +62,12 @@ func (r *reader) k3s(units []start) (starts []start) {
 	api := inside(apiServerProgram, source, args)
 	api.unknown = unknown
 	return append(starts, api)
+}
+
+// startsEtcd reports whether k3s starts an etcd of its own at its first start: one that begins
+// a cluster or joins one, without a datastore (k3s-io/k3s, pkg/cluster/managed.go).
+func (c k3sSettings) startsEtcd() bool {
+	return c.last("datastore-endpoint", "") == "" && (c.last("cluster-init", "") == "true" || c.last("server", "") != "")
 }
 
 // setsAuthorization reports whether an argument for the API server takes the place of k3s's

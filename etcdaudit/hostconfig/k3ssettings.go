@@ -17,7 +17,7 @@ type k3sSettings map[string][]string
 // k3sNames returns the names of the settings that are read.
 func k3sNames() []string {
 	return []string{
-		"config", "data-dir", "kube-apiserver-arg", "secrets-encryption", "disable-apiserver",
+		"config", "data-dir", "kube-apiserver-arg", "secrets-encryption", "disable-apiserver", "cluster-init", "server",
 		"datastore-endpoint", "datastore-cafile", "datastore-certfile", "datastore-keyfile",
 	}
 }
@@ -40,8 +40,11 @@ func (r *reader) k3sSettings(process *hostfacts.Running, units []start) (c k3sSe
 	flags.addFlags(args)
 	for _, name := range k3sNames() {
 		variable := "K3S_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		if name == "config" {
+		switch name {
+		case "config":
 			variable += "_FILE"
+		case "server":
+			variable = "K3S_URL"
 		}
 		for _, pair := range variables {
 			if value, ok := strings.CutPrefix(pair, variable+"="); ok && value != "" {
@@ -95,13 +98,15 @@ func (c k3sSettings) addFlags(args []string) {
 			name = "data-dir"
 		case "c":
 			name = "config"
+		case "s":
+			name = "server"
 		}
 		if !strings.HasPrefix(arg, "-") || !slices.Contains(k3sNames(), name) {
 			continue
 		}
 		switch {
 		case given:
-		case name == "secrets-encryption" || name == "disable-apiserver":
+		case name == "secrets-encryption" || name == "disable-apiserver" || name == "cluster-init":
 			value = "true"
 		case i+1 < len(args):
 			value = args[i+1]

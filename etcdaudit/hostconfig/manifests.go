@@ -7,6 +7,8 @@ import (
 
 // manifests finds the static pods of all places that a kubelet may read them from.
 func (r *reader) manifests() (starts []start) {
+	before := len(r.host.Unread)
+	defer func() { r.lost = r.host.Unread[before:] }()
 	for _, place := range r.manifestPaths() {
 		for _, name := range r.podFiles(place) {
 			text, ok := r.text(name)

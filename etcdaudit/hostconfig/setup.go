@@ -35,6 +35,8 @@ func (r *reader) setup(starts []start) {
 		s.Kind, s.Fact = facts.Systemd, unit
 	case runs:
 		s.Kind, s.Fact = facts.Bare, "running processes that no manifest and no unit known here starts"
+	case len(r.lost) > 0:
+		s.Kind, s.Fact = facts.Unknown, fmt.Sprintf("%s could not be read: %s", r.lost[0].What, r.lost[0].Why)
 	default:
 		r.withoutControlPlane(s)
 	}
