@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // identity is a certificate with its key, and an empty revocation list of it.
@@ -209,5 +212,33 @@ func TestArgumentsOfK3sTakeThePlaceOfItsAuthorization(t *testing.T) {
 		if got := a.Config.AuthorizationModes; !slices.Equal(got, want) || a.Config.Refused != "" {
 			t.Errorf("%s: %v %s", arg, got, a.Config.Refused)
 		}
+	}
+}
+
+func TestTheWayToASocketOfThisHostIsInspected(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "kms.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	config, err := encryptionconfig.Parse([]byte("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers: [{kms: {apiVersion: v2, name: a, endpoint: 'unix://" + socket + "'}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := facts.APIServer{Encryption: &facts.EncryptionFile{Config: config}, Sockets: map[string]facts.Socket{}}
+	r := &reader{tree: hostfacts.Tree{Root: "/"}, host: &facts.Host{Live: true}}
+	r.sockets(start{}, &a)
+	s := a.Sockets["unix://"+socket]
+	if s.Err != "" || s.Kind() != "socket" || s.UID != os.Geteuid() || s.Dir != dir {
+		t.Errorf("%+v", s)
+	}
+	resolved, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Count(resolved, "/") + 1; len(s.Way) != want || !s.Way[want-1].Mode.IsDir() || s.Way[want-1].UID != os.Geteuid() {
+		t.Errorf("%d directories, not %d: %+v", len(s.Way), want, s.Way)
 	}
 }
