@@ -74,7 +74,7 @@ func noEtcd(f facts.Facts) check.Result {
 	if len(f.Host.Unread) > 0 {
 		return unfound(program, f.Host.Unread[0])
 	}
-	return check.Unevaluated("", "no etcd was found on this node", "run etcdaudit host on the node of each member, as root")
+	return check.Unevaluated("", "no etcd was found on this node: "+f.Host.Setup.Fact, "run etcdaudit host on the node of each member, as root")
 }
 
 // unreadFile returns the file that would have shown how a program is started, by its name, if

@@ -22,6 +22,8 @@ func Etcd(h *facts.Host, e *facts.Etcd, settings ...string) string {
 		return rancherEtcd(kind, e, settings)
 	case e.ConfigFile != "":
 		return fmt.Sprintf("in %s set %s, and restart etcd; flags and environment variables have no effect beside that file", e.ConfigFile, keys(settings))
+	case kind == facts.K0s:
+		return "in /etc/k0s/k0s.yaml under spec.storage.etcd.extraArgs set " + written(e, settings) + ", and restart k0scontroller"
 	case kind == facts.Kubeadm:
 		return kubeadm(manifest(e.Source, "etcd"), "etcd.local.extraArgs", written(e, settings))
 	case kind == facts.Systemd && byVariable(e, settings[0]):
@@ -86,6 +88,8 @@ func APIServer(h *facts.Host, a *facts.APIServer, settings ...string) string {
 	case facts.RKE2, facts.K3s:
 		file, service := rancher(kind)
 		return fmt.Sprintf("in %s set %s, and restart %s", file, arguments("kube-apiserver-arg", settings), service)
+	case facts.K0s:
+		return "in /etc/k0s/k0s.yaml under spec.api.extraArgs set " + flags(settings) + ", and restart k0scontroller"
 	case facts.Kubeadm:
 		return kubeadm(manifest(a.Source, "kube-apiserver"), "apiServer.extraArgs", flags(settings))
 	case facts.Systemd:

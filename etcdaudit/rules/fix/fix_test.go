@@ -46,6 +46,7 @@ func TestTheAPIServerIsToldInTheSetupAtHand(t *testing.T) {
 		facts.Kubeadm: "in /etc/kubernetes/manifests/kube-apiserver.yaml set --x=y, and the same under apiServer.extraArgs",
 		facts.RKE2:    `in /etc/rancher/rke2/config.yaml set kube-apiserver-arg: ["x=y"], and restart rke2-server`,
 		facts.K3s:     `in /etc/rancher/k3s/config.yaml set kube-apiserver-arg: ["x=y"], and restart k3s`,
+		facts.K0s:     "in /etc/k0s/k0s.yaml under spec.api.extraArgs set --x=y",
 		facts.Systemd: "in apiserver.service set --x=y, then systemctl daemon-reload",
 		facts.Bare:    "start kube-apiserver with --x=y",
 	} {
