@@ -22,6 +22,8 @@ type Config struct {
 	EncryptionReload              bool
 	AnonymousAuth                 bool // true by default, unless AuthenticationConfig decides
 	AuthenticationConfig          string
+	AuthorizationModes            []string // AlwaysAllow by default, unless AuthorizationConfig decides
+	AuthorizationConfig           string
 	TokenAuthFile                 string
 	AuditPolicy                   string
 	AuditLog, AuditWebhook        string
@@ -32,6 +34,14 @@ type Config struct {
 	BindAddress, AdvertiseAddress string
 	SecurePort                    int
 	FeatureGates                  map[string]bool
+}
+
+// AlwaysAllow is the authorizer that allows what none before it has denied.
+const AlwaysAllow = "AlwaysAllow"
+
+// Authorizers returns the types of authorizers that kube-apiserver has.
+func Authorizers() []string {
+	return []string{AlwaysAllow, "AlwaysDeny", "ABAC", "Webhook", "RBAC", "Node"}
 }
 
 // Etcd is one etcd that an API server uses.

@@ -133,6 +133,10 @@ func (c *Config) fill(fs *pflag.FlagSet) {
 	c.EncryptionReload = text("encryption-provider-config-automatic-reload", "false") == "true"
 	c.AnonymousAuth = text("anonymous-auth", "true") == "true"
 	c.AuthenticationConfig, c.TokenAuthFile = text("authentication-config", ""), text("token-auth-file", "")
+	c.AuthorizationModes, c.AuthorizationConfig = c.Given["authorization-mode"], text("authorization-config", "")
+	if len(c.AuthorizationModes) == 0 && c.AuthorizationConfig == "" {
+		c.AuthorizationModes = []string{AlwaysAllow} // k8s.io/kubernetes pkg/kubeapiserver/options/authorization.go
+	}
 	c.AuditPolicy = text("audit-policy-file", "")
 	c.AuditLog, c.AuditWebhook = text("audit-log-path", ""), text("audit-webhook-config-file", "")
 	c.TLSCert, c.TLSKey = text("tls-cert-file", ""), text("tls-private-key-file", "")

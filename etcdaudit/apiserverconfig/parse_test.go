@@ -36,14 +36,24 @@ func TestFlagsAreReadAsTheAPIServerReadsThem(t *testing.T) {
 			"--etcd-servers-overrides=/events#http://e:1 --etcd-servers-overrides=/events#http://f:1",
 			func(c *Config) { c.Etcds = append(c.Etcds, Etcd{"/events", []string{"http://f:1"}}) },
 		},
-		"an override of a bad form":   {"--etcd-servers-overrides=events#http://e:1", func(c *Config) { c.Refused = "--etcd-servers-overrides invalid" }},
-		"one dash":                    {"-etcd-prefix=/x", func(c *Config) { c.Refused = "unknown shorthand flag" }},
-		"a word that is no flag":      {"--anonymous-auth false", func(c *Config) { c.Refused = "takes no arguments" }},
-		"a flag without its value":    {"--etcd-cafile", func(c *Config) { c.Refused = "flag needs an argument" }},
-		"a boolean that is none":      {"--anonymous-auth=no", func(c *Config) { c.Refused = "invalid argument" }},
-		"a port that cannot be":       {"--secure-port=0", func(c *Config) { c.Refused, c.SecurePort = "--secure-port 0", 0 }},
-		"a suite that does not exist": {"--tls-cipher-suites=AES", func(c *Config) { c.Refused, c.CipherSuites = "--tls-cipher-suites", []string{"AES"} }},
-		"reload without a file":       {"--encryption-provider-config-automatic-reload", func(c *Config) { c.Refused, c.EncryptionReload = "must be set with", true }},
+		"an override of a bad form":     {"--etcd-servers-overrides=events#http://e:1", func(c *Config) { c.Refused = "--etcd-servers-overrides invalid" }},
+		"one dash":                      {"-etcd-prefix=/x", func(c *Config) { c.Refused = "unknown shorthand flag" }},
+		"a word that is no flag":        {"--anonymous-auth false", func(c *Config) { c.Refused = "takes no arguments" }},
+		"a flag without its value":      {"--etcd-cafile", func(c *Config) { c.Refused = "flag needs an argument" }},
+		"a boolean that is none":        {"--anonymous-auth=no", func(c *Config) { c.Refused = "invalid argument" }},
+		"a port that cannot be":         {"--secure-port=0", func(c *Config) { c.Refused, c.SecurePort = "--secure-port 0", 0 }},
+		"a suite that does not exist":   {"--tls-cipher-suites=AES", func(c *Config) { c.Refused, c.CipherSuites = "--tls-cipher-suites", []string{"AES"} }},
+		"reload without a file":         {"--encryption-provider-config-automatic-reload", func(c *Config) { c.Refused, c.EncryptionReload = "must be set with", true }},
+		"modes of authorization add up": {"--authorization-mode=RBAC --authorization-mode=AlwaysAllow", func(c *Config) { c.AuthorizationModes = []string{"RBAC", AlwaysAllow} }},
+		"a file about authorization":    {"--authorization-config=/f", func(c *Config) { c.AuthorizationModes, c.AuthorizationConfig = nil, "/f" }},
+		"a file beside modes": {"--authorization-config=/f --authorization-mode=RBAC", func(c *Config) {
+			c.Refused, c.AuthorizationModes, c.AuthorizationConfig = "can not be specified", []string{"RBAC"}, "/f"
+		}},
+		"an empty mode":               {"--authorization-mode=", func(*Config) {}},
+		"a mode that does not exist":  {"--authorization-mode=rbac", func(c *Config) { c.Refused, c.AuthorizationModes = "not a valid mode", []string{"rbac"} }},
+		"a mode twice":                {"--authorization-mode=RBAC,RBAC", func(c *Config) { c.Refused, c.AuthorizationModes = "more than once", []string{"RBAC", "RBAC"} }},
+		"ABAC without a policy":       {"--authorization-mode=ABAC", func(c *Config) { c.Refused, c.AuthorizationModes = "authorization-policy-file", []string{"ABAC"} }},
+		"a webhook's file without it": {"--authorization-webhook-config-file=/f", func(c *Config) { c.Refused = "authorization-webhook-config-file" }},
 		"help":                        {"--help", func(c *Config) { c.Refused = "ends the program" }},
 		"the version":                 {"--version", func(c *Config) { c.Refused = "ends the program" }},
 		"what follows -- is no flag":  {"-- --etcd-prefix=/x", func(c *Config) { c.Refused = "takes no arguments" }},
@@ -52,7 +62,7 @@ func TestFlagsAreReadAsTheAPIServerReadsThem(t *testing.T) {
 			got := Parse(append([]string{"--etcd-servers=https://d:2379"}, strings.Fields(tc.args)...))
 			want := Config{
 				Etcds: []Etcd{{Servers: []string{"https://d:2379"}}}, EtcdPrefix: "/registry", AnonymousAuth: true,
-				BindAddress: "0.0.0.0", SecurePort: 6443, FeatureGates: map[string]bool{},
+				AuthorizationModes: []string{AlwaysAllow}, BindAddress: "0.0.0.0", SecurePort: 6443, FeatureGates: map[string]bool{},
 			}
 			tc.want(&want)
 			if !strings.Contains(got.Refused, want.Refused) || (got.Refused == "") != (want.Refused == "") {
@@ -96,7 +106,7 @@ func TestNoValueIsInAReasonAndNoPasswordInAnAddress(t *testing.T) {
 	for _, args := range [][]string{
 		{password}, {"--anonymous-auth=" + password}, {"--secure-port", password}, {"-" + password}, {"--=" + password}, {"-x=" + password},
 		{"--etcd-servers=a", "--tls-min-version=" + password}, {"--etcd-servers=a", "--tls-cipher-suites=" + password}, {"--feature-gates=" + password}, {"--feature-gates=" + password + ":a=true"},
-		{"--storage-media-type=" + password, "--etcd-servers=a"}, {"--etcd-servers-overrides=" + password},
+		{"--storage-media-type=" + password, "--etcd-servers=a"}, {"--authorization-mode=" + password, "--etcd-servers=a"}, {"--etcd-servers-overrides=" + password},
 	} {
 		if c := Parse(args); c.Refused == "" || strings.Contains(c.Refused, password) {
 			t.Errorf("%q: %q", args, c.Refused)

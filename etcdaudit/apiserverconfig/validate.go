@@ -10,7 +10,8 @@ import (
 
 // validate reads the flags that have a format of their own, and returns why kube-apiserver
 // would not start: the first of its own reasons, of k8s.io/apiserver's
-// pkg/server/options/{etcd,serving}.go and component-base's cli/flag.
+// pkg/server/options/{etcd,serving}.go, component-base's cli/flag, and k8s.io/kubernetes'
+// pkg/kubeapiserver/options/authorization.go.
 func (c *Config) validate() string {
 	gates, err := featureGates(c.Given["feature-gates"])
 	if err != "" {
@@ -46,6 +47,33 @@ func (c *Config) validate() string {
 	for i, suite := range c.CipherSuites {
 		if !knownSuite(suite) {
 			return fmt.Sprintf("--tls-cipher-suites: cipher suite %d is not supported or does not exist", i+1)
+		}
+	}
+	return c.validateAuthorization()
+}
+
+// validateAuthorization looks at the flags about authorization. What a file says is not known
+// here.
+func (c *Config) validateAuthorization() string {
+	given := func(name string) bool { _, ok := c.Given[name]; return ok }
+	if c.AuthorizationConfig != "" {
+		if slices.ContainsFunc([]string{"authorization-mode", "authorization-webhook-config-file", "authorization-webhook-version", "authorization-webhook-cache-authorized-ttl", "authorization-webhook-cache-unauthorized-ttl"}, given) {
+			return "--authorization-config can not be specified when --authorization-mode or --authorization-webhook-* flags are defined"
+		}
+		return ""
+	}
+	for i, mode := range c.AuthorizationModes {
+		switch {
+		case !slices.Contains(Authorizers(), mode):
+			return fmt.Sprintf("--authorization-mode: mode %d is not a valid mode", i+1)
+		case slices.Contains(c.AuthorizationModes[:i], mode):
+			return "--authorization-mode has mode specified more than once"
+		}
+	}
+	for _, pair := range [][2]string{{"ABAC", "authorization-policy-file"}, {"Webhook", "authorization-webhook-config-file"}} {
+		file := c.Given[pair[1]]
+		if slices.Contains(c.AuthorizationModes, pair[0]) != (len(file) > 0 && file[len(file)-1] != "") {
+			return fmt.Sprintf("--%s must be set with --authorization-mode %s, and only with it", pair[1], pair[0])
 		}
 	}
 	return ""

@@ -38,10 +38,14 @@ const (
 	Kubeadm SetupKind = "kubeadm"
 	RKE2    SetupKind = "RKE2"
 	K3s     SetupKind = "k3s"
+	K0s     SetupKind = "k0s"
+	Micro   SetupKind = "MicroK8s"
+	Talos   SetupKind = "Talos"
 	Systemd SetupKind = "systemd units"
 	Bare    SetupKind = "processes"
 	Managed SetupKind = "managed control plane"
 	Worker  SetupKind = "no control plane"
+	Unknown SetupKind = "unknown" // no program was found, and a manifest could not be read
 )
 
 // Setup is how the node's control plane was set up, with the fact that shows it.
@@ -158,7 +162,11 @@ type APIServer struct {
 	Encryption *EncryptionFile
 	// Audit is the audit policy, nil without one.
 	Audit *AuditPolicy
-	Files map[string]File
+	// Authorization and Authentication are the files of --authorization-config and
+	// --authentication-config, nil without the flag.
+	Authorization  *AuthorizationFile
+	Authentication *AuthenticationFile
+	Files          map[string]File
 	// Sockets are those of the KMS providers, by endpoint.
 	Sockets map[string]Socket
 }
@@ -190,6 +198,32 @@ type AuditLevel struct {
 	Verbs string // "get, list, watch"; "create, update, patch"
 	Level string
 	Rule  int
+}
+
+// AuthorizationFile is an AuthorizationConfiguration. An API server reads it anew each minute.
+type AuthorizationFile struct {
+	Path string
+	// Err is why it could not be read or would be refused.
+	Err string
+	// Types are those of its authorizers, in their order: "Node", "RBAC".
+	Types []string
+}
+
+// AuthenticationFile is an AuthenticationConfiguration. What it says of anonymous requests
+// counts as it was when the API server started.
+type AuthenticationFile struct {
+	Path string
+	// Err is why it could not be read or would be refused.
+	Err string
+	// Anonymous is nil if it says nothing of them, and --anonymous-auth decides.
+	Anonymous *Anonymous
+}
+
+// Anonymous is which anonymous requests are taken: none, those for some exact paths, or all
+// of them if there are no paths.
+type Anonymous struct {
+	Enabled bool
+	Paths   []string
 }
 
 // Socket is the path of a socket: a KMS plugin's, or etcd's.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/hostconfig/access"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig/auditpolicy"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
@@ -34,6 +35,7 @@ func (r *reader) apiServer(name string, s start, next *start) facts.APIServer {
 	if file := a.Config.AuditPolicy; file != "" {
 		a.Audit = r.audit(s, file)
 	}
+	r.access(s, &a)
 	return a
 }
 
@@ -60,7 +62,7 @@ func (r *reader) apiServerFiles(s start, a *facts.APIServer) {
 	for _, ca := range []string{c.EtcdCA, c.ClientCA, last("requestheader-client-ca-file"), last("kubelet-certificate-authority")} {
 		add(ca, caFile, "")
 	}
-	for _, plain := range []string{c.EncryptionConfig, c.TokenAuthFile, c.AuthenticationConfig, c.AuditPolicy, c.AuditWebhook, last("service-account-signing-key-file")} {
+	for _, plain := range []string{c.EncryptionConfig, c.TokenAuthFile, c.AuthenticationConfig, c.AuthorizationConfig, c.AuditPolicy, c.AuditWebhook, last("service-account-signing-key-file")} {
 		add(plain, plainFile, "")
 	}
 	if c.AuditLog != "-" {
@@ -123,18 +125,47 @@ func (r *reader) sockets(s start, a *facts.APIServer) {
 
 func (r *reader) audit(s start, name string) *facts.AuditPolicy {
 	p := &facts.AuditPolicy{Path: name}
-	text, err := r.contentOf(s, name)
-	if err != nil {
-		p.Err = err.Error()
-		r.missing(name, reason(err), doFor(err))
-		return p
-	}
-	levels, err := auditpolicy.Secrets(text)
-	if err != nil {
-		p.Err = err.Error()
-	}
+	var levels []auditpolicy.Finding
+	p.Err = r.parsed(s, name, func(text []byte) (err error) {
+		levels, err = auditpolicy.Secrets(text)
+		return err
+	})
 	for _, l := range levels {
 		p.Levels = append(p.Levels, facts.AuditLevel{Verbs: strings.Join(l.Verbs, ", "), Level: string(l.Level), Rule: l.Rule})
 	}
 	return p
+}
+
+// access reads the files that say who may do what.
+func (r *reader) access(s start, a *facts.APIServer) {
+	if name := a.Config.AuthorizationConfig; name != "" {
+		a.Authorization = &facts.AuthorizationFile{Path: name}
+		a.Authorization.Err = r.parsed(s, name, func(text []byte) (err error) {
+			a.Authorization.Types, err = access.Authorizers(text)
+			return err
+		})
+	}
+	if name := a.Config.AuthenticationConfig; name != "" {
+		a.Authentication = &facts.AuthenticationFile{Path: name}
+		a.Authentication.Err = r.parsed(s, name, func(text []byte) error {
+			found, err := access.AnonymousIn(text)
+			if found != nil {
+				a.Authentication.Anonymous = &facts.Anonymous{Enabled: found.Enabled, Paths: found.Paths}
+			}
+			return err
+		})
+	}
+}
+
+// parsed reads a file that an API server names, and returns why that failed.
+func (r *reader) parsed(s start, name string, parse func(text []byte) error) string {
+	text, err := r.contentOf(s, name)
+	if err != nil {
+		r.missing(name, reason(err), doFor(err))
+		return reason(err)
+	}
+	if err := parse(text); err != nil {
+		return err.Error()
+	}
+	return ""
 }

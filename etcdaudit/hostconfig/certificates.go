@@ -45,7 +45,6 @@ search:
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
-			continue
 		}
 		for _, e := range entries {
 			name := path.Join(dir, e.Name())

@@ -10,13 +10,17 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // identity is a certificate with its key, and an empty revocation list of it.
@@ -171,4 +175,70 @@ func symlink(root, target, name string) error {
 		return err
 	}
 	return os.Symlink(target, file)
+}
+
+func TestFilesAboutAccessAreReadThroughVolumes(t *testing.T) {
+	const pod = "kind: Pod\nspec:\n  containers:\n  - command: [kube-apiserver, --etcd-servers=https://127.0.0.1:2379, --authorization-config=/e/z.yaml, --authentication-config=/e/n.yaml]\n" +
+		"    volumeMounts: [{name: e, mountPath: /e}]\n  volumes: [{name: e, hostPath: {path: /srv}}]\n"
+	a := onlyAPIServer(t, read(t, node(t, map[string]string{
+		manifests + "api.yaml": pod,
+		"srv/z.yaml":           "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers: [{type: RBAC, name: rbac}]\n",
+		"srv/n.yaml":           "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\nanonymous: {enabled: true, conditions: [{path: /livez}]}\n",
+	})))
+	if got := a.Authorization; got.Path != "/e/z.yaml" || got.Err != "" || !slices.Equal(got.Types, []string{"RBAC"}) {
+		t.Errorf("%+v", got)
+	}
+	if got := a.Authentication; got.Path != "/e/n.yaml" || got.Err != "" || got.Anonymous == nil || !got.Anonymous.Enabled || !slices.Equal(got.Anonymous.Paths, []string{"/livez"}) {
+		t.Errorf("%+v", got)
+	}
+	h := read(t, node(t, map[string]string{manifests + "api.yaml": pod, "srv/n.yaml": "anonymous: hunter2"}))
+	a = onlyAPIServer(t, h)
+	if a.Authorization.Err == "" || a.Authentication.Err == "" || a.Authentication.Anonymous != nil || strings.Contains(a.Authentication.Err, "hunter2") {
+		t.Errorf("%+v, %+v", a.Authorization, a.Authentication)
+	}
+	if !slices.ContainsFunc(h.Unread, func(m facts.Missing) bool { return m.What == "/e/z.yaml" }) {
+		t.Errorf("the file is not among what could not be read: %+v", h.Unread)
+	}
+}
+
+func TestArgumentsOfK3sTakeThePlaceOfItsAuthorization(t *testing.T) {
+	for arg, want := range map[string][]string{
+		"v=1":                            {"Node", "RBAC"},
+		"authorization-mode=AlwaysAllow": {"AlwaysAllow"},
+		"authorization-config=/f":        nil,
+		"authorization-policy-file=":     {"Node", "RBAC"},
+	} {
+		a := onlyAPIServer(t, read(t, k3sNode(t, map[string]string{k3sService: "[Service]\nExecStart=/usr/local/bin/k3s server --kube-apiserver-arg=" + arg + "\n"})))
+		if got := a.Config.AuthorizationModes; !slices.Equal(got, want) || a.Config.Refused != "" {
+			t.Errorf("%s: %v %s", arg, got, a.Config.Refused)
+		}
+	}
+}
+
+func TestTheWayToASocketOfThisHostIsInspected(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "kms.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	config, err := encryptionconfig.Parse([]byte("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers: [{kms: {apiVersion: v2, name: a, endpoint: 'unix://" + socket + "'}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := facts.APIServer{Encryption: &facts.EncryptionFile{Config: config}, Sockets: map[string]facts.Socket{}}
+	r := &reader{tree: hostfacts.Tree{Root: "/"}, host: &facts.Host{Live: true}}
+	r.sockets(start{}, &a)
+	s := a.Sockets["unix://"+socket]
+	if s.Err != "" || s.Kind() != "socket" || s.UID != os.Geteuid() || s.Dir != dir {
+		t.Errorf("%+v", s)
+	}
+	resolved, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Count(resolved, "/") + 1; len(s.Way) != want || !s.Way[want-1].Mode.IsDir() || s.Way[want-1].UID != os.Geteuid() {
+		t.Errorf("%d directories, not %d: %+v", len(s.Way), want, s.Way)
+	}
 }

@@ -43,9 +43,11 @@ type reader struct {
 	procs hostfacts.Processes
 	host  *facts.Host
 	read  map[string]bool
+	lost  []facts.Missing // what may be static pods, and could not be read
 }
 
-// Read reads a host. It fails only if there is nothing at Root; what cannot be read
+// Read reads a host. It fails only if there is nothing at Root, or if this kernel or container
+// does not let a tree be read; what cannot be read
 // otherwise is in Host.Unread.
 func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 	if opts.Root == "" {
@@ -59,6 +61,9 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		return nil, fmt.Errorf("read a host: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("read a host: %s is not a directory", root)
+	}
+	if err := (hostfacts.Tree{Root: root}).Check(); err != nil {
+		return nil, fmt.Errorf("read a host: %w", err)
 	}
 	live := root == "/"
 	r := &reader{

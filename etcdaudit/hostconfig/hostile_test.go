@@ -173,3 +173,18 @@ func TestACopyBesideAManifestIsAPodOfItsOwn(t *testing.T) {
 		t.Errorf("%v", sources)
 	}
 }
+
+func TestANodeWhoseManifestCannotBeReadIsNotCalledAWorker(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"a manifest":            {manifests + "kube-apiserver.yaml": "kind: Pod\nspec:\n\tcontainers: []\n"},
+		"a directory":           {"etc/kubernetes/manifests/etcd.yaml/x": ""},
+		"a huge file":           {manifests + "etcd.yaml": strings.Repeat("#", longestText+1)},
+		"the kubelet's own one": {"var/lib/kubelet/config.yaml": "staticPodPath: [\n"},
+	} {
+		h := read(t, node(t, files))
+		lost := name != "a directory" // a directory in it is passed over, as by the kubelet
+		if (h.Setup.Kind == facts.Unknown) != lost || lost && !strings.Contains(h.Setup.Fact, h.Unread[0].What) {
+			t.Errorf("%s: %+v, %+v", name, h.Setup, h.Unread)
+		}
+	}
+}

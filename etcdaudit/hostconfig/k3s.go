@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/internal/hostfacts"
@@ -36,6 +37,8 @@ func (r *reader) k3s(units []start) (starts []start) {
 	embedded := r.tree.Stat(file).Exists
 	if embedded {
 		starts = append(starts, inside(etcdProgram, file, []string{"--config-file=" + file}))
+	} else if embedded = config.startsEtcd(); embedded {
+		r.missing(file, "k3s is told to start an etcd, and has not written its configuration yet", "start k3s, and run etcdaudit host again")
 	}
 	if config.last("disable-apiserver", "") == "true" {
 		return starts
@@ -45,6 +48,9 @@ func (r *reader) k3s(units []start) (starts []start) {
 		"--tls-cert-file=" + path.Join(tls, "serving-kube-apiserver.crt"), "--tls-private-key-file=" + path.Join(tls, "serving-kube-apiserver.key"),
 		"--client-ca-file=" + path.Join(tls, "client-ca.crt"), "--anonymous-auth=false", "--secure-port=6444", "--bind-address=127.0.0.1",
 		"--kubelet-client-certificate=" + path.Join(tls, "client-kube-apiserver.crt"), "--kubelet-client-key=" + path.Join(tls, "client-kube-apiserver.key"),
+	}
+	if !slices.ContainsFunc(config["kube-apiserver-arg"], setsAuthorization) {
+		args = append(args, "--authorization-mode=Node,RBAC")
 	}
 	args = append(args, config.etcdOf(server, embedded)...)
 	if config.last("secrets-encryption", "") == "true" {
@@ -56,6 +62,19 @@ func (r *reader) k3s(units []start) (starts []start) {
 	api := inside(apiServerProgram, source, args)
 	api.unknown = unknown
 	return append(starts, api)
+}
+
+// startsEtcd reports whether k3s starts an etcd of its own at its first start: one that begins
+// a cluster or joins one, without a datastore (k3s-io/k3s, pkg/cluster/managed.go).
+func (c k3sSettings) startsEtcd() bool {
+	return c.last("datastore-endpoint", "") == "" && (c.last("cluster-init", "") == "true" || c.last("server", "") != "")
+}
+
+// setsAuthorization reports whether an argument for the API server takes the place of k3s's
+// own --authorization-mode.
+func setsAuthorization(arg string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return name == "authorization-mode" || name == "authorization-config"
 }
 
 // etcdOf returns the API server's flags about its etcd: the embedded one, which k3s uses

@@ -63,7 +63,10 @@ func TestTheEtcdOfK3sIsTheOneOfItsDatastore(t *testing.T) {
 	unit := func(flags string) string {
 		return "[Service]\nEnvironmentFile=/etc/k3s.env\nExecStart=/usr/local/bin/k3s server " + flags + "\n"
 	}
-	const kine = "[unix:///var/lib/rancher/k3s/server/kine.sock]"
+	const (
+		kine     = "[unix:///var/lib/rancher/k3s/server/kine.sock]"
+		embedded = "[https://127.0.0.1:2379]/var/lib/rancher/k3s/server/tls/etcd/server-ca.crt"
+	)
 	for name, tc := range map[string]struct {
 		files map[string]string
 		want  string // its servers and the CA
@@ -77,7 +80,11 @@ func TestTheEtcdOfK3sIsTheOneOfItsDatastore(t *testing.T) {
 		}, "[https://a:1]/flag"},
 		"a database":                 {map[string]string{k3sService: unit("--datastore-endpoint=mysql://root:hunter2@tcp(db:3306)/k3s"), "etc/k3s.env": ""}, kine},
 		"none":                       {map[string]string{k3sService: unit(""), "etc/k3s.env": ""}, kine},
-		"an embedded etcd is in use": {map[string]string{k3sService: unit("--datastore-endpoint=http://a:1"), "etc/k3s.env": "", k3sServer + "db/etcd/config": "name: a\n"}, "[https://127.0.0.1:2379]/var/lib/rancher/k3s/server/tls/etcd/server-ca.crt"},
+		"an embedded etcd is in use": {map[string]string{k3sService: unit("--datastore-endpoint=http://a:1"), "etc/k3s.env": "", k3sServer + "db/etcd/config": "name: a\n"}, embedded},
+		"the first of a cluster":     {map[string]string{k3sService: unit("--cluster-init"), "etc/k3s.env": ""}, embedded},
+		"the first, by its file":     {map[string]string{k3sService: unit(""), "etc/k3s.env": "", k3sFile: "cluster-init: true\n"}, embedded},
+		"one that joins":             {map[string]string{k3sService: unit(""), "etc/k3s.env": "K3S_URL=https://10.0.0.1:6443\n"}, embedded},
+		"a cluster in a database":    {map[string]string{k3sService: unit("--cluster-init --datastore-endpoint=mysql://a"), "etc/k3s.env": ""}, kine},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := read(t, k3sNode(t, tc.files))

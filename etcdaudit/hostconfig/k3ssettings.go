@@ -17,7 +17,7 @@ type k3sSettings map[string][]string
 // k3sNames returns the names of the settings that are read.
 func k3sNames() []string {
 	return []string{
-		"config", "data-dir", "kube-apiserver-arg", "secrets-encryption", "disable-apiserver",
+		"config", "data-dir", "kube-apiserver-arg", "secrets-encryption", "disable-apiserver", "cluster-init", "server",
 		"datastore-endpoint", "datastore-cafile", "datastore-certfile", "datastore-keyfile",
 	}
 }
@@ -40,8 +40,11 @@ func (r *reader) k3sSettings(process *hostfacts.Running, units []start) (c k3sSe
 	flags.addFlags(args)
 	for _, name := range k3sNames() {
 		variable := "K3S_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		if name == "config" {
+		switch name {
+		case "config":
 			variable += "_FILE"
+		case "server":
+			variable = "K3S_URL"
 		}
 		for _, pair := range variables {
 			if value, ok := strings.CutPrefix(pair, variable+"="); ok && value != "" {
@@ -95,13 +98,15 @@ func (c k3sSettings) addFlags(args []string) {
 			name = "data-dir"
 		case "c":
 			name = "config"
+		case "s":
+			name = "server"
 		}
 		if !strings.HasPrefix(arg, "-") || !slices.Contains(k3sNames(), name) {
 			continue
 		}
 		switch {
 		case given:
-		case name == "secrets-encryption" || name == "disable-apiserver":
+		case name == "secrets-encryption" || name == "disable-apiserver" || name == "cluster-init":
 			value = "true"
 		case i+1 < len(args):
 			value = args[i+1]
@@ -114,14 +119,14 @@ func (c k3sSettings) addFlags(args []string) {
 // adds to it where the key ends with a plus sign.
 func (r *reader) k3sFiles(file string) (c k3sSettings, read []string) {
 	files := []string{file}
-	if entries, err := r.tree.ReadDir(file + ".d"); err == nil {
-		for _, e := range entries {
-			if ext := path.Ext(e.Name()); ext == ".yaml" || ext == ".yml" {
-				files = append(files, path.Join(file+".d", e.Name()))
-			}
-		}
-	} else {
+	entries, err := r.tree.ReadDir(file + ".d")
+	if err != nil {
 		r.unreadable(file+".d", err)
+	}
+	for _, e := range entries {
+		if ext := path.Ext(e.Name()); ext == ".yaml" || ext == ".yml" {
+			files = append(files, path.Join(file+".d", e.Name()))
+		}
 	}
 	c = k3sSettings{}
 	for _, name := range files {

@@ -3,25 +3,14 @@ package hostconfig
 import (
 	"path"
 	"strings"
-
-	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
 // manifests finds the static pods of all places that a kubelet may read them from.
 func (r *reader) manifests() (starts []start) {
-	for _, dir := range r.manifestDirs() {
-		entries, err := r.tree.ReadDir(dir)
-		if err != nil {
-			r.unreadable(dir, err)
-			continue
-		}
-		for _, e := range entries {
-			// The kubelet reads every file whose name does not begin with a dot, whatever it
-			// ends with: a copy "etcd.yaml.bak" is a pod of its own (pkg/kubelet/config/file.go).
-			if strings.HasPrefix(e.Name(), ".") || e.IsDir() {
-				continue
-			}
-			name := path.Join(dir, e.Name())
+	before := len(r.host.Unread)
+	defer func() { r.lost = r.host.Unread[before:] }()
+	for _, place := range r.manifestPaths() {
+		for _, name := range r.podFiles(place) {
 			text, ok := r.text(name)
 			if !ok {
 				continue
@@ -36,19 +25,21 @@ func (r *reader) manifests() (starts []start) {
 	return starts
 }
 
-// manifestDirs returns the directories of static pods: the one of the kubelet's own
-// configuration, kubeadm's and RKE2's.
-func (r *reader) manifestDirs() []string {
-	dirs := []string{"/etc/kubernetes/manifests"}
-	if text, ok := r.text("/var/lib/kubelet/config.yaml"); ok {
-		var kubelet struct {
-			StaticPodPath string `json:"staticPodPath"`
-		}
-		if err := boundedyaml.Unmarshal(text, &kubelet); err != nil {
-			r.missing("/var/lib/kubelet/config.yaml", "not a kubelet's configuration"+position(err), "")
-		} else if kubelet.StaticPodPath != "" {
-			dirs[0] = path.Clean(kubelet.StaticPodPath)
+// podFiles returns the files at a place of static pods: a directory, or one file.
+func (r *reader) podFiles(place string) (files []string) {
+	if r.tree.Stat(place).Mode.IsRegular() {
+		return []string{place}
+	}
+	entries, err := r.tree.ReadDir(place)
+	if err != nil {
+		r.unreadable(place, err)
+	}
+	for _, e := range entries {
+		// The kubelet reads every file whose name does not begin with a dot, whatever it
+		// ends with: a copy "etcd.yaml.bak" is a pod of its own (pkg/kubelet/config/file.go).
+		if !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+			files = append(files, path.Join(place, e.Name()))
 		}
 	}
-	return append(dirs, rke2Dir+"/agent/pod-manifests")
+	return files
 }

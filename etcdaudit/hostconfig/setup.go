@@ -24,7 +24,13 @@ func (r *reader) setup(starts []start) {
 	}
 	pods := startedBy(func(s start) bool { return s.pod })
 	unit := startedBy(func(s start) bool { return s.unit != "" })
+	kind, sign, why := r.distribution()
 	switch {
+	case kind != "":
+		s.Kind, s.Fact = kind, sign
+		if !runs {
+			s.Fact += ": " + why
+		}
 	case runs && strings.HasPrefix(pods, rke2Dir), runs && has(rke2Dir+"/server"):
 		s.Kind, s.Fact = facts.RKE2, rke2Dir+"/server"
 	case runs && startedBy(func(s start) bool { return s.inside }) != "":
@@ -35,10 +41,44 @@ func (r *reader) setup(starts []start) {
 		s.Kind, s.Fact = facts.Systemd, unit
 	case runs:
 		s.Kind, s.Fact = facts.Bare, "running processes that no manifest and no unit known here starts"
+	case len(r.lost) > 0:
+		s.Kind, s.Fact = facts.Unknown, fmt.Sprintf("%s could not be read: %s", r.lost[0].What, r.lost[0].Why)
 	default:
 		r.withoutControlPlane(s)
 	}
 	r.visit(s)
+}
+
+// distribution returns one whose programs are known by their processes alone, the file that
+// shows it, and why neither an etcd nor an API server is found without them.
+func (r *reader) distribution() (kind facts.SetupKind, sign, why string) {
+	for _, d := range []struct {
+		kind  facts.SetupKind
+		signs []string
+		text  string // in the sign
+		why   string
+	}{
+		{facts.K0s, []string{"/etc/k0s/k0s.yaml", "/var/lib/k0s/pki"}, "", "k0s starts etcd or kine, and the API server, itself, and no process of them was found"},
+		{facts.Micro, []string{"/var/snap/microk8s/current/args"}, "", "MicroK8s has the API server inside kubelite, and k8s-dqlite in place of etcd, which are not read"},
+		{facts.Talos, []string{"/etc/os-release"}, "ID=talos", "Talos keeps the configuration of etcd and of the API server in its machine configuration, which is not read (talosctl get machineconfig)"},
+		{facts.Talos, []string{"/proc/version"}, "talos", "Talos keeps the configuration of etcd and of the API server in its machine configuration, which is not read (talosctl get machineconfig)"},
+	} {
+		for _, sign := range d.signs {
+			if r.shows(sign, d.text) {
+				return d.kind, sign, d.why
+			}
+		}
+	}
+	return "", "", ""
+}
+
+// shows reports whether a file is there, with a text in it if one is given.
+func (r *reader) shows(name, text string) bool {
+	if text == "" {
+		return r.tree.Stat(name).Exists
+	}
+	found, _, err := r.tree.ReadFile(name, longestText)
+	return err == nil && strings.Contains(string(found), text)
 }
 
 // provider is a managed control plane and the files on its nodes that show it.

@@ -21,7 +21,6 @@ func (r *reader) units() (starts []start) {
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
-			continue
 		}
 		for _, e := range entries {
 			unit := e.Name()
@@ -52,15 +51,8 @@ func (r *reader) unit(file, unit string) (s start, ok bool) {
 	if !mayBeOurs(string(text)) && !mayBeOurs(unit) {
 		return s, false // most units have nothing to do with it
 	}
-	options := parseUnit(string(text))
-	read := []string{file}
-	for _, dropIn := range r.dropIns(unit) {
-		if more, ok := r.text(dropIn); ok {
-			read = append(read, dropIn)
-			options = append(options, parseUnit(string(more))...)
-		}
-	}
-	if s, ok = r.service(newService(options), unit); !ok {
+	svc, read := r.withDropIns(file, text, unit)
+	if s, ok = r.service(svc, unit); !ok {
 		return s, false
 	}
 	for _, name := range read {
@@ -68,6 +60,19 @@ func (r *reader) unit(file, unit string) (s start, ok bool) {
 	}
 	s.source, s.unit = strings.Join(read, " + "), unit
 	return s, true
+}
+
+// withDropIns returns what a unit and its drop-ins set together, and their files.
+func (r *reader) withDropIns(file string, text []byte, unit string) (svc service, read []string) {
+	options := parseUnit(string(text))
+	read = []string{file}
+	for _, dropIn := range r.dropIns(unit) {
+		if more, ok := r.text(dropIn); ok {
+			read = append(read, dropIn)
+			options = append(options, parseUnit(string(more))...)
+		}
+	}
+	return newService(options), read
 }
 
 func mayBeOurs(text string) bool {
@@ -83,7 +88,6 @@ func (r *reader) dropIns(unit string) (files []string) {
 		entries, err := r.tree.ReadDir(dir)
 		if err != nil {
 			r.unreadable(dir, err)
-			continue
 		}
 		for _, e := range entries {
 			if _, hidden := byName[e.Name()]; !hidden && strings.HasSuffix(e.Name(), ".conf") {
@@ -102,9 +106,10 @@ func (r *reader) dropIns(unit string) (files []string) {
 	return files
 }
 
-// service says what a service starts.
-func (r *reader) service(svc service, unit string) (s start, ok bool) {
-	env := map[string]string{}
+// command returns the words of a service's command and the variables that it sets. unknown is
+// why they are not wholly known. ok is false if there is no command that is understood.
+func (r *reader) command(svc service, unit string) (words []string, env map[string]string, unknown string, ok bool) {
+	env = map[string]string{}
 	set := func(pairs []string) {
 		for _, pair := range pairs {
 			if name, value, ok := strings.Cut(pair, "="); ok {
@@ -116,7 +121,7 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 		line, known := specifiers(line, unit, r.host.Node)
 		words, err := splitWords(line)
 		if err != nil || !known {
-			s.unknown = "an Environment= of the unit is not understood"
+			unknown = "an Environment= of the unit is not understood"
 			continue
 		}
 		set(words)
@@ -129,19 +134,29 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 		case err == nil:
 			set(parseEnvironmentFile(string(text)))
 		case !known || strings.ContainsAny(name, "*?["):
-			s.unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
+			unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
 		case !optional || !errors.Is(err, fs.ErrNotExist):
-			s.unknown = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
+			unknown = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
 		}
 	}
 	command, known := specifiers(svc.command, unit, r.host.Node)
 	words, err := expandCommand(command, env)
 	if err != nil || len(words) == 0 {
-		return s, false
+		return nil, nil, "", false
 	}
 	if !known {
-		s.unknown = "the unit's ExecStart has a specifier that is not understood"
+		unknown = "the unit's ExecStart has a specifier that is not understood"
 	}
+	return words, env, unknown, true
+}
+
+// service says what a service starts.
+func (r *reader) service(svc service, unit string) (s start, ok bool) {
+	words, env, unknown, ok := r.command(svc, unit)
+	if !ok {
+		return s, false
+	}
+	s.unknown = unknown
 	if startedByShell(words) {
 		s.program = programInShell(words[1:])
 		s.unknown = "a shell starts it: its arguments are known of the running process only"

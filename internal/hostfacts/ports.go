@@ -83,13 +83,14 @@ func rows(lines *procfs.NetUNIX) []*procfs.NetUNIXLine {
 
 // sockets returns the inodes of the sockets that a process has open.
 func (p Processes) sockets(pid int) (map[uint64]bool, error) {
-	entries, err := os.ReadDir(p.path(pid, "fd"))
+	const most = 1 << 20 // an API server has a socket for each client
+	entries, err := p.tree().readDir(within(pid, "fd"), most)
 	if err != nil {
 		return nil, err
 	}
 	open := map[uint64]bool{}
 	for _, e := range entries {
-		target, err := os.Readlink(p.path(pid, "fd/"+e.Name()))
+		target, err := p.tree().readlink(within(pid, "fd/"+e.Name()))
 		if err != nil {
 			continue // closed meanwhile
 		}

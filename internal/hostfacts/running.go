@@ -90,8 +90,19 @@ func startedAt(ticks uint64) time.Time {
 }
 
 func (p Processes) read(pid int, name string) ([]byte, error) {
-	data, _, err := Tree{p.Dir}.ReadFile(path.Join(strconv.Itoa(pid), name), longestProc)
+	data, _, err := p.tree().ReadFile(within(pid, name), longestProc)
 	return data, err
+}
+
+// tree is where links of a recorded process lead: never out of it.
+func (p Processes) tree() Tree { return Tree{p.Dir} }
+
+// within is the path of a process's file in the tree, of a file beside processes for 0.
+func within(pid int, name string) string {
+	if pid == 0 {
+		return path.Join("/", name)
+	}
+	return path.Join("/", strconv.Itoa(pid), name)
 }
 
 func (p Processes) args(pid int) ([]string, error) {
@@ -149,7 +160,7 @@ func (p Processes) one(proc procfs.Proc, args []string) (r Running, ok bool) {
 
 // link reads a link of a process. A recorded one may be a file with the path in it.
 func (p Processes) link(pid int, name string) (string, error) {
-	target, err := os.Readlink(p.path(pid, name))
+	target, err := p.tree().readlink(within(pid, name))
 	if err != nil && p.Recorded {
 		var text []byte
 		text, err = p.read(pid, name)
@@ -173,18 +184,19 @@ func (p Processes) RootOf(pid int) Tree { return Tree{p.path(pid, "root")} }
 func (p Processes) ExecutableOf(pid int) string { return p.path(pid, "exe") }
 
 func (p Processes) path(pid int, name string) string {
-	if pid == 0 {
-		return filepath.Join(p.Dir, name)
-	}
-	return filepath.Join(p.Dir, strconv.Itoa(pid), name)
+	return filepath.Join(p.Dir, within(pid, name))
 }
 
-// regular reports whether a file of a recorded process can be read without surprises.
+// regular reports whether a file of a recorded process can be read by its path: it is one of
+// a usual size, and no part of the path is a link, which would lead out of the tree there.
 func (p Processes) regular(pid int, name string) bool {
 	if !p.Recorded {
 		return true
 	}
-	var st unix.Stat_t
-	err := unix.Lstat(p.path(pid, name), &st)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size <= longestProc
+	found, err := p.tree().Resolve(within(pid, name))
+	if err != nil || found != within(pid, name) {
+		return false
+	}
+	_, err = p.read(pid, name)
+	return err == nil
 }

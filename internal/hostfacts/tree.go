@@ -82,20 +82,26 @@ func (t Tree) ReadFile(name string, limit int64) ([]byte, Opened, error) {
 // mostEntries bounds a directory.
 const mostEntries = 4096
 
-// ReadDir returns the entries of a directory in the order of their names: the first 4096
-// that the kernel gives.
-func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
+// ReadDir returns the entries of a directory in the order of their names. Of one with more
+// than 4096 it returns as many, those that the kernel gives first, with an error that says so.
+func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) { return t.readDir(name, mostEntries) }
+
+func (t Tree) readDir(name string, most int) ([]fs.DirEntry, error) {
 	f, err := t.open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	entries, err := f.ReadDir(mostEntries)
+	entries, err := f.ReadDir(most + 1)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", t.show(name), plain(err))
 	}
+	err = nil
+	if len(entries) > most {
+		entries, err = entries[:most], fmt.Errorf("%s has more than %d entries, and the others were not read", t.show(name), most)
+	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, nil
+	return entries, err
 }
 
 // Resolve returns the path of a file without links. It fails if the file does not exist.
@@ -105,27 +111,44 @@ func (t Tree) Resolve(name string) (string, error) {
 	for links := 0; len(rest) > 0; {
 		next := path.Join(at, rest[0])
 		rest = rest[1:]
-		f, err := t.open(next, unix.O_PATH|unix.O_NOFOLLOW)
-		if err != nil {
-			return "", err
-		}
-		target := make([]byte, unix.PathMax)
-		n, err := unix.Readlinkat(int(f.Fd()), "", target)
-		_ = f.Close()
-		if err != nil { // not a link
+		link, err := t.readlink(next)
+		if errors.Is(err, errNoLink) {
 			at = next
 			continue
+		}
+		if err != nil {
+			return "", err
 		}
 		if links++; links > mostLinks {
 			return "", fmt.Errorf("%s: %w", t.show(name), unix.ELOOP)
 		}
-		link := string(target[:n])
 		if strings.HasPrefix(link, "/") {
 			at = "/"
 		}
 		rest = append(strings.Split(link, "/"), rest...)
 	}
 	return at, nil
+}
+
+// errNoLink says that a file is no link, or that it may not be read as one.
+var errNoLink = errors.New("not a link")
+
+// readlink returns what a link says. Links on the way to it are followed.
+func (t Tree) readlink(name string) (string, error) {
+	f, err := t.open(name, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	target := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(f.Fd()), "", target)
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL): // readlinkat(2), of a file
+		return "", errNoLink
+	case err != nil:
+		return "", fmt.Errorf("read the link %s: %w", t.show(name), err)
+	}
+	return string(target[:n]), nil
 }
 
 // Way inspects every directory from the root to a file, links resolved. It is empty if the
@@ -163,7 +186,28 @@ func (t Tree) open(name string, flags uint64) (*os.File, error) {
 			break
 		}
 	}
+	if needed := unavailable(err); needed != nil {
+		return nil, needed
+	}
 	return nil, fmt.Errorf("open %s: %w", t.show(name), err)
+}
+
+// Check returns an error if no file of any tree can be opened here.
+func (t Tree) Check() error {
+	f, err := t.open("/", unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// unavailable says what is needed where the system call itself is refused: ENOSYS by a kernel
+// before 5.6, ENOSYS or EPERM by seccomp. A file's permissions give EACCES.
+func unavailable(err error) error {
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return errors.New("openat2 is refused: it takes Linux 5.6 or later, and in a container a seccomp profile that allows it (or run on the host itself)")
+	}
+	return nil
 }
 
 // missing maps "a directory on the way is a file" to "it does not exist".

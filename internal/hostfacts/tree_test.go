@@ -113,3 +113,83 @@ func TestAddressesBelongToTheProcessThatHasTheirSockets(t *testing.T) {
 		t.Error("a process that does not exist")
 	}
 }
+
+func TestAKernelWithoutOpenat2SaysWhatIsNeeded(t *testing.T) {
+	for err, needs := range map[error]bool{unix.ENOSYS: true, unix.EPERM: true, unix.EACCES: false, unix.ENOENT: false} {
+		if got := unavailable(err); (got != nil) != needs || needs && (!strings.Contains(got.Error(), "Linux 5.6") || errors.Is(got, fs.ErrPermission)) {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	if err := (Tree{t.TempDir()}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEntriesThatAreTooManyAreNotDroppedSilently(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"c", "a", "b"} {
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for most, complete := range map[int]bool{2: false, 3: true} {
+		entries, err := Tree{root}.readDir("/", most)
+		if len(entries) != most || (err == nil) != complete || !complete && !strings.Contains(err.Error(), "more than 2 entries") {
+			t.Errorf("%d: %v, %v", most, entries, err)
+		}
+	}
+}
+
+// A folder of a recorded process may hold a link to this host's.
+func TestALinkInARecordedProcessDoesNotLeadOutOfTheTree(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for name, links := range map[string]map[string]string{
+		"the whole process":  {"7": "/proc/self"},
+		"its sockets":        {"7/fd": "/proc/self/fd", "7/net": "/proc/self/net"},
+		"tables of sockets":  {"7/fd": "/proc/self/fd", "7/net/tcp": "/proc/self/net/tcp"},
+		"by a relative path": {"7/fd": "../../../../../../../../proc/self/fd", "7/net": "../../../../../../../../proc/self/net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			for link, target := range links {
+				link = filepath.Join(root, link)
+				if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Symlink(target, link); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := Processes{Dir: root, Recorded: true}
+			if found, _ := p.Listening(7); len(found) > 0 {
+				t.Errorf("%+v", found)
+			}
+			if exe, _ := p.link(7, "exe"); exe != "" {
+				t.Errorf("its program is %s", exe)
+			}
+			for _, file := range []string{"status", "net/tcp"} {
+				if p.regular(7, file) {
+					t.Errorf("%s is taken", file)
+				}
+			}
+		})
+	}
+	root := t.TempDir()
+	const table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:094B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 99 1 0000000000000000 100 0 0 10 0\n"
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(root, "7/net"), 0o700), os.WriteFile(filepath.Join(root, "7/net/tcp"), []byte(table), 0o600),
+		os.Mkdir(filepath.Join(root, "7/fd"), 0o700), os.Symlink("socket:[99]", filepath.Join(root, "7/fd/3")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := Processes{Dir: root, Recorded: true}.Listening(7)
+	if err != nil || len(found) != 1 || found[0].Address != "127.0.0.1:2379" {
+		t.Errorf("what was recorded of it is not read: %+v, %v", found, err)
+	}
+}

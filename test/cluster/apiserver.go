@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,9 @@ type APIServerOptions struct {
 	Encryption string
 	// Audit turns on an audit log without bodies: see AuditLog.
 	Audit bool
+	// Authorization are the flags about authorization, --authorization-mode=RBAC if it is nil.
+	// Modes add up: further flags cannot take that one back.
+	Authorization []string
 	// Args are further flags, such as --feature-gates.
 	Args []string
 }
@@ -162,7 +166,6 @@ func (a *APIServer) flags(opts APIServerOptions, id *kubernetesIdentity, server 
 		"--service-cluster-ip-range=10.0.0.0/24",
 		// There is nothing that these addresses could be given to.
 		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
-		"--authorization-mode=RBAC",
 		// No controller creates the service accounts that it would ask for.
 		"--disable-admission-plugins=ServiceAccount",
 		"--encryption-provider-config=" + a.encryptionFile,
@@ -177,7 +180,10 @@ func (a *APIServer) flags(opts APIServerOptions, id *kubernetesIdentity, server 
 		a.AuditLog = filepath.Join(dir, "audit.log")
 		args = append(args, "--audit-policy-file="+policy, "--audit-log-path="+a.AuditLog)
 	}
-	return append(args, opts.Args...), nil
+	if opts.Authorization == nil {
+		args = append(args, "--authorization-mode=RBAC")
+	}
+	return slices.Concat(args, opts.Authorization, opts.Args), nil
 }
 
 // makeClient writes the administrator's kubeconfig and makes a client of it.

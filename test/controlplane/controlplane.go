@@ -131,7 +131,7 @@ func apiServer() apiserverconfig.Config {
 		Given:  map[string][]string{"authorization-mode": {"Node", "RBAC"}},
 		Etcds:  []apiserverconfig.Etcd{{Servers: []string{"https://127.0.0.1:2379"}}},
 		EtcdCA: PKI + "etcd/ca.crt", EtcdCert: PKI + "apiserver-etcd-client.crt", EtcdKey: PKI + "apiserver-etcd-client.key", EtcdPrefix: "/registry",
-		EncryptionConfig: Policy, AnonymousAuth: true, AuditPolicy: "/etc/kubernetes/audit.yaml", AuditLog: "/var/log/audit.log",
+		EncryptionConfig: Policy, AnonymousAuth: true, AuthorizationModes: []string{"Node", "RBAC"}, AuditPolicy: "/etc/kubernetes/audit.yaml", AuditLog: "/var/log/audit.log",
 		TLSCert: PKI + "apiserver.crt", TLSKey: PKI + "apiserver.key", ClientCA: PKI + "ca.crt", KubeletClientCert: PKI + "apiserver-kubelet-client.crt", SecurePort: 6443,
 	}
 }

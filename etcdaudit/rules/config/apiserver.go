@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,12 +36,21 @@ func ofAPIServer(r check.Rule[apiServer]) check.Rule[facts.Facts] {
 		return subjects
 	})
 	all.Needs = []check.Need[facts.Facts]{need.Host, func(f facts.Facts) (check.Result, bool) {
-		for _, m := range f.Host.Unread {
-			return check.Unevaluated("", fmt.Sprintf("no API server was found, and %s could not be read: %s", m.What, m.Why), m.Do), len(f.Host.APIServers) > 0
-		}
-		return check.Unevaluated("", "no API server is on this node: "+f.Host.Setup.Fact, need.Visit(f.Host)), len(f.Host.APIServers) > 0
+		return noAPIServer(f), len(f.Host.APIServers) > 0
 	}}
 	return all
+}
+
+// noAPIServer says why no API server was found on a node of the control plane.
+func noAPIServer(f facts.Facts) check.Result {
+	const program = "kube-apiserver"
+	if m, ok := unreadFile(f.Host, program); ok {
+		return unfound(program, m)
+	}
+	if len(f.Host.Unread) > 0 {
+		return unfound(program, f.Host.Unread[0])
+	}
+	return check.Unevaluated("", "no API server is on this node: "+f.Host.Setup.Fact, need.Visit(f.Host))
 }
 
 // complete is not met where the command line is not wholly known.
@@ -67,7 +75,7 @@ func (s apiServer) given(names ...string) (all []check.Evidence) {
 	return all
 }
 
-// modes are the values of --authorization-mode.
+// authorizes reports whether --authorization-mode, or its default, has a mode.
 func (s apiServer) authorizes(mode string) bool {
-	return slices.Contains(s.Config.Given["authorization-mode"], mode)
+	return slices.Contains(s.Config.AuthorizationModes, mode)
 }

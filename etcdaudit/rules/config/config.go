@@ -30,6 +30,7 @@ func Rules() []check.Rule[facts.Facts] {
 		ofAPIServer(otherEtcds()),
 		ofAPIServer(encryptionConfigured()),
 		ofAPIServer(encryptionInForce()),
+		ofAPIServer(authorization()),
 		ofAPIServer(apiServerTLS()),
 		ofAPIServer(anonymous()),
 		ofAPIServer(noTokenFile()),

@@ -19,6 +19,12 @@ func TestHTTPSOnly(t *testing.T) {
 			n.Etcd().Config.ListenClient = []string{"http://localhost:2379"}
 			n.Etcd().Config.Client = etcdconfig.TLS{}
 		}, Status: check.Fail, Says: "plaintext at http://localhost:2379", Fix: "--client-cert-auth=true"},
+		controlplane.Case{Name: "by a variable, beside which a flag would stop etcd", Change: func(n *controlplane.Node) {
+			n.Facts.Host.Setup.Kind = facts.Systemd
+			n.Etcd().Source = "/etc/systemd/system/etcd.service"
+			n.Etcd().Config.ListenClient = []string{"http://0.0.0.0:2379"}
+			n.Etcd().Config.Settings = []etcdconfig.Setting{{Name: "listen-client-urls", Value: "http://0.0.0.0:2379", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_LISTEN_CLIENT_URLS"}}}
+		}, Status: check.Fail, Fix: "set --advertise-client-urls=https://… and in its environment ETCD_LISTEN_CLIENT_URLS=https://… (set there already"},
 		controlplane.Case{Name: "in a configuration file", Change: func(n *controlplane.Node) {
 			n.Etcd().ConfigFile = "/etc/etcd/etcd.conf.yaml"
 			n.Facts.Host.Setup.Kind = facts.Systemd

@@ -133,9 +133,25 @@ func (e etcd) place(name string) string {
 	if strings.Contains(lower, "crl") && e.ConfigFile != "" {
 		return "give etcd all its settings as flags, without --config-file: no documented key of that file sets a revocation list (--client-crl-file)"
 	}
+	if variable, ok := e.besideFlag(lower); ok {
+		return "remove the variable " + variable + ": its flag is given too, and etcd takes one of them only"
+	}
 	flag := lower[strings.LastIndex(lower, ".")+1:]
 	if strings.HasPrefix(lower, "peer-transport-security.") && !strings.HasPrefix(flag, "peer-") {
 		flag = "peer-" + flag
 	}
 	return fix.Etcd(e.host, e.Etcd, term.Printable(flag)+"=…")
+}
+
+// besideFlag returns the variable of a setting that is given as a flag too.
+func (e etcd) besideFlag(name string) (variable string, ok bool) {
+	i := slices.IndexFunc(e.Config.Voids, func(v etcdconfig.Void) bool {
+		return v.Origin.Kind == etcdconfig.Environment && flagOf(v.Name) == name
+	})
+	if i < 0 || e.ConfigFile != "" || !slices.ContainsFunc(e.Config.Settings, func(s etcdconfig.Setting) bool {
+		return s.Name == name && s.Origin.Kind == etcdconfig.Flag
+	}) {
+		return "", false
+	}
+	return term.Printable(e.Config.Voids[i].Origin.Text), true
 }

@@ -54,7 +54,7 @@ func TestNothingWithoutEffect(t *testing.T) {
 		controlplane.Case{Name: "a variable by its own name", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Client.TrustedCA = ""
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "ETCD_TRUSTED_CA_FILE", Value: "ca.pem", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_TRUSTED_CA_FILE"}, Why: "the flag is given too"}}
-		}, Status: check.Fail, Says: "ETCD_TRUSTED_CA_FILE", Fix: "--trusted-ca-file=…"},
+		}, Status: check.Fail, Says: "ETCD_TRUSTED_CA_FILE", Fix: "remove the variable ETCD_TRUSTED_CA_FILE"},
 		controlplane.Case{Name: "addresses for peers are not those for clients", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.ListenPeer = []string{"http://192.0.2.10:2380"}
 			n.Etcd().Config.Voids = []etcdconfig.Void{{Name: "listen-peer-urls", Value: "https://192.0.2.10:2380", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_LISTEN_PEER_URLS"}, Why: "the flag is given too"}}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -55,20 +56,46 @@ func started(source string, p *facts.Process, what string) check.Evidence {
 
 // noEtcd says why no etcd was found on a node of the control plane.
 func noEtcd(f facts.Facts) check.Result {
+	const program = "etcd"
 	for _, s := range f.Host.APIServers {
 		for _, e := range s.Config.Etcds {
-			if e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
+			// Part of a command line looks like one without --etcd-servers or a datastore.
+			if s.NotEvaluated == "" && e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
 				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + shown(e.Servers[0]))
 			}
 		}
 	}
+	if m, ok := unreadFile(f.Host, program); ok {
+		return unfound(program, m)
+	}
 	if i := slices.IndexFunc(f.Host.Setup.Visit, func(v string) bool { return strings.HasPrefix(v, "etcd") }); i >= 0 {
 		return check.Unevaluated("", "no etcd is on this node: "+f.Host.Setup.Fact, need.Visit(f.Host))
 	}
-	for _, m := range f.Host.Unread {
-		return check.Unevaluated("", fmt.Sprintf("no etcd was found, and %s could not be read: %s", m.What, m.Why), m.Do)
+	if len(f.Host.Unread) > 0 {
+		return unfound(program, f.Host.Unread[0])
 	}
-	return check.Unevaluated("", "no etcd was found on this node", "run etcdaudit host on the node of each member, as root")
+	return check.Unevaluated("", "no etcd was found on this node: "+f.Host.Setup.Fact, "run etcdaudit host on the node of each member, as root")
+}
+
+// unreadFile returns the file that would have shown how a program is started, by its name, if
+// it could not be read.
+func unreadFile(h *facts.Host, program string) (m facts.Missing, ok bool) {
+	i := slices.IndexFunc(h.Unread, func(m facts.Missing) bool {
+		name := path.Base(m.What)
+		return strings.Contains(name, program) && slices.Contains([]string{".yaml", ".yml", ".json", ".manifest", ".service"}, path.Ext(name))
+	})
+	if i < 0 {
+		return m, false
+	}
+	return h.Unread[i], true
+}
+
+func unfound(program string, m facts.Missing) check.Result {
+	do := m.Do
+	if do == "" {
+		do = "correct it, or run etcdaudit host where " + program + " runs"
+	}
+	return check.Unevaluated("", fmt.Sprintf("no %s was found, and %s could not be read: %s", program, m.What, m.Why), do)
 }
 
 // understood is not met where nothing can be said of the configuration.

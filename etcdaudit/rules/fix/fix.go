@@ -4,8 +4,10 @@ package fix
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 )
 
@@ -20,12 +22,47 @@ func Etcd(h *facts.Host, e *facts.Etcd, settings ...string) string {
 		return rancherEtcd(kind, e, settings)
 	case e.ConfigFile != "":
 		return fmt.Sprintf("in %s set %s, and restart etcd; flags and environment variables have no effect beside that file", e.ConfigFile, keys(settings))
+	case kind == facts.K0s:
+		return "in /etc/k0s/k0s.yaml under spec.storage.etcd.extraArgs set " + written(e, settings) + ", and restart k0scontroller"
 	case kind == facts.Kubeadm:
-		return kubeadm(manifest(e.Source, "etcd"), "etcd.local.extraArgs", settings)
+		return kubeadm(manifest(e.Source, "etcd"), "etcd.local.extraArgs", written(e, settings))
+	case kind == facts.Systemd && byVariable(e, settings[0]):
+		return unit(e.Source, written(e, settings))
 	case kind == facts.Systemd:
-		return unit(e.Source, settings) + fmt.Sprintf(" (a variable such as %s in its EnvironmentFile does as well, but not both)", variable(settings[0]))
+		return unit(e.Source, written(e, settings)) + fmt.Sprintf(" (a variable such as %s in its EnvironmentFile does as well, but not both)", variable(settings[0]))
 	}
-	return "start " + e.Name + " with " + flags(settings)
+	return "start " + e.Name + " with " + written(e, settings)
+}
+
+// written are settings as flags, and as variables where the variable is set already: etcd does
+// not start with a flag beside its variable, even an empty one.
+func written(e *facts.Etcd, settings []string) string {
+	var byFlag, changed []string
+	for _, s := range settings {
+		if byVariable(e, s) {
+			changed = append(changed, variable(s))
+		} else {
+			byFlag = append(byFlag, s)
+		}
+	}
+	var parts []string
+	if len(byFlag) > 0 {
+		parts = append(parts, flags(byFlag))
+	}
+	if len(changed) > 0 {
+		parts = append(parts, "in its environment "+strings.Join(changed, " ")+" (set there already: a flag of that name beside it stops etcd)")
+	}
+	return strings.Join(parts, " and ")
+}
+
+// byVariable reports whether the variable of a setting is set.
+func byVariable(e *facts.Etcd, setting string) bool {
+	name, _, _ := strings.Cut(setting, "=")
+	return slices.ContainsFunc(e.Config.Settings, func(s etcdconfig.Setting) bool {
+		return s.Name == name && s.Origin.Kind == etcdconfig.Environment
+	}) || slices.ContainsFunc(e.Config.Voids, func(v etcdconfig.Void) bool {
+		return v.Name == name && v.Origin.Kind == etcdconfig.Environment
+	})
 }
 
 // rancherEtcd is Etcd for RKE2 and k3s. They write etcd's configuration file at each
@@ -51,10 +88,12 @@ func APIServer(h *facts.Host, a *facts.APIServer, settings ...string) string {
 	case facts.RKE2, facts.K3s:
 		file, service := rancher(kind)
 		return fmt.Sprintf("in %s set %s, and restart %s", file, arguments("kube-apiserver-arg", settings), service)
+	case facts.K0s:
+		return "in /etc/k0s/k0s.yaml under spec.api.extraArgs set " + flags(settings) + ", and restart k0scontroller"
 	case facts.Kubeadm:
-		return kubeadm(manifest(a.Source, "kube-apiserver"), "apiServer.extraArgs", settings)
+		return kubeadm(manifest(a.Source, "kube-apiserver"), "apiServer.extraArgs", flags(settings))
 	case facts.Systemd:
-		return unit(a.Source, settings)
+		return unit(a.Source, flags(settings))
 	}
 	return "start " + a.Name + " with " + flags(settings)
 }
@@ -87,8 +126,8 @@ func setup(h *facts.Host, source string) facts.SetupKind {
 	return h.Setup.Kind
 }
 
-func kubeadm(manifest, args string, settings []string) string {
-	return fmt.Sprintf("in %s set %s, and the same under %s in the ConfigMap kube-system/kubeadm-config, from which kubeadm upgrade writes the manifest anew", manifest, flags(settings), args)
+func kubeadm(manifest, args, settings string) string {
+	return fmt.Sprintf("in %s set %s, and the same under %s in the ConfigMap kube-system/kubeadm-config, from which kubeadm upgrade writes the manifest anew", manifest, settings, args)
 }
 
 func manifest(source, program string) string {
@@ -98,8 +137,8 @@ func manifest(source, program string) string {
 	return "/etc/kubernetes/manifests/" + program + ".yaml"
 }
 
-func unit(source string, settings []string) string {
-	return fmt.Sprintf("in %s set %s, then systemctl daemon-reload, and restart the unit", source, flags(settings))
+func unit(source, settings string) string {
+	return fmt.Sprintf("in %s set %s, then systemctl daemon-reload, and restart the unit", source, settings)
 }
 
 func rancher(kind facts.SetupKind) (file, service string) {

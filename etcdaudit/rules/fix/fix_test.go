@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/fix"
 )
@@ -45,6 +46,7 @@ func TestTheAPIServerIsToldInTheSetupAtHand(t *testing.T) {
 		facts.Kubeadm: "in /etc/kubernetes/manifests/kube-apiserver.yaml set --x=y, and the same under apiServer.extraArgs",
 		facts.RKE2:    `in /etc/rancher/rke2/config.yaml set kube-apiserver-arg: ["x=y"], and restart rke2-server`,
 		facts.K3s:     `in /etc/rancher/k3s/config.yaml set kube-apiserver-arg: ["x=y"], and restart k3s`,
+		facts.K0s:     "in /etc/k0s/k0s.yaml under spec.api.extraArgs set --x=y",
 		facts.Systemd: "in apiserver.service set --x=y, then systemctl daemon-reload",
 		facts.Bare:    "start kube-apiserver with --x=y",
 	} {
@@ -66,6 +68,21 @@ func TestAUnitBesideStaticPodsIsChangedItself(t *testing.T) {
 	for _, got := range []string{fix.APIServer(h, a, "x=y"), fix.Without(h, a, "x")} {
 		if !strings.Contains(got, a.Source) || strings.Contains(got, "kubeadm") {
 			t.Error(got)
+		}
+	}
+}
+
+func TestNoFlagIsNamedBesideItsVariable(t *testing.T) {
+	variable := etcdconfig.Origin{Kind: etcdconfig.Environment, Text: "ETCD_AUTO_TLS"}
+	inForce := etcdconfig.Effective{Settings: []etcdconfig.Setting{{Name: "auto-tls", Origin: variable}}}
+	empty := etcdconfig.Effective{Voids: []etcdconfig.Void{{Name: "auto-tls", Origin: variable}}}
+	for kind, source := range map[facts.SetupKind]string{facts.Kubeadm: "/m/etcd.yaml", facts.Systemd: "etcd.service", facts.Bare: "process 12"} {
+		for _, c := range []etcdconfig.Effective{inForce, empty} {
+			e := &facts.Etcd{Name: "etcd (pid 12)", Source: source, Config: c}
+			got := fix.Etcd(&facts.Host{Setup: facts.Setup{Kind: kind}}, e, "auto-tls=false", "cert-file=CERT")
+			if strings.Contains(got, "--auto-tls") || !strings.Contains(got, "ETCD_AUTO_TLS=false") || !strings.Contains(got, "--cert-file=CERT") || strings.Contains(got, "does as well") {
+				t.Errorf("%s: %s", kind, got)
+			}
 		}
 	}
 }

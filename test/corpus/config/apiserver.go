@@ -71,10 +71,14 @@ func (b *lab) startAPIServer(ctx context.Context, cs Case) (*liveAPIServer, erro
 		return nil, err
 	}
 	args := append([]string{"--etcd-prefix=" + l.prefix}, words(expand(in.Args))...)
+	var authorization []string
+	if in.Authorization != "" {
+		authorization = append([]string{}, words(expand(orNone(in.Authorization, "")))...)
+	}
 	if unknown != "" {
 		return nil, fmt.Errorf("$%s stands for nothing", unknown)
 	}
-	if l.APIServer, err = b.cluster.StartAPIServer(ctx, cluster.APIServerOptions{Name: cs.Name, Etcd: etcd, Encryption: in.Encryption, Args: args}); err != nil {
+	if l.APIServer, err = b.cluster.StartAPIServer(ctx, cluster.APIServerOptions{Name: cs.Name, Etcd: etcd, Encryption: in.Encryption, Authorization: authorization, Args: args}); err != nil {
 		return nil, err
 	}
 	if err := l.write(ctx); err != nil {
@@ -171,6 +175,7 @@ func apiServerOracles() map[string]oracle[*liveAPIServer] {
 		"EA-421": everyEtcdByTLS,
 		"EA-423": storesEncrypted,
 		"EA-424": onDiskIsInForce,
+		"EA-425": rightsOfUser,
 		"EA-426": apiServerTLS,
 		"EA-427": anonymousRequests,
 		"EA-428": tokenOfFile,
@@ -262,6 +267,21 @@ func apiServerTLS(ctx context.Context, l *liveAPIServer) (opinion, string, error
 // not even taken (401)?
 func anonymousRequests(ctx context.Context, l *liveAPIServer) (opinion, string, error) {
 	return taken(l.curl(ctx, l.URL+"/api/v1/namespaces", ""))
+}
+
+// rightsOfUser: may a user to whom nothing was granted list Secrets? The token of tokens.csv
+// is one.
+func rightsOfUser(ctx context.Context, l *liveAPIServer) (opinion, string, error) {
+	got := l.curl(ctx, l.URL+"/api/v1/secrets", "", "--header", "Authorization: Bearer corpus-token")
+	switch {
+	case got.err != nil:
+		return 0, "", got.err
+	case strings.HasSuffix(got.said, " 403"):
+		return good, got.said, nil
+	case strings.HasSuffix(got.said, " 200"):
+		return bad, got.said, nil
+	}
+	return 0, "", errors.New(got.said)
 }
 
 // tokenOfFile: is the token of tokens.csv taken?

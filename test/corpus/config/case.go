@@ -95,6 +95,9 @@ type Front struct {
 // APIServerInput is what a real kube-apiserver is started with, beside what every one needs.
 type APIServerInput struct {
 	Args string
+	// Authorization are its flags about authorization, --authorization-mode=RBAC by default
+	// and "none" for none.
+	Authorization string
 	// Encryption is its EncryptionConfiguration, and Files are others, by name in $dir.
 	Encryption string
 	Files      map[string]string

@@ -82,8 +82,8 @@ func etcdFlags(args, env []string, file string) map[string]check.Status {
 	}
 }
 
-// apiServerFlags is what the check says of an API server: CIS 1.2.1, 1.2.2, 1.2.23 to
-// 1.2.28, 3.2.1.
+// apiServerFlags is what the check says of an API server: CIS 1.2.1, 1.2.2, 1.2.6,
+// 1.2.23 to 1.2.28, 3.2.1.
 func apiServerFlags(args []string, encryption string) map[string]check.Status {
 	in := input{args: args}
 	line := strings.Join(args, " ")
@@ -98,6 +98,7 @@ func apiServerFlags(args []string, encryption string) map[string]check.Status {
 		"EA-421": passIf(in.has("etcd-cafile", "etcd-certfile", "etcd-keyfile")),
 		"EA-423": passIf(strings.Contains(line, "--encryption-provider-config") && known.MatchString(provider)),
 		"EA-424": passIf(in.has("encryption-provider-config")),
+		"EA-425": passIf(in.has("authorization-mode") && !strings.Contains(in.text("authorization-mode"), "AlwaysAllow")),
 		"EA-426": passIf(in.has("tls-cert-file", "tls-private-key-file") && in.has("tls-cipher-suites")),
 		"EA-427": passIf(in.is("anonymous-auth", "false")),
 		"EA-428": passIf(!in.has("token-auth-file")),
