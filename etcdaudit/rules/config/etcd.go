@@ -57,13 +57,8 @@ func started(source string, p *facts.Process, what string) check.Evidence {
 // noEtcd says why no etcd was found on a node of the control plane.
 func noEtcd(f facts.Facts) check.Result {
 	const program = "etcd"
-	for _, s := range f.Host.APIServers {
-		for _, e := range s.Config.Etcds {
-			// Part of a command line looks like one without --etcd-servers or a datastore.
-			if s.NotEvaluated == "" && e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
-				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + shown(e.Servers[0]))
-			}
-		}
+	if result, ok := need.NoKine(f.Host); !ok {
+		return result
 	}
 	if m, ok := unreadFile(f.Host, program); ok {
 		return unfound(program, m)

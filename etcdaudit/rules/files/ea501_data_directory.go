@@ -35,6 +35,9 @@ func judgeDirectories(f facts.Facts) (results []check.Result) {
 		}
 	}
 	if results == nil {
+		if result, ok := need.NoKine(f.Host); !ok {
+			return []check.Result{result}
+		}
 		return []check.Result{check.Unevaluated("", "no data directory of an etcd is known on this node", need.Visit(f.Host))}
 	}
 	return results

@@ -62,6 +62,10 @@ func TestDataDirectory(t *testing.T) {
 		controlplane.Case{Name: "no etcd on the node", Change: func(n *controlplane.Node) {
 			n.Facts.Host.Etcds = nil
 		}, Status: check.NotEvaluated, Says: "no data directory"},
+		controlplane.Case{Name: "kine in place of etcd", Change: func(n *controlplane.Node) {
+			n.Facts.Host.Etcds = nil
+			n.APIServer().Config.Etcds[0].Servers = []string{"unix:///var/lib/rancher/k3s/server/kine.sock"}
+		}, Status: check.NotApplicable, Says: "kine"},
 		controlplane.Managed,
 		controlplane.NoNode,
 	)

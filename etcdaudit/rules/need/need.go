@@ -9,6 +9,8 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/safeurl"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Scan is not met where no data was read. What holds for no store must not look like what
@@ -87,6 +89,20 @@ func Host(f facts.Facts) (check.Result, bool) {
 		return check.Unevaluated("", string(setup.Kind)+": "+setup.Fact, setup.Ask), false
 	case facts.Worker:
 		return check.Unevaluated("", string(setup.Kind)+" on this node: "+setup.Fact, Visit(f.Host)), false
+	}
+	return check.Result{}, true
+}
+
+// NoKine is not met where an API server of the node uses kine in place of etcd: its objects are
+// in a database, and there is no etcd to judge.
+func NoKine(h *facts.Host) (check.Result, bool) {
+	for _, s := range h.APIServers {
+		for _, e := range s.Config.Etcds {
+			// Part of a command line looks like one without --etcd-servers or a datastore.
+			if s.NotEvaluated == "" && e.Resource == "" && len(e.Servers) > 0 && strings.Contains(e.Servers[0], "kine.sock") {
+				return check.Inapplicable(s.Name + " uses kine in place of etcd: " + term.Printable(safeurl.WithoutUserinfo(e.Servers[0]))), false
+			}
+		}
 	}
 	return check.Result{}, true
 }
