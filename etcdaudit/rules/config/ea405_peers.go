@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -47,8 +48,18 @@ func judgePeers(e etcd) check.Result {
 	switch open := plain(urls); {
 	case len(open) > 0:
 		return with(check.Warned("", "plaintext at "+join(open)+", reached from this node only: each of its processes can take part in raft", encrypt), evidence)
+	case slices.ContainsFunc(urls, abstractSocket):
+		return with(check.Warned("", join(filter(urls, abstractSocket))+": etcd leaves the path out for peers and listens at an abstract socket, which has no owner and no mode: each process of the node can take part in raft", encrypt), evidence)
 	case len(encrypted) == 0:
 		return with(check.Passed("", join(urls)+": a unix socket, whose owner and mode decide which processes can use it"), evidence)
 	}
 	return with(check.Passed("", join(urls)+", certificates of the CA in "+e.Config.Peer.TrustedCA), evidence)
+}
+
+// abstractSocket reports whether a peer address is a socket that etcd names nowhere. Of a peer
+// address it takes the host alone (server/embed/etcd.go, configurePeerListeners): unix:///path
+// has none, and Linux makes up a name.
+func abstractSocket(address string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	return strings.HasPrefix(scheme(address), "unix") && strings.HasPrefix(rest, "/")
 }

@@ -26,11 +26,14 @@ func TestPeers(t *testing.T) {
 			n.Etcd().Config.ListenPeer = []string{"http://127.0.0.1:2380", "https://192.0.2.10:2380"}
 		}, Status: check.Warn, Says: "plaintext at http://127.0.0.1:2380"},
 		controlplane.Case{Name: "a socket before an https address", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.ListenPeer = []string{"unix:///run/etcd-peer.sock", "https://192.0.2.10:2380"}
+			n.Etcd().Config.ListenPeer = []string{"unix://peer.sock", "https://192.0.2.10:2380"}
 		}, Status: check.Pass, Says: "certificates of the CA in"},
 		controlplane.Case{Name: "a socket only", Change: func(n *controlplane.Node) {
-			n.Etcd().Config.ListenPeer = []string{"unix:///run/etcd-peer.sock"}
+			n.Etcd().Config.ListenPeer = []string{"unix://peer.sock"}
 		}, Status: check.Pass, Says: "a unix socket"},
+		controlplane.Case{Name: "a socket with a path, which etcd leaves out", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.ListenPeer = []string{"unix:///run/etcd-peer.sock", "https://192.0.2.10:2380"}
+		}, Status: check.Warn, Says: "an abstract socket", Fix: "--listen-peer-urls=https://"},
 		controlplane.Case{Name: "peer-auto-tls", Change: func(n *controlplane.Node) {
 			n.Etcd().Config.Peer = etcdconfig.TLS{AutoTLS: true}
 		}, Status: check.Fail, Says: "peer-auto-tls", Fix: "--peer-auto-tls=false"},
