@@ -21,6 +21,9 @@ func judgeSeparate(a at) check.Result {
 		return r
 	}
 	config := a.etcd.Config
+	if config.Client.TrustedCA == "" {
+		return check.Inapplicable("etcd has no file of CAs for clients, and so none that peers could share: EA-404")
+	}
 	peers, clients := a.etcd.Files[config.Peer.TrustedCA].Certificates, a.etcd.Files[config.Client.TrustedCA].Certificates
 	if len(peers) == 0 || len(clients) == 0 {
 		return check.Unevaluated("", a.etcd.Name+": its files of trusted CAs hold no certificate that could be read", "")

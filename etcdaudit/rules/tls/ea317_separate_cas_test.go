@@ -29,6 +29,9 @@ func TestSeparateCAs(t *testing.T) {
 		controlplane.Case{Name: "the files could not be read", Change: func(n *controlplane.Node) {
 			n.Etcd().Files = nil
 		}, Status: check.NotEvaluated, Says: "no certificate that could be read"},
+		controlplane.Case{Name: "clients need none", Change: func(n *controlplane.Node) {
+			n.Etcd().Config.Client.TrustedCA = ""
+		}, Status: check.NotApplicable, Says: "EA-404"},
 		controlplane.Case{Name: "no certificate is needed", Change: func(n *controlplane.Node) {
 			controlplane.Says(n.Peer(), controlplane.TLS, facts.GetVersion, "none", facts.Answered, "HTTP 200")
 		}, Status: check.NotApplicable, Says: "EA-307"},
