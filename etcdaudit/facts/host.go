@@ -66,6 +66,8 @@ type Etcd struct {
 	// Source is the manifest, unit or process that the configuration was read from, and
 	// ConfigFile the file of --config-file; empty for none.
 	Source, ConfigFile string
+	// EnvironmentFile is what a unit takes etcd's variables from; empty for none.
+	EnvironmentFile string
 	// Process is nil where none runs or none could be read.
 	Process *Process
 	Config  etcdconfig.Effective

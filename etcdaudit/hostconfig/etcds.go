@@ -108,9 +108,9 @@ func possible(p, s start) bool {
 
 // etcd reports one etcd. next is what a new start would use, nil if that is not known.
 func (r *reader) etcd(name string, s start, next *start) (e facts.Etcd) {
-	e = facts.Etcd{Name: name, Source: s.source, Process: s.facts(), Files: map[string]facts.File{}}
+	e = facts.Etcd{Name: name, Source: s.source, Process: s.facts(), Files: map[string]facts.File{}, EnvironmentFile: s.environmentFile}
 	if next != nil {
-		e.Source = next.source
+		e.Source, e.EnvironmentFile = next.source, next.environmentFile
 		s.pod, s.volumes = next.pod, next.volumes
 		if s.version == "" {
 			s.version = next.version

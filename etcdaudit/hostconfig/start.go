@@ -29,10 +29,12 @@ type start struct {
 	pod     bool
 	volumes []volume // of a pod
 	unit    string   // the name of a systemd unit
-	inside  bool     // inside k3s
-	dir     string   // the working directory
-	process *hostfacts.Running
-	golang  string
+	// environmentFile is the last of the unit's that sets variables of etcd.
+	environmentFile string
+	inside          bool   // inside k3s
+	dir             string // the working directory
+	process         *hostfacts.Running
+	golang          string
 }
 
 // volume is a directory or file of the host that a pod sees elsewhere.

@@ -150,13 +150,27 @@ func (r *reader) command(svc service, unit string) (words []string, env map[stri
 	return words, env, unknown, true
 }
 
+// environmentFile is the last file of a service that sets variables of etcd; empty for none. It
+// counts before what the unit sets itself.
+func (r *reader) environmentFile(svc service, unit string) string {
+	for _, name := range slices.Backward(svc.environmentFiles) {
+		name, _ := specifiers(name, unit, r.host.Node)
+		name = strings.TrimPrefix(name, "-")
+		text, err := r.textOf(name)
+		if err == nil && slices.ContainsFunc(parseEnvironmentFile(string(text)), func(pair string) bool { return strings.HasPrefix(pair, "ETCD_") }) {
+			return name
+		}
+	}
+	return ""
+}
+
 // service says what a service starts.
 func (r *reader) service(svc service, unit string) (s start, ok bool) {
 	words, env, unknown, ok := r.command(svc, unit)
 	if !ok {
 		return s, false
 	}
-	s.unknown = unknown
+	s.unknown, s.environmentFile = unknown, r.environmentFile(svc, unit)
 	if startedByShell(words) {
 		s.program = programInShell(words[1:])
 		s.unknown = "a shell starts it: its arguments are known of the running process only"

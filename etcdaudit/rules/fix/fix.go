@@ -26,6 +26,8 @@ func Etcd(h *facts.Host, e *facts.Etcd, settings ...string) string {
 		return "in /etc/k0s/k0s.yaml under spec.storage.etcd.extraArgs set " + written(e, settings) + ", and restart k0scontroller"
 	case kind == facts.Kubeadm:
 		return kubeadm(manifest(e.Source, "etcd"), "etcd.local.extraArgs", written(e, settings))
+	case kind == facts.Systemd && e.EnvironmentFile != "":
+		return unitWithVariables(e, settings)
 	case kind == facts.Systemd && byVariable(e, settings[0]):
 		return unit(e.Source, written(e, settings))
 	case kind == facts.Systemd:
@@ -63,6 +65,29 @@ func byVariable(e *facts.Etcd, setting string) bool {
 	}) || slices.ContainsFunc(e.Config.Voids, func(v etcdconfig.Void) bool {
 		return v.Name == name && v.Origin.Kind == etcdconfig.Environment
 	})
+}
+
+// unitWithVariables is Etcd for a unit that has its settings in an environment file. etcd
+// refuses to start where a flag and its variable are both set.
+func unitWithVariables(e *facts.Etcd, settings []string) string {
+	var places, asFlags, variables []string
+	for _, s := range settings {
+		name, _, _ := strings.Cut(s, "=")
+		if slices.ContainsFunc(e.Config.Settings, func(in etcdconfig.Setting) bool {
+			return in.Name == name && in.Origin.Kind == etcdconfig.Flag
+		}) {
+			asFlags = append(asFlags, s)
+		} else {
+			variables = append(variables, variable(s))
+		}
+	}
+	if len(variables) > 0 {
+		places = append(places, fmt.Sprintf("in %s set %s", e.EnvironmentFile, strings.Join(variables, " ")))
+	}
+	if len(asFlags) > 0 {
+		places = append(places, fmt.Sprintf("in %s set %s, then systemctl daemon-reload", e.Source, flags(asFlags)))
+	}
+	return strings.Join(places, "; ") + "; then restart the unit"
 }
 
 // rancherEtcd is Etcd for RKE2 and k3s. They write etcd's configuration file at each

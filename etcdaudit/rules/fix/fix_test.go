@@ -41,6 +41,23 @@ func TestEtcdIsToldInTheSetupAtHand(t *testing.T) {
 	}
 }
 
+// etcd ends with "conflicting environment variable" where a setting is given twice.
+func TestAUnitWithAnEnvironmentFileIsChangedThere(t *testing.T) {
+	h := &facts.Host{Setup: facts.Setup{Kind: facts.Kubeadm}}
+	e := &facts.Etcd{Source: "/etc/systemd/system/etcd.service", EnvironmentFile: "/etc/etcd.env"}
+	e.Config.Settings = []etcdconfig.Setting{
+		{Name: "log-level", Origin: etcdconfig.Origin{Kind: etcdconfig.Flag}},
+		{Name: "enable-pprof", Origin: etcdconfig.Origin{Kind: etcdconfig.Environment}},
+	}
+	const want = "in /etc/etcd.env set ETCD_ENABLE_PPROF=false ETCD_CLIENT_CERT_AUTH=true; in /etc/systemd/system/etcd.service set --log-level=info, then systemctl daemon-reload; then restart the unit"
+	if got := fix.Etcd(h, e, "enable-pprof=false", "log-level=info", "client-cert-auth=true"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := fix.Etcd(h, e, "log-level=info"); strings.Contains(got, "etcd.env") {
+		t.Error(got)
+	}
+}
+
 func TestTheAPIServerIsToldInTheSetupAtHand(t *testing.T) {
 	for kind, want := range map[facts.SetupKind]string{
 		facts.Kubeadm: "in /etc/kubernetes/manifests/kube-apiserver.yaml set --x=y, and the same under apiServer.extraArgs",
