@@ -34,6 +34,15 @@ func (l *liveEtcd) then(ctx context.Context) error {
 			}
 		}
 		return nil
+	case "remove":
+		for _, name := range words(rest) {
+			if err := os.Remove(l.file(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "open":
+		return os.Chmod(l.vars["socket"], 0o777) //nolint:gosec // it is meant to be open
 	case "rbac":
 		return l.enableRBAC(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -162,6 +165,28 @@ func (l *liveAPIServer) audit(ctx context.Context) (f facts.Facts, err error) {
 	return f, nil
 }
 
+// scan takes of the etcds that the case names what shows that they are read: their addresses
+// and cluster ids. What is in them is for no rule of this corpus.
+func (l *liveAPIServer) scan(ctx context.Context) (stores []facts.Store, err error) {
+	for _, name := range l.Case.APIServer.Scanned {
+		config := live.Config{Endpoints: []string{at("http", l.vars["events"])}}
+		if name == "etcd" {
+			config = live.Config{Endpoints: []string{l.flag("etcd-servers")}, CAFile: l.flag("etcd-cafile"), CertFile: l.flag("etcd-certfile"), KeyFile: l.flag("etcd-keyfile")}
+		}
+		config.RequestTimeout = clientLimit
+		store, err := live.Connect(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		snap, err := store.Pin(ctx, l.prefix)
+		if err := errors.Join(err, store.Close()); err != nil {
+			return nil, err
+		}
+		stores = append(stores, facts.Store{Scope: snap.Scope, Inventory: inventory.New(l.prefix, nil)})
+	}
+	return stores, nil
+}
+
 func (l *liveAPIServer) metrics(ctx context.Context) ([]byte, error) {
 	status, body, err := l.Health(ctx, "/metrics")
 	if err == nil && status != http.StatusOK {
@@ -173,6 +198,7 @@ func (l *liveAPIServer) metrics(ctx context.Context) ([]byte, error) {
 func apiServerOracles() map[string]oracle[*liveAPIServer] {
 	return map[string]oracle[*liveAPIServer]{
 		"EA-421": everyEtcdByTLS,
+		"EA-422": everyEtcdScanned,
 		"EA-423": storesEncrypted,
 		"EA-424": onDiskIsInForce,
 		"EA-425": rightsOfUser,
@@ -189,19 +215,50 @@ func everyEtcdByTLS(ctx context.Context, l *liveAPIServer) (opinion, string, err
 	if l.vars["events"] == "" {
 		return good, "the only etcd that runs refuses plaintext", nil
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{at("http", l.vars["events"])}})
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = client.Close() }()
-	got, err := client.Get(ctx, l.prefix+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
-	if err != nil {
-		return 0, "", err
-	}
-	if got.Count > 0 {
-		return bad, fmt.Sprintf("clientv3 reads %d of its keys in plaintext", got.Count), nil
+	n, err := l.keysInEvents(ctx, "/")
+	if n > 0 || err != nil {
+		return bad, fmt.Sprintf("clientv3 reads %d of its keys in plaintext", n), err
 	}
 	return good, "the etcd that speaks plaintext holds none of its keys", nil
+}
+
+// keysInEvents counts the API server's keys in the other etcd.
+func (l *liveAPIServer) keysInEvents(ctx context.Context, under string) (int64, error) {
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{at("http", l.vars["events"])}})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = client.Close() }()
+	got, err := client.Get(ctx, l.prefix+under, clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil {
+		return 0, err
+	}
+	return got.Count, nil
+}
+
+// everyEtcdScanned: is every etcd that holds keys of this API server among those that the
+// auditor reads?
+func everyEtcdScanned(ctx context.Context, l *liveAPIServer) (opinion, string, error) {
+	if l.vars["events"] == "" {
+		return absent, "there is one etcd", nil
+	}
+	all, err := l.keysInEvents(ctx, "/")
+	if err != nil {
+		return 0, "", err
+	}
+	secrets, err := l.keysInEvents(ctx, "/secrets/")
+	said := fmt.Sprintf("clientv3 counts %d keys in the other etcd, %d of Secrets; the auditor reads %q", all, secrets, l.Case.APIServer.Scanned)
+	switch {
+	case err != nil:
+		return 0, "", err
+	case all == 0:
+		return absent, said, nil
+	case slices.Contains(l.Case.APIServer.Scanned, "events"):
+		return good, said, nil
+	case secrets == 0 && len(l.Case.APIServer.Scanned) == 0:
+		return unclear, said, nil
+	}
+	return bad, said, nil
 }
 
 // storesEncrypted: is a Secret that it has written encrypted in etcd?

@@ -21,7 +21,7 @@ import (
 func (l *liveEtcd) audit(ctx context.Context) (f facts.Facts, err error) {
 	var targets []tlsprobe.Target
 	switch {
-	case l.Etcd.Front != nil:
+	case l.Etcd.inFront():
 		targets = []tlsprobe.Target{{Purpose: facts.ClientPort, URL: at("https", l.vars["client"]), Found: []string{"given"}}}
 	default:
 		if f.Host, err = l.readHost(ctx); err != nil {
@@ -47,6 +47,16 @@ func (l *liveEtcd) readHost(ctx context.Context) (*facts.Host, error) {
 	if len(h.Etcds) != 1 {
 		return nil, fmt.Errorf("%d etcds are found for process %d", len(h.Etcds), l.process.PID())
 	}
+	if users := l.Etcd.Users; users != "" {
+		// A real API server would take minutes of all cases together. What it trusts stands in
+		// its unit.
+		beside, err := l.readTree(ctx, map[string][]byte{"etc/systemd/system/kube-apiserver.service": fmt.Appendf(nil,
+			"[Service]\nExecStart=/usr/local/bin/kube-apiserver --client-ca-file=%s --etcd-servers=%s\n", l.file(users+".crt"), at("https", l.vars["client"]))})
+		if err != nil {
+			return nil, err
+		}
+		h.APIServers = beside.APIServers
+	}
 	return h, nil
 }
 
@@ -62,16 +72,22 @@ func narrow(h *facts.Host, pid int, dir string) {
 
 // readUnit reads a tree that holds the case's files, and a unit with its command line.
 func (l *liveEtcd) readUnit(ctx context.Context) (*facts.Host, error) {
-	root := filepath.Join(l.vars["dir"], "root")
 	var unit strings.Builder
 	fmt.Fprintf(&unit, "[Service]\nExecStart=/usr/local/bin/etcd %s\n", strings.Join(l.args, " "))
 	for _, e := range l.env {
 		fmt.Fprintf(&unit, "Environment=%q\n", e)
 	}
-	tree := map[string][]byte{"etc/systemd/system/etcd.service": []byte(unit.String()), "etc/hostname": []byte("node\n")}
+	tree := map[string][]byte{"etc/systemd/system/etcd.service": []byte(unit.String())}
 	if l.Etcd.File != "" {
 		tree[strings.TrimPrefix(l.vars["file"], "/")] = []byte(l.Etcd.File)
 	}
+	return l.readTree(ctx, tree)
+}
+
+// readTree reads a tree with these files, the case's certificates and its release of etcd.
+func (l *liveEtcd) readTree(ctx context.Context, tree map[string][]byte) (*facts.Host, error) {
+	root := filepath.Join(l.vars["dir"], "root")
+	tree["etc/hostname"] = []byte("node\n")
 	if err := writeFiles(root, tree); err != nil {
 		return nil, err
 	}
@@ -121,7 +137,7 @@ func (l *liveEtcd) probe(ctx context.Context, targets []tlsprobe.Target) (*facts
 	for _, name := range l.Etcd.Known {
 		known[name] = name
 	}
-	if peer := l.Etcd.peer(); peer != "" && l.Etcd.Front == nil {
+	if peer := l.Etcd.peer(); peer != "" && !l.Etcd.inFront() {
 		known["peer"] = peer
 	}
 	for label, name := range known {

@@ -34,13 +34,17 @@ type Case struct {
 	Etcd      *EtcdInput
 	APIServer *APIServerInput
 	Host      *HostInput
-	// Encryption is an EncryptionConfiguration that the API server's own code loads.
+	// Encryption is an EncryptionConfiguration that the API server's own code loads, and Keys
+	// what is in the etcd that is compared with it; empty where none is scanned.
 	Encryption string
+	Keys       []string
 
 	// Expect is the right status of each rule that the case is about, by id.
 	Expect map[string]check.Status
 	// By says what decides a label that no client of the live process can decide.
 	By map[string]string
+	// Remedy is a part of what has to be done first, by rule: the file or unit that it names.
+	Remedy map[string]string
 
 	from string
 }
@@ -55,8 +59,13 @@ type EtcdInput struct {
 	File string
 	// Then is done while it runs, before it is looked at: see after.go.
 	Then string
-	// Front ends TLS at $client and goes on to etcd at $behind; nil for nothing.
-	Front *Front
+	// Front ends TLS at $client and goes on to etcd at $behind; nil for nothing. GRPCProxy
+	// are the arguments of etcd's own grpc-proxy, which does the same.
+	Front     *Front
+	GRPCProxy string
+	// Users is the identity of the CA that an API server on the same node takes users from;
+	// empty where there is none.
+	Users string
 	// Known are the identities that the auditor is given with --probe-cert, and Own its
 	// own, "apiserver" by default and "none" for none. The oracle knows them all.
 	Known []string
@@ -89,7 +98,10 @@ type Front struct {
 	Suites   []string
 	Cert     string // an identity; "server" by default
 	ClientCA string // an identity; empty if no certificate is demanded
-	As       string // the identity that etcd gets to see; empty for plaintext
+	// Verify is how clients' certificates are verified: as they should be by default, by
+	// the issuer's "name" only, or "not" at all.
+	Verify string
+	As     string // the identity that etcd gets to see; empty for plaintext
 }
 
 // APIServerInput is what a real kube-apiserver is started with, beside what every one needs.
@@ -105,6 +117,8 @@ type APIServerInput struct {
 	Then string
 	// Events is set where a second etcd, without TLS, runs at $events.
 	Events bool
+	// Scanned are those of "etcd" and "events" that the auditor reads.
+	Scanned []string
 	// WithoutMetrics is set where the auditor is not given the API server's metrics.
 	WithoutMetrics bool
 }
@@ -114,9 +128,10 @@ type HostInput struct {
 	Files     map[string]string // by absolute path
 	Processes []Recorded
 	Owners    map[string]Owner // of directories, by absolute path
+	Sockets   map[string]Owner // unix sockets, by absolute path
 }
 
-// Owner is whom a directory belongs to, and its permissions.
+// Owner is whom a directory or a socket belongs to, and its permissions.
 type Owner struct {
 	UID, GID int
 	Mode     uint32 // in decimal: 448 is 0700
@@ -128,6 +143,8 @@ type Recorded struct {
 	Args     string
 	Env      map[string]string
 	UID, GID int
+	// Version is the release in its program, which no tree of files can record.
+	Version string
 }
 
 // Cases returns all cases, in the order of their files.
@@ -180,6 +197,11 @@ func (c Case) valid() error {
 	for id := range c.By {
 		if _, ok := c.Expect[id]; !ok {
 			return fmt.Errorf("by names %s, which is not expected", id)
+		}
+	}
+	for id := range c.Remedy {
+		if !c.Expect[id].Finding() {
+			return fmt.Errorf("remedy names %s, which is expected to find nothing", id)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -56,8 +57,8 @@ func (c *clients) once(key string, ask func() answer) answer {
 // port answers nothing else.
 func (c *clients) curl(ctx context.Context, url, identity string, options ...string) answer {
 	return c.once("curl "+url+" "+identity+strings.Join(options, " "), func() answer {
-		args := []string{"--silent", "--http1.1", "--insecure", "--noproxy", "*", "--output", "/dev/null", "--max-time", "80", "--write-out", "%{http_code}", url}
-		args = append(args, options...)
+		args := []string{"--silent", "--http1.1", "--insecure", "--noproxy", "*", "--output", "/dev/null", "--max-time", "80", "--write-out", "%{http_code}"}
+		args = append(append(args, forCurl(url)...), options...)
 		if identity != "" {
 			args = append(args, "--cert", c.file(identity+".crt"), "--key", c.file(identity+".key"))
 		}
@@ -74,6 +75,35 @@ func (c *clients) curl(ctx context.Context, url, identity string, options ...str
 	})
 }
 
+// forCurl are the arguments that make curl get a URL, if it is one of a socket too.
+func forCurl(url string) []string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	before, page, ok := strings.Cut(rest, ".sock")
+	if !strings.HasPrefix(scheme, "unix") || !ok {
+		return []string{url}
+	}
+	return []string{"--unix-socket", before + ".sock", strings.Replace(scheme, "unix", "http", 1) + "://localhost" + page}
+}
+
+// asAnother gets a URL as a user that is neither root nor etcd's.
+func (c *clients) asAnother(ctx context.Context, url string, options ...string) answer {
+	return c.once("nobody "+url, func() answer {
+		ctx, cancel := context.WithTimeout(ctx, clientLimit)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "curl", append(append([]string{"--silent", "--output", "/dev/null"}, forCurl(url)...), options...)...) //nolint:gosec // of the case
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		err := cmd.Run()
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
+			return answer{said: fmt.Sprintf("curl of uid %d ends with %d", nobody, exit.ExitCode())}
+		}
+		return answer{let: err == nil, said: fmt.Sprintf("curl of uid %d is answered", nobody), err: err}
+	})
+}
+
+// nobody is a user who owns nothing here.
+const nobody = 65534
+
 // found reports whether curl gets 200.
 func (a answer) found() bool { return a.let && strings.HasSuffix(a.said, "HTTP 200") }
 
@@ -81,7 +111,11 @@ func (a answer) found() bool { return a.let && strings.HasSuffix(a.said, "HTTP 2
 // that it printed.
 func (c *clients) openssl(ctx context.Context, address string, options ...string) answer {
 	return c.once("openssl "+address+strings.Join(options, " "), func() answer {
-		args := append([]string{"s_client", "-connect", address, "-servername", "localhost"}, options...)
+		to := "-connect"
+		if network(address) == "unix" {
+			to = "-unix"
+		}
+		args := append([]string{"s_client", to, address, "-servername", "localhost"}, options...)
 		out, _, err := run(ctx, "", "openssl", args...)
 		return answer{let: err == nil && strings.Contains(out, "-----BEGIN CERTIFICATE-----") && !strings.Contains(out, "Cipher is (NONE)"), said: out, err: err}
 	})
@@ -94,7 +128,7 @@ func (c *clients) rangeAs(ctx context.Context, url, identity, key string, option
 			Endpoints: []string{url}, Logger: zap.NewNop(), MaxUnaryRetries: 1,
 			DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(failAtOnce)},
 		}
-		if strings.HasPrefix(url, "https:") {
+		if strings.HasPrefix(url, "https:") || strings.HasPrefix(url, "unixs:") {
 			config.TLS = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // it is the server that is tested
 			if err := c.present(config.TLS, identity); err != nil {
 				return answer{err: err}
@@ -154,7 +188,7 @@ func (c *clients) dial(ctx context.Context, address, identity, what string, conf
 			return answer{err: err}
 		}
 		d := tls.Dialer{Config: config}
-		conn, err := d.DialContext(ctx, "tcp", address)
+		conn, err := d.DialContext(ctx, network(address), address)
 		if err != nil {
 			return answer{said: err.Error()}
 		}

@@ -8,11 +8,18 @@ import (
 	"testing"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
-	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/cluster/clustertest"
 	"github.com/sealproof/sealproof/test/testkit"
 )
+
+func TestEveryRuleHasACaseOfEachKind(t *testing.T) {
+	for _, c := range Covered(testkit.Must(Cases())(t)) {
+		for _, wrong := range c.Wrong() {
+			t.Error(wrong)
+		}
+	}
+}
 
 // The facts are gathered once: each part looks at them.
 func TestCorpus(t *testing.T) {
@@ -47,10 +54,10 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// mutate replaces each rule of a host or of connections by one that says always the same.
+// mutate replaces each rule by one that says always the same.
 func mutate(t *testing.T, judged []*Judged) {
-	for _, rule := range rules.For(rules.Groups{Wire: true, Host: true}) {
-		for _, always := range []check.Status{check.Pass, check.Fail, check.NotEvaluated} {
+	for _, rule := range covered() {
+		for _, always := range []check.Status{check.Pass, check.Fail, check.NotEvaluated, check.NotApplicable} {
 			mutant := rule
 			mutant.Needs = nil
 			mutant.Run = func(facts.Facts) []check.Result { return []check.Result{{Status: always}} }

@@ -35,7 +35,8 @@ type liveEtcd struct {
 	open map[string]bool
 	// answered is how often it has answered since it was started.
 	answered int
-	front    net.Listener // nil for none
+	front    net.Listener     // nil for none
+	proxy    *cluster.Process // nil for none
 }
 
 // stop ends the processes of the case.
@@ -44,10 +45,12 @@ func (l *liveEtcd) stop() error {
 	if l.front != nil {
 		errs = append(errs, l.front.Close())
 	}
-	if l.process != nil {
-		errs = append(errs, l.process.Kill())
+	for _, p := range []*cluster.Process{l.proxy, l.process} {
+		if p != nil {
+			errs = append(errs, p.Kill())
+		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.RemoveAll(l.vars["open"]))...)
 }
 
 // addresses are the words that stand for a free address on loopback.
@@ -110,6 +113,13 @@ func tryEtcd(ctx context.Context, c *cluster.Cluster, pki string, cs Case) (*liv
 			return nil, err
 		}
 	}
+	l.vars["socket"] = filepath.Join(dir, "etcd.sock")
+	if strings.Contains(cs.Etcd.Args, "$open/") {
+		if l.vars["open"], err = openDir(); err != nil {
+			return nil, err
+		}
+		l.vars["socket"] = filepath.Join(l.vars["open"], "etcd.sock")
+	}
 	_, l.vars["metricsport"], err = net.SplitHostPort(l.vars["metrics"])
 	if err != nil {
 		return nil, err
@@ -128,19 +138,28 @@ func tryEtcd(ctx context.Context, c *cluster.Cluster, pki string, cs Case) (*liv
 	if err != nil {
 		return nil, err
 	}
-	if err := l.startFront(); err != nil {
-		return nil, err
+	if err := l.startFront(ctx, c); err != nil {
+		return nil, errors.Join(err, l.stop())
 	}
 	if err := l.then(ctx); err != nil {
-		return nil, fmt.Errorf("%s: %w", cs.Etcd.Then, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", cs.Etcd.Then, err), l.stop())
 	}
-	for _, name := range addresses {
-		if conn, err := net.Dial("tcp", l.vars[name]); err == nil {
+	for _, name := range append([]string{"socket"}, addresses...) {
+		if conn, err := net.Dial(network(l.vars[name]), l.vars[name]); err == nil {
 			l.open[name] = true
 			_ = conn.Close()
 		}
 	}
 	return l, nil
+}
+
+// openDir makes a directory that every user can reach and enter.
+func openDir() (string, error) {
+	dir, err := os.MkdirTemp("/tmp", "sealproof-open-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755) //nolint:gosec // it is meant to be open
 }
 
 // render replaces the words of the case. An unknown one is a mistake in the case.
@@ -164,7 +183,7 @@ func (l *liveEtcd) render() error {
 		l.env = append(l.env, name+"="+expand(l.Etcd.Env[name]))
 	}
 	l.Etcd = new(*l.Etcd)
-	l.Etcd.File = expand(l.Etcd.File)
+	l.Etcd.File, l.Etcd.GRPCProxy = expand(l.Etcd.File), expand(l.Etcd.GRPCProxy)
 	if unknown != "" {
 		return fmt.Errorf("%s: $%s stands for nothing", l.Name, unknown)
 	}
@@ -187,7 +206,7 @@ func (l *liveEtcd) ready(ctx context.Context, p *cluster.Process) error {
 	if !strings.Contains(log, "serving client traffic") {
 		return errors.New("it does not serve clients yet")
 	}
-	for _, name := range []string{"client", "client2", "behind"} {
+	for _, name := range []string{"client", "client2", "behind", "socket"} {
 		if answered(ctx, l.vars[name]) {
 			l.answered++
 		}
@@ -201,7 +220,7 @@ func (l *liveEtcd) ready(ctx context.Context, p *cluster.Process) error {
 // answered reports whether a server answers plaintext at all, and if by a refusal. One that
 // ends resets the connection.
 func answered(ctx context.Context, address string) bool {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	conn, err := new(net.Dialer).DialContext(ctx, network(address), address)
 	if err != nil {
 		return false
 	}
@@ -227,15 +246,34 @@ func refusal(log string) string {
 	return lines[len(lines)-1]
 }
 
-// clientAddresses are the open addresses for clients.
+// clientAddresses are the open addresses for clients, but for a socket without TLS.
 func (l *liveEtcd) clientAddresses() (all []string) {
-	for _, name := range []string{"client", "client2"} {
-		if l.open[name] {
+	for _, name := range []string{"client", "client2", "socket"} {
+		if l.open[name] && !(name == "socket" && l.plainSocket()) {
 			all = append(all, l.vars[name])
 		}
 	}
 	return all
 }
 
-// url returns an address as a URL.
-func at(scheme, address string) string { return (&url.URL{Scheme: scheme, Host: address}).String() }
+// plainSocket reports whether etcd listens for clients at a unix socket without TLS.
+func (l *liveEtcd) plainSocket() bool {
+	return l.open["socket"] && strings.Contains(strings.Join(l.args, " "), "unix://"+l.vars["socket"])
+}
+
+// at returns an address as a URL. That of a socket is its path, with the schemes of etcd's
+// client.
+func at(scheme, address string) string {
+	if network(address) == "unix" {
+		return strings.Replace(scheme, "http", "unix", 1) + "://" + address
+	}
+	return (&url.URL{Scheme: scheme, Host: address}).String()
+}
+
+// network is what an address is dialed with.
+func network(address string) string {
+	if strings.HasPrefix(address, "/") {
+		return "unix"
+	}
+	return "tcp"
+}

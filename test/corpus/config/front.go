@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,10 +11,27 @@ import (
 	"net"
 	"os"
 	"slices"
+
+	"github.com/sealproof/sealproof/test/cluster"
 )
 
+// inFront reports whether something stands before etcd at the address for clients.
+func (e EtcdInput) inFront() bool { return e.Front != nil || e.GRPCProxy != "" }
+
 // startFront starts what ends TLS before etcd, if the case has such a thing.
-func (l *liveEtcd) startFront() error {
+func (l *liveEtcd) startFront(ctx context.Context, c *cluster.Cluster) (err error) {
+	if args := l.Etcd.GRPCProxy; args != "" {
+		l.proxy, err = c.StartProgram(ctx, cluster.ProgramOptions{
+			Name: "grpc-proxy-" + l.Name, Program: releases[l.Etcd.Release], Args: append([]string{"grpc-proxy", "start"}, words(args)...),
+			Ready: func(ctx context.Context, _ *cluster.Process) error {
+				if !answered(ctx, l.vars["client"]) {
+					return errors.New("it does not answer yet")
+				}
+				return nil
+			},
+		})
+		return err
+	}
 	f := l.Etcd.Front
 	if f == nil {
 		return nil
@@ -68,6 +86,21 @@ func (l *liveEtcd) frontConfig(f Front) (*tls.Config, error) {
 			return nil, fmt.Errorf("there is no suite %s", name)
 		}
 		config.CipherSuites = append(config.CipherSuites, known[i].ID)
+	}
+	switch f.Verify {
+	case "":
+	case "not":
+		config.ClientAuth = tls.RequireAnyClientCert
+	case "name":
+		config.ClientAuth = tls.RequireAnyClientCert
+		config.VerifyConnection = func(s tls.ConnectionState) error {
+			if leaf := s.PeerCertificates[0]; leaf.Issuer.CommonName != "etcd-ca" {
+				return fmt.Errorf("the issuer is %s", leaf.Issuer.CommonName)
+			}
+			return nil
+		}
+	default:
+		return nil, fmt.Errorf("a front cannot verify %q", f.Verify)
 	}
 	if f.ClientCA != "" {
 		data, err := os.ReadFile(l.file(f.ClientCA + ".crt"))

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
@@ -25,7 +28,7 @@ func (h HostInput) write(root, pki string) error {
 		tree[path] = []byte(text)
 	}
 	for i, p := range h.Processes {
-		dir := fmt.Sprintf("proc/%d/", 1000+i)
+		dir := fmt.Sprintf("proc/%d/", firstPID+i)
 		tree[dir+"cmdline"] = []byte(strings.Join(append([]string{p.Exe}, words(p.Args)...), "\x00") + "\x00")
 		var env []string
 		for name, value := range p.Env {
@@ -34,14 +37,14 @@ func (h HostInput) write(root, pki string) error {
 		name := filepath.Base(p.Exe)
 		tree[dir+"environ"] = []byte(strings.Join(env, ""))
 		tree[dir+"comm"] = []byte(name + "\n")
-		tree[dir+"status"] = fmt.Appendf(nil, "Name:\t%s\nPid:\t%d\nUid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", name, 1000+i, p.UID, p.UID, p.UID, p.UID, p.GID, p.GID, p.GID, p.GID)
-		tree[dir+"stat"] = fmt.Appendf(nil, "%d (%s) S 1 %d %d 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 8 0 1000 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", 1000+i, name, 1000+i, 1000+i)
+		tree[dir+"status"] = fmt.Appendf(nil, "Name:\t%s\nPid:\t%d\nUid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", name, firstPID+i, p.UID, p.UID, p.UID, p.UID, p.GID, p.GID, p.GID, p.GID)
+		tree[dir+"stat"] = fmt.Appendf(nil, "%d (%s) S 1 %d %d 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 8 0 1000 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", firstPID+i, name, firstPID+i, firstPID+i)
 	}
 	if err := writeFiles(root, tree); err != nil {
 		return err
 	}
 	for i, p := range h.Processes {
-		if err := os.Symlink(p.Exe, filepath.Join(root, fmt.Sprintf("proc/%d/exe", 1000+i))); err != nil {
+		if err := os.Symlink(p.Exe, filepath.Join(root, fmt.Sprintf("proc/%d/exe", firstPID+i))); err != nil {
 			return err
 		}
 	}
@@ -49,14 +52,46 @@ func (h HostInput) write(root, pki string) error {
 		if err := os.MkdirAll(filepath.Join(root, path), 0o700); err != nil {
 			return err
 		}
-		if err := os.Chmod(filepath.Join(root, path), os.FileMode(o.Mode)); err != nil {
+		if err := o.give(filepath.Join(root, path)); err != nil {
 			return err
 		}
-		if err := os.Chown(filepath.Join(root, path), o.UID, o.GID); err != nil {
+	}
+	for path, o := range h.Sockets {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		// Not by listening: the path of a tree may be longer than an address can be.
+		if err := syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0); err != nil {
+			return err
+		}
+		if err := o.give(path); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (o Owner) give(path string) error {
+	return errors.Join(os.Chmod(path, os.FileMode(o.Mode)), os.Chown(path, o.UID, o.GID))
+}
+
+// firstPID is the number of the first process of a tree.
+const firstPID = 1000
+
+// version gives the processes the releases of their programs.
+func (h HostInput) version(host *facts.Host) {
+	give := func(p *facts.Process) {
+		if p != nil {
+			p.Version = h.Processes[p.PID-firstPID].Version
+		}
+	}
+	for _, e := range host.Etcds {
+		give(e.Process)
+	}
+	for _, a := range host.APIServers {
+		give(a.Process)
+	}
 }
 
 // flags is what a plain flag check says of the tree: of the first process or manifest of each

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/test/cluster"
 )
 
@@ -59,7 +60,7 @@ func (b *lab) judgeEtcd(ctx context.Context, cs Case) (j *Judged, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.stop()) }()
-	j = &Judged{Case: cs, Groups: rules.Groups{Wire: true, Host: cs.Etcd.Front == nil}}
+	j = &Judged{Case: cs, Groups: rules.Groups{Wire: true, Host: !cs.Etcd.inFront()}}
 	if j.Oracles, err = decide(ctx, cs, etcdOracles(), l); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,10 @@ func (b *lab) judgeAPIServer(ctx context.Context, cs Case) (j *Judged, err error
 		return nil, err
 	}
 	j.Flags = apiServerFlags(l.Args(), string(text))
-	j.Facts, err = l.audit(ctx)
+	if j.Facts, err = l.audit(ctx); err != nil {
+		return nil, err
+	}
+	j.Facts.Stores, err = l.scan(ctx)
 	return j, err
 }
 
@@ -94,10 +98,17 @@ func (b *lab) judgeHost(ctx context.Context, cs Case) (*Judged, error) {
 
 // judgeEncryption reads a tree with a manifest that names the EncryptionConfiguration.
 func (b *lab) judgeEncryption(ctx context.Context, cs Case) (*Judged, error) {
-	return b.judgeTree(ctx, cs, HostInput{Files: map[string]string{
+	j, err := b.judgeTree(ctx, cs, HostInput{Files: map[string]string{
 		"/etc/kubernetes/enc.yaml":                      cs.Encryption,
 		"/etc/kubernetes/manifests/kube-apiserver.yaml": manifestWithEncryption,
-	}}, map[string]oracle[string]{"EA-423": loadedEncrypts})
+	}}, map[string]oracle[string]{"EA-401": compared(cs.Keys, loadedEncrypts), "EA-423": loadedEncrypts})
+	if err != nil {
+		return nil, err
+	}
+	j.Groups.Data = true
+	j.Facts.EncryptionFile, j.Facts.Stores = "enc.yaml", storeOf(cs.Keys)
+	j.Facts.Encryption, err = encryptionconfig.Parse([]byte(cs.Encryption))
+	return j, err
 }
 
 // judgeTree reads a tree. Oracles get the directory that it is in.
@@ -113,6 +124,9 @@ func (b *lab) judgeTree(ctx context.Context, cs Case, in HostInput, oracles map[
 	if j.Oracles, err = decide(ctx, cs, oracles, root); err != nil {
 		return nil, err
 	}
-	j.Facts.Host, err = hostconfig.Read(ctx, hostconfig.Options{Root: root, Now: time.Now(), NoMetrics: "no metrics of the API server were given"})
-	return j, err
+	if j.Facts.Host, err = hostconfig.Read(ctx, hostconfig.Options{Root: root, Now: time.Now(), NoMetrics: "no metrics of the API server were given"}); err != nil {
+		return nil, err
+	}
+	in.version(j.Facts.Host)
+	return j, nil
 }

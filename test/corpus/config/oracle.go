@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,17 +49,22 @@ func etcdOracles() map[string]oracle[*liveEtcd] {
 	return map[string]oracle[*liveEtcd]{
 		"EA-301": onWire(plaintext), "EA-403": plaintext,
 		"EA-302": onWire(anonymous), "EA-404": ownCAOnly,
-		"EA-303": onWire(otherIssuers),
-		"EA-304": onWire(onlyIntended),
-		"EA-305": onWire(fullAccess),
+		"EA-303": demanded(otherIssuers),
+		"EA-304": demanded(onlyIntended),
+		"EA-305": demanded(fullAccess),
+		"EA-306": demanded(caOfItsOwn),
 		"EA-307": withPeer(peersDemand), "EA-405": peersDemand,
 		"EA-308": withPeer(peersRefuseClients),
-		"EA-309": onWire(oldVersions),
-		"EA-310": onWire(weakSuites),
-		"EA-311": onWire(noForwardSecrecy),
+		"EA-309": enumerated(oldVersions),
+		"EA-310": enumerated(weakSuites),
+		"EA-311": enumerated(noForwardSecrecy),
 		"EA-312": onWire(postQuantum),
 		"EA-313": onWire(servedIsValid),
+		"EA-314": onWire(keyStrength),
+		"EA-315": onWire(keyUsages),
 		"EA-316": onWire(selfSigned), "EA-406": autoTLS,
+		"EA-317": withPeer(peersRefuseClients), // no case with it tells peers apart by name
+		"EA-318": onWire(servedAndTrusted), "EA-413": trustedIsOnDisk,
 		"EA-408": starts,
 		"EA-409": metricsListener,
 		"EA-319": onWire(metricsReadable),
@@ -78,7 +84,45 @@ func onWire(o oracle[*liveEtcd]) oracle[*liveEtcd] {
 	}
 }
 
-// any asks at each address until one lets the client in.
+// enumerated is an oracle about what a server takes beside what clients usually ask for. That
+// it takes nothing bad is not seen where not all is tried.
+func enumerated(o oracle[*liveEtcd]) oracle[*liveEtcd] {
+	return onWire(func(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+		got, said, err := o(ctx, l)
+		if got == good && !l.Etcd.Enumerate {
+			return unclear, "the auditor is not asked to try all", err
+		}
+		return got, said, err
+	})
+}
+
+// demanded is an oracle about which certificates are accepted. Where none is needed that is no
+// question.
+func demanded(o oracle[*liveEtcd]) oracle[*liveEtcd] {
+	return onWire(func(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+		if got, err := l.as(ctx, ""); got.let || err != nil {
+			return absent, "over TLS without a certificate " + got.said, err
+		}
+		if got, said, err := l.noTLS(ctx); got == absent || err != nil {
+			return got, said, err
+		}
+		return o(ctx, l)
+	})
+}
+
+// noTLS says why openssl completes no handshake at a client's address: because it speaks no
+// TLS (absent), or for a reason that is not seen (unclear). It is 0 where one is completed.
+func (l *liveEtcd) noTLS(ctx context.Context) (opinion, string, error) {
+	if every, err := l.handshake(ctx); every.let || err != nil {
+		return 0, "", err
+	}
+	if got, err := l.inPlaintext(ctx); got.let || err != nil {
+		return absent, "openssl completes no handshake, and without TLS " + got.said, err
+	}
+	return unclear, "openssl completes no handshake, and nothing is answered without TLS", nil
+}
+
+// anywhere asks at each address until one lets the client in.
 func anywhere(addresses []string, ask func(string) answer) (answer, error) {
 	var last answer
 	for _, address := range addresses {
@@ -98,6 +142,11 @@ func plaintext(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
+	if l.plainSocket() { // who may use the file is meant to be answered
+		if o, said, err := asNobody(ctx, l); o == bad || l.onlySocket() || err != nil {
+			return o, said, err
+		}
+	}
 	if got.let {
 		return bad, "without TLS " + got.said, nil
 	}
@@ -110,11 +159,15 @@ func plaintext(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 }
 
 func (l *liveEtcd) inPlaintext(ctx context.Context) (answer, error) {
-	got, err := anywhere(l.clientAddresses(), func(a string) answer { return l.curl(ctx, at("http", a)+"/version", "") })
+	addresses := l.clientAddresses()
+	if l.onlySocket() {
+		addresses = []string{l.vars["socket"]}
+	}
+	got, err := anywhere(addresses, func(a string) answer { return l.curl(ctx, at("http", a)+"/version", "") })
 	if got.let || err != nil {
 		return got, err
 	}
-	return anywhere(l.clientAddresses(), func(a string) answer { return l.rangeAs(ctx, at("http", a), "", oneKey) })
+	return anywhere(addresses, func(a string) answer { return l.rangeAs(ctx, at("http", a), "", oneKey) })
 }
 
 // own are the options with which openssl sends the certificate that etcd is meant to accept.
@@ -136,8 +189,14 @@ func (l *liveEtcd) as(ctx context.Context, identity string) (answer, error) {
 	return anywhere(l.clientAddresses(), func(a string) answer { return l.rangeAs(ctx, at("https", a), identity, oneKey) })
 }
 
+// onlySocket reports whether etcd listens for clients at a unix socket without TLS alone.
+func (l *liveEtcd) onlySocket() bool { return l.plainSocket() && len(l.clientAddresses()) == 0 }
+
 // anonymous: is a caller without a certificate answered?
 func anonymous(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+	if l.onlySocket() {
+		return absent, "etcd listens at a socket without TLS", nil
+	}
 	if got, err := l.inPlaintext(ctx); got.let || err != nil {
 		return bad, "without TLS " + got.said, err
 	}
@@ -216,6 +275,13 @@ func peersDemand(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 	if l.process == nil {
 		return unclear, "etcd does not start: " + l.refusal, nil
 	}
+	if name := l.abstractPeers(); name != "" {
+		got := l.asAnother(ctx, "http://localhost/version", "--abstract-unix-socket", name)
+		if !got.let {
+			return unclear, got.said, got.err
+		}
+		return bad, "at an abstract socket " + got.said, nil
+	}
 	peer := l.vars["peer"]
 	for _, ask := range []struct{ scheme, identity string }{{"http", ""}, {"https", ""}, {"https", "foreign"}, {"https", "self-signed"}} {
 		got := l.curl(ctx, at(ask.scheme, peer)+"/version", ask.identity)
@@ -230,6 +296,18 @@ func peersDemand(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 		return unclear, "a peer is refused as well: " + got.said, got.err
 	}
 	return good, "a peer is answered, and no other", nil
+}
+
+var abstractSocket = regexp.MustCompile(`"serving peer traffic","address":"@([^"]+)"`)
+
+// abstractPeers is the name of the abstract socket that etcd says to serve peers at; empty for
+// none.
+func (l *liveEtcd) abstractPeers() string {
+	log, err := l.process.Log()
+	if m := abstractSocket.FindStringSubmatch(log); err == nil && m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // peerControl is a request with the certificate of a member. Which one it is depends on
@@ -247,6 +325,9 @@ func (l *liveEtcd) peerControl(ctx context.Context) (got answer) {
 // auditor without a member's certificate.
 func withPeer(o oracle[*liveEtcd]) oracle[*liveEtcd] {
 	return onWire(func(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+		if l.Etcd.inFront() {
+			return unclear, "the auditor knows the address in front alone", nil
+		}
 		got, said, err := o(ctx, l)
 		if got == good && l.Etcd.peer() == "" {
 			got = unclear
@@ -256,6 +337,11 @@ func withPeer(o oracle[*liveEtcd]) oracle[*liveEtcd] {
 }
 
 func peersRefuseClients(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+	for _, scheme := range []string{"http", "https"} {
+		if got := l.curl(ctx, at(scheme, l.vars["peer"])+"/version", ""); got.let || got.err != nil {
+			return absent, "over " + scheme + " without a certificate " + got.said, got.err
+		}
+	}
 	got := l.curl(ctx, at("https", l.vars["peer"])+"/version", "apiserver")
 	if got.let || got.err != nil {
 		return bad, "with a client's certificate " + got.said, got.err
@@ -289,8 +375,8 @@ func (l *liveEtcd) whether(ctx context.Context, what string, suites []uint16, op
 			return bad, fmt.Sprintf("%s: %s", what, got.said), err
 		}
 	}
-	if every, err := l.handshake(ctx); !every.let || err != nil {
-		return absent, "openssl completes no handshake", err
+	if o, said, err := l.noTLS(ctx); o != 0 || err != nil {
+		return o, said, err
 	}
 	return good, "no client completes a handshake with " + what, nil
 }
@@ -332,10 +418,13 @@ func tlsSettings(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 }
 
 func postQuantum(ctx context.Context, l *liveEtcd) (opinion, string, error) {
-	if every, err := l.handshake(ctx); !every.let || err != nil {
-		return absent, "openssl completes no handshake", err
+	if o, said, err := l.noTLS(ctx); o != 0 || err != nil {
+		return o, said, err
 	}
 	if every, err := l.handshake(ctx, "-tls1_3"); !every.let || err != nil {
+		if !l.Etcd.Enumerate {
+			return unclear, "openssl completes no handshake of TLS 1.3, and the auditor is not asked to try all", err
+		}
 		return bad, "openssl completes no handshake of TLS 1.3", err
 	}
 	got, err := anywhere(l.clientAddresses(), func(a string) answer { return l.group(ctx, a, tls.X25519MLKEM768) })
@@ -343,72 +432,6 @@ func postQuantum(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 		return good, got.said, err
 	}
 	return bad, got.said, nil
-}
-
-// servedIsValid: does openssl verify what is served, with etcd's CA and the address?
-func servedIsValid(ctx context.Context, l *liveEtcd) (opinion, string, error) {
-	seen := false
-	for _, address := range l.clientAddresses() {
-		got := l.openssl(ctx, address, append(l.own(), "-CAfile", l.file("ca.crt"), "-verify_ip", "127.0.0.1", "-verify_return_error")...)
-		if got.err != nil {
-			return 0, "", got.err
-		}
-		if !l.openssl(ctx, address, l.own()...).let {
-			continue
-		}
-		if seen = true; !got.let {
-			return bad, "openssl does not verify what " + address + " serves", nil
-		}
-	}
-	if !seen {
-		return absent, "openssl completes no handshake", nil
-	}
-	return good, "openssl verifies it", nil
-}
-
-// selfSigned: is the issuer of what is served its own subject?
-func selfSigned(ctx context.Context, l *liveEtcd) (opinion, string, error) {
-	return l.servesSelfSigned(ctx, append(l.clientAddresses(), l.vars["peer"])...)
-}
-
-// autoTLS is the same of client's addresses alone: no case with auto-tls is given a
-// certificate that is signed by its own key.
-func autoTLS(ctx context.Context, l *liveEtcd) (opinion, string, error) {
-	if l.process == nil {
-		return unclear, "etcd does not start: " + l.refusal, nil
-	}
-	return l.servesSelfSigned(ctx, l.clientAddresses()...)
-}
-
-func (l *liveEtcd) servesSelfSigned(ctx context.Context, addresses ...string) (opinion, string, error) {
-	seen := false
-	for _, address := range addresses {
-		got := l.openssl(ctx, address)
-		subject, issuer := line(got.said, "subject="), line(got.said, "issuer=")
-		switch {
-		case got.err != nil:
-			return 0, "", got.err
-		case subject == "":
-			continue
-		case subject == issuer:
-			return bad, fmt.Sprintf("openssl: subject and issuer are %s", subject), nil
-		}
-		seen = true
-	}
-	if !seen {
-		return absent, "openssl is served no certificate", nil
-	}
-	return good, "openssl: subject and issuer differ", nil
-}
-
-// line returns the rest of the line that begins with a prefix.
-func line(text, prefix string) string {
-	for l := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(l, prefix); ok {
-			return strings.TrimSpace(rest)
-		}
-	}
-	return ""
 }
 
 func starts(_ context.Context, l *liveEtcd) (opinion, string, error) {

@@ -12,6 +12,15 @@ func (l *liveEtcd) rangeAll(ctx context.Context, url, identity string) answer {
 	return l.rangeAs(ctx, url, identity, "\x00", clientv3.WithFromKey())
 }
 
+// asNobody: is another user of this machine answered at the socket?
+func asNobody(ctx context.Context, l *liveEtcd) (opinion, string, error) {
+	got := l.asAnother(ctx, at("http", l.vars["socket"])+"/version")
+	if got.let {
+		return bad, got.said, got.err
+	}
+	return good, got.said, got.err
+}
+
 // metricsListener: can the metrics listener be read without a certificate from elsewhere than
 // this host? 127.0.0.2 stands for elsewhere: a listener on 127.0.0.1 does not answer there.
 func metricsListener(ctx context.Context, l *liveEtcd) (opinion, string, error) {
@@ -32,7 +41,18 @@ func metricsListener(ctx context.Context, l *liveEtcd) (opinion, string, error) 
 
 // metricsReadable: are metrics read without a certificate at any address?
 func metricsReadable(ctx context.Context, l *liveEtcd) (opinion, string, error) {
-	return l.readable(ctx, []string{"metrics", "client", "client2", "http"}, "/metrics", "/debug/pprof/", "/debug/vars")
+	if l.onlySocket() {
+		return absent, "etcd listens at a socket without TLS", nil
+	}
+	got, said, err := l.readable(ctx, []string{"metrics", "client", "client2", "http", "socket"}, "/metrics", "/debug/pprof/", "/debug/vars")
+	if got != good || err != nil {
+		return got, said, err
+	}
+	control, err := l.as(ctx, l.control())
+	if !control.let {
+		got, said = unclear, said+"; the right one is refused as well: "+control.said
+	}
+	return got, said, err
 }
 
 // debugReadable: does anything serve profiles, to whom ever?

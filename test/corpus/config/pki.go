@@ -21,7 +21,7 @@ import (
 // and NAME.key; README.md says what each is for.
 type identity struct {
 	name, issuer string // an issuer comes before what it signs; empty for self-signed
-	cn, org      string // cn is name by default
+	cn, org      string // cn is name by default, and nameless is for none
 	usages       []x509.ExtKeyUsage
 	ca           bool
 	hosts        []string // names and addresses
@@ -35,6 +35,8 @@ var (
 	forBoth   = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	loopback  = []string{"localhost", "127.0.0.1", "::1"}
 )
+
+const nameless = "-"
 
 const (
 	day  = 24 * time.Hour
@@ -64,6 +66,8 @@ func identities() []identity {
 		{name: "peer-other-name", issuer: "peer-ca", usages: forBoth, hosts: []string{"etcd-b.example.com", "192.0.2.10"}},
 
 		{name: "apiserver", issuer: "ca", cn: "kube-apiserver-etcd-client", org: "system:masters", usages: forClient},
+		// A grpc-proxy refuses a certificate with a common name, which etcd would take for a user.
+		{name: "proxy", issuer: "ca", cn: nameless, org: "grpc-proxy", usages: forClient},
 		{name: "kubelet", issuer: "ca", cn: "system:node:worker-1", org: "system:nodes", usages: forClient},
 		{name: "expired", issuer: "ca", usages: forClient, from: -2 * year, until: -day},
 		{name: "revoked", issuer: "ca", usages: forClient},
@@ -121,8 +125,11 @@ func (id identity) make(serial int64, issuer signed) (signed, error) {
 		NotBefore: now.Add(id.from - time.Hour), NotAfter: now.Add(id.until),
 		ExtKeyUsage: id.usages, KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	if id.cn == "" {
+	switch id.cn {
+	case "":
 		t.Subject.CommonName = id.name
+	case nameless:
+		t.Subject.CommonName = ""
 	}
 	if id.org != "" {
 		t.Subject.Organization = []string{id.org}

@@ -19,11 +19,12 @@ type Line struct {
 	Flag         check.Status // 0 where it says nothing
 	By           string       // what decided the label
 	LabelIsWrong bool         // an oracle saw something else
+	Unnamed      string       // what the remedy should name and does not
 	Results      []check.Result
 }
 
 // Right reports whether the label and the rule agree with what was seen.
-func (l Line) Right() bool { return l.Ours == l.Label && !l.LabelIsWrong }
+func (l Line) Right() bool { return l.Ours == l.Label && !l.LabelIsWrong && l.Unnamed == "" }
 
 // Lines evaluates the rules over the facts of all cases. They are in the order of the
 // rules' ids and the cases' names.
@@ -36,6 +37,9 @@ func Lines(judged []*Judged) (lines []Line, err error) {
 			}
 			l := Line{Case: j.Name, Rule: id, Label: j.Expect[id], Flag: j.Flags[id], By: j.Oracles[id].Said, LabelIsWrong: !j.Oracles[id].Agrees}
 			l.Ours, l.Results = Verdict(rule, j.Facts)
+			if name := j.Remedy[id]; !slices.ContainsFunc(l.Results, func(r check.Result) bool { return strings.Contains(r.Remedy, name) }) {
+				l.Unnamed = name
+			}
 			lines = append(lines, l)
 		}
 	}
@@ -65,8 +69,8 @@ func (t tally) String() string {
 	return fmt.Sprintf("%d\t%d\t%d\t%d", t.judged, t.falsePass, t.falseFail, t.other)
 }
 
-// WriteTable writes every line, and then the mistakes by rule.
-func WriteTable(out io.Writer, lines []Line) error {
+// WriteTable writes every line, then the mistakes by rule, and how many labels each has.
+func WriteTable(out io.Writer, cases []Case, lines []Line) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	write := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	write("CASE\tRULE\tLABEL\tOURS\tFLAG CHECK\t")
@@ -78,6 +82,8 @@ func WriteTable(out io.Writer, lines []Line) error {
 		switch {
 		case l.LabelIsWrong:
 			mark = "the label is wrong: " + l.By
+		case l.Unnamed != "":
+			mark = "our remedy does not name " + l.Unnamed
 		case !l.Right():
 			mark = "ours is wrong: " + l.By
 		}
@@ -108,6 +114,11 @@ func WriteTable(out io.Writer, lines []Line) error {
 		write("%s\t%s\t%s", id, byRule[id].ours, byRule[id].flag)
 	}
 	write("all\t%s\t%s", all.ours, all.flag)
+	write("")
+	write("RULE\t%s", strings.ToUpper(strings.Join(cells, "\t")))
+	for _, c := range Covered(cases) {
+		write("%s", c)
+	}
 	return w.Flush()
 }
 
@@ -115,8 +126,11 @@ func WriteTable(out io.Writer, lines []Line) error {
 func (l Line) Explain() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s is labelled %v, the rule says %v; %s", l.Case, l.Rule, l.Label, l.Ours, l.By)
+	if l.Unnamed != "" {
+		fmt.Fprintf(&b, "; its remedy does not name %q", l.Unnamed)
+	}
 	for _, r := range l.Results {
-		fmt.Fprintf(&b, "\n    %s: %v: %s%s", r.Target, r.Status, r.Summary, r.Reason)
+		fmt.Fprintf(&b, "\n    %s: %v: %s%s; %s", r.Target, r.Status, r.Summary, r.Reason, r.Remedy)
 	}
 	return b.String()
 }

@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	judged, err := corpus.Judge(ctx, c, cases)
 	err = errors.Join(err, c.Close())
 	lines, lineErr := corpus.Lines(judged)
-	err = errors.Join(err, lineErr, corpus.WriteTable(os.Stdout, lines))
+	err = errors.Join(err, lineErr, corpus.WriteTable(os.Stdout, cases, lines))
 	wrong := len(slices.DeleteFunc(slices.Clone(lines), corpus.Line.Right))
 	fmt.Printf("\n%d cases, %d labels, %d not right\n", len(judged), len(lines), wrong)
 	if wrong > 0 {
