@@ -43,7 +43,7 @@ func TestABrowserShowsThePage(t *testing.T) {
 		t.Run(fmt.Sprintf("%d wide, dark %v", tt.width, tt.dark), func(t *testing.T) {
 			t.Parallel()
 			const height = 2400
-			picture, _ := browser.Picture(t, file, browser.View{Width: tt.width, Height: height, Dark: tt.dark})
+			picture := browser.Picture(t, file, browser.View{Width: tt.width, Height: height, Dark: tt.dark})
 			if got := picture.Bounds().Size(); got != image.Pt(tt.width, height) {
 				t.Fatalf("%v in size", got)
 			}

@@ -73,7 +73,7 @@ type page struct {
 	Policy, Subject, Made, Tool  string
 	Verdict                      *auditv1.Verdict
 	Coverage                     *auditv1.Coverage
-	Percent                      uint64
+	All, Percent                 uint64 // results, and how many of 100 were evaluated
 	Tally                        []tally
 	Scopes                       part[scopeView]
 	First                        []finding
@@ -105,8 +105,8 @@ func pageOf(r *auditv1.Report) page {
 	if t := madeAt(r); !t.IsZero() {
 		p.Made = t.UTC().Format("2 January 2006, 15:04 UTC")
 	}
-	if all := uint64(p.Coverage.GetEvaluated()) + uint64(p.Coverage.GetNotEvaluated()); all > 0 {
-		p.Percent = uint64(p.Coverage.GetEvaluated()) * 100 / all
+	if p.All = uint64(p.Coverage.GetEvaluated()) + uint64(p.Coverage.GetNotEvaluated()); p.All > 0 {
+		p.Percent = uint64(p.Coverage.GetEvaluated()) * 100 / p.All
 	}
 	list := entriesOf(r)
 	findings := findingsOf(list)

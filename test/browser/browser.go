@@ -7,10 +7,14 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/color"
+	"image/draw"
 	"image/png"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +36,8 @@ type View struct {
 	Dark          bool
 }
 
-// Picture returns what the window shows, and the same as PNG.
-func Picture(tb testing.TB, page string, v View) (image.Image, []byte) {
+// Picture returns what the window shows.
+func Picture(tb testing.TB, page string, v View) image.Image {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "page.png")
 	scheme := 1 // blink's kLight
@@ -49,7 +53,42 @@ func Picture(tb testing.TB, page string, v View) (image.Image, []byte) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return picture, text
+	return picture
+}
+
+// Small encodes a picture as PNG with 256 colours, which takes a third of the bytes: the most
+// frequent ones that are not nearly the same as one before. Shades of grey would fill the
+// palette otherwise, and no other colour be left.
+func Small(tb testing.TB, picture image.Image) []byte {
+	tb.Helper()
+	count := map[color.Color]int{}
+	bounds := picture.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			count[picture.At(x, y)]++
+		}
+	}
+	frequent := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return count[b] - count[a] })
+	var palette color.Palette
+	for _, c := range frequent {
+		if len(palette) < 256 && (len(palette) == 0 || distance(c, palette.Convert(c)) > 12) {
+			palette = append(palette, c)
+		}
+	}
+	paletted := image.NewPaletted(bounds, palette)
+	draw.Draw(paletted, bounds, picture, bounds.Min, draw.Src)
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, paletted); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// distance is how far apart two colours are in the channel where they differ most, of 255.
+func distance(a, b color.Color) int {
+	one, other := color.RGBAModel.Convert(a).(color.RGBA), color.RGBAModel.Convert(b).(color.RGBA) //nolint:errcheck // what the model returns
+	apart := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
+	return max(apart(one.R, other.R), apart(one.G, other.G), apart(one.B, other.B))
 }
 
 // run starts the browser on a page of its own, with a profile of its own: one that is shared
