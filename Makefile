@@ -37,6 +37,11 @@ bench: ## Run the benchmarks, compare with the last; DOC=1 writes docs/performan
 transcript: ## Renew the demo's transcript in the README
 	go run ./test/demo -once -transcript=write
 
+.PHONY: page
+page: ## Renew the pictures of the auditor's page in docs/images; needs root
+	@# In a process namespace of its own: the page is to show what the test starts, and nothing else of this machine.
+	unshare --pid --fork --mount-proc go test -count=1 -run TestThePageOfARealRun ./cmd/etcdaudit -images=$(CURDIR)/docs/images
+
 .PHONY: lint
 lint: ## Run gofmt, go mod tidy, go vet and golangci-lint
 	go run ./test/run lint

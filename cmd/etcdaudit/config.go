@@ -60,9 +60,9 @@ type hostPart struct {
 }
 
 type outputPart struct {
-	Output string `mapstructure:"output" help:"table or json"`
-	FailOn string `mapstructure:"fail-on" help:"lowest severity of a finding that makes the exit status 1: info, low, medium, high or critical"`
-	Strict bool   `mapstructure:"strict" help:"exit with 2 as well if an optional input was missing"`
+	Output []string `mapstructure:"output" short:"o" help:"table, json, html, sarif, junit, csv or cyclonedx; FORMAT=FILE writes a file; repeatable, one of them without a file"`
+	FailOn string   `mapstructure:"fail-on" help:"lowest severity of a finding that makes the exit status 1: info, low, medium, high or critical"`
+	Strict bool     `mapstructure:"strict" help:"exit with 2 as well if an optional input was missing"`
 }
 
 // defaultPrefix is that of an API server (--etcd-prefix).
@@ -73,7 +73,7 @@ func defaults() settings {
 		Connection: connection{Timeout: 30 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
 		Node:       nodePart{Root: "/"},
-		Output:     outputPart{Output: "table", FailOn: "medium"},
+		Output:     outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
 	}
 }
 
@@ -102,14 +102,14 @@ func login(getenv func(string) string) (user, password string) {
 	return user, password
 }
 
-func (s settings) validate() (failOn auditv1.Severity, err error) {
+func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 	failOn, severityErr := report.ParseSeverity(s.Output.FailOn)
 	var errs []error
 	if severityErr != nil {
 		errs = append(errs, fmt.Errorf("fail-on: %w", severityErr))
 	}
-	if o := s.Output.Output; o != "table" && o != "json" {
-		errs = append(errs, fmt.Errorf("output: %q: want table or json", o))
+	if out, err = s.Output.outputs(); err != nil {
+		errs = append(errs, err)
 	}
 	c := s.Connection
 	if prefix := strings.TrimRight(c.Prefix, "/"); c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")) {
@@ -121,7 +121,7 @@ func (s settings) validate() (failOn auditv1.Severity, err error) {
 	if (c.Cert == "") != (c.Key == "") {
 		errs = append(errs, errors.New("cert and key: give both or neither"))
 	}
-	if s.TLS.Plan && s.Output.Output != "table" {
+	if s.TLS.Plan && !out.onlyTable() {
 		errs = append(errs, errors.New("plan: it is text only: leave output out"))
 	}
 	for _, file := range []struct{ setting, path string }{
@@ -135,9 +135,9 @@ func (s settings) validate() (failOn auditv1.Severity, err error) {
 		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return 0, cli.Usage(err)
+		return 0, nil, cli.Usage(err)
 	}
-	return failOn, nil
+	return failOn, out, nil
 }
 
 // usable returns an error for a file that would not end, or be waited for without end.

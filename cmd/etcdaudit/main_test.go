@@ -256,7 +256,7 @@ func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
 		says string
 	}{
 		"no endpoint":             {[]string{"--root", t.TempDir()}, "endpoints: none given"},
-		"an unknown output":       {append(endpoint, "--output", "xml"), "want table or json"},
+		"an unknown output":       {append(endpoint, "--output", "xml"), "want table, json, html"},
 		"an unknown severity":     {append(endpoint, "--fail-on", "severe"), "fail-on"},
 		"a timeout of nothing":    {append(endpoint, "--timeout", "0s"), "timeout"},
 		"a relative prefix":       {append(endpoint, "--prefix", "registry"), "prefix"},

@@ -44,7 +44,7 @@ type auditRun struct {
 
 // do is the whole run, from the settings to the exit status.
 func (a *auditRun) do(ctx context.Context) error {
-	failOn, err := a.validate()
+	failOn, out, err := a.validate()
 	if err != nil {
 		return err
 	}
@@ -80,8 +80,13 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err != nil {
 		return exitOf(err)
 	}
-	if err := a.write(r); err != nil {
-		return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the report: %w", err))
+	return finish(out, r, a.stdout, a.getenv)
+}
+
+// finish writes a report everywhere, and gives the exit status that goes with it.
+func finish(out outputs, r *auditv1.Report, stdout io.Writer, getenv func(string) string) error {
+	if err := out.write(r, stdout, getenv); err != nil {
+		return cli.Exit(report.ExitNotEvaluated, err)
 	}
 	if status := report.ExitStatus(r); status != report.ExitPass {
 		return cli.Exit(status, nil)
@@ -271,11 +276,4 @@ func exitOf(err error) error {
 		return cli.Usage(err)
 	}
 	return cli.Exit(report.ExitNotEvaluated, err)
-}
-
-func (a *auditRun) write(r *auditv1.Report) error {
-	if a.Output.Output == "json" {
-		return report.JSON(a.stdout, r)
-	}
-	return report.Table(a.stdout, r, term.ColoursFor(a.stdout, a.getenv))
 }

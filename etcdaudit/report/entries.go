@@ -44,15 +44,22 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 	for _, l := range r.Listeners {
 		elsewhere[l.Purpose+" address "+l.Url] = true
 	}
+	type words struct {
+		status    auditv1.Status
+		said, fix string
+	}
 	for _, c := range r.Checks {
 		var own []*entry
+		places := map[words]int{}
 		for _, result := range c.Results {
-			i := slices.IndexFunc(own, func(e *entry) bool {
-				return e.result.Status == result.Status && e.said() == cmp.Or(result.Summary, result.Reason) && e.result.Remediation == result.Remediation && len(result.Objects) == 0
-			})
-			if i < 0 {
+			k := words{result.Status, cmp.Or(result.Summary, result.Reason), result.Remediation}
+			i, known := places[k]
+			if !known || len(result.Objects) > 0 {
 				i = len(own)
 				own = append(own, &entry{check: c, result: result})
+			}
+			if !known {
+				places[k] = i
 			}
 			own[i].targets = append(own[i].targets, result.Target)
 			for _, e := range result.Evidence {

@@ -77,7 +77,7 @@ func (p *printer) verdict(r *auditv1.Report) {
 			about = append(about, text)
 		}
 	}
-	p.wrap("  ", "Verdict for %s: %s, %s", strings.Join(about, ", "), p.status(r.Verdict.Status), r.Verdict.Text)
+	p.wrap("  ", "Verdict for %s: %s, %s", strings.Join(about, ", "), p.status(r.GetVerdict().GetStatus()), r.GetVerdict().GetText())
 	if c := r.GetCoverage(); c.GetNotEvaluated() > 0 {
 		optional := ""
 		if c.Optional > 0 {

@@ -22,7 +22,7 @@ type machine struct {
 func newMachine(t *testing.T, uid, apt string, without ...string) machine {
 	t.Helper()
 	m := machine{t, t.TempDir()}
-	for _, name := range []string{"go", "gcc", "git", "systemd-analyze", "ssh-keygen", "curl", "openssl"} {
+	for _, name := range []string{"go", "gcc", "git", "systemd-analyze", "ssh-keygen", "curl", "openssl", "chromium"} {
 		if !slices.Contains(without, name) {
 			m.add(name, "exit 0")
 		}

@@ -23,13 +23,14 @@ import (
 type field struct {
 	key   string // dotted path: "vault.auth.role-id"
 	help  string
+	short string // one letter: the flag's short form
 	value reflect.Value
 }
 
 // AddFlags defines a flag for every leaf of the configuration struct that into
 // points to. Its name is the key with dashes for dots (vault.auth.role-id becomes
-// --vault-auth-role-id), its usage text the tag `help`, its default the value in the
-// struct. A leaf without `help` gets no flag. No leaf may be secret: every process can
+// --vault-auth-role-id), its short form the tag `short`, its usage text the tag `help`, its
+// default the value in the struct. A leaf without `help` gets no flag. No leaf may be secret: every process can
 // read flags.
 func AddFlags(flags *pflag.FlagSet, into any) {
 	for _, f := range fields(into) {
@@ -38,15 +39,15 @@ func AddFlags(flags *pflag.FlagSet, into any) {
 		}
 		switch v := f.value.Interface().(type) {
 		case string:
-			flags.String(flagName(f.key), v, f.help)
+			flags.StringP(flagName(f.key), f.short, v, f.help)
 		case bool:
-			flags.Bool(flagName(f.key), v, f.help)
+			flags.BoolP(flagName(f.key), f.short, v, f.help)
 		case int:
-			flags.Int(flagName(f.key), v, f.help)
+			flags.IntP(flagName(f.key), f.short, v, f.help)
 		case time.Duration:
-			flags.Duration(flagName(f.key), v, f.help)
+			flags.DurationP(flagName(f.key), f.short, v, f.help)
 		case []string:
-			flags.StringSlice(flagName(f.key), v, f.help)
+			flags.StringSliceP(flagName(f.key), f.short, v, f.help)
 		default:
 			panic(fmt.Sprintf("configuration key %s has type %T, which no flag can hold", f.key, v))
 		}
@@ -288,7 +289,7 @@ func appendFields(list []field, prefix string, v reflect.Value) []field {
 		case v.Field(i).Kind() == reflect.Struct:
 			list = appendFields(list, prefix+name+".", v.Field(i))
 		default:
-			list = append(list, field{key: prefix + name, help: tag.Get("help"), value: v.Field(i)})
+			list = append(list, field{key: prefix + name, help: tag.Get("help"), short: tag.Get("short"), value: v.Field(i)})
 		}
 	}
 	return list

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
+	"github.com/sealproof/sealproof/etcdaudit/report"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// reportCommand writes stored reports anew.
+func reportCommand() *cobra.Command {
+	config := defaults()
+	config.Output.FailOn = "" // that of the report
+	var file string
+	cmd := &cobra.Command{
+		Use:   "report FILE.json",
+		Short: "Write a stored report in other formats",
+		Long: `report reads a report that --output json wrote, here or elsewhere, and writes it as
+a page, for a code host, for CI or as a list. It connects to nothing. The verdict is
+that of the report, unless --fail-on or --strict asks for another one.
+
+` + exits,
+		Example: `  # a page to read
+  etcdaudit report report.json --output html=report.html
+
+  # several at once
+  etcdaudit report report.json -o table -o sarif=etcd.sarif -o junit=etcd.xml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
+				return err
+			}
+			out, err := config.Output.outputs()
+			if err != nil {
+				return cli.Usage(err)
+			}
+			r, err := readStored(cmd.Context(), files[0])
+			if err != nil {
+				return cli.Usage(err)
+			}
+			if err := resettle(r, config.Output); err != nil {
+				return cli.Usage(err)
+			}
+			return finish(out, r, cmd.OutOrStdout(), os.Getenv)
+		},
+	}
+	cli.AddFlags(cmd.Flags(), &config.Output)
+	cmd.Flags().StringVar(&file, "config", "", "YAML file with these settings")
+	return cmd
+}
+
+// readStored reads a report from a file. It may be a pipe, but not one that is never written to.
+func readStored(ctx context.Context, name string) (*auditv1.Report, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // named by the user
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = f.Close() })() // ends a read that waits
+	defer func() { _ = f.Close() }()
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory: name a report", name)
+	case info.Size() > report.Longest:
+		return nil, fmt.Errorf("%s has %d bytes: more than %d are not read", name, info.Size(), report.Longest)
+	}
+	r, err := report.Read(f, report.Longest)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, cmp.Or(context.Cause(ctx), err))
+	}
+	return r, nil
+}
+
+// resettle gives the report another verdict, where one was asked for.
+func resettle(r *auditv1.Report, o outputPart) error {
+	if o.FailOn == "" && !o.Strict {
+		return nil
+	}
+	failOn := r.Verdict.FailOn
+	if o.FailOn != "" {
+		var err error
+		if failOn, err = report.ParseSeverity(o.FailOn); err != nil {
+			return fmt.Errorf("fail-on: %w", err)
+		}
+	}
+	outcome.Settle(r, outcome.Options{FailOn: failOn, Strict: o.Strict, MinCoverage: r.Coverage.GetMinimumPercent()})
+	return nil
+}
