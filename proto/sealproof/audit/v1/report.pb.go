@@ -1124,7 +1124,8 @@ type Result struct {
 	Optional bool `protobuf:"varint,12,opt,name=optional,proto3" json:"optional,omitempty"`
 	// The node that the target is on, where a host was read.
 	Node string `protobuf:"bytes,13,opt,name=node,proto3" json:"node,omitempty"`
-	// The status before the finding was accepted; not set where it was not.
+	// The status before the finding, or a part of its objects, was accepted; not set where
+	// nothing of it was.
 	Found Status `protobuf:"varint,14,opt,name=found,proto3,enum=sealproof.audit.v1.Status" json:"found,omitempty"`
 	// How many of the objects are accepted. The result itself is ACCEPTED only if all are, those
 	// that are not listed included.
