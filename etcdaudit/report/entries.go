@@ -32,7 +32,15 @@ func (e *entry) finding() bool {
 	return e.result.Status == auditv1.Status_STATUS_FAIL || e.result.Status == auditv1.Status_STATUS_WARN
 }
 
-func (e *entry) said() string { return cmp.Or(e.result.Summary, e.result.Reason) }
+func (e *entry) said() string { return said(e.result) }
+
+// said is what was found, and why that is not judged or was accepted.
+func said(r *auditv1.Result) string {
+	if r.Summary != "" && r.Reason != "" {
+		return r.Summary + "; " + r.Reason
+	}
+	return cmp.Or(r.Summary, r.Reason)
+}
 
 // entriesOf lists findings first, from the most severe, then what was not evaluated, and
 // then the rest; each of these by the ids of the checks.
@@ -48,7 +56,7 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 		var own []*entry
 		for _, result := range c.Results {
 			i := slices.IndexFunc(own, func(e *entry) bool {
-				return e.result.Status == result.Status && e.said() == cmp.Or(result.Summary, result.Reason) && e.result.Remediation == result.Remediation && len(result.Objects) == 0
+				return e.result.Status == result.Status && e.said() == said(result) && e.result.Remediation == result.Remediation && len(result.Objects) == 0
 			})
 			if i < 0 {
 				i = len(own)
@@ -206,7 +214,7 @@ func (p *printer) entry(e *entry) {
 	switch {
 	case e.number > 0:
 		p.line("%sTo do: see %d. above", indent, e.number)
-	case r.Remediation != "":
+	case r.Remediation != "" && r.Status != auditv1.Status_STATUS_ACCEPTED:
 		p.wrap(indent, "%sTo do: %s", indent, r.Remediation)
 	}
 }
@@ -228,6 +236,9 @@ func objectLine(c *auditv1.Check, o *auditv1.Object) string {
 	}
 	if o.Detail != "" {
 		name += ": " + o.Detail
+	}
+	if o.Accepted {
+		name += " (accepted)"
 	}
 	return name
 }
