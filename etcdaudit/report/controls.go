@@ -111,7 +111,11 @@ func (t *tally) String() string {
 		}
 		parts = append(parts, text)
 	}
-	text := fmt.Sprintf("%s: %d controls, %s", t.name, t.all, strings.Join(parts, ", "))
+	noun := "controls"
+	if t.all == 1 {
+		noun = "control"
+	}
+	text := fmt.Sprintf("%s: %d %s, %s", t.name, t.all, noun, strings.Join(parts, ", "))
 	if t.unverified > 0 {
 		text += "; unverified against the published text"
 	}

@@ -199,7 +199,10 @@ func (p *printer) entry(e *entry) {
 		said = targets(e.targets) + ": " + said
 	}
 	p.wrap(indent, "%s%s  %s  %-8s  %s: %s", p.status(r.Status), pad, e.check.Id, severityName(e.check.Severity), e.check.Title, said)
-	for _, o := range r.Objects[:min(len(r.Objects), listed)] {
+	// What still counts must not stand behind what was accepted, where it may not be listed.
+	objects := slices.Clone(r.Objects)
+	slices.SortStableFunc(objects, func(a, b *auditv1.Object) int { return rankOf(a) - rankOf(b) })
+	for _, o := range objects[:min(len(objects), listed)] {
 		p.wrap(indent+"  ", "%s%s", indent, objectLine(e.check, o))
 	}
 	if more := int64(r.Count) - listed; len(r.Objects) > 0 && more > 0 {
@@ -217,6 +220,13 @@ func (p *printer) entry(e *entry) {
 	case r.Remediation != "" && r.Status != auditv1.Status_STATUS_ACCEPTED:
 		p.wrap(indent, "%sTo do: %s", indent, r.Remediation)
 	}
+}
+
+func rankOf(o *auditv1.Object) int {
+	if o.Accepted {
+		return 1
+	}
+	return 0
 }
 
 func listedInJSON(r *auditv1.Result) string {
