@@ -26,7 +26,7 @@ const exits = `Exit status:
   1  a finding at or above --fail-on
   2  no such finding, but something could not be evaluated, the report could not be
      written, or the audit was interrupted; with --strict also if an optional input
-     was missing
+     was missing, with --min-coverage if too little was evaluated
   3  wrong usage or configuration`
 
 func scanCommand() *cobra.Command {

@@ -63,6 +63,9 @@ type outputPart struct {
 	Output []string `mapstructure:"output" short:"o" help:"table, json, html, sarif, junit, csv or cyclonedx; FORMAT=FILE writes a file; repeatable, one of them without a file"`
 	FailOn string   `mapstructure:"fail-on" help:"lowest severity of a finding that makes the exit status 1: info, low, medium, high or critical"`
 	Strict bool     `mapstructure:"strict" help:"exit with 2 as well if an optional input was missing"`
+	Accept string   `mapstructure:"accept" help:"file of accepted risks (etcdaudit accept writes its entries)"`
+	// MinCoverage is a percentage.
+	MinCoverage int `mapstructure:"min-coverage" help:"exit with 2 as well if less than this percentage of the targets was evaluated (0 for no limit)"`
 }
 
 // defaultPrefix is that of an API server (--etcd-prefix).
@@ -110,6 +113,9 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 	}
 	if out, err = s.Output.outputs(); err != nil {
 		errs = append(errs, err)
+	}
+	if n := s.Output.MinCoverage; n < 0 || n > 100 {
+		errs = append(errs, fmt.Errorf("min-coverage: %d: want a percentage, 0 to 100", n))
 	}
 	c := s.Connection
 	if prefix := strings.TrimRight(c.Prefix, "/"); c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")) {

@@ -30,7 +30,7 @@ tries that file's keys on the values, in memory, to see whether they fit.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(allCommand(), scanCommand(), tlsCommand(), hostCommand(), reportCommand(), rulesCommand(), cli.VersionCommand(name))
+	root.AddCommand(allCommand(), scanCommand(), tlsCommand(), hostCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name))
 	return root
 }
 

@@ -11,10 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
-	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/acceptance"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
-	"github.com/sealproof/sealproof/internal/check"
 )
 
 func rulesCommand() *cobra.Command {
@@ -28,7 +27,7 @@ func rulesCommand() *cobra.Command {
   # what one looks at, and what follows from a finding
   etcdaudit rules EA-302`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) (ids []cobra.Completion, _ cobra.ShellCompDirective) {
-			for _, r := range rules.All() {
+			for _, r := range allRules() {
 				ids = append(ids, cobra.CompletionWithDesc(r.ID, r.Title))
 			}
 			return ids, cobra.ShellCompDirectiveNoFileComp
@@ -56,10 +55,36 @@ func rulesCommand() *cobra.Command {
 	return cmd
 }
 
-type rule = check.Rule[facts.Facts]
+// rule is what is said of one check.
+type rule struct {
+	ID       string `json:"id"`
+	Title    string `json:"title"`
+	Severity string `json:"severity"`
+	Reads    string `json:"reads"`
+	Why      string `json:"why"`
+}
+
+// allRules are those of the auditor, and the checks of the audit itself.
+func allRules() (all []rule) {
+	for _, r := range rules.All() {
+		all = append(all, rule{r.ID, r.Title, r.Severity.String(), r.Reads, r.Why})
+	}
+	for _, c := range acceptance.Checks() {
+		all = append(all, rule{c.Id, c.Title, strings.ToLower(strings.TrimPrefix(c.Severity.String(), "SEVERITY_")), c.Reads, c.Why})
+	}
+	return all
+}
+
+// checkIDs are those of every check that a report can have.
+func checkIDs() (ids []string) {
+	for _, r := range allRules() {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
 
 func choose(ids []string) ([]rule, error) {
-	all := rules.All()
+	all := allRules()
 	if len(ids) == 0 {
 		return all, nil
 	}
@@ -105,18 +130,7 @@ func wrap(s string, width, indent int) string {
 }
 
 func listJSON(w io.Writer, chosen []rule) error {
-	type line struct {
-		ID       string `json:"id"`
-		Title    string `json:"title"`
-		Severity string `json:"severity"`
-		Reads    string `json:"reads"`
-		Why      string `json:"why"`
-	}
-	lines := []line{}
-	for _, r := range chosen {
-		lines = append(lines, line{r.ID, r.Title, r.Severity.String(), r.Reads, r.Why})
-	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(lines)
+	return encoder.Encode(chosen)
 }

@@ -48,6 +48,10 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	accepted, err := a.Output.accepted()
+	if err != nil {
+		return err
+	}
 	a.node = &facts.Host{}
 	build := cli.BuildOf(name)
 	o := audit.Options{
@@ -79,6 +83,9 @@ func (a *auditRun) do(ctx context.Context) error {
 	keys.Clear()
 	if err != nil {
 		return exitOf(err)
+	}
+	if err := a.Output.settle(r, accepted, failOn, time.Now()); err != nil {
+		return cli.Exit(report.ExitNotEvaluated, err)
 	}
 	return finish(out, r, a.stdout, a.getenv)
 }

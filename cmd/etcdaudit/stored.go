@@ -7,11 +7,12 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
-	"github.com/sealproof/sealproof/etcdaudit/outcome"
+	"github.com/sealproof/sealproof/etcdaudit/acceptance"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -26,7 +27,8 @@ func reportCommand() *cobra.Command {
 		Short: "Write a stored report in other formats",
 		Long: `report reads a report that --output json wrote, here or elsewhere, and writes it as
 a page, for a code host, for CI or as a list. It connects to nothing. The verdict is
-that of the report, unless --fail-on or --strict asks for another one.
+that of the report, unless --fail-on, --strict, --accept or --min-coverage asks for
+another one.
 
 ` + exits,
 		Example: `  # a page to read
@@ -43,11 +45,15 @@ that of the report, unless --fail-on or --strict asks for another one.
 			if err != nil {
 				return cli.Usage(err)
 			}
+			accepted, err := config.Output.accepted()
+			if err != nil {
+				return err
+			}
 			r, err := readStored(cmd.Context(), files[0])
 			if err != nil {
 				return cli.Usage(err)
 			}
-			if err := resettle(r, config.Output); err != nil {
+			if err := resettle(r, config.Output, accepted); err != nil {
 				return cli.Usage(err)
 			}
 			return finish(out, r, cmd.OutOrStdout(), os.Getenv)
@@ -82,9 +88,14 @@ func readStored(ctx context.Context, name string) (*auditv1.Report, error) {
 }
 
 // resettle gives the report another verdict, where one was asked for.
-func resettle(r *auditv1.Report, o outputPart) error {
-	if o.FailOn == "" && !o.Strict {
+func resettle(r *auditv1.Report, o outputPart, accepted []acceptance.Entry) error {
+	if o.FailOn == "" && !o.Strict && o.Accept == "" && o.MinCoverage == 0 {
 		return nil
+	}
+	if n := o.MinCoverage; n < 0 || n > 100 {
+		return fmt.Errorf("min-coverage: %d: want a percentage, 0 to 100", n)
+	} else if n == 0 {
+		o.MinCoverage = int(r.Coverage.GetMinimumPercent())
 	}
 	failOn := r.Verdict.FailOn
 	if o.FailOn != "" {
@@ -93,6 +104,5 @@ func resettle(r *auditv1.Report, o outputPart) error {
 			return fmt.Errorf("fail-on: %w", err)
 		}
 	}
-	outcome.Settle(r, outcome.Options{FailOn: failOn, Strict: o.Strict, MinCoverage: r.Coverage.GetMinimumPercent()})
-	return nil
+	return o.settle(r, accepted, failOn, time.Now())
 }

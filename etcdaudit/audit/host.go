@@ -12,6 +12,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -53,6 +54,9 @@ func addHost(r *auditv1.Report, h *facts.Host) {
 		for _, name := range a.Config.Unknown {
 			c.Void = append(c.Void, &auditv1.Setting{Name: term.Printable(name), Why: "no flag of this name is known"})
 		}
+		if e := a.Encryption; e != nil && e.Config != nil {
+			c.Encryption = encryptionEntries(e.Config)
+		}
 		r.Configurations = append(r.Configurations, c)
 	}
 }
@@ -70,5 +74,24 @@ func etcdConfiguration(e facts.Etcd) *auditv1.Configuration {
 	for _, v := range e.Config.Voids {
 		c.Void = append(c.Void, setting(v.Name, v.Value, v.Origin, v.Why))
 	}
+	for _, named := range []struct{ setting, path string }{{"data-dir", e.Config.DataDir}, {"wal-dir", e.Config.WALDir}} {
+		if dir := e.Files[named.path]; named.path != "" && dir.Exists && dir.Err == "" {
+			c.Files = append(c.Files, &auditv1.File{
+				Setting: named.setting, Path: term.Printable(named.path), Mode: fmt.Sprintf("%04o", dir.Mode.Perm()),
+				Uid: int32(dir.UID), Gid: int32(dir.GID), Owner: term.Printable(dir.Owner), //nolint:gosec // Linux has 32-bit ids
+			})
+		}
+	}
 	return c
+}
+
+func encryptionEntries(config *encryptionconfig.Config) (all []*auditv1.EncryptionEntry) {
+	for _, rule := range config.Rules() {
+		entry := &auditv1.EncryptionEntry{Resource: term.Printable(rule.Entry)}
+		for _, p := range rule.Providers {
+			entry.Providers = append(entry.Providers, p.Kind)
+		}
+		all = append(all, entry)
+	}
+	return all
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -129,7 +128,7 @@ func result(id string, r check.Result) *auditv1.Result {
 	for _, o := range r.Objects {
 		object := &auditv1.Object{
 			Resource: o.Resource, Namespace: o.Namespace, Name: o.Name, Detail: o.Detail, Revision: o.Revision,
-			Fingerprint: fingerprint(id, r.Identity, o.Resource, o.Namespace, o.Name),
+			Fingerprint: outcome.Fingerprint(id, r.Identity, o.Resource, o.Namespace, o.Name),
 		}
 		if o.Origin != nil {
 			object.Origin = &auditv1.Origin{Layer: o.Origin.Layer, File: o.Origin.File, Offset: o.Origin.Offset}
@@ -137,22 +136,9 @@ func result(id string, r check.Result) *auditv1.Result {
 		out.Objects = append(out.Objects, object)
 	}
 	if r.Status.Finding() || r.Status == check.Accepted {
-		out.Fingerprint = fingerprint(id, r.Identity)
+		out.Fingerprint = outcome.Fingerprint(id, r.Identity)
 	}
 	return out
-}
-
-// fingerprint names a finding as proto/README.md describes it. Without an identity there
-// is nothing that tells the finding from others.
-func fingerprint(id string, identity []string, object ...string) string {
-	if len(identity) == 0 {
-		return ""
-	}
-	h := sha256.New()
-	for _, f := range slices.Concat([]string{id}, identity, object) {
-		_, _ = fmt.Fprintf(h, "%d:%s,", len(f), f)
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)[:16])
 }
 
 // status and severity go by name: the engine's and the report's are the same words.

@@ -71,3 +71,24 @@ func TestCoverageCountsTargets(t *testing.T) {
 		t.Error(c)
 	}
 }
+
+// What a file of accepted risks says of itself must not make up for a check that was not made.
+func TestChecksOfTheAuditItselfAreNoCoverage(t *testing.T) {
+	r := reportOf(auditv1.Severity_SEVERITY_LOW, unevaluated)
+	r.Checks = append(r.Checks, &auditv1.Check{Id: "EA-701", Results: []*auditv1.Result{{Status: pass}, {Status: pass}}})
+	outcome.Settle(r, outcome.Options{MinCoverage: 1})
+	if r.Coverage.Evaluated != 0 || r.Checks[1].Status != pass {
+		t.Error(r)
+	}
+}
+
+func TestTheGateOfCoverageSaysWhatWasEvaluated(t *testing.T) {
+	r := reportOf(auditv1.Severity_SEVERITY_LOW, pass, pass, unevaluated)
+	r.Checks[0].Results[2].Optional = true
+	for minimum, want := range map[uint32]auditv1.Status{0: pass, 66: pass, 67: unevaluated} {
+		outcome.Settle(r, outcome.Options{FailOn: auditv1.Severity_SEVERITY_LOW, MinCoverage: minimum})
+		if r.Verdict.Status != want || want == unevaluated && r.Verdict.Text != "66 of 100 targets were evaluated, and 67 have to be" {
+			t.Errorf("at least %d: %v", minimum, r.Verdict)
+		}
+	}
+}

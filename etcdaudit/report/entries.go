@@ -32,7 +32,15 @@ func (e *entry) finding() bool {
 	return e.result.Status == auditv1.Status_STATUS_FAIL || e.result.Status == auditv1.Status_STATUS_WARN
 }
 
-func (e *entry) said() string { return cmp.Or(e.result.Summary, e.result.Reason) }
+func (e *entry) said() string { return said(e.result) }
+
+// said is what was found, and why that is not judged or was accepted.
+func said(r *auditv1.Result) string {
+	if r.Summary != "" && r.Reason != "" {
+		return r.Summary + "; " + r.Reason
+	}
+	return cmp.Or(r.Summary, r.Reason)
+}
 
 // entriesOf lists findings first, from the most severe, then what was not evaluated, and
 // then the rest; each of these by the ids of the checks.
@@ -52,7 +60,7 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 		var own []*entry
 		places := map[words]int{}
 		for _, result := range c.Results {
-			k := words{result.Status, cmp.Or(result.Summary, result.Reason), result.Remediation}
+			k := words{result.Status, said(result), result.Remediation}
 			i, known := places[k]
 			if !known || len(result.Objects) > 0 {
 				i = len(own)
@@ -198,7 +206,10 @@ func (p *printer) entry(e *entry) {
 		said = targets(e.targets) + ": " + said
 	}
 	p.wrap(indent, "%s%s  %s  %-8s  %s: %s", p.status(r.Status), pad, e.check.Id, severityName(e.check.Severity), e.check.Title, said)
-	for _, o := range r.Objects[:min(len(r.Objects), listed)] {
+	// What still counts must not stand behind what was accepted, where it may not be listed.
+	objects := slices.Clone(r.Objects)
+	slices.SortStableFunc(objects, func(a, b *auditv1.Object) int { return rankOf(a) - rankOf(b) })
+	for _, o := range objects[:min(len(objects), listed)] {
 		p.wrap(indent+"  ", "%s%s", indent, objectLine(e.check, o))
 	}
 	if more := int64(r.Count) - listed; len(r.Objects) > 0 && more > 0 {
@@ -213,9 +224,16 @@ func (p *printer) entry(e *entry) {
 	switch {
 	case e.number > 0:
 		p.line("%sTo do: see %d. above", indent, e.number)
-	case r.Remediation != "":
+	case r.Remediation != "" && r.Status != auditv1.Status_STATUS_ACCEPTED:
 		p.wrap(indent, "%sTo do: %s", indent, r.Remediation)
 	}
+}
+
+func rankOf(o *auditv1.Object) int {
+	if o.Accepted {
+		return 1
+	}
+	return 0
 }
 
 func listedInJSON(r *auditv1.Result) string {
@@ -235,6 +253,9 @@ func objectLine(c *auditv1.Check, o *auditv1.Object) string {
 	}
 	if o.Detail != "" {
 		name += ": " + o.Detail
+	}
+	if o.Accepted {
+		name += " (accepted)"
 	}
 	return name
 }

@@ -41,7 +41,9 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	p.listeners(r.Listeners)
 	p.line("")
 	p.entries(list)
+	p.acceptances(r.Acceptances)
 	p.notEvaluated(r)
+	p.controls(r.Controls)
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
@@ -78,12 +80,15 @@ func (p *printer) verdict(r *auditv1.Report) {
 		}
 	}
 	p.wrap("  ", "Verdict for %s: %s, %s", strings.Join(about, ", "), p.status(r.GetVerdict().GetStatus()), r.GetVerdict().GetText())
-	if c := r.GetCoverage(); c.GetNotEvaluated() > 0 {
-		optional := ""
+	if c := r.GetCoverage(); c.GetNotEvaluated() > 0 || c.GetMinimumPercent() > 0 {
+		more := ""
 		if c.Optional > 0 {
-			optional = fmt.Sprintf(", %d of them for want of an optional input", c.Optional)
+			more = fmt.Sprintf(", %d of them for want of an optional input", c.Optional)
 		}
-		p.wrap("  ", "Coverage: %d of %d results; %d not evaluated%s", c.Evaluated, c.Evaluated+c.NotEvaluated, c.NotEvaluated, optional)
+		if c.MinimumPercent > 0 {
+			more += fmt.Sprintf("; at least %d %% were asked for", c.MinimumPercent)
+		}
+		p.wrap("  ", "Coverage: %d of %d results; %d not evaluated%s", c.Evaluated, c.Evaluated+c.NotEvaluated, c.NotEvaluated, more)
 	}
 }
 

@@ -13,7 +13,7 @@ func plaintextSecrets() rule {
 	todo := step{text: "encrypt Secrets (EncryptionConfiguration), rewrite every one of them (kubectl get secrets -A -o json | kubectl replace -f -), then clear what remains in history and backups, and change the credentials that were readable", rewrites: true}
 	return rule{
 		ID: "EA-101", Title: "Secrets are not stored as plaintext", Severity: check.High,
-		Why:   "each reader of etcd, of its disks, snapshots and backups has these credentials, whatever RBAC of Kubernetes says",
+		Why:   "each reader of etcd, of its disks, snapshots and backups has these credentials, whatever RBAC of Kubernetes says; base64, in which Kubernetes shows Secrets, is an encoding and no encryption",
 		Reads: "every value under the prefix of Secrets, at one revision, by its first bytes",
 		Needs: needs{need.Keys, need.Secrets},
 		Run: one(func(s facts.Store) check.Result {

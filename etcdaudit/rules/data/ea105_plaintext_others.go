@@ -12,7 +12,7 @@ func plaintextOthers() rule {
 	const todo = "none by itself; give --encryption-provider-config to check what should be encrypted"
 	return rule{
 		ID: "EA-105", Title: "Plaintext of other resources", Severity: check.Info,
-		Why:   "ConfigMaps, custom resources and others often hold credentials as well",
+		Why:   "ConfigMaps, custom resources and others often hold credentials as well; base64 in them is an encoding and no encryption",
 		Reads: "every value of other resources than Secrets, by its first bytes",
 		Needs: needs{need.Keys},
 		Run: one(func(s facts.Store) check.Result {

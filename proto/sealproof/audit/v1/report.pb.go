@@ -282,6 +282,8 @@ const (
 	AcceptanceState_ACCEPTANCE_STATE_EXPIRED AcceptanceState = 2
 	// There is no such finding.
 	AcceptanceState_ACCEPTANCE_STATE_UNUSED AcceptanceState = 3
+	// The check was not made in this report, or not for all targets.
+	AcceptanceState_ACCEPTANCE_STATE_NOT_EVALUATED AcceptanceState = 4
 )
 
 // Enum value maps for AcceptanceState.
@@ -291,12 +293,14 @@ var (
 		1: "ACCEPTANCE_STATE_IN_FORCE",
 		2: "ACCEPTANCE_STATE_EXPIRED",
 		3: "ACCEPTANCE_STATE_UNUSED",
+		4: "ACCEPTANCE_STATE_NOT_EVALUATED",
 	}
 	AcceptanceState_value = map[string]int32{
-		"ACCEPTANCE_STATE_UNSPECIFIED": 0,
-		"ACCEPTANCE_STATE_IN_FORCE":    1,
-		"ACCEPTANCE_STATE_EXPIRED":     2,
-		"ACCEPTANCE_STATE_UNUSED":      3,
+		"ACCEPTANCE_STATE_UNSPECIFIED":   0,
+		"ACCEPTANCE_STATE_IN_FORCE":      1,
+		"ACCEPTANCE_STATE_EXPIRED":       2,
+		"ACCEPTANCE_STATE_UNUSED":        3,
+		"ACCEPTANCE_STATE_NOT_EVALUATED": 4,
 	}
 )
 
@@ -981,7 +985,7 @@ func (x *Verdict) GetFailOn() Severity {
 type Check struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// EA-1xx data, EA-2xx keys, EA-3xx TLS and access, EA-4xx configuration,
-	// EA-5xx files. Never given to another check.
+	// EA-5xx files, EA-7xx the audit itself. Never given to another check.
 	Id    string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// How much a failure of this check matters.
@@ -1119,7 +1123,13 @@ type Result struct {
 	// the coverage, and makes the verdict NOT_EVALUATED only where that was asked for.
 	Optional bool `protobuf:"varint,12,opt,name=optional,proto3" json:"optional,omitempty"`
 	// The node that the target is on, where a host was read.
-	Node          string `protobuf:"bytes,13,opt,name=node,proto3" json:"node,omitempty"`
+	Node string `protobuf:"bytes,13,opt,name=node,proto3" json:"node,omitempty"`
+	// The status before the finding, or a part of its objects, was accepted; not set where
+	// nothing of it was.
+	Found Status `protobuf:"varint,14,opt,name=found,proto3,enum=sealproof.audit.v1.Status" json:"found,omitempty"`
+	// How many of the objects are accepted. The result itself is ACCEPTED only if all are, those
+	// that are not listed included.
+	Accepted      uint32 `protobuf:"varint,15,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1245,6 +1255,20 @@ func (x *Result) GetNode() string {
 	return ""
 }
 
+func (x *Result) GetFound() Status {
+	if x != nil {
+		return x.Found
+	}
+	return Status_STATUS_UNSPECIFIED
+}
+
+func (x *Result) GetAccepted() uint32 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
 // Evidence is one thing that was looked at.
 type Evidence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1313,7 +1337,9 @@ type Object struct {
 	// Where in a file it was found; not set where key and revision say it all.
 	Origin *Origin `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`
 	// Names the finding about this object across reports, like that of a Result.
-	Fingerprint   string `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Fingerprint string `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// Set where the risk of this object was accepted.
+	Accepted      bool `protobuf:"varint,8,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1395,6 +1421,13 @@ func (x *Object) GetFingerprint() string {
 		return x.Fingerprint
 	}
 	return ""
+}
+
+func (x *Object) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
 }
 
 // Origin is a place in a file.
@@ -2030,7 +2063,11 @@ type Configuration struct {
 	// The node that it is on.
 	Node string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
 	// The program's own release, "3.7.3"; empty if that is not known.
-	Version       string `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
+	// Owner and mode of directories that settings name: "data-dir" and "wal-dir".
+	Files []*File `protobuf:"bytes,10,rep,name=files,proto3" json:"files,omitempty"`
+	// What the EncryptionConfiguration of an API server says, by resource.
+	Encryption    []*EncryptionEntry `protobuf:"bytes,11,rep,name=encryption,proto3" json:"encryption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2128,6 +2165,162 @@ func (x *Configuration) GetVersion() string {
 	return ""
 }
 
+func (x *Configuration) GetFiles() []*File {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Configuration) GetEncryption() []*EncryptionEntry {
+	if x != nil {
+		return x.Encryption
+	}
+	return nil
+}
+
+// File is a file or directory that a setting names.
+type File struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Setting string                 `protobuf:"bytes,1,opt,name=setting,proto3" json:"setting,omitempty"`
+	Path    string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// "0700"
+	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	Uid  int32  `protobuf:"varint,4,opt,name=uid,proto3" json:"uid,omitempty"`
+	Gid  int32  `protobuf:"varint,5,opt,name=gid,proto3" json:"gid,omitempty"`
+	// The user's name on the node; empty if the node has none for the uid.
+	Owner         string `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *File) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
+}
+
+func (x *File) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *File) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *File) GetUid() int32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *File) GetGid() int32 {
+	if x != nil {
+		return x.Gid
+	}
+	return 0
+}
+
+func (x *File) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+// EncryptionEntry is what an EncryptionConfiguration says of one resource, without keys.
+type EncryptionEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is written: "secrets", "*.apps".
+	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// The kinds of the providers, the one that writes first: "aescbc", "kms v2", "identity".
+	Providers     []string `protobuf:"bytes,2,rep,name=providers,proto3" json:"providers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncryptionEntry) Reset() {
+	*x = EncryptionEntry{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncryptionEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncryptionEntry) ProtoMessage() {}
+
+func (x *EncryptionEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncryptionEntry.ProtoReflect.Descriptor instead.
+func (*EncryptionEntry) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *EncryptionEntry) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *EncryptionEntry) GetProviders() []string {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
 // Setting is one setting with its origin.
 type Setting struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -2142,7 +2335,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2347,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2360,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Setting) GetName() string {
@@ -2222,7 +2415,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2234,7 +2427,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2247,7 +2440,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Layer) GetId() string {
@@ -2315,7 +2508,7 @@ type Timeline struct {
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2520,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2533,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Timeline) GetResource() string {
@@ -2389,7 +2582,7 @@ type Interval struct {
 
 func (x *Interval) Reset() {
 	*x = Interval{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2594,7 @@ func (x *Interval) String() string {
 func (*Interval) ProtoMessage() {}
 
 func (x *Interval) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2607,7 @@ func (x *Interval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interval.ProtoReflect.Descriptor instead.
 func (*Interval) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Interval) GetFrom() *Bounds {
@@ -2445,7 +2638,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2650,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2663,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -2523,7 +2716,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +2728,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2741,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Key) GetKind() string {
@@ -2628,7 +2821,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2640,7 +2833,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2653,7 +2846,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -2707,7 +2900,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +2912,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +2925,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -2859,14 +3052,20 @@ type Control struct {
 	Letter     Status `protobuf:"varint,8,opt,name=letter,proto3,enum=sealproof.audit.v1.Status" json:"letter,omitempty"`
 	LetterText string `protobuf:"bytes,9,opt,name=letter_text,json=letterText,proto3" json:"letter_text,omitempty"`
 	// Why the checks say something else than the letter; empty where they agree.
-	Difference    string `protobuf:"bytes,10,opt,name=difference,proto3" json:"difference,omitempty"`
+	Difference string `protobuf:"bytes,10,opt,name=difference,proto3" json:"difference,omitempty"`
+	// What the checks that are evidence, for all or a part of it, come to: FAIL for a finding,
+	// PASS, ACCEPTED, NOT_EVALUATED if one could not be evaluated, NOT_APPLICABLE. Not set where
+	// no check is evidence, and a person has to judge.
+	Evidence Status `protobuf:"varint,11,opt,name=evidence,proto3,enum=sealproof.audit.v1.Status" json:"evidence,omitempty"`
+	// How far the checks reach together: the furthest of them.
+	Reach         Relation `protobuf:"varint,12,opt,name=reach,proto3,enum=sealproof.audit.v1.Relation" json:"reach,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +3077,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +3090,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Control) GetCatalogue() string {
@@ -2964,6 +3163,20 @@ func (x *Control) GetDifference() string {
 	return ""
 }
 
+func (x *Control) GetEvidence() Status {
+	if x != nil {
+		return x.Evidence
+	}
+	return Status_STATUS_UNSPECIFIED
+}
+
+func (x *Control) GetReach() Relation {
+	if x != nil {
+		return x.Reach
+	}
+	return Relation_RELATION_UNSPECIFIED
+}
+
 // ControlCheck is one check as evidence for a control.
 type ControlCheck struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2979,7 +3192,7 @@ type ControlCheck struct {
 
 func (x *ControlCheck) Reset() {
 	*x = ControlCheck{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +3204,7 @@ func (x *ControlCheck) String() string {
 func (*ControlCheck) ProtoMessage() {}
 
 func (x *ControlCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +3217,7 @@ func (x *ControlCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
 func (*ControlCheck) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ControlCheck) GetCheck() string {
@@ -3049,14 +3262,16 @@ type Acceptance struct {
 	Expires             *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires,proto3" json:"expires,omitempty"`
 	State               AcceptanceState        `protobuf:"varint,8,opt,name=state,proto3,enum=sealproof.audit.v1.AcceptanceState" json:"state,omitempty"`
 	// How many findings it is about in this report.
-	Findings      uint32 `protobuf:"varint,9,opt,name=findings,proto3" json:"findings,omitempty"`
+	Findings uint32 `protobuf:"varint,9,opt,name=findings,proto3" json:"findings,omitempty"`
+	// The file and line that it was read from.
+	Source        string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Acceptance) Reset() {
 	*x = Acceptance{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3068,7 +3283,7 @@ func (x *Acceptance) String() string {
 func (*Acceptance) ProtoMessage() {}
 
 func (x *Acceptance) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3081,7 +3296,7 @@ func (x *Acceptance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
 func (*Acceptance) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Acceptance) GetCheck() string {
@@ -3147,6 +3362,13 @@ func (x *Acceptance) GetFindings() uint32 {
 	return 0
 }
 
+func (x *Acceptance) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // PrivateKey is a key that was found in a file.
 type PrivateKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3173,7 +3395,7 @@ type PrivateKey struct {
 
 func (x *PrivateKey) Reset() {
 	*x = PrivateKey{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3185,7 +3407,7 @@ func (x *PrivateKey) String() string {
 func (*PrivateKey) ProtoMessage() {}
 
 func (x *PrivateKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3198,7 +3420,7 @@ func (x *PrivateKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
 func (*PrivateKey) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PrivateKey) GetNode() string {
@@ -3293,7 +3515,7 @@ type Reader struct {
 
 func (x *Reader) Reset() {
 	*x = Reader{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3527,7 @@ func (x *Reader) String() string {
 func (*Reader) ProtoMessage() {}
 
 func (x *Reader) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3540,7 @@ func (x *Reader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reader.ProtoReflect.Descriptor instead.
 func (*Reader) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Reader) GetKind() string {
@@ -3441,7 +3663,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\asummary\x18\x05 \x01(\tR\asummary\x124\n" +
 	"\aresults\x18\x06 \x03(\v2\x1a.sealproof.audit.v1.ResultR\aresults\x12\x10\n" +
 	"\x03why\x18\a \x01(\tR\x03why\x12\x14\n" +
-	"\x05reads\x18\b \x01(\tR\x05reads\"\xc5\x03\n" +
+	"\x05reads\x18\b \x01(\tR\x05reads\"\x93\x04\n" +
 	"\x06Result\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x122\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x18\n" +
@@ -3456,10 +3678,12 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	" \x01(\tR\vfingerprint\x12\x1a\n" +
 	"\bidentity\x18\v \x03(\tR\bidentity\x12\x1a\n" +
 	"\boptional\x18\f \x01(\bR\boptional\x12\x12\n" +
-	"\x04node\x18\r \x01(\tR\x04node\"6\n" +
+	"\x04node\x18\r \x01(\tR\x04node\x120\n" +
+	"\x05found\x18\x0e \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x05found\x12\x1a\n" +
+	"\baccepted\x18\x0f \x01(\rR\baccepted\"6\n" +
 	"\bEvidence\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
-	"\x04seen\x18\x02 \x01(\tR\x04seen\"\xe0\x01\n" +
+	"\x04seen\x18\x02 \x01(\tR\x04seen\"\xfc\x01\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
@@ -3467,7 +3691,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n" +
 	"\brevision\x18\x05 \x01(\x03R\brevision\x122\n" +
 	"\x06origin\x18\x06 \x01(\v2\x1a.sealproof.audit.v1.OriginR\x06origin\x12 \n" +
-	"\vfingerprint\x18\a \x01(\tR\vfingerprint\"J\n" +
+	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12\x1a\n" +
+	"\baccepted\x18\b \x01(\bR\baccepted\"J\n" +
 	"\x06Origin\x12\x14\n" +
 	"\x05layer\x18\x01 \x01(\tR\x05layer\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
@@ -3530,7 +3755,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"serverName\x12\x18\n" +
 	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04said\x18\n" +
-	" \x01(\tR\x04said\"\xa1\x02\n" +
+	" \x01(\tR\x04said\"\x96\x03\n" +
 	"\rConfiguration\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -3540,7 +3765,22 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\bsettings\x18\x06 \x03(\v2\x1b.sealproof.audit.v1.SettingR\bsettings\x12/\n" +
 	"\x04void\x18\a \x03(\v2\x1b.sealproof.audit.v1.SettingR\x04void\x12\x12\n" +
 	"\x04node\x18\b \x01(\tR\x04node\x12\x18\n" +
-	"\aversion\x18\t \x01(\tR\aversion\"]\n" +
+	"\aversion\x18\t \x01(\tR\aversion\x12.\n" +
+	"\x05files\x18\n" +
+	" \x03(\v2\x18.sealproof.audit.v1.FileR\x05files\x12C\n" +
+	"\n" +
+	"encryption\x18\v \x03(\v2#.sealproof.audit.v1.EncryptionEntryR\n" +
+	"encryption\"\x82\x01\n" +
+	"\x04File\x12\x18\n" +
+	"\asetting\x18\x01 \x01(\tR\asetting\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
+	"\x04mode\x18\x03 \x01(\tR\x04mode\x12\x10\n" +
+	"\x03uid\x18\x04 \x01(\x05R\x03uid\x12\x10\n" +
+	"\x03gid\x18\x05 \x01(\x05R\x03gid\x12\x14\n" +
+	"\x05owner\x18\x06 \x01(\tR\x05owner\"K\n" +
+	"\x0fEncryptionEntry\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
+	"\tproviders\x18\x02 \x03(\tR\tproviders\"]\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
@@ -3605,7 +3845,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"trusted_in\x18\r \x03(\tR\ttrustedIn\x12\x1c\n" +
 	"\tauthority\x18\x0e \x01(\bR\tauthority\x12\x17\n" +
-	"\ahas_key\x18\x0f \x01(\bR\x06hasKey\"\xca\x02\n" +
+	"\ahas_key\x18\x0f \x01(\bR\x06hasKey\"\xb6\x03\n" +
 	"\aControl\x12\x1c\n" +
 	"\tcatalogue\x18\x01 \x01(\tR\tcatalogue\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x0e\n" +
@@ -3620,12 +3860,14 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"difference\x18\n" +
 	" \x01(\tR\n" +
-	"difference\"\xa6\x01\n" +
+	"difference\x126\n" +
+	"\bevidence\x18\v \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\bevidence\x122\n" +
+	"\x05reach\x18\f \x01(\x0e2\x1c.sealproof.audit.v1.RelationR\x05reach\"\xa6\x01\n" +
 	"\fControlCheck\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x128\n" +
 	"\brelation\x18\x02 \x01(\x0e2\x1c.sealproof.audit.v1.RelationR\brelation\x122\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xca\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xe2\x02\n" +
 	"\n" +
 	"Acceptance\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12\x16\n" +
@@ -3636,7 +3878,9 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x14compensating_control\x18\x06 \x01(\tR\x13compensatingControl\x124\n" +
 	"\aexpires\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x129\n" +
 	"\x05state\x18\b \x01(\x0e2#.sealproof.audit.v1.AcceptanceStateR\x05state\x12\x1a\n" +
-	"\bfindings\x18\t \x01(\rR\bfindings\"\x89\x02\n" +
+	"\bfindings\x18\t \x01(\rR\bfindings\x12\x16\n" +
+	"\x06source\x18\n" +
+	" \x01(\tR\x06source\"\x89\x02\n" +
 	"\n" +
 	"PrivateKey\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
@@ -3685,12 +3929,13 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x14RELATION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RELATION_EVIDENCES\x10\x01\x12\x13\n" +
 	"\x0fRELATION_PARTLY\x10\x02\x12\x18\n" +
-	"\x14RELATION_NEEDS_HUMAN\x10\x03*\x8d\x01\n" +
+	"\x14RELATION_NEEDS_HUMAN\x10\x03*\xb1\x01\n" +
 	"\x0fAcceptanceState\x12 \n" +
 	"\x1cACCEPTANCE_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19ACCEPTANCE_STATE_IN_FORCE\x10\x01\x12\x1c\n" +
 	"\x18ACCEPTANCE_STATE_EXPIRED\x10\x02\x12\x1b\n" +
-	"\x17ACCEPTANCE_STATE_UNUSED\x10\x03BAZ?github.com/sealproof/sealproof/proto/sealproof/audit/v1;auditv1b\x06proto3"
+	"\x17ACCEPTANCE_STATE_UNUSED\x10\x03\x12\"\n" +
+	"\x1eACCEPTANCE_STATE_NOT_EVALUATED\x10\x04BAZ?github.com/sealproof/sealproof/proto/sealproof/audit/v1;auditv1b\x06proto3"
 
 var (
 	file_sealproof_audit_v1_report_proto_rawDescOnce sync.Once
@@ -3705,7 +3950,7 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                   // 0: sealproof.audit.v1.Status
 	(Severity)(0),                 // 1: sealproof.audit.v1.Severity
@@ -3728,39 +3973,41 @@ var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(*Listener)(nil),              // 18: sealproof.audit.v1.Listener
 	(*Connection)(nil),            // 19: sealproof.audit.v1.Connection
 	(*Configuration)(nil),         // 20: sealproof.audit.v1.Configuration
-	(*Setting)(nil),               // 21: sealproof.audit.v1.Setting
-	(*Layer)(nil),                 // 22: sealproof.audit.v1.Layer
-	(*Timeline)(nil),              // 23: sealproof.audit.v1.Timeline
-	(*Interval)(nil),              // 24: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                // 25: sealproof.audit.v1.Bounds
-	(*Key)(nil),                   // 26: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                // 27: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),           // 28: sealproof.audit.v1.Certificate
-	(*Control)(nil),               // 29: sealproof.audit.v1.Control
-	(*ControlCheck)(nil),          // 30: sealproof.audit.v1.ControlCheck
-	(*Acceptance)(nil),            // 31: sealproof.audit.v1.Acceptance
-	(*PrivateKey)(nil),            // 32: sealproof.audit.v1.PrivateKey
-	(*Reader)(nil),                // 33: sealproof.audit.v1.Reader
-	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*File)(nil),                  // 21: sealproof.audit.v1.File
+	(*EncryptionEntry)(nil),       // 22: sealproof.audit.v1.EncryptionEntry
+	(*Setting)(nil),               // 23: sealproof.audit.v1.Setting
+	(*Layer)(nil),                 // 24: sealproof.audit.v1.Layer
+	(*Timeline)(nil),              // 25: sealproof.audit.v1.Timeline
+	(*Interval)(nil),              // 26: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                // 27: sealproof.audit.v1.Bounds
+	(*Key)(nil),                   // 28: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                // 29: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),           // 30: sealproof.audit.v1.Certificate
+	(*Control)(nil),               // 31: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),          // 32: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),            // 33: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),            // 34: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                // 35: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	8,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
 	10, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
 	11, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	22, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	24, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
 	7,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	23, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	26, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	28, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	25, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	28, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	30, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
 	18, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
 	20, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
 	6,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	29, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
-	31, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
-	32, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
-	33, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	31, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	33, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	34, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	35, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
 	9,  // 15: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	34, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	36, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
 	16, // 17: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
 	10, // 18: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
 	0,  // 19: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
@@ -3771,36 +4018,41 @@ var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	0,  // 24: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
 	13, // 25: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
 	14, // 26: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	15, // 27: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
-	17, // 28: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 29: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	19, // 30: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	34, // 31: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	21, // 32: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	21, // 33: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
-	0,  // 34: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	24, // 35: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	25, // 36: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	25, // 37: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	34, // 38: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	34, // 39: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	34, // 40: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	34, // 41: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	34, // 42: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	27, // 43: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	34, // 44: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	34, // 45: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	30, // 46: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 47: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	3,  // 48: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 49: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	34, // 50: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 51: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	0,  // 27: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
+	15, // 28: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	17, // 29: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 30: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	19, // 31: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	36, // 32: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	23, // 33: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	23, // 34: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	21, // 35: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
+	22, // 36: sealproof.audit.v1.Configuration.encryption:type_name -> sealproof.audit.v1.EncryptionEntry
+	0,  // 37: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	26, // 38: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	27, // 39: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	27, // 40: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	36, // 41: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	36, // 42: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	36, // 43: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	36, // 44: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	36, // 45: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	29, // 46: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	36, // 47: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	36, // 48: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	32, // 49: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 50: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 51: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 52: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 53: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 54: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	36, // 55: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 56: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -3814,7 +4066,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

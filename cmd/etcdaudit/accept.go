@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/acceptance"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+func acceptCommand() *cobra.Command {
+	var a acceptRun
+	cmd := &cobra.Command{
+		Use:   "accept ID",
+		Short: "Write an entry for a file of accepted risks",
+		Long: `accept takes a finding from a report in JSON and writes the entry with which its risk
+is accepted: by whom, why, and until when. It prints the entry, or adds it to the end
+of --file, whose other lines stay as they are. scan, tls, host and all take the file
+with --accept. One finding or one object of it is accepted, never a whole check.`,
+		Example: `  # the only finding of a check
+  etcdaudit accept EA-305 --report report.json --owner team-storage \
+    --reason "etcd's RBAC needs a patched API server" --expires 2027-06-30 >> accepted.yaml
+
+  # one of several, added to a file
+  etcdaudit accept EA-101 --report report.json --target default/db --owner team-db \
+    --reason "moved to the vault in May" --compensating-control "rotated each night" \
+    --expires 2027-05-31 --file accepted.yaml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.do(args[0], cmd.OutOrStdout(), time.Now())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&a.report, "report", "", "report with the finding, in JSON")
+	flags.StringVar(&a.target, "target", "", "target of the finding, or an object of it (default/db), if there are several")
+	flags.StringVar(&a.fingerprint, "fingerprint", "", "fingerprint of the finding or object")
+	flags.StringVar(&a.entry.Owner, "owner", "", "who answers for the risk")
+	flags.StringVar(&a.entry.Reason, "reason", "", "why it can be borne")
+	flags.StringVar(&a.entry.CompensatingControl, "compensating-control", "", "what is done instead")
+	flags.StringVar(&a.expires, "expires", "", "last day on which it is accepted, 2027-06-30")
+	flags.StringVar(&a.file, "file", "", "file of accepted risks to add the entry to")
+	return cmd
+}
+
+type acceptRun struct {
+	report, target, fingerprint, expires, file string
+	entry                                      acceptance.Entry
+}
+
+func (a acceptRun) do(check string, stdout io.Writer, now time.Time) error {
+	for _, needed := range []struct{ flag, value string }{{"report", a.report}, {"owner", a.entry.Owner}, {"reason", a.entry.Reason}, {"expires", a.expires}} {
+		if strings.TrimSpace(needed.value) == "" {
+			return cli.Usage(fmt.Errorf("%s: it is needed", needed.flag))
+		}
+	}
+	if a.target != "" && a.fingerprint != "" {
+		return cli.Usage(errors.New("target and fingerprint: give one of them"))
+	}
+	day, err := time.Parse(time.DateOnly, a.expires)
+	switch {
+	case err != nil:
+		return cli.Usage(fmt.Errorf("expires: %q: want a day, such as 2027-06-30", a.expires))
+	case !day.AddDate(0, 0, 1).After(now):
+		return cli.Usage(fmt.Errorf("expires: %s is over: what is accepted until then counts already", a.expires))
+	}
+	r, err := readReport(a.report)
+	if err != nil {
+		return cli.Usage(fmt.Errorf("report: %w", err))
+	}
+	found, err := acceptance.Find(r, check, a.target, a.fingerprint)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	found.Owner, found.Reason, found.CompensatingControl, found.Expires = a.entry.Owner, a.entry.Reason, a.entry.CompensatingControl, day
+	if a.file != "" {
+		if err := acceptance.Append(a.file, found, checkIDs()); err != nil {
+			return cli.Usage(fmt.Errorf("file: %w", err))
+		}
+		return nil
+	}
+	text, err := found.Text()
+	if err == nil {
+		// An entry that could not be read again must not be written.
+		_, err = acceptance.Parse("entry", []byte(text), checkIDs())
+	}
+	if err != nil {
+		return cli.Usage(err)
+	}
+	_, err = io.WriteString(stdout, text)
+	return err
+}
+
+// longestReport is that of a store of a hundred thousand plaintext Secrets, several times over.
+const longestReport = 256 << 20
+
+// readReport reads a report in JSON, which may be of a later version.
+func readReport(path string) (*auditv1.Report, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // named by the user
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, longestReport+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > longestReport:
+		return nil, fmt.Errorf("%s: more than %d bytes are not read", path, longestReport)
+	}
+	r := &auditv1.Report{}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, r); err != nil || len(r.Checks) == 0 {
+		return nil, fmt.Errorf("%s is no report of etcdaudit in JSON (--output json)", path)
+	}
+	return r, nil
+}

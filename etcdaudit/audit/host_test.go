@@ -1,0 +1,37 @@
+package audit
+
+import (
+	"io/fs"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/hostfacts"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/stored"
+)
+
+func TestAHostShowsOwnersAndProvidersButNoKeys(t *testing.T) {
+	const dir = "/var/lib/etcd"
+	h := &facts.Host{
+		Etcds: []facts.Etcd{{
+			Config: etcdconfig.Effective{DataDir: dir, WALDir: "/not/there"},
+			Files:  map[string]facts.File{dir: {Path: hostfacts.Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 1, GID: 2, Owner: "etcd"}}},
+		}},
+		APIServers: []facts.APIServer{{Encryption: &facts.EncryptionFile{
+			Config: stored.Config(t, stored.Entry("secrets", stored.Identity, stored.KMS("v2", "p")), stored.Entry("configmaps", stored.Keys("aescbc", "k"))),
+		}}},
+	}
+	r := &auditv1.Report{}
+	addHost(r, h)
+	if diff := cmp.Diff([]*auditv1.File{{Setting: "data-dir", Path: dir, Mode: "0750", Uid: 1, Gid: 2, Owner: "etcd"}}, r.Configurations[0].Files, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	want := []*auditv1.EncryptionEntry{{Resource: "configmaps", Providers: []string{"aescbc"}}, {Resource: "secrets", Providers: []string{"identity", "kms v2"}}}
+	if diff := cmp.Diff(want, r.Configurations[1].Encryption, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+}
