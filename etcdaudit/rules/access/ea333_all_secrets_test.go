@@ -11,9 +11,10 @@ import (
 func TestAllSecrets(t *testing.T) {
 	single := operator
 	single.Names = []string{"licence"}
-	pretender, rebound := namespaces, namespaces
+	pretender, rebound, renamed := namespaces, namespaces, namespaces
 	pretender.Subject.Namespace = "app"
 	rebound.Role = "ClusterRole cluster-admin"
+	renamed.Binding = "ClusterRoleBinding other"
 	judge(t, "EA-333",
 		testCase{"a new cluster", reading(), check.Pass, "only the control plane's own", nil},
 		testCase{"rights in a namespace, and on one name", reading(team, single), check.Pass, "3 in all", nil},
@@ -21,6 +22,7 @@ func TestAllSecrets(t *testing.T) {
 		testCase{"an operator", reading(operator), check.Warn, "1 subject beyond", []string{"ServiceAccount vault/operator: get, list everywhere by ClusterRoleBinding operator (ClusterRole operator)"}},
 		testCase{"another subject of a known binding", reading(grant("User", "", "eve", "", "ClusterRoleBinding cluster-admin", "ClusterRole cluster-admin")), check.Warn, "1 subject", []string{"User eve"}},
 		testCase{"a controller's name in another namespace", reading(pretender), check.Warn, "1 subject", []string{"ServiceAccount app/namespace-controller"}},
+		testCase{"a controller by another binding", reading(renamed), check.Warn, "1 subject", []string{"ServiceAccount kube-system/namespace-controller"}},
 		testCase{"a controller with another role", reading(rebound), check.Warn, "1 subject", []string{"ServiceAccount kube-system/namespace-controller"}},
 	)
 }
