@@ -54,6 +54,8 @@ func TestAllOfARealControlPlane(t *testing.T) {
 	}{
 		{"EA-101", "live:", auditv1.Status_STATUS_PASS},
 		{"EA-114", "live:", auditv1.Status_STATUS_PASS}, // the keys of the file open what is stored
+		{"EA-331", "live:", auditv1.Status_STATUS_PASS},
+		{"EA-333", "live:", auditv1.Status_STATUS_PASS},
 		{"EA-302", e.Endpoints()[0], auditv1.Status_STATUS_PASS},
 		{"EA-318", e.Endpoints()[0], auditv1.Status_STATUS_PASS},
 		{"EA-401", "", auditv1.Status_STATUS_PASS},

@@ -145,6 +145,9 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	if groups.Host {
 		cli.AddFlags(flags, &config.Host)
 	}
+	if groups.Data || groups.Host {
+		cli.AddFlags(flags, &config.API)
+	}
 	flags.StringVar(&file, "config", "", "YAML file with these settings")
 	return cmd
 }

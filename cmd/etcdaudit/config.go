@@ -22,6 +22,7 @@ type settings struct {
 	Scan       scanPart   `mapstructure:",squash"`
 	TLS        tlsPart    `mapstructure:",squash"`
 	Node       nodePart   `mapstructure:",squash"`
+	API        apiPart    `mapstructure:",squash"`
 	Host       hostPart   `mapstructure:",squash"`
 	Output     outputPart `mapstructure:",squash"`
 }
@@ -56,7 +57,10 @@ type nodePart struct {
 
 type hostPart struct {
 	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
-	Kubeconfig       string `mapstructure:"kubeconfig" help:"kubeconfig to read the API server's /metrics with"`
+}
+
+type apiPart struct {
+	Kubeconfig string `mapstructure:"kubeconfig" help:"kubeconfig to ask the API server with, for its /metrics (host, all) and for objects of RBAC that are encrypted in etcd (scan, all)"`
 }
 
 type outputPart struct {
@@ -131,13 +135,13 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 		errs = append(errs, errors.New("plan: it is text only: leave output out"))
 	}
 	for _, file := range []struct{ setting, path string }{
-		{"cacert", c.CACert}, {"cert", c.Cert}, {"key", c.Key}, {"encryption-provider-config", s.Scan.EncryptionProviderConfig},
+		{"cacert", c.CACert}, {"cert", c.Cert}, {"key", c.Key}, {"encryption-provider-config", s.Scan.EncryptionProviderConfig}, {"kubeconfig", s.API.Kubeconfig},
 	} {
 		if err := usable(file.path); file.path != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
 	}
-	if s.Host.APIServerMetrics != "" && s.Host.Kubeconfig != "" {
+	if s.Host.APIServerMetrics != "" && s.API.Kubeconfig != "" {
 		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))
 	}
 	if err := errors.Join(errs...); err != nil {

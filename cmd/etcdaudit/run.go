@@ -18,7 +18,9 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
+	"github.com/sealproof/sealproof/etcdaudit/kubeapi"
 	"github.com/sealproof/sealproof/etcdaudit/live"
+	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
@@ -78,6 +80,9 @@ func (a *auditRun) do(ctx context.Context) error {
 		if o.Wire, err = a.wire(ctx); err != nil {
 			return err
 		}
+	}
+	if a.API.Kubeconfig != "" {
+		o.API = a.rbac
 	}
 	r, err := a.report(ctx, o)
 	keys.Clear()
@@ -148,8 +153,8 @@ func (a *auditRun) metrics(ctx context.Context) (m *apimetrics.Metrics, missing 
 	switch {
 	case a.Host.APIServerMetrics != "":
 		m, err = apimetrics.ReadFile(a.Host.APIServerMetrics)
-	case a.Host.Kubeconfig != "":
-		m, err = apimetrics.Get(ctx, a.Host.Kubeconfig)
+	case a.API.Kubeconfig != "":
+		m, err = apimetrics.Get(ctx, a.API.Kubeconfig)
 	default:
 		return nil, "the API server's metrics were not given (--kubeconfig or --apiserver-metrics)", nil
 	}
@@ -157,6 +162,17 @@ func (a *auditRun) metrics(ctx context.Context) (m *apimetrics.Metrics, missing 
 		return nil, "", cli.Usage(err)
 	}
 	return m, "", nil
+}
+
+// rbac lists the objects of RBAC through the API server.
+func (a *auditRun) rbac(ctx context.Context) (server string, objects *rbac.Objects, err error) {
+	c, err := kubeapi.Load(a.API.Kubeconfig)
+	if err != nil {
+		return "", nil, err
+	}
+	defer c.Close()
+	objects, err = c.RBAC(ctx)
+	return c.Server(), objects, err
 }
 
 // choose completes the connection with what the host tells, and says so.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/internal/check"
@@ -41,6 +42,9 @@ type Options struct {
 	// Strict makes what lacks an optional input count as not evaluated.
 	Strict bool
 	Tool   *auditv1.Tool
+	// API lists the objects of RBAC through the API server, where those in etcd could not be
+	// read; nil if it is not to be asked.
+	API API
 	// Progress is told how many more records were read; it may be nil.
 	Progress func(records int)
 }
@@ -52,15 +56,18 @@ type Options struct {
 func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned}
 	for _, source := range o.Sources {
-		stores, err := read(ctx, source, o)
+		stores, access, err := read(ctx, source, o)
 		if err != nil {
 			if onlyData := !o.Groups.Wire && !o.Groups.Host; onlyData || ctx.Err() != nil {
 				return nil, err
 			}
-			f.Stores, f.Unscanned = nil, "the data could not be read: "+err.Error()
+			f.Stores, f.Access, f.Unscanned = nil, nil, "the data could not be read: "+err.Error()
 			break
 		}
-		f.Stores = append(f.Stores, stores...)
+		f.Stores, f.Access = append(f.Stores, stores...), append(f.Access, access...)
+	}
+	if o.Groups.Data {
+		f.Access = completed(ctx, f.Access, o.API)
 	}
 	if len(f.Stores) == 0 && f.Wire == nil && f.Host == nil {
 		return nil, errors.New("there is nothing to read: no source has a scope")
@@ -76,12 +83,17 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 	return model(f, check.Evaluate(rules.For(o.Groups), f), o), nil
 }
 
-// read counts the records of one source, by layer.
-func read(ctx context.Context, source record.Source, o Options) (stores []facts.Store, err error) {
+// read counts the records of one source, by layer, and says who may read them: what is live
+// counts for that.
+func read(ctx context.Context, source record.Source, o Options) (stores []facts.Store, access []facts.Access, err error) {
 	inventories := map[record.Layer]*inventory.Inventory{}
+	var objects *rbac.Collector
 	for _, scope := range source.Scopes() {
 		if inventories[scope.Layer] != nil {
-			return nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
+			return nil, nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
+		}
+		if scope.Layer == record.Live {
+			objects = rbac.NewCollector(strings.TrimSuffix(scope.Prefix, "/"))
 		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		inventories[scope.Layer] = inv
@@ -94,6 +106,9 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 				return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
 			}
 			inv.Add(rec)
+			if rec.Origin.Layer == record.Live {
+				objects.Add(rec.Key, rec.Value)
+			}
 		}
 		if o.Progress != nil {
 			o.Progress(len(records))
@@ -104,6 +119,9 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 		if err == nil && s.Scope.Layer == record.Live && s.Inventory.Keys != s.Scope.Keys {
 			err = fmt.Errorf("%d keys were read of %s, which counts %d", s.Inventory.Keys, s.Scope, s.Scope.Keys)
 		}
+		if s.Scope.Layer == record.Live {
+			access = append(access, stored(s.Scope, objects))
+		}
 	}
-	return stores, err
+	return stores, access, err
 }

@@ -32,6 +32,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 		addHost(r, f.Host)
 	}
 	r.Certificates = certificates(f)
+	r.Readers = readers(f.Access)
 	for _, c := range checks {
 		r.Checks = append(r.Checks, checked(c))
 	}

@@ -27,6 +27,8 @@ type Facts struct {
 	// control-plane node has shown, nil if it was not read.
 	Wire *Wire
 	Host *Host
+	// Access is what RBAC gives, one for each cluster whose objects were looked at.
+	Access []Access
 }
 
 // Unread lists what was looked for and could not be read or found.

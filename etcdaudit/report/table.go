@@ -39,6 +39,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 		}
 	}
 	p.listeners(r.Listeners)
+	p.readers(r.Readers)
 	p.line("")
 	p.entries(list)
 	p.acceptances(r.Acceptances)

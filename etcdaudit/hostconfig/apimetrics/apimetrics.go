@@ -4,6 +4,7 @@ package apimetrics
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/sealproof/sealproof/etcdaudit/kubeapi"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -30,6 +32,22 @@ const (
 	lastConfig = "apiserver_encryption_config_controller_last_config_info"
 	reloads    = "apiserver_encryption_config_controller_automatic_reloads_total"
 )
+
+const longestMetrics = 64 << 20 // in bytes
+
+// Get asks the API server of a kubeconfig's current context for its metrics.
+func Get(ctx context.Context, file string) (*Metrics, error) {
+	c, err := kubeapi.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	text, err := c.Get(ctx, "/metrics", nil, "get the non-resource URL /metrics")
+	if err != nil {
+		return nil, fmt.Errorf("metrics with kubeconfig %s: %w", file, err)
+	}
+	return Parse(text)
+}
 
 // ReadFile reads a file with what GET /metrics answered.
 func ReadFile(name string) (*Metrics, error) {

@@ -76,6 +76,7 @@ func identities() []identity {
 		{name: "foreign", issuer: "foreign-ca", cn: "kube-apiserver-etcd-client", usages: forClient},
 		{name: "kubernetes-apiserver", issuer: "kubernetes-ca", cn: "kube-apiserver-etcd-client", usages: forClient},
 		{name: "self-signed", cn: "kube-apiserver-etcd-client", usages: forClient},
+		{name: "masters", issuer: "kubernetes-ca", cn: "kubernetes-super-admin", org: "system:masters", usages: forClient},
 	}
 }
 

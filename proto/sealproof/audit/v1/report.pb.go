@@ -366,7 +366,8 @@ type Report struct {
 	Acceptances []*Acceptance `protobuf:"bytes,13,rep,name=acceptances,proto3" json:"acceptances,omitempty"`
 	// The keys that were found in files: what kind they are, never the keys.
 	PrivateKeys []*PrivateKey `protobuf:"bytes,14,rep,name=private_keys,json=privateKeys,proto3" json:"private_keys,omitempty"`
-	// Who may read Secrets through the API server, by RBAC.
+	// Who may read Secrets through the API server, by RBAC: one for each subject of each
+	// binding.
 	Readers       []*Reader `protobuf:"bytes,15,rep,name=readers,proto3" json:"readers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3502,9 +3503,10 @@ type Reader struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Where it may read: a namespace; empty for all.
 	Namespace string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	// "get", "list", "watch".
+	// "get", "list", "watch"; and "patch" and "deletecollection", whose answers show Secrets.
 	Verbs []string `protobuf:"bytes,4,rep,name=verbs,proto3" json:"verbs,omitempty"`
-	// The names of single Secrets that it is restricted to; empty for all.
+	// The names of single Secrets that it is restricted to; empty for all. Beyond a hundred,
+	// the last one is "(7 more)".
 	Secrets []string `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	// What gives it the right: "ClusterRoleBinding cluster-admin", and the role.
 	Binding       string `protobuf:"bytes,6,opt,name=binding,proto3" json:"binding,omitempty"`

@@ -1,18 +1,16 @@
-package apimetrics
+// Package kubeapi asks an API server, with a kubeconfig and nothing but net/http. It only
+// sends GET requests, and must never ask for a Secret.
+package kubeapi
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/sealproof/sealproof/internal/boundedyaml"
 	"github.com/sealproof/sealproof/internal/hostfacts"
@@ -60,15 +58,12 @@ type user struct {
 	As        string `json:"as"`
 }
 
-const (
-	longestFile    = 1 << 20  // of a kubeconfig and what it names, in bytes
-	longestMetrics = 64 << 20 // of an answer, in bytes
-	longestWait    = 30 * time.Second
-)
+// longestFile bounds a kubeconfig and what it names, in bytes.
+const longestFile = 1 << 20
 
-// Get asks the API server of a kubeconfig's current context for its metrics. It runs no
-// program that a kubeconfig names: those are refused.
-func Get(ctx context.Context, file string) (*Metrics, error) {
+// Load reads a kubeconfig, and what its current context names. It connects to nothing, and
+// runs no program that a kubeconfig names: those are refused.
+func Load(file string) (*Client, error) {
 	text, err := read(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
@@ -77,11 +72,11 @@ func Get(ctx context.Context, file string) (*Metrics, error) {
 	if err := boundedyaml.Unmarshal(text, &k); err != nil {
 		return nil, fmt.Errorf("kubeconfig %s: not a kubeconfig in YAML", file)
 	}
-	m, err := k.get(ctx, filepath.Dir(file))
+	c, err := k.client(filepath.Dir(file))
 	if err != nil {
-		return nil, fmt.Errorf("metrics with kubeconfig %s: %w", file, err)
+		return nil, fmt.Errorf("kubeconfig %s: %w", file, err)
 	}
-	return m, nil
+	return c, nil
 }
 
 func read(file string) ([]byte, error) {
@@ -118,7 +113,7 @@ func (k kubeconfig) chosen() (c cluster, u user, err error) {
 	return c, u, fmt.Errorf("no context is called %q (current-context)", k.CurrentContext)
 }
 
-func (k kubeconfig) get(ctx context.Context, dir string) (*Metrics, error) {
+func (k kubeconfig) client(dir string) (*Client, error) {
 	c, u, err := k.chosen()
 	if err != nil {
 		return nil, err
@@ -165,7 +160,7 @@ func (k kubeconfig) get(ctx context.Context, dir string) (*Metrics, error) {
 		}
 		token = strings.TrimSpace(string(text))
 	}
-	return ask(ctx, server.JoinPath("metrics").String(), config, token)
+	return newClient(server, config, token), nil
 }
 
 // load returns the data of a field, or the content of the file that it names.
@@ -184,36 +179,4 @@ func load(dir, data, file string) ([]byte, error) {
 		file = filepath.Join(dir, file)
 	}
 	return read(file)
-}
-
-func ask(ctx context.Context, address string, config *tls.Config, token string) (*Metrics, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestWait)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	transport := &http.Transport{TLSClientConfig: config}
-	defer transport.CloseIdleConnections()
-	// A redirect could lead elsewhere with the token.
-	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: %s: the user needs the right to get the non-resource URL /metrics", address, answer.Status)
-	}
-	text, err := io.ReadAll(io.LimitReader(answer.Body, longestMetrics+1))
-	if err != nil {
-		return nil, fmt.Errorf("GET %s: %w", address, err)
-	}
-	if len(text) > longestMetrics {
-		return nil, fmt.Errorf("GET %s: more than %d bytes", address, longestMetrics)
-	}
-	return Parse(text)
 }

@@ -1,0 +1,21 @@
+package access
+
+import (
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/check"
+)
+
+func serviceAccounts() rule {
+	return rule{
+		ID: "EA-332", Title: "Service accounts that Pods have by default may not read Secrets", Severity: check.High,
+		Why:   "a Pod that names no service account runs as the default one of its namespace, and its token is in every container: one that is taken over reads these Secrets",
+		Reads: "bindings to default service accounts and to the groups of all service accounts, by RBAC's own rules",
+		Run: one(func(a facts.Access) check.Result {
+			found := of(a.Readers, isUnchosenAccount)
+			if len(found) == 0 {
+				return check.Passed("", "neither a default service account nor a group of all service accounts may read Secrets")
+			}
+			return holders(check.Fail, found, "default or all service accounts may read Secrets, by %s", "give each Pod that needs it a service account of its own, bind that to a Role with resourceNames, and remove these subjects from the bindings")
+		}),
+	}
+}
