@@ -41,8 +41,7 @@ func TestABrowserShowsThePage(t *testing.T) {
 		paper color.RGBA
 	}{{390, false, light}, {390, true, dark}, {1280, false, light}, {1280, true, dark}} {
 		t.Run(fmt.Sprintf("%d wide, dark %v", tt.width, tt.dark), func(t *testing.T) {
-			t.Parallel()
-			const height = 2400
+			const height = 1600
 			picture := browser.Picture(t, file, browser.View{Width: tt.width, Height: height, Dark: tt.dark})
 			if got := picture.Bounds().Size(); got != image.Pt(tt.width, height) {
 				t.Fatalf("%v in size", got)
@@ -56,13 +55,15 @@ func TestABrowserShowsThePage(t *testing.T) {
 				}
 			}
 			colours := map[color.Color]int{}
-			for y := range height {
-				for x := range tt.width {
+			looked := 0
+			for y := 0; y < height; y += 3 {
+				for x := 0; x < tt.width; x += 3 {
 					colours[picture.At(x, y)]++
+					looked++
 				}
 			}
-			if len(colours) < 50 || colours[tt.paper] > tt.width*height*99/100 {
-				t.Errorf("%d colours, %d pixels of paper: there is nothing to read", len(colours), colours[tt.paper])
+			if len(colours) < 50 || colours[tt.paper] > looked*99/100 {
+				t.Errorf("%d colours, %d pixels of %d are paper: there is nothing to read", len(colours), colours[tt.paper], looked)
 			}
 		})
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long one start of the browser may take on a busy machine.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // Text returns the document as the browser has built it, by --dump-dom.
 func Text(tb testing.TB, page string) string {
