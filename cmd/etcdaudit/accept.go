@@ -1,20 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
-	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
 func acceptCommand() *cobra.Command {
@@ -36,7 +33,7 @@ with --accept. One finding or one object of it is accepted, never a whole check.
     --expires 2027-05-31 --file accepted.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.do(args[0], cmd.OutOrStdout(), time.Now())
+			return a.do(cmd.Context(), args[0], cmd.OutOrStdout(), time.Now())
 		},
 	}
 	flags := cmd.Flags()
@@ -56,7 +53,7 @@ type acceptRun struct {
 	entry                                      acceptance.Entry
 }
 
-func (a acceptRun) do(check string, stdout io.Writer, now time.Time) error {
+func (a acceptRun) do(ctx context.Context, check string, stdout io.Writer, now time.Time) error {
 	for _, needed := range []struct{ flag, value string }{{"report", a.report}, {"owner", a.entry.Owner}, {"reason", a.entry.Reason}, {"expires", a.expires}} {
 		if strings.TrimSpace(needed.value) == "" {
 			return cli.Usage(fmt.Errorf("%s: it is needed", needed.flag))
@@ -72,7 +69,7 @@ func (a acceptRun) do(check string, stdout io.Writer, now time.Time) error {
 	case !day.AddDate(0, 0, 1).After(now):
 		return cli.Usage(fmt.Errorf("expires: %s is over: what is accepted until then counts already", a.expires))
 	}
-	r, err := readReport(a.report)
+	r, err := readStored(ctx, a.report)
 	if err != nil {
 		return cli.Usage(fmt.Errorf("report: %w", err))
 	}
@@ -97,28 +94,4 @@ func (a acceptRun) do(check string, stdout io.Writer, now time.Time) error {
 	}
 	_, err = io.WriteString(stdout, text)
 	return err
-}
-
-// longestReport is that of a store of a hundred thousand plaintext Secrets, several times over.
-const longestReport = 256 << 20
-
-// readReport reads a report in JSON, which may be of a later version.
-func readReport(path string) (*auditv1.Report, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // named by the user
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, longestReport+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > longestReport:
-		return nil, fmt.Errorf("%s: more than %d bytes are not read", path, longestReport)
-	}
-	r := &auditv1.Report{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, r); err != nil || len(r.Checks) == 0 {
-		return nil, fmt.Errorf("%s is no report of etcdaudit in JSON (--output json)", path)
-	}
-	return r, nil
 }

@@ -102,7 +102,7 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 		"no date":                      {"EA-405", "--expires", "soon", `expires: "soon": want a day`},
 		"a date that is over":          {"EA-405", "--expires", "2020-01-01", "expires: 2020-01-01 is over"},
 		"no report":                    {"EA-405", "--report", "/not/there", "no such file"},
-		"a file that is no report":     {"EA-405", "--report", other, "is no report of etcdaudit in JSON"},
+		"a file that is no report":     {"EA-405", "--report", other, "this is no report that etcdaudit wrote with --output json"},
 		"a check that passes":          {"EA-403", "--owner", "a", "nothing to accept"},
 		"an unknown check":             {"EA-999", "--owner", "a", `no check "EA-999"`},
 		"another target":               {"EA-405", "--target", "elsewhere", "no such finding"},

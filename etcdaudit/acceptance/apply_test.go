@@ -109,6 +109,17 @@ func TestWhatBecomesOfAnEntry(t *testing.T) {
 	}
 }
 
+// An object that is not listed may still be there.
+func TestAnEntryIsNotUnusedWhereNotAllObjectsAreListed(t *testing.T) {
+	for omitted, want := range map[uint32]auditv1.AcceptanceState{0: auditv1.AcceptanceState_ACCEPTANCE_STATE_UNUSED, 1: auditv1.AcceptanceState_ACCEPTANCE_STATE_NOT_EVALUATED} {
+		r := found(omitted)
+		acceptance.Apply(r, []acceptance.Entry{entry("EA-101", "default/z", "")}, day(1))
+		if got := r.Acceptances[0].State; got != want {
+			t.Errorf("%d are not listed: %v", omitted, got)
+		}
+	}
+}
+
 func TestAFindingIsAcceptedOnlyIfNothingOfItIsLeft(t *testing.T) {
 	for name, tc := range map[string]struct {
 		omitted  uint32

@@ -155,6 +155,9 @@ func TestLetterAndTruthAreShownWithTheReason(t *testing.T) {
 		"authorization by webhook alone": {
 			"1.12", "1.2.8", apiServer("authorization-mode=Node,Webhook"), nil, fail, "authorization-mode is Node,Webhook", "",
 		},
+		"AlwaysAllow is the default, which no flag shows": {
+			"1.12", "1.2.6", apiServer(), map[string]auditv1.Status{"EA-425": fail}, pass, "", "AlwaysAllow is the default",
+		},
 		"RBAC is among the modes": {
 			"1.12", "1.2.8", apiServer("authorization-mode=Node,RBAC"), nil, pass, "", "",
 		},

@@ -17,7 +17,8 @@ func (p *printer) acceptances(list []*auditv1.Acceptance) {
 	p.line("")
 	p.line("Accepted risks:")
 	for _, a := range list {
-		state, day := "", a.GetExpires().AsTime().Format(time.DateOnly)
+		day := a.GetExpires().AsTime().Format(time.DateOnly)
+		state := "NOT EVALUATED in this report; until " + day
 		switch a.State {
 		case auditv1.AcceptanceState_ACCEPTANCE_STATE_IN_FORCE:
 			state = "until " + day
@@ -25,8 +26,6 @@ func (p *printer) acceptances(list []*auditv1.Acceptance) {
 			state = "EXPIRED, was until " + day
 		case auditv1.AcceptanceState_ACCEPTANCE_STATE_UNUSED:
 			state = "UNUSED, there is no such finding; until " + day
-		default:
-			state = "NOT EVALUATED in this report; until " + day
 		}
 		text := fmt.Sprintf("%s %s: %s, by %s: %s", a.Check, cmp.Or(a.Object, a.Fingerprint), state, a.Owner, a.Reason)
 		if a.CompensatingControl != "" {
