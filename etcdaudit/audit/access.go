@@ -16,8 +16,8 @@ import (
 // API lists all objects of RBAC through an API server, and says which one that is.
 type API func(context.Context) (server string, objects *rbac.Objects, err error)
 
-// stored is what the objects of RBAC in one etcd give.
-func stored(scope record.Scope, c *rbac.Collector) facts.Access {
+// ofStore is what the objects of RBAC in one etcd give.
+func ofStore(scope record.Scope, c *rbac.Collector) facts.Access {
 	a := access(&c.Objects, c.Unread())
 	a.Target, a.Identity, a.Source = scope.ID(), scope.Identity(), scope.String()
 	if c.Seen() == 0 {

@@ -120,7 +120,7 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 			err = fmt.Errorf("%d keys were read of %s, which counts %d", s.Inventory.Keys, s.Scope, s.Scope.Keys)
 		}
 		if s.Scope.Layer == record.Live {
-			access = append(access, stored(s.Scope, objects))
+			access = append(access, ofStore(s.Scope, objects))
 		}
 	}
 	return stores, access, err
