@@ -57,6 +57,10 @@ type nodePart struct {
 
 type hostPart struct {
 	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
+
+	FingerprintKey string        `mapstructure:"fingerprint-key" help:"file of 32 bytes or more, the same on every node, so that equal keys can be told by their HMACs in several reports (default: a key of this run)"`
+	SnapshotDirs   []string      `mapstructure:"snapshot-dir" help:"folder with snapshots of etcd beside the usual ones; repeatable"`
+	MaxSnapshotAge time.Duration `mapstructure:"max-snapshot-age" help:"how old the newest snapshot may be"`
 }
 
 type apiPart struct {
@@ -80,6 +84,7 @@ func defaults() settings {
 		Connection: connection{Timeout: 30 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
 		Node:       nodePart{Root: "/"},
+		Host:       hostPart{MaxSnapshotAge: 24 * time.Hour},
 		Output:     outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
 	}
 }
@@ -140,6 +145,9 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 		if err := usable(file.path); file.path != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
+	}
+	if s.Host.MaxSnapshotAge <= 0 {
+		errs = append(errs, fmt.Errorf("max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge))
 	}
 	if s.Host.APIServerMetrics != "" && s.API.Kubeconfig != "" {
 		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))

@@ -26,6 +26,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/fingerprint"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -108,11 +109,17 @@ func finish(out outputs, r *auditv1.Report, stdout io.Writer, getenv func(string
 
 // host reads this node, or the tree of --root.
 func (a *auditRun) host(ctx context.Context) (*facts.Host, error) {
-	o := hostconfig.Options{Root: a.Node.Root, Now: time.Now()}
+	o := hostconfig.Options{Root: a.Node.Root, SnapshotDirs: a.Host.SnapshotDirs, MaxSnapshotAge: a.Host.MaxSnapshotAge, Now: time.Now()}
 	if a.groups.Host {
 		var err error
 		if o.Metrics, o.NoMetrics, err = a.metrics(ctx); err != nil {
 			return nil, err
+		}
+	}
+	if a.Host.FingerprintKey != "" {
+		var err error
+		if o.Fingerprints, err = fingerprint.FromFile(a.Host.FingerprintKey); err != nil {
+			return nil, cli.Usage(err)
 		}
 	}
 	h, err := hostconfig.Read(ctx, o)

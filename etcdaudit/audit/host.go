@@ -40,6 +40,9 @@ func addHost(r *auditv1.Report, h *facts.Host) {
 			Reason: "a part of the control plane is there: run etcdaudit on it as well",
 		})
 	}
+	for _, k := range h.Keys {
+		r.PrivateKeys = append(r.PrivateKeys, privateKey(h.Node, k))
+	}
 	for _, e := range h.Etcds {
 		r.Configurations = append(r.Configurations, etcdConfiguration(e))
 	}
@@ -58,6 +61,19 @@ func addHost(r *auditv1.Report, h *facts.Host) {
 			c.Encryption = encryptionEntries(e.Config)
 		}
 		r.Configurations = append(r.Configurations, c)
+	}
+}
+
+// privateKey lists a key by what it is. One of several in an EncryptionConfiguration has its
+// name after the file.
+func privateKey(node string, k facts.Key) *auditv1.PrivateKey {
+	file := k.File
+	if k.Name != "" {
+		file += ": " + k.Name
+	}
+	return &auditv1.PrivateKey{
+		Node: node, File: term.Printable(file), Kind: k.Kind, Hmac: k.HMAC, FingerprintKey: k.FingerprintKey, Certificates: k.Certificates,
+		Mode: fmt.Sprintf("%04o", k.Rights.Mode.Perm()), Uid: int32(k.Rights.UID), Weakness: k.Weakness, Encrypted: k.Encrypted, //nolint:gosec // a uid has 32 bits
 	}
 }
 

@@ -109,7 +109,7 @@ func certificates(f facts.Facts) (all []*auditv1.Certificate) {
 	if f.Host != nil {
 		for _, found := range f.Host.Certificates {
 			c := add(found.Certificate)
-			c.OnDisk = append(c.OnDisk, found.File)
+			c.OnDisk, c.HasKey = append(c.OnDisk, found.File), c.HasKey || found.HasKey
 		}
 		for _, e := range f.Host.Etcds {
 			for _, path := range []string{e.Config.Client.TrustedCA, e.Config.Peer.TrustedCA} {
@@ -135,7 +135,7 @@ func certificate(hash string, c *x509.Certificate) *auditv1.Certificate {
 	out := &auditv1.Certificate{
 		Fingerprint: hash, Subject: term.Printable(c.Subject.String()), Issuer: term.Printable(c.Issuer.String()), Serial: c.SerialNumber.Text(16),
 		NotBefore: timestamppb.New(c.NotBefore), NotAfter: timestamppb.New(c.NotAfter),
-		PublicKey: facts.KeyName(c), SignatureAlgorithm: c.SignatureAlgorithm.String(), ExtendedKeyUsages: facts.UsageNames(c),
+		Authority: c.IsCA, PublicKey: facts.KeyName(c), SignatureAlgorithm: c.SignatureAlgorithm.String(), ExtendedKeyUsages: facts.UsageNames(c),
 	}
 	for _, name := range c.DNSNames {
 		out.Names = append(out.Names, term.Printable(name))

@@ -3,7 +3,6 @@ package controls
 // Unmapped returns the checks that no catalogue asks for, each with the reason.
 func Unmapped() map[string]string {
 	return map[string]string{
-		"EA-335": "it says whether the rules that other checks go by are about to change",
 		"EA-701": "it is about the file of accepted risks",
 		"EA-702": "it is about the file of accepted risks",
 	}

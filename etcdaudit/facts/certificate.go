@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"cmp"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -23,7 +25,12 @@ func KeyHash(c *x509.Certificate) string {
 
 // KeyName names the kind and size of a certificate's key: "ECDSA P-256", "RSA 2048".
 func KeyName(c *x509.Certificate) string {
-	switch key := c.PublicKey.(type) {
+	return cmp.Or(PublicKeyName(c.PublicKey), c.PublicKeyAlgorithm.String())
+}
+
+// PublicKeyName is KeyName for a public key; empty for a kind that is not known.
+func PublicKeyName(public crypto.PublicKey) string {
+	switch key := public.(type) {
 	case *rsa.PublicKey:
 		return fmt.Sprintf("RSA %d", key.N.BitLen())
 	case *ecdsa.PublicKey:
@@ -31,7 +38,7 @@ func KeyName(c *x509.Certificate) string {
 	case ed25519.PublicKey:
 		return "Ed25519"
 	default:
-		return c.PublicKeyAlgorithm.String()
+		return ""
 	}
 }
 

@@ -25,6 +25,20 @@ type Host struct {
 	Certificates []Certificate
 	// Unread is what could not be read, and with which right it could be.
 	Unread []Missing
+	// Kept are the files and directories whose rights matter, Keys those that were found in
+	// them, and Disks what lies under etcd's data.
+	Kept  []Kept
+	Keys  []Key
+	Disks []Disk
+	// Snapshots are the folders with copies of etcd's data that were found. MaxSnapshotAge is
+	// how old the newest one may be.
+	Snapshots      []SnapshotFolder
+	MaxSnapshotAge time.Duration
+	// Looked are the arguments and variables that were searched for secrets.
+	Looked []Looked
+	// Copied is why owners, modes and times of the files are not those of the node ("/tmp/x is
+	// a copy"); empty if they are.
+	Copied string
 	// Read lists the files and processes that the facts rest on.
 	Read []string
 	Now  time.Time

@@ -32,6 +32,7 @@ func (r *reader) apiServer(name string, s start, next *start) facts.APIServer {
 		a.Encryption = r.encryption(s, file)
 		r.sockets(s, &a)
 	}
+	r.keepAPIServer(s, &a)
 	if file := a.Config.AuditPolicy; file != "" {
 		a.Audit = r.audit(s, file)
 	}
@@ -70,7 +71,7 @@ func (r *reader) apiServerFiles(s start, a *facts.APIServer) {
 	}
 }
 
-// encryption reads an EncryptionConfiguration. Its keys are forgotten at once.
+// encryption reads an EncryptionConfiguration. Of its keys only what they are like is kept.
 func (r *reader) encryption(s start, name string) *facts.EncryptionFile {
 	e := &facts.EncryptionFile{Path: name, File: r.file(s, name, plainFile, "")}
 	text, err := r.contentOf(s, name)
@@ -80,7 +81,7 @@ func (r *reader) encryption(s start, name string) *facts.EncryptionFile {
 	} else {
 		defer clear(text)
 		e.Hash = fmt.Sprintf("sha256:%x", sha256.Sum256(text))
-		if e.Config, err = encryptionconfig.Parse(text); err != nil {
+		if e.Config, err = encryptionconfig.ParseWithKeys(text, r.keyOpener(e.File.At, e.File.Path)); err != nil {
 			e.Err = err.Error()
 		}
 	}

@@ -1,7 +1,7 @@
 package hostconfig
 
 import (
-	"crypto"
+	"bytes"
 	"encoding/base64"
 	"path"
 	"slices"
@@ -28,7 +28,6 @@ func certificateDirs() []string {
 
 // certificates collects those of the host, and which of them have their keys here.
 func (r *reader) certificates() {
-	var keys []crypto.PublicKey
 	var found []facts.Certificate
 	files := 0
 	seen := map[string]bool{}
@@ -53,21 +52,18 @@ search:
 			}
 			// The kubelet's current certificate is a link beside its target.
 			target, err := r.tree.Resolve(name)
-			if err != nil || seen[target] {
-				continue
+			if err != nil || seen[target] || r.tree.Stat(target).Mode.IsDir() {
+				continue // a link to a directory is searched where that is listed
 			}
 			seen[target] = true
 			if files++; files > mostCertificateFiles {
 				r.missing("certificates in "+dir+" and what follows", "more than 1000 files were searched", "")
 				break search
 			}
-			inFile, public := r.certificatesIn(name)
-			found, keys = append(found, inFile...), append(keys, public...)
+			found = append(found, r.certificatesIn(name, target)...)
 		}
 	}
-	for i := range found {
-		found[i].HasKey = slices.ContainsFunc(keys, func(k crypto.PublicKey) bool { return samePublicKey(k, found[i].PublicKey) })
-	}
+	r.finishKeys(found)
 	r.host.Certificates = found
 }
 
@@ -95,37 +91,49 @@ func (r *reader) searched() []string {
 	return dirs
 }
 
-// certificatesIn reads one file: PEM, or a kubeconfig with PEM in it.
-func (r *reader) certificatesIn(name string) (found []facts.Certificate, keys []crypto.PublicKey) {
-	text, _, err := r.tree.ReadFile(name, longestText)
+// certificatesIn reads one file: PEM, or a kubeconfig with PEM in it. target is where links
+// lead from it.
+func (r *reader) certificatesIn(name, target string) (found []facts.Certificate) {
+	text, o, err := r.tree.ReadFile(name, longestText)
 	if err != nil {
 		r.unreadable(name, err)
-		return nil, nil
+		return nil
 	}
 	defer clear(text)
-	add := func(pem []byte, inline bool) {
+	add := func(pem []byte, inline bool) (keys bool) {
 		for _, c := range hostfacts.Certificates(pem) {
 			found = append(found, facts.Certificate{File: name, Certificate: c, Inline: inline})
 		}
-		if _, public := keyIn(pem); public != nil {
-			keys = append(keys, public)
-		}
+		return r.privateKeys(target, o.Path, pem)
 	}
-	add(text, false)
-	if len(found) == 0 && len(keys) == 0 && strings.Contains(string(text), "client-certificate-data") {
+	keys := add(text, false)
+	kubeconfig := bytes.Contains(text, []byte("kind: Config\n")) && bytes.Contains(text, []byte("users:"))
+	inline := false
+	if !keys && len(found) == 0 && bytes.Contains(text, []byte("client-certificate-data")) {
+		kubeconfig = true
 		certificates, private := inKubeconfig(text)
 		for _, pem := range certificates {
 			add(pem, true)
 		}
 		for _, pem := range private {
-			add(pem, true)
+			inline = add(pem, true) || inline
 			clear(pem)
 		}
 	}
-	if len(found) > 0 || len(keys) > 0 {
+	switch {
+	case kubeconfig && (inline || bytes.Contains(text, []byte("token:")) || bytes.Contains(text, []byte("password:"))):
+		r.keep(facts.KubeconfigUse, name, "it has the credentials of a user")
+	case kubeconfig:
+		r.keep(facts.KubeconfigUse, name, "")
+	case keys:
+		r.keep(facts.KeyUse, name, isPrivateKey)
+	case len(found) > 0:
+		r.keep(facts.CertificateUse, name, "")
+	}
+	if len(found) > 0 || keys || kubeconfig {
 		r.read[name] = true
 	}
-	return found, keys
+	return found
 }
 
 // inKubeconfig returns the client certificates and keys that stand in a kubeconfig.

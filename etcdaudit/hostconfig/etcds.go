@@ -133,6 +133,7 @@ func (r *reader) etcd(name string, s start, next *start) (e facts.Etcd) {
 		e.Bound = r.bound(s, e.Process)
 	}
 	r.etcdFiles(s, &e)
+	r.keepEtcd(s, &e)
 	return e
 }
 

@@ -93,6 +93,7 @@ func (r *reader) file(s start, name string, as role, certificate string) (f fact
 		f.Certificates = hostfacts.Certificates(text)
 		f.ContentErr = certificateErr(text, f.Certificates)
 	case keyFile:
+		r.privateKeys(r.realName(tree, in), f.Path, text)
 		f.ContentErr = keyErr(text, r.leafOf(s, certificate))
 	case crlFile:
 		readCRL(&f, text)
@@ -131,6 +132,18 @@ func certificateErr(text []byte, found []*x509.Certificate) string {
 	return "no certificate in it that can be read"
 }
 
+func encryptedKey(block *pem.Block) bool {
+	return block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != ""
+}
+
+// realName is how a file is called that several links may lead to.
+func (r *reader) realName(tree hostfacts.Tree, in string) string {
+	if resolved, err := tree.Resolve(in); err == nil {
+		in = resolved
+	}
+	return shown(tree, in)
+}
+
 func isKey(block *pem.Block) bool { return bytes.HasSuffix([]byte(block.Type), []byte("PRIVATE KEY")) }
 
 // keyErr says why a file is not the private key of a certificate. leaf may be nil.
@@ -149,7 +162,7 @@ func keyErr(text []byte, leaf *x509.Certificate) string {
 		return "a certificate is in the place of the key"
 	case block == nil:
 		return "no private key in it"
-	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+	case encryptedKey(block):
 		return "the key is encrypted"
 	case public == nil:
 		return "the key cannot be read"

@@ -3,7 +3,8 @@
 // running processes, and the files that these name.
 //
 // It only reads, decides nothing, and keeps no secret: of private keys it tells whether
-// they belong to a certificate, of environments it keeps ETCD_* only.
+// they belong to a certificate and whether they are strong, of environments it keeps ETCD_*
+// and the names of secrets.
 package hostconfig
 
 import (
@@ -17,8 +18,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
+
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
+	"github.com/sealproof/sealproof/internal/fingerprint"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -30,7 +34,15 @@ type Options struct {
 	// Metrics are those of the node's API server, nil for none; NoMetrics is why then.
 	Metrics   *apimetrics.Metrics
 	NoMetrics string
-	Now       time.Time
+	// Fingerprints tell equal keys; nil for a key of this run.
+	Fingerprints *fingerprint.Key
+	// OwnersKept says that the files of another root have the owners, modes and times of the
+	// node. A mounted root has them; of a copy only the caller knows.
+	OwnersKept bool
+	// SnapshotDirs are folders with snapshots of etcd, beside the usual ones.
+	SnapshotDirs   []string
+	MaxSnapshotAge time.Duration
+	Now            time.Time
 }
 
 // longestText bounds each file that is read, in bytes.
@@ -44,6 +56,8 @@ type reader struct {
 	host  *facts.Host
 	read  map[string]bool
 	lost  []facts.Missing // what may be static pods, and could not be read
+	keys  []foundKey
+	kept  map[string]int // indexes of host.Kept, by paths without links
 }
 
 // Read reads a host. It fails only if there is nothing at Root, or if this kernel or container
@@ -66,10 +80,16 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		return nil, fmt.Errorf("read a host: %w", err)
 	}
 	live := root == "/"
+	if opts.Fingerprints == nil {
+		opts.Fingerprints = fingerprint.Random()
+	}
 	r := &reader{
-		opts: opts, tree: hostfacts.Tree{Root: root}, read: map[string]bool{},
+		opts: opts, tree: hostfacts.Tree{Root: root}, read: map[string]bool{}, kept: map[string]int{},
 		procs: hostfacts.Processes{Dir: filepath.Join(root, "proc"), Recorded: !live},
-		host:  &facts.Host{Root: root, Live: live, Now: opts.Now},
+		host:  &facts.Host{Root: root, Live: live, Now: opts.Now, MaxSnapshotAge: opts.MaxSnapshotAge},
+	}
+	if mounted, err := mountinfo.Mounted(root); !live && !opts.OwnersKept && (err != nil || !mounted) {
+		r.host.Copied = root + " is no mounted file system: owners, modes and times are those of a copy"
 	}
 	if info, err := os.Lstat(r.procs.Dir); !live && err == nil && !info.IsDir() {
 		// A link leads out of the tree, to the processes of this host.
@@ -87,12 +107,24 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 	starts = append(starts, slices.DeleteFunc(units, startsK3s)...)
 	starts = append(starts, r.k3s(ofK3s)...)
 	running := r.running()
+	for _, s := range slices.Concat(starts, ofK3s, running) {
+		r.host.Looked = append(r.host.Looked, s.looked...)
+	}
+	r.keepStarts(slices.Concat(starts, ofK3s))
+	isPlugin := func(s start) bool { return s.program == pluginProgram }
+	plugins := slices.DeleteFunc(slices.Concat(starts, running), func(s start) bool { return !isPlugin(s) })
+	starts, running = slices.DeleteFunc(starts, isPlugin), slices.DeleteFunc(running, isPlugin)
 	r.combine(running, starts)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	r.plugin(plugins)
+	r.keepUsual()
 	r.certificates()
 	r.setup(starts)
+	r.snapshots()
+	r.disks()
+	slices.SortFunc(r.host.Kept, func(a, b facts.Kept) int { return strings.Compare(a.Path, b.Path) })
 	for name := range r.read {
 		r.host.Read = append(r.host.Read, name)
 	}

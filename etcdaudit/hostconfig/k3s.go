@@ -1,6 +1,7 @@
 package hostconfig
 
 import (
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -118,6 +119,11 @@ func (r *reader) k3sProcess() *hostfacts.Running {
 		return nil
 	}
 	p := found[0]
+	l := look(fmt.Sprintf("process %d", p.PID), k3sProgram, p.Args[1:], p.Environment)
+	if slices.Contains(p.Denied, "environ") {
+		l.Missing = "its environment may not be read: " + inspectRight
+	}
+	r.host.Looked = append(r.host.Looked, l)
 	p.Environment = nil
 	return &p
 }

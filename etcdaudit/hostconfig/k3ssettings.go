@@ -19,6 +19,7 @@ func k3sNames() []string {
 	return []string{
 		"config", "data-dir", "kube-apiserver-arg", "secrets-encryption", "disable-apiserver", "cluster-init", "server",
 		"datastore-endpoint", "datastore-cafile", "datastore-certfile", "datastore-keyfile",
+		"etcd-snapshot-dir", "etcd-disable-snapshots", "etcd-s3",
 	}
 }
 
@@ -106,7 +107,7 @@ func (c k3sSettings) addFlags(args []string) {
 		}
 		switch {
 		case given:
-		case name == "secrets-encryption" || name == "disable-apiserver" || name == "cluster-init":
+		case slices.Contains([]string{"secrets-encryption", "disable-apiserver", "cluster-init", "etcd-disable-snapshots", "etcd-s3"}, name):
 			value = "true"
 		case i+1 < len(args):
 			value = args[i+1]

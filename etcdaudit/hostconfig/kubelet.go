@@ -104,16 +104,16 @@ func (r *reader) kubelet() (s start, known bool) {
 			return s, false
 		}
 		svc, read := r.withDropIns(file, text, kubeletUnit)
-		words, _, unknown, ok := r.command(svc, kubeletUnit)
-		if !ok || !isKubelet(words) {
+		c, ok := r.command(svc, kubeletUnit)
+		if !ok || !isKubelet(c.words) {
 			return s, false
 		}
 		for _, name := range read {
 			r.read[name] = true
 		}
 		s.dir, _ = specifiers(svc.dir, kubeletUnit, r.host.Node)
-		s.args = words[1:]
-		return s, unknown == ""
+		s.args = c.words[1:]
+		return s, c.unknown == ""
 	}
 	return s, false
 }

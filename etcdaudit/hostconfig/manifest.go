@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/boundedyaml"
 )
 
@@ -58,7 +59,7 @@ func parseManifest(source string, text []byte) ([]start, error) {
 	var starts []start
 	for _, c := range p.Spec.Containers {
 		if s, ok := c.start(p); ok {
-			s.source = source
+			s.source, s.looked[0].Source = source, source
 			starts = append(starts, s)
 		}
 	}
@@ -90,6 +91,8 @@ func (c container) start(p pod) (s start, ok bool) {
 		s.unknown, words = "a shell starts it: its arguments are known of the running process only", nil
 	case len(c.Command) == 0 && strings.HasPrefix(image, "etcd:"):
 		s.program = etcdProgram // the image's own command
+	case len(c.Command) == 0 && strings.HasPrefix(image, pluginProgram):
+		s.program = pluginProgram
 	default:
 		return s, false
 	}
@@ -98,6 +101,7 @@ func (c container) start(p pod) (s start, ok bool) {
 		s.args = append(s.args, expandVariables(word, env))
 	}
 	s.pod = true
+	s.looked = []facts.Looked{look("", s.program, s.args, c.secrets(env))}
 	s.version = versionOfImage(c.Image)
 	for _, m := range c.VolumeMounts {
 		for _, v := range p.Spec.Volumes {
@@ -131,6 +135,21 @@ func (c container) environment(s *start) map[string]string {
 		s.unknown = "its environment is taken from elsewhere (envFrom): it is known of the running process only"
 	}
 	return env
+}
+
+// secrets are the variables of a container as they are searched for secrets. What is taken
+// from a Secret (valueFrom) is one, whatever it is.
+func (c container) secrets(env map[string]string) (pairs []string) {
+	for name, value := range env {
+		pairs = append(pairs, name+"="+value)
+	}
+	for _, e := range c.Env {
+		if e.ValueFrom != nil {
+			pairs = append(pairs, e.Name+"=taken from elsewhere")
+		}
+	}
+	slices.Sort(pairs)
+	return pairs
 }
 
 // uses reports whether words name a variable; any one for "".

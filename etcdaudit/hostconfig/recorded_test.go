@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,6 +62,23 @@ func compact(h *facts.Host) map[string]any {
 		apis = append(apis, one)
 	}
 	out["etcds"], out["apiServers"] = etcds, apis
+	kept := map[string]string{}
+	for _, k := range h.Kept {
+		users := ""
+		for _, u := range k.Users {
+			users += fmt.Sprintf(", of %s (%d:%d)", u.Name, u.UID, u.GID)
+		}
+		kept[k.Path] = strings.TrimSuffix(string(k.Use)+", "+k.Secret, ", ") + users
+	}
+	out["kept"], out["looked"], out["copied"], out["disks"] = kept, h.Looked, h.Copied, h.Disks
+	var keys, snapshots []string
+	for _, k := range h.Keys {
+		keys = append(keys, fmt.Sprint(k.File, ": ", k.Name, ", ", k.Kind, ", weakness: ", k.Weakness, ", certificates: ", len(k.Certificates)))
+	}
+	for _, s := range h.Snapshots {
+		snapshots = append(snapshots, fmt.Sprint(s.Path, ", ", s.Found, ", copies: ", s.Copies, s.Newest, ", remote: ", s.Remote, ", here: ", s.Here))
+	}
+	out["keys"], out["snapshots"] = keys, snapshots
 	return out
 }
 

@@ -64,6 +64,10 @@ func (r *reader) process(p hostfacts.Running) (s start, ok bool) {
 			s.env = append(s.env, variable)
 		}
 	}
+	s.looked = []facts.Looked{look(s.source, s.program, s.args, p.Environment)}
+	if slices.Contains(p.Denied, "environ") {
+		s.looked[0].Missing = "its environment may not be read: " + inspectRight
+	}
 	s.process.Environment = nil // it may hold passwords
 	if slices.Contains(p.Denied, "environ") && s.program == etcdProgram {
 		s.unknown = "its environment may not be read: " + inspectRight
@@ -73,7 +77,7 @@ func (r *reader) process(p hostfacts.Running) (s start, ok bool) {
 
 // mayBeProgram reports whether a process of that name is looked at.
 func mayBeProgram(name string) bool {
-	return strings.Contains(name, etcdProgram) || strings.Contains(name, apiServerProgram) || name == "hyperkube"
+	return strings.Contains(name, etcdProgram) || strings.Contains(name, apiServerProgram) || name == "hyperkube" || name == pluginProgram
 }
 
 // build returns what is written in the program of a process.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -35,6 +36,9 @@ type start struct {
 	dir             string // the working directory
 	process         *hostfacts.Running
 	golang          string
+	// variables are the environment files of a unit, looked is what was searched for secrets.
+	variables []string
+	looked    []facts.Looked
 }
 
 // volume is a directory or file of the host that a pod sees elsewhere.
@@ -51,6 +55,8 @@ func programOf(words []string) string {
 		name = words[1]
 	}
 	switch {
+	case name == pluginProgram:
+		return pluginProgram
 	case name == apiServerProgram || regexp.MustCompile(`^kube-apiserver[-_.]?v?[\d.]+$`).MatchString(name):
 		return apiServerProgram
 	case name == etcdProgram || regexp.MustCompile(`^etcd[-_.]?v?[\d.]+$`).MatchString(name):

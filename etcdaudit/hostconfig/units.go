@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
 )
 
 // unitDirs are where systemd looks for units, the first one wins (systemd.unit(5)).
@@ -59,6 +61,7 @@ func (r *reader) unit(file, unit string) (s start, ok bool) {
 		r.read[name] = true
 	}
 	s.source, s.unit = strings.Join(read, " + "), unit
+	s.looked[0].Source = s.source
 	return s, true
 }
 
@@ -76,7 +79,7 @@ func (r *reader) withDropIns(file string, text []byte, unit string) (svc service
 }
 
 func mayBeOurs(text string) bool {
-	return slices.ContainsFunc([]string{"etcd", "kube-apiserver", "k3s", "rke2"}, func(name string) bool { return bytes.Contains([]byte(text), []byte(name)) })
+	return slices.ContainsFunc([]string{"etcd", "kube-apiserver", "k3s", "rke2", pluginProgram}, func(name string) bool { return bytes.Contains([]byte(text), []byte(name)) })
 }
 
 // dropIns returns a unit's files NAME.d/*.conf in the order of their names. One in a
@@ -106,14 +109,25 @@ func (r *reader) dropIns(unit string) (files []string) {
 	return files
 }
 
-// command returns the words of a service's command and the variables that it sets. unknown is
-// why they are not wholly known. ok is false if there is no command that is understood.
-func (r *reader) command(svc service, unit string) (words []string, env map[string]string, unknown string, ok bool) {
-	env = map[string]string{}
+// command is a service's command with what goes with it.
+type command struct {
+	words []string
+	// env are the variables that the unit sets, files its environment files.
+	env   map[string]string
+	files []string
+	// unknown is why words and env are not wholly known.
+	unknown string
+	looked  []facts.Looked
+}
+
+// command returns the command of a service. ok is false if there is none that is understood.
+func (r *reader) command(svc service, unit string) (c command, ok bool) {
+	c.env = map[string]string{}
+	var inUnit []string
 	set := func(pairs []string) {
 		for _, pair := range pairs {
 			if name, value, ok := strings.Cut(pair, "="); ok {
-				env[name] = value
+				c.env[name] = value
 			}
 		}
 	}
@@ -121,10 +135,11 @@ func (r *reader) command(svc service, unit string) (words []string, env map[stri
 		line, known := specifiers(line, unit, r.host.Node)
 		words, err := splitWords(line)
 		if err != nil || !known {
-			unknown = "an Environment= of the unit is not understood"
+			c.unknown = "an Environment= of the unit is not understood"
 			continue
 		}
 		set(words)
+		inUnit = append(inUnit, words...)
 	}
 	for _, name := range svc.environmentFiles {
 		name, known := specifiers(name, unit, r.host.Node)
@@ -132,22 +147,27 @@ func (r *reader) command(svc service, unit string) (words []string, env map[stri
 		text, err := r.textOf(name)
 		switch {
 		case err == nil:
-			set(parseEnvironmentFile(string(text)))
+			pairs := parseEnvironmentFile(string(text))
+			set(pairs)
+			c.files = append(c.files, name)
+			c.looked = append(c.looked, look(name, unit, nil, pairs))
 		case !known || strings.ContainsAny(name, "*?["):
-			unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
+			c.unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
 		case !optional || !errors.Is(err, fs.ErrNotExist):
-			unknown = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
+			c.unknown = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
 		}
 	}
-	command, known := specifiers(svc.command, unit, r.host.Node)
-	words, err := expandCommand(command, env)
+	line, known := specifiers(svc.command, unit, r.host.Node)
+	words, err := expandCommand(line, c.env)
 	if err != nil || len(words) == 0 {
-		return nil, nil, "", false
+		return c, false
 	}
+	c.words = words
 	if !known {
-		unknown = "the unit's ExecStart has a specifier that is not understood"
+		c.unknown = "the unit's ExecStart has a specifier that is not understood"
 	}
-	return words, env, unknown, true
+	c.looked = append([]facts.Looked{look("", unit, words[1:], inUnit)}, c.looked...)
+	return c, true
 }
 
 // environmentFile is the last file of a service that sets variables of etcd; empty for none. It
@@ -166,11 +186,13 @@ func (r *reader) environmentFile(svc service, unit string) string {
 
 // service says what a service starts.
 func (r *reader) service(svc service, unit string) (s start, ok bool) {
-	words, env, unknown, ok := r.command(svc, unit)
+	c, ok := r.command(svc, unit)
 	if !ok {
 		return s, false
 	}
-	s.unknown, s.environmentFile = unknown, r.environmentFile(svc, unit)
+	words := c.words
+	s.unknown, s.variables, s.looked = c.unknown, c.files, c.looked
+	s.environmentFile = r.environmentFile(svc, unit)
 	if startedByShell(words) {
 		s.program = programInShell(words[1:])
 		s.unknown = "a shell starts it: its arguments are known of the running process only"
@@ -184,7 +206,7 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 	if path.Base(words[0]) == k3sProgram && len(words) > 1 && words[1] == "server" {
 		s.program, s.args, prefix = k3sProgram, words[2:], "K3S_"
 	}
-	for name, value := range env {
+	for name, value := range c.env {
 		if strings.HasPrefix(name, prefix) {
 			s.env = append(s.env, name+"="+value)
 		}

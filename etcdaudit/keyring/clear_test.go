@@ -33,7 +33,7 @@ func TestPlaintextAndKeysAreOverwritten(t *testing.T) {
 		encryptionconfig.Secretbox: secretbox.Seal(make([]byte, secretboxNonce), plaintext, new([secretboxNonce]byte), (*[32]byte)(secret)),
 	} {
 		var ring Keyring
-		if got := ring.Opener(kind, secret)(ciphertext, nil); got != encryptionconfig.Opened {
+		if got := ring.Opener(kind, "key1", secret)(ciphertext, nil); got != encryptionconfig.Opened {
 			t.Fatalf("%v: %d", kind, got)
 		}
 		opened, key := ring.opened[:cap(ring.opened)], ring.keys[0].secretbox

@@ -34,7 +34,7 @@ type key struct {
 
 // Opener keeps a key and returns what tries it. The secret's length has been
 // checked.
-func (r *Keyring) Opener(kind string, secret []byte) encryptionconfig.Opener {
+func (r *Keyring) Opener(kind, _ string, secret []byte) encryptionconfig.Opener {
 	k := &key{ring: r}
 	r.keys = append(r.keys, k)
 	if kind == encryptionconfig.Secretbox {

@@ -28,9 +28,9 @@ func TestNothingOpensAfterClear(t *testing.T) {
 		}
 		var keys keyring.Keyring
 		var handedOut []byte
-		c, err := encryptionconfig.LoadWithKeys(file, func(kind string, secret []byte) encryptionconfig.Opener {
+		c, err := encryptionconfig.LoadWithKeys(file, func(kind, name string, secret []byte) encryptionconfig.Opener {
 			handedOut = secret
-			return keys.Opener(kind, secret)
+			return keys.Opener(kind, name, secret)
 		})
 		if err != nil {
 			t.Fatal(err)

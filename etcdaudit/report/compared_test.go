@@ -31,7 +31,7 @@ func compared(t *testing.T) (v values, config *encryptionconfig.Config) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config, err := encryptionconfig.LoadWithKeys(file, func(string, []byte) encryptionconfig.Opener { return opensNew })
+	config, err := encryptionconfig.LoadWithKeys(file, func(string, string, []byte) encryptionconfig.Opener { return opensNew })
 	if err != nil {
 		t.Fatal(err)
 	}

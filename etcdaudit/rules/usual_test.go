@@ -35,6 +35,7 @@ func TestAUsualNodeOfKubeadm(t *testing.T) {
 		"EA-411": "not applicable", // no revocation list
 		"EA-422": "not applicable", // one etcd
 		"EA-427": "warn",           // anonymous requests for health
+		"EA-510": "warn",           // the API server's certificate for kubelets
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -84,10 +84,10 @@ const (
 // is what follows the name of the key in that value.
 type Opener func(ciphertext, etcdKey []byte) Trial
 
-// NewOpener takes one key of a provider, by the provider's kind, and returns what
-// tries it. The key is overwritten when the whole file has been
+// NewOpener takes one key of a provider, by the provider's kind and the key's name, and
+// returns what tries it. The key is overwritten when the whole file has been
 // parsed, so the Opener must not use it later.
-type NewOpener func(kind string, key []byte) Opener
+type NewOpener func(kind, name string, key []byte) Opener
 
 // Try tries the key of one of the provider's Names on a value.
 func (p Provider) Try(name int, ciphertext, etcdKey []byte) Trial {
@@ -174,7 +174,7 @@ func newKeyProvider(kind string, k *fileKeys, opener NewOpener) Provider {
 	for i := range k.Keys {
 		p.Names = append(p.Names, k.Keys[i].Name)
 		if opener != nil {
-			p.openers = append(p.openers, opener(kind, k.Keys[i].Secret.bytes()))
+			p.openers = append(p.openers, opener(kind, k.Keys[i].Name, k.Keys[i].Secret.bytes()))
 		}
 	}
 	return p

@@ -117,7 +117,7 @@ func LoadWithKeys(file string, opener NewOpener) (*Config, error) {
 		return nil, fmt.Errorf("read the EncryptionConfiguration: %w", err)
 	}
 	defer clear(data)
-	c, err := parse(data, opener)
+	c, err := ParseWithKeys(data, opener)
 	if err != nil {
 		return nil, fmt.Errorf("EncryptionConfiguration %s: %w", file, err)
 	}
@@ -136,11 +136,11 @@ func readBounded(file string) ([]byte, error) {
 }
 
 // Parse reads an EncryptionConfiguration as Load does.
-func Parse(data []byte) (*Config, error) { return parse(data, nil) }
+func Parse(data []byte) (*Config, error) { return ParseWithKeys(data, nil) }
 
-// parse refuses what an API server refuses, and names every mistake with its
-// path. KMS v1 is accepted, although an API server wants a feature gate for it.
-func parse(data []byte, opener NewOpener) (*Config, error) {
+// ParseWithKeys reads an EncryptionConfiguration as LoadWithKeys does. It refuses what an API
+// server refuses, and names every mistake with its path. KMS v1 is accepted, although an API server wants a feature gate for it.
+func ParseWithKeys(data []byte, opener NewOpener) (*Config, error) {
 	if len(data) == 0 {
 		return nil, errors.New("the file is empty")
 	}

@@ -91,6 +91,7 @@ func New(t testing.TB) *Node {
 		}},
 	}}
 	n.Facts.Host = host
+	n.keep()
 	return n
 }
 

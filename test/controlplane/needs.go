@@ -45,6 +45,9 @@ var (
 	Managed = Case{Name: "a managed control plane", Change: func(n *Node) {
 		n.Facts.Host.Setup = facts.Setup{Kind: facts.Managed, Fact: "a node of EKS", Ask: "ask AWS"}
 	}, Status: check.NotEvaluated, Says: "a node of EKS", Fix: "ask AWS"}
+	Copied = Case{Name: "a copy of the node's files", Change: func(n *Node) {
+		n.Facts.Host.Copied = "/tmp/node is no mounted file system"
+	}, Status: check.NotEvaluated, Says: "no mounted file system", Fix: "mount"}
 	Kine = Case{Name: "kine in place of etcd", Change: func(n *Node) {
 		n.Facts.Host.Etcds = nil
 		n.APIServer().Config.Etcds[0].Servers = []string{"unix:///var/lib/rancher/k3s/server/kine.sock"}

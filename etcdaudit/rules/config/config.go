@@ -26,6 +26,7 @@ func Rules() []check.Rule[facts.Facts] {
 		ofEtcd(revocationList()),
 		ofEtcd(noDebug()),
 		ofEtcd(inForce()),
+		ofEtcd(listenAddresses()),
 		ofAPIServer(etcdOverTLS()),
 		ofAPIServer(otherEtcds()),
 		ofAPIServer(encryptionConfigured()),

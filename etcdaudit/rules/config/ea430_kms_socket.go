@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -9,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/rules/rights"
 	"github.com/sealproof/sealproof/internal/check"
-	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 func kmsSocket() check.Rule[apiServer] {
@@ -74,28 +73,11 @@ func (s apiServer) judgeSocket(socket facts.Socket) check.Result {
 		return check.Unevaluated("", "the directories on the way to it could not be inspected", "run etcdaudit as root")
 	}
 	for i, dir := range socket.Way {
-		if r := judgeDirectory(dir, onTheWay(socket, i), socket.UID); r.Status > worst.Status {
+		if r := rights.Directory(dir, onTheWay(socket, i), socket.UID); r.Status > worst.Status {
 			worst = r
 		}
 	}
 	return worst
-}
-
-// judgeDirectory judges one directory of the way to a socket of the user owner.
-func judgeDirectory(dir hostfacts.Path, name string, owner int) check.Result {
-	switch {
-	case dir.Err != "" || !dir.Exists:
-		return check.Unevaluated("", fmt.Sprintf("%s could not be inspected: %s", name, cmp.Or(dir.Err, "it is not there")), "run etcdaudit as root")
-	case dir.Mode.Perm()&0o002 != 0 && dir.Mode&fs.ModeSticky == 0:
-		return check.Failed("", fmt.Sprintf("%s can be written by everyone (%s)", name, dir.Mode), "chmod o-w "+name)
-	case dir.UID != 0 && dir.UID != owner:
-		return check.Failed("", fmt.Sprintf("%s belongs to uid %d, which is neither root nor the plugin (uid %d)", name, dir.UID, owner), "chown root "+name)
-	case dir.Mode.Perm()&0o002 != 0:
-		return check.Warned("", fmt.Sprintf("%s can be written by everyone (%s): before the plugin starts another process can take its place", name, dir.Mode), "put the socket into a directory of its own below /run")
-	case dir.Mode.Perm()&0o020 != 0 && dir.GID != 0:
-		return check.Warned("", fmt.Sprintf("%s can be written by group %d (%s)", name, dir.GID, dir.Mode), "chmod g-w "+name)
-	}
-	return check.Passed("", name)
 }
 
 // onTheWay names a directory of the way. Where links lead to the socket the way has other

@@ -13,7 +13,7 @@ func dataDirectory() check.Rule[facts.Facts] {
 		ID: "EA-501", Title: "etcd's data directory belongs to etcd, and is closed to others", Severity: check.High,
 		Why:   "whoever reads the directory has all data of the cluster, deleted and overwritten values among them; who writes to it can change them",
 		Reads: "owner and mode of the data directory and of a WAL directory elsewhere, beside the uid of the process: uids, for names differ between containers and nodes",
-		Needs: []check.Need[facts.Facts]{need.Host}, Run: judgeDirectories,
+		Needs: []check.Need[facts.Facts]{need.Host, own}, Run: judgeDirectories,
 	}
 }
 

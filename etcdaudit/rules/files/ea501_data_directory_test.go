@@ -66,6 +66,7 @@ func TestDataDirectory(t *testing.T) {
 			n.Facts.Host.Etcds = nil
 			n.APIServer().Config.Etcds[0].Servers = []string{"unix:///var/lib/rancher/k3s/server/kine.sock"}
 		}, Status: check.NotApplicable, Says: "kine"},
+		controlplane.Copied,
 		controlplane.Managed,
 		controlplane.NoNode,
 	)

@@ -8,5 +8,16 @@ import (
 
 // Rules returns the rules in the order of their ids.
 func Rules() []check.Rule[facts.Facts] {
-	return []check.Rule[facts.Facts]{dataDirectory()}
+	return []check.Rule[facts.Facts]{
+		dataDirectory(),
+		privateKeys(),
+		notWritten(),
+		directories(),
+		secretsClosed(),
+		strongKeys(),
+		diskEncryption(),
+		recentSnapshot(),
+		secretsInWords(),
+		masters(),
+	}
 }

@@ -127,7 +127,7 @@ type APIServerInput struct {
 type HostInput struct {
 	Files     map[string]string // by absolute path
 	Processes []Recorded
-	Owners    map[string]Owner // of directories, by absolute path
+	Owners    map[string]Owner // of files and directories, by absolute path; others are root's, 0600 and 0700
 	Sockets   map[string]Owner // unix sockets, by absolute path
 }
 

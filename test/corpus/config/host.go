@@ -49,8 +49,10 @@ func (h HostInput) write(root, pki string) error {
 		}
 	}
 	for path, o := range h.Owners {
-		if err := os.MkdirAll(filepath.Join(root, path), 0o700); err != nil {
-			return err
+		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+			if err := os.MkdirAll(filepath.Join(root, path), 0o700); err != nil {
+				return err
+			}
 		}
 		if err := o.give(filepath.Join(root, path)); err != nil {
 			return err

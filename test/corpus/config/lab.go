@@ -124,7 +124,7 @@ func (b *lab) judgeTree(ctx context.Context, cs Case, in HostInput, oracles map[
 	if j.Oracles, err = decide(ctx, cs, oracles, root); err != nil {
 		return nil, err
 	}
-	if j.Facts.Host, err = hostconfig.Read(ctx, hostconfig.Options{Root: root, Now: time.Now(), NoMetrics: "no metrics of the API server were given"}); err != nil {
+	if j.Facts.Host, err = hostconfig.Read(ctx, hostconfig.Options{Root: root, OwnersKept: true, MaxSnapshotAge: day, Now: time.Now(), NoMetrics: "no metrics of the API server were given"}); err != nil {
 		return nil, err
 	}
 	in.version(j.Facts.Host)

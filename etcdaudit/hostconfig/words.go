@@ -1,0 +1,73 @@
+package hostconfig
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+)
+
+// look searches arguments and variables for secrets. The values are looked at here and
+// nowhere else: what is returned has names only.
+func look(source, program string, args, env []string) facts.Looked {
+	l := facts.Looked{Source: source, Program: program, Arguments: len(args), Variables: len(env)}
+	for i, arg := range args {
+		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch {
+		case !strings.HasPrefix(arg, "-"):
+			// The value of the flag before it was seen with that.
+			if i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=") {
+				continue
+			}
+			name, value = fmt.Sprintf("argument %d", i+1), arg
+		case !given && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
+			name, value = "--"+name, args[i+1]
+		default:
+			name = "--" + name
+		}
+		if why := secretIn(name, value); why != "" {
+			l.Found = append(l.Found, facts.Word{Argument: true, Name: name, Why: why})
+		}
+	}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		if why := secretIn(name, value); why != "" {
+			l.Found = append(l.Found, facts.Word{Name: name, Why: why})
+		}
+	}
+	return l
+}
+
+// secretIn says why a value is taken for a secret; "" if it is not.
+func secretIn(name, value string) string {
+	if regexp.MustCompile(`://[^/@\s:]*:[^@\s]+@`).MatchString(value) {
+		return "an address with a password"
+	}
+	if regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{20}`).MatchString(value) {
+		return "a token of Vault"
+	}
+	lower := strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(name))
+	if strings.HasSuffix(lower, "-user") && strings.Contains(value, ":") {
+		return "a user with a password" // ETCDCTL_USER
+	}
+	if secretName(lower) && !harmless(value) {
+		return "its name is that of a secret"
+	}
+	return ""
+}
+
+// secretName reports whether a name, in lower case, is one that secrets have.
+func secretName(name string) bool {
+	switch strings.TrimLeft(name, "-") {
+	case "auth-token", "etcd-auth-token", "experimental-auth-token": // etcd: the kind of its tokens
+		return false
+	}
+	return regexp.MustCompile(`passw(or)?d|passphrase|secret|token|credential|api-?key|access-key$|private-key`).MatchString(name)
+}
+
+// harmless reports whether a value is none of a secret: a switch, a number, a time, or the
+// path of the file that has the secret.
+func harmless(value string) bool {
+	return regexp.MustCompile(`^(true|false|[\d.]+|(\d+(\.\d+)?(h|m|s|ms))+|(file:)?/.*|)$`).MatchString(value)
+}

@@ -1,0 +1,106 @@
+package hostconfig
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+)
+
+func TestSecretsInArgumentsAndVariablesAreFoundByName(t *testing.T) {
+	for text, want := range map[string]string{ // arguments; variables are words that begin with $
+		"--discovery-password=hunter2":                    "--discovery-password",
+		"--discovery-password hunter2 --name n":           "--discovery-password",
+		"--datastore-endpoint=postgres://k3s:hunter2@db/": "--datastore-endpoint",
+		"--datastore-endpoint mysql://k:hunter2@tcp(db)/": "--datastore-endpoint",
+		"https://user:hunter2@vault":                      "argument 1",
+		"$ETCDCTL_PASSWORD=hunter2":                       "ETCDCTL_PASSWORD",
+		"$ETCDCTL_USER=root:hunter2":                      "ETCDCTL_USER",
+		"$VAULT_TOKEN=hunter2":                            "VAULT_TOKEN",
+		"$X=hvs.hunter2hunter2hunter2hunter2":             "X",
+		"$AWS_SECRET_ACCESS_KEY=hunter2":                  "AWS_SECRET_ACCESS_KEY",
+		"$K3S_TOKEN=hunter2":                              "K3S_TOKEN",
+		"$HTTPS_PROXY=http://u:hunter2@proxy:3128":        "HTTPS_PROXY",
+		"--auth-token=simple":                             "",
+		"--auth-token-ttl=300":                            "",
+		"--token-auth-file=/etc/tokens.csv":               "",
+		"--service-account-signing-key-file=/pki/sa.key":  "",
+		"--service-account-max-token-expiration=24h0m0s":  "",
+		"--service-account-extend-token-expiration=true":  "",
+		"--enable-bootstrap-token-auth":                   "",
+		"--enable-bootstrap-token-auth --name hunter2":    "",
+		"--key-file=/etc/etcd/server.key --name=n":        "",
+		"--listen-client-urls=https://192.0.2.10:2379":    "",
+		"$VAULT_TOKEN=":                                   "",
+		"$ETCDCTL_USER=root":                              "",
+		"$AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/token":     "",
+	} {
+		var args, env, found []string
+		for _, word := range strings.Fields(text) {
+			if variable, ok := strings.CutPrefix(word, "$"); ok {
+				env = append(env, variable)
+			} else {
+				args = append(args, word)
+			}
+		}
+		l := look("process 1", "etcd", args, env)
+		for _, w := range l.Found {
+			found = append(found, w.Name)
+			if strings.Contains(w.Name+w.Why, "hunter2") {
+				t.Errorf("%s: the secret is in %+v", text, w)
+			}
+		}
+		if strings.Join(found, " ") != want || l.Arguments != len(args) || l.Variables != len(env) {
+			t.Errorf("%s: %+v, want %q", text, l, want)
+		}
+	}
+}
+
+// Where a container, a unit or a process gives a program a secret, the name is in the facts
+// and the secret is not.
+func TestWordsAreSearchedInEverythingThatStartsAProgram(t *testing.T) {
+	h := read(t, node(t, map[string]string{
+		manifests + "etcd.yaml": "kind: Pod\nspec:\n  containers:\n  - image: registry.k8s.io/etcd:3.6.5-0\n    command: [etcd, --data-dir=/d, --discovery-password=hunter2]\n" +
+			"    env: [{name: ETCDCTL_PASSWORD, value: hunter2}, {name: VAULT_TOKEN, valueFrom: {secretKeyRef: {name: a, key: b}}}]\n",
+		"etc/systemd/system/kube-apiserver.service": "[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=hunter2\nEnvironmentFile=/etc/api.env\nExecStart=/usr/bin/kube-apiserver --x=$PGPASSWORD\n",
+		"etc/api.env":                          "PGPASSWORD=hunter2\n",
+		"etc/systemd/system/kmsplugin.service": "[Service]\nEnvironment=VAULT_TOKEN=hunter2\nExecStart=/usr/local/bin/kmsplugin serve\n",
+		"proc/7/cmdline":                       "/usr/bin/etcd\x00--data-dir=/d\x00",
+		"proc/7/environ":                       "ETCD_NAME=a\x00ETCD_DISCOVERY_PASSWORD=hunter2\x00",
+		"etc/systemd/system/unrelated.service": "[Service]\nEnvironment=TOKEN=hunter2\nExecStart=/usr/bin/backup-etcd\n",
+		"etc/kubernetes/manifests/other.yaml":  "kind: Pod\nspec:\n  containers:\n  - image: x\n    env: [{name: TOKEN, value: hunter2}]\n",
+	}))
+	want := map[string]string{
+		"/etc/kubernetes/manifests/etcd.yaml":        "--discovery-password ETCDCTL_PASSWORD VAULT_TOKEN",
+		"/etc/systemd/system/kube-apiserver.service": "AWS_SECRET_ACCESS_KEY",
+		"/etc/api.env":                          "PGPASSWORD",
+		"/etc/systemd/system/kmsplugin.service": "VAULT_TOKEN",
+		"process 7":                             "ETCD_DISCOVERY_PASSWORD",
+	}
+	got := map[string]string{}
+	for _, l := range h.Looked {
+		var names []string
+		for _, w := range l.Found {
+			names = append(names, w.Name)
+		}
+		slices.Sort(names)
+		got[l.Source] = strings.Join(names, " ")
+	}
+	for source, names := range want {
+		if got[source] != names {
+			t.Errorf("%s: %q, want %q", source, got[source], names)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%q", got)
+	}
+	secret := func(path string) bool {
+		return slices.ContainsFunc(h.Kept, func(k facts.Kept) bool { return k.Path == path && k.Secret != "" })
+	}
+	for source := range want {
+		if strings.HasPrefix(source, "/") && !secret(source) {
+			t.Errorf("%s is not known to hold a secret: %+v", source, h.Kept)
+		}
+	}
+}

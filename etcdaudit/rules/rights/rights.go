@@ -1,0 +1,50 @@
+// Package rights judges owners and modes of directories, for rules of every group. Owners
+// are uids: names differ between containers and nodes.
+package rights
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/hostfacts"
+)
+
+// Directory judges a directory on the way to something that root and owners use. A user who
+// can write to it puts something else into its place; so can its owner, whatever its mode.
+func Directory(dir hostfacts.Path, name string, owners ...int) check.Result {
+	switch {
+	case dir.Err != "" || !dir.Exists:
+		return check.Unevaluated("", fmt.Sprintf("%s could not be inspected: %s", name, cmp.Or(dir.Err, "it is not there")), "run etcdaudit as root")
+	case dir.Mode.Perm()&0o002 != 0 && dir.Mode&fs.ModeSticky == 0:
+		return check.Failed("", fmt.Sprintf("%s can be written by everyone (%s)", name, dir.Mode), "chmod o-w "+name)
+	case dir.UID != 0 && slices.Contains(owners, -1) && !slices.Contains(owners, dir.UID):
+		r := check.Unevaluated("", fmt.Sprintf("%s belongs to uid %d; which uid its program runs as is not known", name, dir.UID), "run etcdaudit host on the running node, as root")
+		r.Expected = true
+		return r
+	case dir.UID != 0 && !slices.Contains(owners, dir.UID):
+		return check.Failed("", fmt.Sprintf("%s belongs to uid %d, which is %s", name, dir.UID, neither(owners)), "chown root "+name)
+	case dir.Mode.Perm()&0o002 != 0:
+		return check.Warned("", fmt.Sprintf("%s can be written by everyone (%s): as long as it is not there another process can take its place", name, dir.Mode), "use a directory of its own, such as one below /run or /var/lib")
+	case dir.Mode.Perm()&0o020 != 0 && dir.GID != 0:
+		return check.Warned("", fmt.Sprintf("%s can be written by group %d (%s)", name, dir.GID, dir.Mode), "chmod g-w "+name)
+	}
+	return check.Passed("", name)
+}
+
+// neither says whom a directory does not belong to.
+func neither(owners []int) string {
+	var uids []string
+	for _, uid := range owners {
+		if uid > 0 {
+			uids = append(uids, fmt.Sprintf("uid %d", uid))
+		}
+	}
+	if len(uids) == 0 {
+		return "not root"
+	}
+	return "neither root nor " + strings.Join(uids, " nor ")
+}
