@@ -1,9 +1,9 @@
 package facts
 
 import (
-	"path"
 	"slices"
 
+	"github.com/sealproof/sealproof/etcdaudit/apiserverconfig"
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/internal/check"
 )
@@ -39,42 +39,30 @@ func (f Facts) Accesses() (all []check.Subject[Access]) {
 	return all
 }
 
-// Authorizers are the modes of --authorization-mode of an API server. known is false where
-// its flags do not show them: a file decides, or k3s, which has a default of its own.
-func (a APIServer) Authorizers() (modes []string, known bool) {
-	modes = a.Config.Given["authorization-mode"]
+// Authorizers returns the types of an API server's authorizers in their order, and the flag or
+// file that names them. known is false where neither shows them.
+func (a APIServer) Authorizers() (types []string, from string, known bool) {
 	switch {
-	case a.NotEvaluated != "" || a.Config.Refused != "" || len(a.Config.Given["authorization-config"]) > 0:
-		return nil, false
-	case len(modes) > 0:
-		return modes, true
+	case a.NotEvaluated != "" || a.Config.Refused != "":
+		return nil, "", false
+	case a.Authorization != nil:
+		return a.Authorization.Types, a.Authorization.Path, a.Authorization.Err == ""
 	default:
-		// The default of kube-apiserver (pkg/kubeapiserver/options/authorization.go).
-		return []string{"AlwaysAllow"}, a.Process != nil && path.Base(a.Process.Executable) == "kube-apiserver"
+		return a.Config.AuthorizationModes, "--authorization-mode", len(a.Config.AuthorizationModes) > 0
 	}
 }
 
-// authorizing returns an API server of the node that uses the etcd that was read, and whose
-// known modes are such; nil for none.
-func (f Facts) authorizing(such func(modes []string) bool) *APIServer {
+// WithoutRBAC returns an API server that uses the etcd that was read, and is known not to
+// authorize by RBAC, or to allow all that RBAC does not; nil for none.
+func (f Facts) WithoutRBAC() *APIServer {
 	if f.Host == nil {
 		return nil
 	}
 	for _, s := range f.servers() {
-		if modes, known := s.Authorizers(); known && such(modes) {
+		types, _, known := s.Authorizers()
+		if known && (!slices.Contains(types, "RBAC") || slices.Contains(types, apiserverconfig.AlwaysAllow)) {
 			return &s
 		}
 	}
 	return nil
-}
-
-// WithoutRBAC returns an API server that is known not to authorize by RBAC; nil for none.
-func (f Facts) WithoutRBAC() *APIServer {
-	return f.authorizing(func(modes []string) bool { return !slices.Contains(modes, "RBAC") })
-}
-
-// AllowsAll returns an API server that is known to allow everything to every caller; nil for
-// none.
-func (f Facts) AllowsAll() *APIServer {
-	return f.authorizing(func(modes []string) bool { return slices.Contains(modes, "AlwaysAllow") })
 }

@@ -6,6 +6,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/access"
@@ -20,15 +21,14 @@ import (
 type Groups struct{ Data, Wire, Host bool }
 
 // For returns the rules of groups, in the order of their ids. EA-401 and EA-402 are about the
-// EncryptionConfiguration that values are compared with, EA-331 to EA-336 about objects of
-// RBAC, which are data, and EA-337 about files of the host.
+// EncryptionConfiguration that values are compared with, EA-33x about objects of RBAC, which
+// are data.
 func For(g Groups) (asked []check.Rule[facts.Facts]) {
 	for _, r := range All() {
 		group := g.Host
 		switch {
-		case r.ID < "EA-3", r.ID > "EA-33" && r.ID < "EA-337", r.ID == "EA-401", r.ID == "EA-402":
+		case r.ID < "EA-3", strings.HasPrefix(r.ID, "EA-33"), r.ID == "EA-401", r.ID == "EA-402":
 			group = g.Data
-		case r.ID == "EA-337":
 		case r.ID < "EA-4":
 			group = g.Wire
 		}
@@ -40,9 +40,8 @@ func For(g Groups) (asked []check.Rule[facts.Facts]) {
 }
 
 // All returns every rule in the order of the ids. An id is EA- and a number, which is
-// never given to another rule: EA-1xx is about data, EA-3xx about what connections show,
-// EA-33x about who may read Secrets,
-// EA-4xx about configuration, EA-5xx about files.
+// never given to another rule: EA-1xx is about data, EA-3xx about what connections show and,
+// from EA-331, about who may read Secrets, EA-4xx about configuration, EA-5xx about files.
 func All() []check.Rule[facts.Facts] {
 	return slices.Concat(data.Rules(), tls.Rules(), access.Rules(), config.Rules(), files.Rules())
 }

@@ -31,7 +31,6 @@ func TestAUsualNodeOfKubeadm(t *testing.T) {
 		"EA-305": "warn",          // RBAC of etcd is off
 		"EA-308": "warn",          // clients and peers have one CA
 		"EA-317": "warn",
-		"EA-337": "warn",           // the API server's client certificate for kubelets
 		"EA-411": "not applicable", // no revocation list
 		"EA-422": "not applicable", // one etcd
 		"EA-427": "warn",           // anonymous requests for health

@@ -13,18 +13,15 @@ import (
 	"github.com/sealproof/sealproof/internal/check"
 )
 
-// Rules returns the rules in the order of their ids. Each but the last one is about the
-// objects of RBAC of one cluster, and evaluated for every cluster.
+// Rules returns the rules in the order of their ids. Each is about the objects of RBAC of one
+// cluster, and evaluated for every cluster.
 func Rules() (all []check.Rule[facts.Facts]) {
 	for _, r := range []rule{anyone(), serviceAccounts(), allSecrets(), someSecrets(), aggregatedRoles(), otherWays()} {
 		ofClusters := check.ForEach(r, facts.Facts.Accesses)
 		ofClusters.Needs = []check.Need[facts.Facts]{authorized, read}
-		if r.ID == "EA-331" {
-			ofClusters = unlessAllIsAllowed(ofClusters)
-		}
 		all = append(all, ofClusters)
 	}
-	return append(all, masters())
+	return all
 }
 
 type rule = check.Rule[facts.Access]
@@ -35,8 +32,8 @@ func authorized(f facts.Facts) (check.Result, bool) {
 	if s == nil {
 		return check.Result{}, true
 	}
-	modes, _ := s.Authorizers()
-	return check.Unevaluated("", fmt.Sprintf("%s authorizes by %s, not by RBAC (--authorization-mode)", s.Name, strings.Join(modes, ", ")), "authorize by Node,RBAC"), false
+	types, from, _ := s.Authorizers()
+	return check.Unevaluated("", fmt.Sprintf("%s authorizes by %s (%s): RBAC does not decide who reads Secrets", s.Name, strings.Join(types, ", "), from), "authorize by Node and RBAC: see EA-425"), false
 }
 
 // read is not met where no objects of RBAC were looked at.

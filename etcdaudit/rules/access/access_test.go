@@ -89,9 +89,9 @@ func judge(t *testing.T, id string, cases ...testCase) {
 	})
 	t.Run("the API server authorizes by a webhook", func(t *testing.T) {
 		n := controlplane.New(t)
-		n.APIServer().Config.Given = map[string][]string{"authorization-mode": {"Node", "Webhook"}}
+		n.APIServer().Config.AuthorizationModes = []string{"Node", "Webhook"}
 		n.Facts.Access = []facts.Access{cases[0].access}
-		if r := result(t, id, n.Facts); r.Status != check.NotEvaluated || !strings.Contains(r.Reason, "authorizes by Node, Webhook, not by RBAC") {
+		if r := result(t, id, n.Facts); r.Status != check.NotEvaluated || !strings.Contains(r.Reason, "authorizes by Node, Webhook (--authorization-mode): RBAC does not decide") {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -106,26 +106,34 @@ func result(t *testing.T, id string, f facts.Facts) check.Result {
 	return results[0]
 }
 
-func TestOnlyWhatFlagsShowIsKnownOfTheAuthorizer(t *testing.T) {
+func TestWhereRBACDoesNotDecideNothingIsSaidOfIt(t *testing.T) {
+	file := func(types ...string) func(*facts.APIServer) {
+		return func(s *facts.APIServer) {
+			s.Config.AuthorizationModes = nil
+			s.Authorization = &facts.AuthorizationFile{Path: "/etc/authz.yaml", Types: types}
+		}
+	}
 	for name, tt := range map[string]struct {
 		change func(*facts.APIServer)
-		known  bool
-		modes  string
+		says   string // empty where RBAC decides, or what decides is not known
 	}{
-		"kubeadm's":                    {func(*facts.APIServer) {}, true, "Node RBAC"},
-		"the default":                  {func(s *facts.APIServer) { s.Config.Given = nil }, true, "AlwaysAllow"},
-		"k3s, which has another":       {func(s *facts.APIServer) { s.Config.Given, s.Process.Executable = nil, "/usr/local/bin/k3s" }, false, ""},
-		"a manifest that does not run": {func(s *facts.APIServer) { s.Config.Given, s.Process = nil, nil }, false, ""},
-		"a file": {func(s *facts.APIServer) {
-			s.Config.Given = map[string][]string{"authorization-config": {"/etc/authz.yaml"}}
-		}, false, ""},
-		"flags that were not read": {func(s *facts.APIServer) { s.NotEvaluated = "permission denied" }, false, ""},
-		"flags that are refused":   {func(s *facts.APIServer) { s.Config = apiserverconfig.Config{Refused: "unknown shorthand flag"} }, false, ""},
+		"kubeadm's":                 {func(*facts.APIServer) {}, ""},
+		"all is allowed":            {func(s *facts.APIServer) { s.Config.AuthorizationModes = []string{"AlwaysAllow"} }, "AlwaysAllow"},
+		"what RBAC does not is too": {func(s *facts.APIServer) { s.Config.AuthorizationModes = []string{"RBAC", "AlwaysAllow"} }, "RBAC, AlwaysAllow"},
+		"a file with RBAC":          {file("Node", "RBAC"), ""},
+		"a file with a webhook":     {file("Node", "Webhook"), "Node, Webhook (/etc/authz.yaml)"},
+		"a file that cannot be read": {func(s *facts.APIServer) {
+			s.Authorization = &facts.AuthorizationFile{Path: "/etc/authz.yaml", Err: "permission denied"}
+		}, ""},
+		"flags that were not read": {func(s *facts.APIServer) { s.NotEvaluated = "permission denied" }, ""},
+		"flags that are refused":   {func(s *facts.APIServer) { s.Config = apiserverconfig.Config{Refused: "unknown shorthand flag"} }, ""},
 	} {
-		s := controlplane.New(t).APIServer()
-		tt.change(s)
-		if modes, known := s.Authorizers(); known != tt.known || known && strings.Join(modes, " ") != tt.modes {
-			t.Errorf("%s: %q, %t", name, modes, known)
+		n := controlplane.New(t)
+		n.Facts.Access = []facts.Access{reading()}
+		tt.change(n.APIServer())
+		r := result(t, "EA-331", n.Facts)
+		if said := r.Status == check.NotEvaluated; said != (tt.says != "") || !strings.Contains(r.Reason, tt.says) {
+			t.Errorf("%s: %+v", name, r)
 		}
 	}
 }

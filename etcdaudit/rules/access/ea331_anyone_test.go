@@ -1,12 +1,9 @@
 package access_test
 
 import (
-	"strings"
 	"testing"
 
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/internal/check"
-	"github.com/sealproof/sealproof/test/controlplane"
 )
 
 func TestAnyone(t *testing.T) {
@@ -18,16 +15,4 @@ func TestAnyone(t *testing.T) {
 		testCase{"all without one", reading(to("User", "", "system:anonymous"), named), check.Fail, ", by 2 subjects", []string{"Group system:unauthenticated: get, list of ca in namespace public", "User system:anonymous"}},
 		testCase{"one subject is named once", reading(to("Group", "", "system:authenticated"), grant("Group", "", "system:authenticated", "app", "RoleBinding b", "Role r")), check.Fail, ", by 1 subject", []string{"Group system:authenticated: (ClusterRole reader); get, list in namespace app by RoleBinding b"}},
 	)
-}
-
-func TestAllIsAllowedWhateverRBACSays(t *testing.T) {
-	n := controlplane.New(t)
-	n.Facts.Access = []facts.Access{reading()}
-	for _, modes := range [][]string{nil, {"AlwaysAllow"}, {"RBAC", "AlwaysAllow"}} {
-		n.APIServer().Config.Given = map[string][]string{"authorization-mode": modes}
-		r := result(t, "EA-331", n.Facts)
-		if r.Status != check.Fail || !strings.Contains(r.Summary, "everything to every caller") || r.Target != n.APIServer().Name || len(r.Identity) == 0 || len(r.Evidence) == 0 {
-			t.Errorf("%q: %+v", modes, r)
-		}
-	}
 }

@@ -20,12 +20,11 @@ func authorization() check.Rule[apiServer] {
 
 func judgeAuthorization(s apiServer) check.Result {
 	evidence := s.given("authorization-mode", "authorization-config")
-	types, from := s.Config.AuthorizationModes, "--authorization-mode"
+	types, from, _ := s.Authorizers()
 	if f := s.Authorization; f != nil {
 		if f.Err != "" {
 			return with(check.Unevaluated("", f.Path+": "+f.Err, "run etcdaudit as root; where the file is refused, correct it: a running API server goes on with what it read before"), evidence)
 		}
-		types, from = f.Types, f.Path
 		evidence = append(evidence, check.Evidence{Source: f.Path, Seen: "authorizers: " + join(types)})
 	}
 	if !slices.Contains(types, apiserverconfig.AlwaysAllow) {
