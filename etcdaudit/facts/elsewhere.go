@@ -41,14 +41,14 @@ func (f Facts) SecretsElsewhere() (where, scan string) {
 }
 
 // scanOf is the command that reads an etcd as the API server does, on its node.
-func (s APIServer) scanOf(etcd apiserverconfig.Etcd) string {
+func (a APIServer) scanOf(etcd apiserverconfig.Etcd) string {
 	command := "etcdaudit scan --endpoints " + safeurl.WithoutUserinfo(strings.Join(etcd.Servers, ","))
-	for _, file := range []struct{ flag, path string }{{"cacert", s.Config.EtcdCA}, {"cert", s.Config.EtcdCert}, {"key", s.Config.EtcdKey}} {
+	for _, file := range []struct{ flag, path string }{{"cacert", a.Config.EtcdCA}, {"cert", a.Config.EtcdCert}, {"key", a.Config.EtcdKey}} {
 		if file.path != "" {
-			command += " --" + file.flag + " " + cmp.Or(s.Files[file.path].At, file.path)
+			command += " --" + file.flag + " " + cmp.Or(a.Files[file.path].At, file.path)
 		}
 	}
-	if p := s.Config.EtcdPrefix; p != "" && p != "/registry" {
+	if p := a.Config.EtcdPrefix; p != "" && p != "/registry" {
 		command += " --prefix " + p
 	}
 	return command

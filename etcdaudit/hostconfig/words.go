@@ -59,8 +59,9 @@ func secretIn(name, value string) string {
 
 // secretName reports whether a name, in lower case, is one that secrets have.
 func secretName(name string) bool {
-	switch strings.TrimLeft(name, "-") {
-	case "auth-token", "etcd-auth-token", "experimental-auth-token": // etcd: the kind of its tokens
+	switch strings.TrimPrefix(strings.TrimLeft(name, "-"), "etcd-") {
+	case "auth-token", "experimental-auth-token", // etcd: the kind of its tokens
+		"initial-cluster-token": // makes the ids of clusters differ, and lets no one in
 		return false
 	}
 	return regexp.MustCompile(`passw(or)?d|passphrase|secret|token|credential|api-?key|access-key$|private-key`).MatchString(name)

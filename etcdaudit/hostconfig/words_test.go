@@ -23,6 +23,7 @@ func TestSecretsInArgumentsAndVariablesAreFoundByName(t *testing.T) {
 		"$K3S_TOKEN=hunter2":                              "K3S_TOKEN",
 		"$HTTPS_PROXY=http://u:hunter2@proxy:3128":        "HTTPS_PROXY",
 		"--auth-token=simple":                             "",
+		"$ETCD_INITIAL_CLUSTER_TOKEN=k8s_etcd":            "",
 		"--auth-token-ttl=300":                            "",
 		"--token-auth-file=/etc/tokens.csv":               "",
 		"--service-account-signing-key-file=/pki/sa.key":  "",
