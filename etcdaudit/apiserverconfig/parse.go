@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -63,10 +64,14 @@ func parse(args []string, further map[string]bool) (c Config, missing string) {
 		if err := fs.Set(flag.Name, value); err != nil {
 			return err
 		}
-		c.Given[flag.Name] = given(flag, c.Given[flag.Name], value)
-		if _, ok := further[flag.Name]; ok && len(c.Given[flag.Name]) == 1 {
-			c.Unknown = append(c.Unknown, flag.Name)
+		if _, ok := further[flag.Name]; ok {
+			if !slices.Contains(c.Unknown, flag.Name) {
+				c.Unknown = append(c.Unknown, flag.Name)
+			}
+			c.Given[flag.Name] = nil
+			return nil
 		}
+		c.Given[flag.Name] = given(flag, c.Given[flag.Name], value)
 		return nil
 	})
 	if flag, ok := errors.AsType[*pflag.NotExistError](err); ok && flag.GetSpecifiedShortnames() == "" {
