@@ -152,9 +152,9 @@ func (c *Config) fill(fs *pflag.FlagSet) {
 	if fs.Changed("secure-port") {
 		c.SecurePort, _ = fs.GetInt("secure-port")
 	}
-	for _, name := range []string{"etcd-servers", "etcd-servers-overrides"} {
-		for i, text := range c.Given[name] {
-			c.Given[name][i] = safeurl.WithoutUserinfo(text)
+	for _, values := range c.Given { // an address may be in any of them
+		for i, text := range values {
+			values[i] = safeurl.WithoutUserinfo(text)
 		}
 	}
 	if servers := c.Given["etcd-servers"]; len(servers) > 0 {
