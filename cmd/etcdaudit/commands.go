@@ -79,13 +79,21 @@ with --probe-cert. No CA key is needed.`,
 
 func hostCommand() *cobra.Command {
 	return auditCommand(rules.Groups{Host: true}, &cobra.Command{
-		Use:   "host",
-		Short: "Say what etcd and the API server of this node are really configured with",
+		Args:  cobra.ArbitraryArgs,
+		Use:   "host [ARCHIVE...]",
+		Short: "Say what etcd and the API server of a node are really configured with",
 		Long: `host reads the manifests, units, processes and files of a control-plane node, merges
 flags, environment, configuration file and defaults as etcd and the API server do,
-and judges what is in force. It needs root for other users' processes and files.`,
+and judges what is in force. It needs root for other users' processes and files.
+
+With archives of etcdaudit collect it reads those instead, and says what it would
+have said on their nodes. Several of different nodes make one report, with a verdict
+for each node and the differences between them (rules EA-601 and following).`,
 		Example: `  # on a control-plane node, as root
   etcdaudit host
+
+  # elsewhere, what was collected on the nodes
+  etcdaudit host etcdaudit-cp-1-*.tar.gz etcdaudit-cp-2-*.tar.gz
 
   # a mounted or copied file system
   etcdaudit host --root /mnt/node-1
@@ -121,13 +129,15 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 		cmd.Long += "\n\n" + noUser
 	}
 	cmd.Long += "\n\n" + exits
-	cmd.Args = cobra.NoArgs
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	if cmd.Args == nil {
+		cmd.Args = cobra.NoArgs
+	}
+	cmd.RunE = func(cmd *cobra.Command, archives []string) error {
 		config.Connection = config.Connection.withEtcdctl(os.Getenv)
 		if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
 			return err
 		}
-		run := auditRun{settings: config, groups: groups, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		run := auditRun{settings: config, groups: groups, archives: archives, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 		return run.do(cmd.Context())
 	}
 	flags := cmd.Flags()

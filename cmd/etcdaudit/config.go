@@ -18,13 +18,14 @@ import (
 // and ETCDAUDIT_* variables serve all of them, and each command has the flags of what it
 // does. Nothing secret is in it.
 type settings struct {
-	Connection connection `mapstructure:",squash"`
-	Scan       scanPart   `mapstructure:",squash"`
-	TLS        tlsPart    `mapstructure:",squash"`
-	Node       nodePart   `mapstructure:",squash"`
-	API        apiPart    `mapstructure:",squash"`
-	Host       hostPart   `mapstructure:",squash"`
-	Output     outputPart `mapstructure:",squash"`
+	Connection connection  `mapstructure:",squash"`
+	Scan       scanPart    `mapstructure:",squash"`
+	TLS        tlsPart     `mapstructure:",squash"`
+	Node       nodePart    `mapstructure:",squash"`
+	API        apiPart     `mapstructure:",squash"`
+	Host       hostPart    `mapstructure:",squash"`
+	Output     outputPart  `mapstructure:",squash"`
+	Collect    collectPart `mapstructure:",squash"`
 }
 
 // connection says how to reach etcd.
@@ -65,6 +66,10 @@ type hostPart struct {
 
 type apiPart struct {
 	Kubeconfig string `mapstructure:"kubeconfig" help:"kubeconfig to ask the API server with, for its /metrics (host, all) and for objects of RBAC that are encrypted in etcd (scan, all)"`
+}
+
+type collectPart struct {
+	File string `mapstructure:"file" help:"file to write the archive to, - for stdout (default: etcdaudit-NODE-TIME.tar.gz in the current directory)"`
 }
 
 type outputPart struct {

@@ -21,8 +21,8 @@ func newCommand() *cobra.Command {
 		Short: "Say with evidence what etcd exposes",
 		Long: `etcdaudit says which Kubernetes Secrets etcd stores as plaintext and how everything
 else is encrypted (scan), what etcd's addresses answer and to whom (tls), what etcd
-and the API server are really configured with (host), all of it in one report
-(all), and what it did not look at. It never writes to etcd, needs no key of a CA,
+and the API server are really configured with (host, or collect for an archive to
+take elsewhere), all of it in one report (all), and what it did not look at. It never writes to etcd, needs no key of a CA,
 and never shows a stored value. Only where there is an EncryptionConfiguration it
 tries that file's keys on the values, in memory, to see whether they fit.`,
 		Example: `  # on a control-plane node, as root
@@ -30,7 +30,7 @@ tries that file's keys on the values, in memory, to see whether they fit.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(allCommand(), scanCommand(), tlsCommand(), hostCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name))
+	root.AddCommand(allCommand(), scanCommand(), tlsCommand(), hostCommand(), collectCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name))
 	return root
 }
 

@@ -12,8 +12,10 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
+	"github.com/sealproof/sealproof/etcdaudit/fleet"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/check"
 )
 
 func rulesCommand() *cobra.Command {
@@ -64,15 +66,20 @@ type rule struct {
 	Why      string `json:"why"`
 }
 
-// allRules are those of the auditor, and the checks of the audit itself.
-func allRules() (all []rule) {
-	for _, r := range rules.All() {
-		all = append(all, rule{r.ID, r.Title, r.Severity.String(), r.Reads, r.Why})
-	}
+// allRules are those about one node and its etcd, those about several nodes, and the checks of the audit itself.
+func allRules() []rule {
+	all := append(about(rules.All()), about(fleet.Rules())...)
 	for _, c := range acceptance.Checks() {
 		all = append(all, rule{c.Id, c.Title, strings.ToLower(strings.TrimPrefix(c.Severity.String(), "SEVERITY_")), c.Reads, c.Why})
 	}
 	return all
+}
+
+func about[F any](all []check.Rule[F]) (said []rule) {
+	for _, r := range all {
+		said = append(said, rule{r.ID, r.Title, r.Severity.String(), r.Reads, r.Why})
+	}
+	return said
 }
 
 // checkIDs are those of every check that a report can have.

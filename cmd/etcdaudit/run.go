@@ -35,7 +35,9 @@ import (
 // auditRun is one run of a command that makes a report.
 type auditRun struct {
 	settings
-	groups         rules.Groups
+	groups rules.Groups
+	// archives are files of collect, in the place of a host.
+	archives       []string
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	// node is what of the host has to do with the given endpoints, and found what it tells of
@@ -60,6 +62,16 @@ func (a *auditRun) do(ctx context.Context) error {
 	o := audit.Options{
 		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
 		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
+	}
+	if len(a.archives) > 0 {
+		r, err := a.evaluate(ctx, o)
+		if err != nil {
+			return err
+		}
+		if err := a.Output.settle(r, accepted, failOn, time.Now()); err != nil {
+			return cli.Exit(report.ExitNotEvaluated, err)
+		}
+		return finish(out, r, a.stdout, a.getenv)
 	}
 	if a.groups.Wire || a.groups.Host || len(a.Connection.Endpoints) == 0 {
 		if o.Host, err = a.host(ctx); err != nil {

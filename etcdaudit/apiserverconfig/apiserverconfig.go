@@ -5,7 +5,8 @@ package apiserverconfig
 // Config is what matters here of one kube-apiserver's command line.
 type Config struct {
 	// Given are the flags that were written, by name without dashes, each with its values
-	// in order. A flag that takes a list has the list's items.
+	// in order. A flag that takes a list has the list's items. Those in Unknown have no values
+	// here: what is not known may be a secret.
 	Given map[string][]string
 	// Refused is why the API server would not start; empty if it would, as far as its flags
 	// decide. Unknown flags are listed in Unknown and do not make it so: they may be of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -63,10 +64,14 @@ func parse(args []string, further map[string]bool) (c Config, missing string) {
 		if err := fs.Set(flag.Name, value); err != nil {
 			return err
 		}
-		c.Given[flag.Name] = given(flag, c.Given[flag.Name], value)
-		if _, ok := further[flag.Name]; ok && len(c.Given[flag.Name]) == 1 {
-			c.Unknown = append(c.Unknown, flag.Name)
+		if _, ok := further[flag.Name]; ok {
+			if !slices.Contains(c.Unknown, flag.Name) {
+				c.Unknown = append(c.Unknown, flag.Name)
+			}
+			c.Given[flag.Name] = nil
+			return nil
 		}
+		c.Given[flag.Name] = given(flag, c.Given[flag.Name], value)
 		return nil
 	})
 	if flag, ok := errors.AsType[*pflag.NotExistError](err); ok && flag.GetSpecifiedShortnames() == "" {
@@ -147,9 +152,9 @@ func (c *Config) fill(fs *pflag.FlagSet) {
 	if fs.Changed("secure-port") {
 		c.SecurePort, _ = fs.GetInt("secure-port")
 	}
-	for _, name := range []string{"etcd-servers", "etcd-servers-overrides"} {
-		for i, text := range c.Given[name] {
-			c.Given[name][i] = safeurl.WithoutUserinfo(text)
+	for _, values := range c.Given { // an address may be in any of them
+		for i, text := range values {
+			values[i] = safeurl.WithoutUserinfo(text)
 		}
 	}
 	if servers := c.Given["etcd-servers"]; len(servers) > 0 {

@@ -132,3 +132,13 @@ func FuzzParse(f *testing.F) {
 	f.Add("--etcd-servers=a\x00-v\x00--\x00--=\x00--etcd-servers-overrides=/a#b")
 	f.Fuzz(func(_ *testing.T, args string) { Parse(strings.Split(args, "\x00")) })
 }
+
+func TestTheValueOfAnUnknownFlagIsNotKept(t *testing.T) {
+	c := Parse([]string{"--secret-of-a-later-release=hunter2", "--secret-of-a-later-release", "hunter2", "--anonymous-auth=false"})
+	if values, given := c.Given["secret-of-a-later-release"]; !given || values != nil || len(c.Unknown) != 1 || c.AnonymousAuth {
+		t.Errorf("%+v", c)
+	}
+	if strings.Contains(fmt.Sprintf("%+v", c), "hunter2") {
+		t.Error("it is shown")
+	}
+}

@@ -28,6 +28,8 @@ type Options struct {
 	// has; nil for what was not asked for.
 	Wire *facts.Wire
 	Host *facts.Host
+	// Archive is the file that Host was read from; without a name if it was the node itself.
+	Archive record.Input
 	// Groups are the rules that are evaluated.
 	Groups rules.Groups
 	// Encryption is the EncryptionConfiguration to compare with, read from

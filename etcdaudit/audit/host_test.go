@@ -9,9 +9,10 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/etcdconfig"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
-	"github.com/sealproof/sealproof/test/stored"
+	storedconfig "github.com/sealproof/sealproof/test/stored"
 )
 
 func TestAHostShowsOwnersAndProvidersButNoKeys(t *testing.T) {
@@ -22,11 +23,11 @@ func TestAHostShowsOwnersAndProvidersButNoKeys(t *testing.T) {
 			Files:  map[string]facts.File{dir: {Path: hostfacts.Path{Exists: true, Mode: fs.ModeDir | 0o750, UID: 1, GID: 2, Owner: "etcd"}}},
 		}},
 		APIServers: []facts.APIServer{{Encryption: &facts.EncryptionFile{
-			Config: stored.Config(t, stored.Entry("secrets", stored.Identity, stored.KMS("v2", "p")), stored.Entry("configmaps", stored.Keys("aescbc", "k"))),
+			Config: storedconfig.Config(t, storedconfig.Entry("secrets", storedconfig.Identity, storedconfig.KMS("v2", "p")), storedconfig.Entry("configmaps", storedconfig.Keys("aescbc", "k"))),
 		}}},
 	}
 	r := &auditv1.Report{}
-	addHost(r, h)
+	addHost(r, h, record.Input{})
 	if diff := cmp.Diff([]*auditv1.File{{Setting: "data-dir", Path: dir, Mode: "0750", Uid: 1, Gid: 2, Owner: "etcd"}}, r.Configurations[0].Files, protocmp.Transform()); diff != "" {
 		t.Error(diff)
 	}

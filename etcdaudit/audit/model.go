@@ -12,14 +12,15 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
+	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
-// model puts the report together. Names that come from etcd are made printable before
-// they enter it.
+// model puts the report together. What comes from etcd, a node or an archive is made printable
+// before it enters it: a name could hold commands for the reader's terminal.
 func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 	r := &auditv1.Report{Tool: o.Tool}
 	for _, s := range f.Stores {
@@ -29,12 +30,18 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 		addWire(r, f.Wire)
 	}
 	if f.Host != nil {
-		addHost(r, f.Host)
+		addHost(r, f.Host, o.Archive)
 	}
 	r.Certificates = certificates(f)
 	r.Readers = readers(f.Access)
 	for _, c := range checks {
-		r.Checks = append(r.Checks, checked(c))
+		one := Checked(c)
+		for _, result := range one.Results {
+			if f.Host != nil && rules.Of(c.ID).Host {
+				result.Node = term.Printable(f.Host.Node)
+			}
+		}
+		r.Checks = append(r.Checks, one)
 	}
 	for _, n := range f.NotRead() {
 		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{
@@ -110,7 +117,8 @@ func protection(g inventory.Group) auditv1.Protection {
 	}
 }
 
-func checked(c check.Check) *auditv1.Check {
+// Checked puts a check and its results into the report's form. Its status is settled later.
+func Checked(c check.Check) *auditv1.Check {
 	out := &auditv1.Check{Id: c.ID, Title: c.Title, Severity: severity(c.Severity), Why: c.Why, Reads: c.Reads}
 	for _, r := range c.Results {
 		out.Results = append(out.Results, result(c.ID, r))
@@ -120,11 +128,12 @@ func checked(c check.Check) *auditv1.Check {
 
 func result(id string, r check.Result) *auditv1.Result {
 	out := &auditv1.Result{
-		Target: r.Target, Identity: r.Identity, Status: status(r.Status), Summary: r.Summary, Reason: r.Reason, Remediation: r.Remedy,
+		Target: term.Printable(r.Target), Identity: allPrintable(r.Identity), Status: status(r.Status),
+		Summary: term.Printable(r.Summary), Reason: term.Printable(r.Reason), Remediation: term.Printable(r.Remedy),
 		Count: count(r.Count), ObjectsOmitted: count(r.Count - int64(len(r.Objects))), Optional: r.Status == check.NotEvaluated && r.Expected,
 	}
 	for _, e := range r.Evidence {
-		out.Evidence = append(out.Evidence, &auditv1.Evidence{Source: e.Source, Seen: e.Seen})
+		out.Evidence = append(out.Evidence, &auditv1.Evidence{Source: term.Printable(e.Source), Seen: term.Printable(e.Seen)})
 	}
 	for _, o := range r.Objects {
 		object := &auditv1.Object{
@@ -140,6 +149,14 @@ func result(id string, r check.Result) *auditv1.Result {
 		out.Fingerprint = outcome.Fingerprint(id, r.Identity)
 	}
 	return out
+}
+
+// allPrintable is what may be shown of each of some texts.
+func allPrintable(texts []string) (all []string) {
+	for _, text := range texts {
+		all = append(all, term.Printable(text))
+	}
+	return all
 }
 
 // status and severity go by name: the engine's and the report's are the same words.

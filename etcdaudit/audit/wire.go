@@ -109,13 +109,13 @@ func certificates(f facts.Facts) (all []*auditv1.Certificate) {
 	if f.Host != nil {
 		for _, found := range f.Host.Certificates {
 			c := add(found.Certificate)
-			c.OnDisk, c.HasKey = append(c.OnDisk, found.File), c.HasKey || found.HasKey
+			c.OnDisk, c.HasKey = append(c.OnDisk, term.Printable(found.File)), c.HasKey || found.HasKey
 		}
 		for _, e := range f.Host.Etcds {
 			for _, path := range []string{e.Config.Client.TrustedCA, e.Config.Peer.TrustedCA} {
 				for _, trusted := range e.Files[path].Certificates {
-					if c := add(trusted); !slices.Contains(c.TrustedIn, path) {
-						c.TrustedIn = append(c.TrustedIn, path)
+					if c, file := add(trusted), term.Printable(path); !slices.Contains(c.TrustedIn, file) {
+						c.TrustedIn = append(c.TrustedIn, file)
 					}
 				}
 			}

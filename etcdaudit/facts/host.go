@@ -41,7 +41,22 @@ type Host struct {
 	Copied string
 	// Read lists the files and processes that the facts rest on.
 	Read []string
-	Now  time.Time
+	// Inspected are owner, mode and times of the files that were read, by name.
+	Inspected []Inspected
+	Now       time.Time
+}
+
+// Inspected is a file that was read, without its content.
+type Inspected struct {
+	Name string
+	hostfacts.Path
+	Bytes int64
+	// ModTime is when its content was written, Changed when its inode was (ctime).
+	ModTime, Changed time.Time
+	// Hash is "sha256:…" of a file that holds certificates and revocation lists and nothing
+	// else; empty for any other. The hash of a file with a password in it would let others try
+	// passwords.
+	Hash string
 }
 
 // SetupKind is how a control plane was set up.
@@ -126,7 +141,7 @@ type File struct {
 	Changed time.Time
 	// Certificates are those in it, ContentErr why it is not what it should be ("not PEM",
 	// "the key is encrypted", "the key is of another certificate").
-	Certificates []*x509.Certificate
+	Certificates Certificates
 	ContentErr   string
 	// ReadErr is why its content could not be read; empty if it was, or was not asked for.
 	// ContentErr says it as well.

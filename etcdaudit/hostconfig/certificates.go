@@ -100,6 +100,7 @@ func (r *reader) certificatesIn(name, target string) (found []facts.Certificate)
 		return nil
 	}
 	defer clear(text)
+	about := inspected(name, o, text)
 	add := func(pem []byte, inline bool) (keys bool) {
 		for _, c := range hostfacts.Certificates(pem) {
 			found = append(found, facts.Certificate{File: name, Certificate: c, Inline: inline})
@@ -132,6 +133,7 @@ func (r *reader) certificatesIn(name, target string) (found []facts.Certificate)
 	}
 	if len(found) > 0 || keys || kubeconfig {
 		r.read[name] = true
+		r.inspected[name] = about
 	}
 	return found
 }

@@ -44,9 +44,11 @@ func (r *reader) contentOf(s start, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := tree.ReadFile(in, longestText)
+	data, o, err := tree.ReadFile(in, longestText)
 	if err == nil {
-		r.read[shown(tree, in)] = true
+		name := shown(tree, in)
+		r.read[name] = true
+		r.inspected[name] = inspected(name, o, data)
 	}
 	return data, err
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,8 @@ type reader struct {
 	lost  []facts.Missing // what may be static pods, and could not be read
 	keys  []foundKey
 	kept  map[string]int // indexes of host.Kept, by paths without links
+	// inspected are the files among what was read.
+	inspected map[string]facts.Inspected
 }
 
 // Read reads a host. It fails only if there is nothing at Root, or if this kernel or container
@@ -84,7 +87,7 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		opts.Fingerprints = fingerprint.Random()
 	}
 	r := &reader{
-		opts: opts, tree: hostfacts.Tree{Root: root}, read: map[string]bool{}, kept: map[string]int{},
+		opts: opts, tree: hostfacts.Tree{Root: root}, read: map[string]bool{}, kept: map[string]int{}, inspected: map[string]facts.Inspected{},
 		procs: hostfacts.Processes{Dir: filepath.Join(root, "proc"), Recorded: !live},
 		host:  &facts.Host{Root: root, Live: live, Now: opts.Now, MaxSnapshotAge: opts.MaxSnapshotAge},
 	}
@@ -129,6 +132,9 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		r.host.Read = append(r.host.Read, name)
 	}
 	slices.Sort(r.host.Read)
+	for _, name := range slices.Sorted(maps.Keys(r.inspected)) {
+		r.host.Inspected = append(r.host.Inspected, r.inspected[name])
+	}
 	return r.host, nil
 }
 
@@ -150,12 +156,13 @@ func (r *reader) text(name string) ([]byte, bool) {
 
 // textOf is text for a caller that wants to know why.
 func (r *reader) textOf(name string) ([]byte, error) {
-	data, _, err := r.tree.ReadFile(name, longestText)
+	data, o, err := r.tree.ReadFile(name, longestText)
 	if err != nil {
 		r.unreadable(name, err)
 		return nil, err
 	}
 	r.read[name] = true
+	r.inspected[name] = inspected(name, o, data)
 	return data, nil
 }
 

@@ -31,7 +31,8 @@ const (
 	OtherNode = "other-node"
 )
 
-// Settle sets the status and summary of each check, the verdict and the coverage.
+// Settle sets the status and summary of each check, the verdict and the coverage; and, where
+// the report is about several nodes, the verdict of each.
 func Settle(r *auditv1.Report, o Options) {
 	for _, c := range r.Checks {
 		settle(c)
@@ -39,6 +40,29 @@ func Settle(r *auditv1.Report, o Options) {
 	unread := slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool { return l.Id == NotFound })
 	r.Coverage = coverage(r.Checks, o.MinCoverage)
 	r.Verdict = verdict(r.Checks, r.Coverage, unread, o)
+	settleNodes(r, o)
+}
+
+// settleNodes sets the verdict of each node, where a report is about several.
+func settleNodes(r *auditv1.Report, o Options) {
+	var hosts []*auditv1.Scope
+	for _, s := range r.Scopes {
+		if s.Verdict = nil; s.Node != "" {
+			hosts = append(hosts, s)
+		}
+	}
+	if len(hosts) < 2 {
+		return
+	}
+	for _, s := range hosts {
+		checks := make([]*auditv1.Check, 0, len(r.Checks))
+		for _, c := range r.Checks {
+			of := slices.DeleteFunc(slices.Clone(c.Results), func(result *auditv1.Result) bool { return result.Node != s.Node })
+			checks = append(checks, &auditv1.Check{Id: c.Id, Severity: c.Severity, Results: of})
+		}
+		unread := slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool { return l.Id == NotFound && l.Node == s.Node })
+		s.Verdict = verdict(checks, coverage(checks, o.MinCoverage), unread, o)
+	}
 }
 
 // order is that in which statuses count: a finding before what was not evaluated, that

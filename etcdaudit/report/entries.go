@@ -69,7 +69,7 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 			if !known {
 				places[k] = i
 			}
-			own[i].targets = append(own[i].targets, result.Target)
+			own[i].targets = append(own[i].targets, named(r, result))
 			for _, e := range result.Evidence {
 				if own[i].finding() && !elsewhere[e.Source] {
 					own[i].evidence = append(own[i].evidence, e)
@@ -95,6 +95,15 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 		}
 	}
 	return list
+}
+
+// named is the target of a result, with its node where the report is about several.
+func named(r *auditv1.Report, result *auditv1.Result) string {
+	several := slices.ContainsFunc(r.Scopes, func(s *auditv1.Scope) bool { return s.Verdict != nil })
+	if !several || result.Node == "" {
+		return result.Target
+	}
+	return strings.TrimSuffix(result.Node+": "+result.Target, ": ")
 }
 
 func order(e *entry) int {

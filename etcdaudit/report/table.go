@@ -81,6 +81,11 @@ func (p *printer) verdict(r *auditv1.Report) {
 		}
 	}
 	p.wrap("  ", "Verdict for %s: %s, %s", strings.Join(about, ", "), p.status(r.GetVerdict().GetStatus()), r.GetVerdict().GetText())
+	for _, s := range r.Scopes {
+		if s.Verdict != nil {
+			p.wrap("    ", "  node %s: %s, %s", s.Node, p.status(s.Verdict.Status), s.Verdict.Text)
+		}
+	}
 	if c := r.GetCoverage(); c.GetNotEvaluated() > 0 || c.GetMinimumPercent() > 0 {
 		more := ""
 		if c.Optional > 0 {

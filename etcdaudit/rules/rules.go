@@ -20,23 +20,27 @@ import (
 // Groups says which rules are asked for.
 type Groups struct{ Data, Wire, Host bool }
 
-// For returns the rules of groups, in the order of their ids. EA-401 and EA-402 are about the
-// EncryptionConfiguration that values are compared with, EA-33x about objects of RBAC, which
-// are data.
+// For returns the rules of groups, in the order of their ids.
 func For(g Groups) (asked []check.Rule[facts.Facts]) {
 	for _, r := range All() {
-		group := g.Host
-		switch {
-		case r.ID < "EA-3", strings.HasPrefix(r.ID, "EA-33"), r.ID == "EA-401", r.ID == "EA-402":
-			group = g.Data
-		case r.ID < "EA-4":
-			group = g.Wire
-		}
-		if group {
+		if of := Of(r.ID); of.Data && g.Data || of.Wire && g.Wire || of.Host && g.Host {
 			asked = append(asked, r)
 		}
 	}
 	return asked
+}
+
+// Of returns the group of a rule, by its id. EA-401 and EA-402 are about the
+// EncryptionConfiguration that values are compared with, EA-33x about objects of RBAC, which
+// are data.
+func Of(id string) Groups {
+	switch {
+	case id < "EA-3", strings.HasPrefix(id, "EA-33"), id == "EA-401", id == "EA-402":
+		return Groups{Data: true}
+	case id < "EA-4":
+		return Groups{Wire: true}
+	}
+	return Groups{Host: true}
 }
 
 // All returns every rule in the order of the ids. An id is EA- and a number, which is

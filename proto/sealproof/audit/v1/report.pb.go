@@ -1790,7 +1790,9 @@ type Listener struct {
 	Chain       []string      `protobuf:"bytes,12,rep,name=chain,proto3" json:"chain,omitempty"`
 	Connections []*Connection `protobuf:"bytes,13,rep,name=connections,proto3" json:"connections,omitempty"`
 	// Probes that were not made, each with its reason.
-	Skipped       []string `protobuf:"bytes,14,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	Skipped []string `protobuf:"bytes,14,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	// The node that it was tested from, where a report is about several.
+	Node          string `protobuf:"bytes,15,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1921,6 +1923,13 @@ func (x *Listener) GetSkipped() []string {
 		return x.Skipped
 	}
 	return nil
+}
+
+func (x *Listener) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 // Connection is one connection with its one request.
@@ -2068,9 +2077,11 @@ type Configuration struct {
 	// Owner and mode of directories that settings name: "data-dir" and "wal-dir".
 	Files []*File `protobuf:"bytes,10,rep,name=files,proto3" json:"files,omitempty"`
 	// What the EncryptionConfiguration of an API server says, by resource.
-	Encryption    []*EncryptionEntry `protobuf:"bytes,11,rep,name=encryption,proto3" json:"encryption,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Encryption []*EncryptionEntry `protobuf:"bytes,11,rep,name=encryption,proto3" json:"encryption,omitempty"`
+	// The EncryptionConfiguration of an API server; not set without one.
+	EncryptionFile *EncryptionConfiguration `protobuf:"bytes,12,opt,name=encryption_file,json=encryptionFile,proto3" json:"encryption_file,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Configuration) Reset() {
@@ -2176,6 +2187,13 @@ func (x *Configuration) GetFiles() []*File {
 func (x *Configuration) GetEncryption() []*EncryptionEntry {
 	if x != nil {
 		return x.Encryption
+	}
+	return nil
+}
+
+func (x *Configuration) GetEncryptionFile() *EncryptionConfiguration {
+	if x != nil {
+		return x.EncryptionFile
 	}
 	return nil
 }
@@ -2322,6 +2340,132 @@ func (x *EncryptionEntry) GetProviders() []string {
 	return nil
 }
 
+// EncryptionConfiguration is the file of --encryption-provider-config, without its keys.
+type EncryptionConfiguration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	File  string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// The hash of the file, "sha256:" and hexadecimal, as the API server's metrics show it.
+	Hash string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Why it could not be read or would be refused.
+	Problem       string            `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	Rules         []*EncryptionRule `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncryptionConfiguration) Reset() {
+	*x = EncryptionConfiguration{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncryptionConfiguration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncryptionConfiguration) ProtoMessage() {}
+
+func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncryptionConfiguration.ProtoReflect.Descriptor instead.
+func (*EncryptionConfiguration) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *EncryptionConfiguration) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *EncryptionConfiguration) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *EncryptionConfiguration) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *EncryptionConfiguration) GetRules() []*EncryptionRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+// EncryptionRule is what an EncryptionConfiguration says of one entry.
+type EncryptionRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "secrets", "*.apps", "*.*".
+	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// In order: "aescbc key1, key2", "kms v2 vault", "identity".
+	Providers     []string `protobuf:"bytes,2,rep,name=providers,proto3" json:"providers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncryptionRule) Reset() {
+	*x = EncryptionRule{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncryptionRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncryptionRule) ProtoMessage() {}
+
+func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncryptionRule.ProtoReflect.Descriptor instead.
+func (*EncryptionRule) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *EncryptionRule) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *EncryptionRule) GetProviders() []string {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
 // Setting is one setting with its origin.
 type Setting struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -2336,7 +2480,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2348,7 +2492,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2361,7 +2505,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Setting) GetName() string {
@@ -2409,14 +2553,16 @@ type Layer struct {
 	// The store that it is a place of, as in Scope.
 	Store string `protobuf:"bytes,6,opt,name=store,proto3" json:"store,omitempty"`
 	// The id of the scope, for what is no layer.
-	Scope         string `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
+	Scope string `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
+	// The node that it was not read on, where a report is about several.
+	Node          string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2574,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2587,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Layer) GetId() string {
@@ -2493,6 +2639,13 @@ func (x *Layer) GetScope() string {
 	return ""
 }
 
+func (x *Layer) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
 // Timeline says how long one object was readable in etcd.
 type Timeline struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -2509,7 +2662,7 @@ type Timeline struct {
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2674,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +2687,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Timeline) GetResource() string {
@@ -2583,7 +2736,7 @@ type Interval struct {
 
 func (x *Interval) Reset() {
 	*x = Interval{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2748,7 @@ func (x *Interval) String() string {
 func (*Interval) ProtoMessage() {}
 
 func (x *Interval) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2761,7 @@ func (x *Interval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interval.ProtoReflect.Descriptor instead.
 func (*Interval) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Interval) GetFrom() *Bounds {
@@ -2639,7 +2792,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2651,7 +2804,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2664,7 +2817,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -2717,7 +2870,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2729,7 +2882,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2742,7 +2895,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Key) GetKind() string {
@@ -2822,7 +2975,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +2987,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +3000,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -2888,7 +3041,8 @@ type Certificate struct {
 	SignatureAlgorithm string   `protobuf:"bytes,9,opt,name=signature_algorithm,json=signatureAlgorithm,proto3" json:"signature_algorithm,omitempty"`
 	ExtendedKeyUsages  []string `protobuf:"bytes,10,rep,name=extended_key_usages,json=extendedKeyUsages,proto3" json:"extended_key_usages,omitempty"`
 	// The addresses that it was served at, the files that it is in, and the files of CAs
-	// that etcd was told to trust and that list it.
+	// that etcd was told to trust and that list it. In a report about several nodes each file
+	// stands behind its node: "node-1:/etc/kubernetes/pki/ca.crt".
 	ServedAt  []string `protobuf:"bytes,11,rep,name=served_at,json=servedAt,proto3" json:"served_at,omitempty"`
 	OnDisk    []string `protobuf:"bytes,12,rep,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
 	TrustedIn []string `protobuf:"bytes,13,rep,name=trusted_in,json=trustedIn,proto3" json:"trusted_in,omitempty"`
@@ -2901,7 +3055,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2913,7 +3067,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2926,7 +3080,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -3066,7 +3220,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3232,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3091,7 +3245,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Control) GetCatalogue() string {
@@ -3193,7 +3347,7 @@ type ControlCheck struct {
 
 func (x *ControlCheck) Reset() {
 	*x = ControlCheck{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3205,7 +3359,7 @@ func (x *ControlCheck) String() string {
 func (*ControlCheck) ProtoMessage() {}
 
 func (x *ControlCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3218,7 +3372,7 @@ func (x *ControlCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
 func (*ControlCheck) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ControlCheck) GetCheck() string {
@@ -3272,7 +3426,7 @@ type Acceptance struct {
 
 func (x *Acceptance) Reset() {
 	*x = Acceptance{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3284,7 +3438,7 @@ func (x *Acceptance) String() string {
 func (*Acceptance) ProtoMessage() {}
 
 func (x *Acceptance) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3297,7 +3451,7 @@ func (x *Acceptance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
 func (*Acceptance) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Acceptance) GetCheck() string {
@@ -3396,7 +3550,7 @@ type PrivateKey struct {
 
 func (x *PrivateKey) Reset() {
 	*x = PrivateKey{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3408,7 +3562,7 @@ func (x *PrivateKey) String() string {
 func (*PrivateKey) ProtoMessage() {}
 
 func (x *PrivateKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3421,7 +3575,7 @@ func (x *PrivateKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
 func (*PrivateKey) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PrivateKey) GetNode() string {
@@ -3517,7 +3671,7 @@ type Reader struct {
 
 func (x *Reader) Reset() {
 	*x = Reader{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3529,7 +3683,7 @@ func (x *Reader) String() string {
 func (*Reader) ProtoMessage() {}
 
 func (x *Reader) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3542,7 +3696,7 @@ func (x *Reader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reader.ProtoReflect.Descriptor instead.
 func (*Reader) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Reader) GetKind() string {
@@ -3725,7 +3879,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04rest\x18\f \x01(\bR\x04rest\x12\x14\n" +
 	"\x05drift\x18\r \x01(\tR\x05drift\x12#\n" +
 	"\ras_configured\x18\x0e \x01(\bR\fasConfigured\x12\x16\n" +
-	"\x06opened\x18\x0f \x01(\bR\x06opened\"\xaa\x03\n" +
+	"\x06opened\x18\x0f \x01(\bR\x06opened\"\xbe\x03\n" +
 	"\bListener\x12\x18\n" +
 	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
@@ -3743,7 +3897,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"enumerated\x12\x14\n" +
 	"\x05chain\x18\f \x03(\tR\x05chain\x12@\n" +
 	"\vconnections\x18\r \x03(\v2\x1e.sealproof.audit.v1.ConnectionR\vconnections\x12\x18\n" +
-	"\askipped\x18\x0e \x03(\tR\askipped\"\xc1\x02\n" +
+	"\askipped\x18\x0e \x03(\tR\askipped\x12\x12\n" +
+	"\x04node\x18\x0f \x01(\tR\x04node\"\xc1\x02\n" +
 	"\n" +
 	"Connection\x12\x14\n" +
 	"\x05local\x18\x01 \x01(\tR\x05local\x12.\n" +
@@ -3757,7 +3912,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"serverName\x12\x18\n" +
 	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04said\x18\n" +
-	" \x01(\tR\x04said\"\x96\x03\n" +
+	" \x01(\tR\x04said\"\xec\x03\n" +
 	"\rConfiguration\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -3772,7 +3927,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	" \x03(\v2\x18.sealproof.audit.v1.FileR\x05files\x12C\n" +
 	"\n" +
 	"encryption\x18\v \x03(\v2#.sealproof.audit.v1.EncryptionEntryR\n" +
-	"encryption\"\x82\x01\n" +
+	"encryption\x12T\n" +
+	"\x0fencryption_file\x18\f \x01(\v2+.sealproof.audit.v1.EncryptionConfigurationR\x0eencryptionFile\"\x82\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\asetting\x18\x01 \x01(\tR\asetting\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -3782,12 +3938,20 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05owner\x18\x06 \x01(\tR\x05owner\"K\n" +
 	"\x0fEncryptionEntry\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
+	"\tproviders\x18\x02 \x03(\tR\tproviders\"\x95\x01\n" +
+	"\x17EncryptionConfiguration\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x128\n" +
+	"\x05rules\x18\x04 \x03(\v2\".sealproof.audit.v1.EncryptionRuleR\x05rules\"J\n" +
+	"\x0eEncryptionRule\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tproviders\x18\x02 \x03(\tR\tproviders\"]\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
 	"\x06origin\x18\x03 \x01(\tR\x06origin\x12\x10\n" +
-	"\x03why\x18\x04 \x01(\tR\x03why\"\xc2\x01\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\"\xd6\x01\n" +
 	"\x05Layer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -3796,7 +3960,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"cleared_by\x18\x05 \x01(\tR\tclearedBy\x12\x14\n" +
 	"\x05store\x18\x06 \x01(\tR\x05store\x12\x14\n" +
-	"\x05scope\x18\a \x01(\tR\x05scope\"\xb9\x01\n" +
+	"\x05scope\x18\a \x01(\tR\x05scope\x12\x12\n" +
+	"\x04node\x18\b \x01(\tR\x04node\"\xb9\x01\n" +
 	"\bTimeline\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
@@ -3952,64 +4117,66 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
-	(Status)(0),                   // 0: sealproof.audit.v1.Status
-	(Severity)(0),                 // 1: sealproof.audit.v1.Severity
-	(Protection)(0),               // 2: sealproof.audit.v1.Protection
-	(Relation)(0),                 // 3: sealproof.audit.v1.Relation
-	(AcceptanceState)(0),          // 4: sealproof.audit.v1.AcceptanceState
-	(*Report)(nil),                // 5: sealproof.audit.v1.Report
-	(*Coverage)(nil),              // 6: sealproof.audit.v1.Coverage
-	(*Tool)(nil),                  // 7: sealproof.audit.v1.Tool
-	(*Scope)(nil),                 // 8: sealproof.audit.v1.Scope
-	(*Source)(nil),                // 9: sealproof.audit.v1.Source
-	(*Verdict)(nil),               // 10: sealproof.audit.v1.Verdict
-	(*Check)(nil),                 // 11: sealproof.audit.v1.Check
-	(*Result)(nil),                // 12: sealproof.audit.v1.Result
-	(*Evidence)(nil),              // 13: sealproof.audit.v1.Evidence
-	(*Object)(nil),                // 14: sealproof.audit.v1.Object
-	(*Origin)(nil),                // 15: sealproof.audit.v1.Origin
-	(*Resource)(nil),              // 16: sealproof.audit.v1.Resource
-	(*Group)(nil),                 // 17: sealproof.audit.v1.Group
-	(*Listener)(nil),              // 18: sealproof.audit.v1.Listener
-	(*Connection)(nil),            // 19: sealproof.audit.v1.Connection
-	(*Configuration)(nil),         // 20: sealproof.audit.v1.Configuration
-	(*File)(nil),                  // 21: sealproof.audit.v1.File
-	(*EncryptionEntry)(nil),       // 22: sealproof.audit.v1.EncryptionEntry
-	(*Setting)(nil),               // 23: sealproof.audit.v1.Setting
-	(*Layer)(nil),                 // 24: sealproof.audit.v1.Layer
-	(*Timeline)(nil),              // 25: sealproof.audit.v1.Timeline
-	(*Interval)(nil),              // 26: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                // 27: sealproof.audit.v1.Bounds
-	(*Key)(nil),                   // 28: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                // 29: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),           // 30: sealproof.audit.v1.Certificate
-	(*Control)(nil),               // 31: sealproof.audit.v1.Control
-	(*ControlCheck)(nil),          // 32: sealproof.audit.v1.ControlCheck
-	(*Acceptance)(nil),            // 33: sealproof.audit.v1.Acceptance
-	(*PrivateKey)(nil),            // 34: sealproof.audit.v1.PrivateKey
-	(*Reader)(nil),                // 35: sealproof.audit.v1.Reader
-	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(Status)(0),                     // 0: sealproof.audit.v1.Status
+	(Severity)(0),                   // 1: sealproof.audit.v1.Severity
+	(Protection)(0),                 // 2: sealproof.audit.v1.Protection
+	(Relation)(0),                   // 3: sealproof.audit.v1.Relation
+	(AcceptanceState)(0),            // 4: sealproof.audit.v1.AcceptanceState
+	(*Report)(nil),                  // 5: sealproof.audit.v1.Report
+	(*Coverage)(nil),                // 6: sealproof.audit.v1.Coverage
+	(*Tool)(nil),                    // 7: sealproof.audit.v1.Tool
+	(*Scope)(nil),                   // 8: sealproof.audit.v1.Scope
+	(*Source)(nil),                  // 9: sealproof.audit.v1.Source
+	(*Verdict)(nil),                 // 10: sealproof.audit.v1.Verdict
+	(*Check)(nil),                   // 11: sealproof.audit.v1.Check
+	(*Result)(nil),                  // 12: sealproof.audit.v1.Result
+	(*Evidence)(nil),                // 13: sealproof.audit.v1.Evidence
+	(*Object)(nil),                  // 14: sealproof.audit.v1.Object
+	(*Origin)(nil),                  // 15: sealproof.audit.v1.Origin
+	(*Resource)(nil),                // 16: sealproof.audit.v1.Resource
+	(*Group)(nil),                   // 17: sealproof.audit.v1.Group
+	(*Listener)(nil),                // 18: sealproof.audit.v1.Listener
+	(*Connection)(nil),              // 19: sealproof.audit.v1.Connection
+	(*Configuration)(nil),           // 20: sealproof.audit.v1.Configuration
+	(*File)(nil),                    // 21: sealproof.audit.v1.File
+	(*EncryptionEntry)(nil),         // 22: sealproof.audit.v1.EncryptionEntry
+	(*EncryptionConfiguration)(nil), // 23: sealproof.audit.v1.EncryptionConfiguration
+	(*EncryptionRule)(nil),          // 24: sealproof.audit.v1.EncryptionRule
+	(*Setting)(nil),                 // 25: sealproof.audit.v1.Setting
+	(*Layer)(nil),                   // 26: sealproof.audit.v1.Layer
+	(*Timeline)(nil),                // 27: sealproof.audit.v1.Timeline
+	(*Interval)(nil),                // 28: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                  // 29: sealproof.audit.v1.Bounds
+	(*Key)(nil),                     // 30: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                  // 31: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),             // 32: sealproof.audit.v1.Certificate
+	(*Control)(nil),                 // 33: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),            // 34: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),              // 35: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),              // 36: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                  // 37: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	8,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
 	10, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
 	11, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	24, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	26, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
 	7,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	25, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	28, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	30, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	27, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	30, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	32, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
 	18, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
 	20, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
 	6,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	31, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
-	33, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
-	34, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
-	35, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	33, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	35, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	36, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	37, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
 	9,  // 15: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	36, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	38, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
 	16, // 17: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
 	10, // 18: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
 	0,  // 19: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
@@ -4025,36 +4192,38 @@ var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	17, // 29: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
 	2,  // 30: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
 	19, // 31: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	36, // 32: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	23, // 33: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	23, // 34: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	38, // 32: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	25, // 33: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	25, // 34: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
 	21, // 35: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
 	22, // 36: sealproof.audit.v1.Configuration.encryption:type_name -> sealproof.audit.v1.EncryptionEntry
-	0,  // 37: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	26, // 38: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	27, // 39: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	27, // 40: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	36, // 41: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	36, // 42: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	36, // 43: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	36, // 44: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	36, // 45: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	29, // 46: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	36, // 47: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	36, // 48: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	32, // 49: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 50: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 51: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 52: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 53: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 54: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	36, // 55: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 56: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	23, // 37: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
+	24, // 38: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
+	0,  // 39: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	28, // 40: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	29, // 41: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	29, // 42: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	38, // 43: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	38, // 44: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	38, // 45: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	38, // 46: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	38, // 47: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	31, // 48: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	38, // 49: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	38, // 50: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	34, // 51: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 52: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 53: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 54: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 55: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 56: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	38, // 57: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 58: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -4068,7 +4237,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,227 @@
+package fleet
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sealproof/sealproof/etcdaudit/audit"
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
+	"github.com/sealproof/sealproof/internal/check"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// Merge makes one report of the reports of several nodes, in the order of the nodes' names,
+// and adds the checks about differences between them. It fails where a report is of no node,
+// or two are of the same. What the reports say of controls is left out: it belongs to the
+// single nodes' results. The caller settles the outcome (outcome.Settle).
+func Merge(reports []*auditv1.Report) (*auditv1.Report, error) {
+	nodes, err := nodesIn(reports)
+	if err != nil {
+		return nil, err
+	}
+	m := merger{out: &auditv1.Report{Tool: nodes[0].Report.Tool}, several: len(nodes) > 1, checks: map[string]*auditv1.Check{}, certificates: map[string]*auditv1.Certificate{}}
+	for _, n := range nodes {
+		m.add(Node{Name: n.Name, Report: proto.CloneOf(n.Report)})
+	}
+	for _, c := range check.Evaluate(Rules(), nodes) {
+		m.checks[c.ID] = audit.Checked(c)
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.checks)) {
+		m.out.Checks = append(m.out.Checks, m.checks[id])
+	}
+	for _, hash := range slices.Sorted(maps.Keys(m.certificates)) {
+		m.out.Certificates = append(m.out.Certificates, m.certificates[hash])
+	}
+	m.out.NotEvaluated = slices.DeleteFunc(m.out.NotEvaluated, func(l *auditv1.Layer) bool { return l.Id == outcome.OtherNode && nodes.hold(l.Name) })
+	return m.out, nil
+}
+
+func nodesIn(reports []*auditv1.Report) (nodes Nodes, err error) {
+	for i, r := range reports {
+		var hosts []*auditv1.Scope
+		for _, s := range r.Scopes {
+			if s.Node != "" {
+				hosts = append(hosts, s)
+			}
+		}
+		switch len(hosts) {
+		case 0:
+			return nil, fmt.Errorf("report %d is of no node with a name: only reports of host and all can be put together", i+1)
+		case 1:
+		default:
+			return nil, fmt.Errorf("report %d is already about several nodes (%s, %s …): give those of the single nodes", i+1, hosts[0].Node, hosts[1].Node)
+		}
+		for j, other := range nodes {
+			switch {
+			case other.Name != hosts[0].Node:
+			case proto.Equal(other.Report, r):
+				return nil, fmt.Errorf("reports %d and %d are the same (node %s): give each once", j+1, i+1, other.Name)
+			default:
+				return nil, fmt.Errorf("reports %d and %d are both of a node called %s: give one of each node, and nodes names of their own", j+1, i+1, other.Name)
+			}
+		}
+		nodes = append(nodes, Node{Name: hosts[0].Node, Report: r})
+	}
+	if len(nodes) == 0 {
+		return nil, errors.New("there is no report")
+	}
+	slices.SortFunc(nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	return nodes, nil
+}
+
+// merger puts the reports together. It may keep parts of what it is given.
+type merger struct {
+	out          *auditv1.Report
+	several      bool
+	checks       map[string]*auditv1.Check
+	certificates map[string]*auditv1.Certificate
+}
+
+func (m *merger) add(n Node) {
+	r := n.Report
+	renamed := m.scopes(n)
+	for _, c := range r.Checks {
+		for _, result := range c.Results {
+			result.Node = cmp.Or(result.Node, n.Name)
+			for old, id := range renamed {
+				if rest, ok := strings.CutPrefix(result.Target, old); ok && (rest == "" || strings.HasPrefix(rest, ": ")) {
+					result.Target = id + rest
+				}
+			}
+		}
+		if before := m.checks[c.Id]; before != nil {
+			before.Results = append(before.Results, c.Results...)
+		} else {
+			m.checks[c.Id] = c
+		}
+	}
+	for _, l := range r.Listeners {
+		l.Node = n.Name
+	}
+	for _, c := range r.Configurations {
+		c.Node = n.Name
+	}
+	for _, k := range r.PrivateKeys {
+		k.Node = n.Name
+	}
+	m.out.Listeners = append(m.out.Listeners, r.Listeners...)
+	m.out.Configurations = append(m.out.Configurations, r.Configurations...)
+	m.out.PrivateKeys = append(m.out.PrivateKeys, r.PrivateKeys...)
+	m.out.Timelines = union(m.out.Timelines, r.Timelines)
+	m.out.Keys = union(m.out.Keys, r.Keys)
+	m.out.Readers = union(m.out.Readers, r.Readers)
+	m.out.Acceptances = union(m.out.Acceptances, r.Acceptances)
+	m.layers(n, renamed)
+	for _, c := range r.Certificates {
+		m.certificate(n.Name, c)
+	}
+}
+
+// scopes adds the scopes of a node. The same store may be in the reports of several nodes, each
+// of its own time: renamed are the ids that were taken.
+func (m *merger) scopes(n Node) (renamed map[string]string) {
+	renamed = map[string]string{}
+	for _, s := range n.Report.Scopes {
+		if slices.ContainsFunc(m.out.Scopes, func(other *auditv1.Scope) bool { return other.Id == s.Id }) {
+			renamed[s.Id] = s.Id + " from " + n.Name
+			s.Id = renamed[s.Id]
+		}
+		m.out.Scopes = append(m.out.Scopes, s)
+	}
+	return renamed
+}
+
+// layers adds what was not evaluated. Places where a store's data survives are the same ones
+// from every node; all else is the node's own.
+func (m *merger) layers(n Node, renamed map[string]string) {
+	for _, l := range n.Report.NotEvaluated {
+		if id, ok := renamed[l.Scope]; ok {
+			l.Scope = id
+		}
+		if l.Store == "" && m.several {
+			l.Node = n.Name
+			if l.Id != outcome.OtherNode {
+				l.Name = n.Name + ": " + l.Name
+			}
+		}
+	}
+	m.out.NotEvaluated = union(m.out.NotEvaluated, n.Report.NotEvaluated)
+}
+
+// certificate adds one, whose files are named with their node.
+func (m *merger) certificate(node string, c *auditv1.Certificate) {
+	for _, files := range [][]string{c.OnDisk, c.TrustedIn} {
+		for i := range files {
+			if m.several {
+				files[i] = node + ":" + files[i]
+			}
+		}
+	}
+	before := m.certificates[c.Fingerprint]
+	if before == nil {
+		m.certificates[c.Fingerprint] = c
+		return
+	}
+	before.ServedAt = withMore(before.ServedAt, c.ServedAt)
+	before.OnDisk = withMore(before.OnDisk, c.OnDisk)
+	before.TrustedIn = withMore(before.TrustedIn, c.TrustedIn)
+	before.Authority, before.HasKey = before.Authority || c.Authority, before.HasKey || c.HasKey
+}
+
+func withMore(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
+}
+
+// union adds messages that are not there yet.
+func union[M proto.Message](a, b []M) []M {
+	for _, one := range b {
+		if !slices.ContainsFunc(a, func(other M) bool { return proto.Equal(one, other) }) {
+			a = append(a, one)
+		}
+	}
+	return a
+}
+
+// hold reports whether another node that a report asks for ("another node, etcd: 192.0.2.20")
+// is among these.
+func (nodes Nodes) hold(layer string) bool {
+	program, host, ok := strings.Cut(strings.TrimPrefix(layer, "another node, "), ": ")
+	if !ok {
+		return false
+	}
+	for _, n := range nodes {
+		for _, c := range n.Report.Configurations {
+			if c.Program == program && slices.ContainsFunc(c.Settings, func(s *auditv1.Setting) bool { return at(s, host) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// at reports whether a setting of a program says that it can be reached at a host.
+func at(s *auditv1.Setting, host string) bool {
+	switch s.Name {
+	case "listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls", "advertise-address":
+	default:
+		return false
+	}
+	for address := range strings.SplitSeq(s.Value, ",") {
+		if u, err := url.Parse(address); address == host || err == nil && u.Hostname() == host {
+			return true
+		}
+	}
+	return false
+}
