@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
 	"github.com/sealproof/sealproof/etcdaudit/controls"
+	"github.com/sealproof/sealproof/etcdaudit/fleet"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/test/testkit"
 )
@@ -31,6 +32,9 @@ func TestEveryCatalogueIsThereOnce(t *testing.T) {
 func ids() map[string]bool {
 	all := map[string]bool{}
 	for _, r := range rules.All() {
+		all[r.ID] = true
+	}
+	for _, r := range fleet.Rules() {
 		all[r.ID] = true
 	}
 	for _, c := range acceptance.Checks() {
