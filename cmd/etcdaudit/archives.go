@@ -34,14 +34,19 @@ func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Repo
 		}
 		reports = append(reports, r)
 	}
-	if len(reports) == 1 {
-		return reports[0], nil
-	}
-	merged, err := fleet.Merge(reports)
+	r, err := merged(reports)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
-	return merged, nil
+	return r, nil
+}
+
+// merged is the one report, or all of them as one.
+func merged(reports []*auditv1.Report) (*auditv1.Report, error) {
+	if len(reports) == 1 {
+		return reports[0], nil
+	}
+	return fleet.Merge(reports)
 }
 
 func readArchive(name string) (c archive.Contents, err error) {

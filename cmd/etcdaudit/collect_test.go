@@ -124,6 +124,14 @@ func TestSeveralArchivesMakeOneReport(t *testing.T) {
 			t.Errorf("status %d, %s; does not say %q:\n%s", status, errs, want, out)
 		}
 	}
+	stored := func(archive string) string {
+		_, out, _ := run(t, "host", archive, "--output", "json", "--fail-on", "critical")
+		return file(t, out)
+	}
+	again := jsonReport(t, "report", stored(second), stored(first))
+	if again.Verdict.FailOn != auditv1.Severity_SEVERITY_CRITICAL || len(again.Scopes) != 2 || len(checkOf(t, again, "EA-602").Results) != len(flags.Results) {
+		t.Errorf("of stored reports: %v", again.Verdict)
+	}
 	for name, tt := range map[string]struct {
 		archives []string
 		says     string

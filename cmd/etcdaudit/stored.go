@@ -23,20 +23,24 @@ func reportCommand() *cobra.Command {
 	config.Output.FailOn = "" // that of the report
 	var file string
 	cmd := &cobra.Command{
-		Use:   "report FILE.json",
-		Short: "Write a stored report in other formats",
-		Long: `report reads a report that --output json wrote, here or elsewhere, and writes it as
-a page, for a code host, for CI or as a list. It connects to nothing. The verdict is
-that of the report, unless --fail-on, --strict, --accept or --min-coverage asks for
-another one.
+		Use:   "report FILE.json...",
+		Short: "Write stored reports in other formats, several nodes' as one",
+		Long: `report reads what --output json wrote, here or elsewhere, and writes it as a page, for
+a code host, for CI or as a list. Those of several nodes become one report, with a
+verdict for each node, and what differs between them is a finding. It connects to
+nothing. The verdict of one report is its own, unless --fail-on, --strict, --accept or
+--min-coverage asks for another one.
 
 ` + exits,
 		Example: `  # a page to read
   etcdaudit report report.json --output html=report.html
 
   # several at once
-  etcdaudit report report.json -o table -o sarif=etcd.sarif -o junit=etcd.xml`,
-		Args: cobra.ExactArgs(1),
+  etcdaudit report report.json -o table -o sarif=etcd.sarif -o junit=etcd.xml
+
+  # several nodes as one
+  etcdaudit report node-1.json node-2.json node-3.json --output html=cluster.html`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
 				return err
@@ -49,11 +53,11 @@ another one.
 			if err != nil {
 				return err
 			}
-			r, err := readStored(cmd.Context(), files[0])
+			r, failOn, err := readAll(cmd.Context(), files)
 			if err != nil {
 				return cli.Usage(err)
 			}
-			if err := resettle(r, config.Output, accepted); err != nil {
+			if err := resettle(r, config.Output, accepted, failOn); err != nil {
 				return cli.Usage(err)
 			}
 			return finish(out, r, cmd.OutOrStdout(), os.Getenv)
@@ -62,6 +66,23 @@ another one.
 	cli.AddFlags(cmd.Flags(), &config.Output)
 	cmd.Flags().StringVar(&file, "config", "", "YAML file with these settings")
 	return cmd
+}
+
+// readAll makes one report of those of several nodes. What fails in one of them fails in all:
+// the verdict asks for the least severity that one of them was made with.
+func readAll(ctx context.Context, names []string) (r *auditv1.Report, failOn auditv1.Severity, err error) {
+	var reports []*auditv1.Report
+	for _, name := range names {
+		r, err := readStored(ctx, name)
+		if err != nil {
+			return nil, 0, err
+		}
+		if reports = append(reports, r); failOn == 0 || r.Verdict.FailOn < failOn {
+			failOn = r.Verdict.FailOn
+		}
+	}
+	r, err = merged(reports)
+	return r, failOn, err
 }
 
 // readStored reads a report from a file. It may be a pipe, but not one that is never written to.
@@ -87,22 +108,21 @@ func readStored(ctx context.Context, name string) (*auditv1.Report, error) {
 	return r, nil
 }
 
-// resettle gives the report another verdict, where one was asked for.
-func resettle(r *auditv1.Report, o outputPart, accepted []acceptance.Entry) error {
-	if o.FailOn == "" && !o.Strict && o.Accept == "" && o.MinCoverage == 0 {
-		return nil
-	}
+// resettle gives the report a verdict, where it is one of several reports and has none, or
+// where another one was asked for.
+func resettle(r *auditv1.Report, o outputPart, accepted []acceptance.Entry, failOn auditv1.Severity) error {
 	if n := o.MinCoverage; n < 0 || n > 100 {
 		return fmt.Errorf("min-coverage: %d: want a percentage, 0 to 100", n)
-	} else if n == 0 {
-		o.MinCoverage = int(r.Coverage.GetMinimumPercent())
 	}
-	failOn := r.Verdict.FailOn
 	if o.FailOn != "" {
 		var err error
 		if failOn, err = report.ParseSeverity(o.FailOn); err != nil {
 			return fmt.Errorf("fail-on: %w", err)
 		}
 	}
+	if r.Verdict != nil && o.FailOn == "" && !o.Strict && o.Accept == "" && o.MinCoverage == 0 {
+		return nil
+	}
+	o.MinCoverage = cmp.Or(o.MinCoverage, int(r.Coverage.GetMinimumPercent()))
 	return o.settle(r, accepted, failOn, time.Now())
 }
