@@ -111,7 +111,7 @@ func readers(all []facts.Access) (list []*auditv1.Reader) {
 		for _, g := range a.Readers {
 			list = append(list, &auditv1.Reader{
 				Kind: g.Subject.Kind, Name: g.Subject.FullName(), Namespace: g.Namespace,
-				Verbs: g.Verbs, Secrets: g.Names, Binding: g.Binding, Role: g.Role,
+				Verbs: g.Verbs, Secrets: g.Names, Binding: g.Binding, Role: g.Role, BuiltIn: g.BuiltIn(),
 			})
 		}
 	}

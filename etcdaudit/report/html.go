@@ -137,7 +137,7 @@ func pageOf(r *auditv1.Report) page {
 	p.Certificates = head(certificatesOf(r), shownRows)
 	p.PrivateKeys = head(keysOf(r), shownRows)
 	p.AnyHMAC = slices.ContainsFunc(r.PrivateKeys, func(k *auditv1.PrivateKey) bool { return k.Hmac != "" })
-	p.Readers = head(r.Readers, shownRows)
+	p.Readers = head(byInterest(r.Readers), shownRows)
 	p.Configurations = head(configurationsOf(r), shownRows)
 	return p
 }

@@ -17,7 +17,7 @@ func allSecrets() rule {
 			everywhere := of(a.Readers, isEverywhere)
 			found := of(everywhere, isChosen)
 			if len(found) == 0 {
-				return check.Passed("", fmt.Sprintf("only the control plane's own subjects and administrators may read every Secret, %d in all", len(of(everywhere, isBuiltIn))))
+				return check.Passed("", fmt.Sprintf("only the control plane's own subjects and administrators may read every Secret, %d in all", len(of(everywhere, rbac.Grant.BuiltIn))))
 			}
 			return holders(check.Warn, found, "%s beyond the control plane's own may read every Secret", "for each of them: is it needed? Operators often need one namespace only (RoleBinding), or metadata, or single Secrets (resourceNames)")
 		}),

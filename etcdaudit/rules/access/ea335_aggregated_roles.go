@@ -16,7 +16,7 @@ func aggregatedRoles() rule {
 			if len(a.Aggregations) == 0 {
 				return check.Passed("", "each aggregated ClusterRole gives what it selects")
 			}
-			r := check.Warned("", fmt.Sprintf("%d aggregated ClusterRoles give another right to read Secrets than they select", len(a.Aggregations)), "look whether the clusterrole-aggregation-controller of kube-controller-manager runs; judge the access anew once it has")
+			r := check.Warned("", fmt.Sprintf("aggregated ClusterRoles that give another right to read Secrets than they select: %d", len(a.Aggregations)), "look whether the clusterrole-aggregation-controller of kube-controller-manager runs; judge the access anew once it has")
 			r.Count = int64(len(a.Aggregations))
 			for _, g := range a.Aggregations[:min(len(a.Aggregations), listed)] {
 				r.Objects = append(r.Objects, check.Object{Resource: "ClusterRole", Name: g.ClusterRole, Detail: fmt.Sprintf("stored: %s; selected: %s", g.Stored, g.Selected)})

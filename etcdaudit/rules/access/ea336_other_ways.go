@@ -17,7 +17,7 @@ func otherWays() rule {
 			var found []rbac.Grant
 			var ways []string
 			for _, way := range a.Ways {
-				have := of(way.Grants, func(g rbac.Grant) bool { return !isBuiltIn(g) })
+				have := of(way.Grants, func(g rbac.Grant) bool { return !g.BuiltIn() })
 				if len(have) > 0 {
 					ways = append(ways, way.Name)
 				}

@@ -3663,8 +3663,11 @@ type Reader struct {
 	// the last one is "(7 more)".
 	Secrets []string `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	// What gives it the right: "ClusterRoleBinding cluster-admin", and the role.
-	Binding       string `protobuf:"bytes,6,opt,name=binding,proto3" json:"binding,omitempty"`
-	Role          string `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
+	Binding string `protobuf:"bytes,6,opt,name=binding,proto3" json:"binding,omitempty"`
+	Role    string `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
+	// Set where Kubernetes itself gives it, in every cluster, to the control plane and to
+	// administrators.
+	BuiltIn       bool `protobuf:"varint,8,opt,name=built_in,json=builtIn,proto3" json:"built_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3746,6 +3749,13 @@ func (x *Reader) GetRole() string {
 		return x.Role
 	}
 	return ""
+}
+
+func (x *Reader) GetBuiltIn() bool {
+	if x != nil {
+		return x.BuiltIn
+	}
+	return false
 }
 
 var File_sealproof_audit_v1_report_proto protoreflect.FileDescriptor
@@ -4060,7 +4070,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x03uid\x18\b \x01(\x05R\x03uid\x12\x1a\n" +
 	"\bweakness\x18\t \x01(\tR\bweakness\x12\x1c\n" +
 	"\tencrypted\x18\n" +
-	" \x01(\bR\tencrypted\"\xac\x01\n" +
+	" \x01(\bR\tencrypted\"\xc7\x01\n" +
 	"\x06Reader\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -4068,7 +4078,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05verbs\x18\x04 \x03(\tR\x05verbs\x12\x18\n" +
 	"\asecrets\x18\x05 \x03(\tR\asecrets\x12\x18\n" +
 	"\abinding\x18\x06 \x01(\tR\abinding\x12\x12\n" +
-	"\x04role\x18\a \x01(\tR\x04role*\xaf\x01\n" +
+	"\x04role\x18\a \x01(\tR\x04role\x12\x19\n" +
+	"\bbuilt_in\x18\b \x01(\bR\abuiltIn*\xaf\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATUS_PASS\x10\x01\x12\x0f\n" +
