@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/testkit"
@@ -214,9 +215,13 @@ func TestNoSecretOfARunningEtcdIsInItsArchive(t *testing.T) {
 	// It must not end, nor go on to listen, while it is read.
 	testkit.Check(t, cmd.Process.Signal(syscall.SIGSTOP))
 
-	environment := testkit.Must(os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid)))(t)
-	if found := planted.in(environment); len(found) != 2 {
-		t.Fatalf("only %v reached the process", found)
+	// Start returns while the kernel still builds the new process: its environment is empty then.
+	var found []string
+	for deadline := time.Now().Add(time.Minute); len(found) != 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %v reached the process", found)
+		}
+		found = planted.in(testkit.Must(os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid)))(t))
 	}
 	status, out, errs := run(t, "collect", "--file", "-")
 	if status != 0 && status != 2 {
