@@ -57,55 +57,56 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.node = &facts.Host{}
 	build := cli.BuildOf(name)
 	o := audit.Options{
 		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
 		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
 	}
+	read := a.here
 	if len(a.archives) > 0 {
-		r, err := a.evaluate(ctx, o)
-		if err != nil {
-			return err
-		}
-		if err := a.Output.settle(r, accepted, failOn, time.Now()); err != nil {
-			return cli.Exit(report.ExitNotEvaluated, err)
-		}
-		return finish(out, r, a.stdout, a.getenv)
+		read = a.evaluate
 	}
-	if a.groups.Wire || a.groups.Host || len(a.Connection.Endpoints) == 0 {
-		if o.Host, err = a.host(ctx); err != nil {
-			return err
-		}
-	}
-	a.choose()
-	if a.TLS.Plan {
-		return a.plan(ctx)
-	}
-	var keys keyring.Keyring
-	defer keys.Clear()
-	if o.EncryptionFile = a.encryptionFile(); o.EncryptionFile != "" {
-		if o.Encryption, err = encryptionconfig.LoadWithKeys(o.EncryptionFile, keys.Opener); err != nil {
-			return cli.Usage(err)
-		}
-	}
-	if a.groups.Wire {
-		if o.Wire, err = a.wire(ctx); err != nil {
-			return err
-		}
-	}
-	if a.API.Kubeconfig != "" {
-		o.API = a.rbac
-	}
-	r, err := a.report(ctx, o)
-	keys.Clear()
-	if err != nil {
-		return exitOf(err)
+	r, err := read(ctx, o)
+	if err != nil || r == nil {
+		return err
 	}
 	if err := a.Output.settle(r, accepted, failOn, time.Now()); err != nil {
 		return cli.Exit(report.ExitNotEvaluated, err)
 	}
 	return finish(out, r, a.stdout, a.getenv)
+}
+
+// here audits this node and its etcd. There is no report where a plan was asked for.
+func (a *auditRun) here(ctx context.Context, o audit.Options) (r *auditv1.Report, err error) {
+	a.node = &facts.Host{}
+	if a.groups.Wire || a.groups.Host || len(a.Connection.Endpoints) == 0 {
+		if o.Host, err = a.host(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.choose()
+	if a.TLS.Plan {
+		return nil, a.plan(ctx)
+	}
+	var keys keyring.Keyring
+	defer keys.Clear()
+	if o.EncryptionFile = a.encryptionFile(); o.EncryptionFile != "" {
+		if o.Encryption, err = encryptionconfig.LoadWithKeys(o.EncryptionFile, keys.Opener); err != nil {
+			return nil, cli.Usage(err)
+		}
+	}
+	if a.groups.Wire {
+		if o.Wire, err = a.wire(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if a.API.Kubeconfig != "" {
+		o.API = a.rbac
+	}
+	if r, err = a.report(ctx, o); err != nil {
+		return nil, exitOf(err)
+	}
+	return r, nil
 }
 
 // finish writes a report everywhere, and gives the exit status that goes with it.
@@ -196,8 +197,11 @@ func (a *auditRun) rbac(ctx context.Context) (server string, objects *rbac.Objec
 
 // choose completes the connection with what the host tells, and says so.
 func (a *auditRun) choose() {
+	if !a.groups.Data && !a.groups.Wire {
+		return
+	}
 	c := &a.Connection
-	if len(c.Endpoints) == 0 && (a.groups.Data || a.groups.Wire) {
+	if len(c.Endpoints) == 0 {
 		var from string
 		for _, l := range a.found.Listeners {
 			if l.Purpose == facts.ClientPort && len(l.Found) > 0 && (from == "" || from == l.Found[0]) {
@@ -218,7 +222,7 @@ func (a *auditRun) choose() {
 		}
 	}
 	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
-	if (a.groups.Data || a.groups.Wire) && c.CACert == "" && c.Cert == "" && c.Key == "" {
+	if c.CACert == "" && c.Cert == "" && c.Key == "" {
 		a.chooseClient()
 	}
 }

@@ -149,14 +149,14 @@ func sharedKeys() check.Rule[Nodes] {
 				for _, c := range n.Report.Certificates {
 					for _, file := range c.OnDisk {
 						if presented[file] && c.HasKey && !c.Authority {
-							what := "certificate " + c.Subject + ", serial " + c.Serial
+							what := "certificate " + c.Subject + " (" + short(c.Fingerprint) + ")"
 							onNodes[what] = append(onNodes[what], said{n.Name, file, c.Fingerprint})
 						}
 					}
 				}
 				for _, k := range n.Report.PrivateKeys {
 					if presented[k.File] && k.Hmac != "" {
-						what := "key with the HMAC " + k.Hmac[:min(16, len(k.Hmac))] + " under " + k.FingerprintKey
+						what := "key with the HMAC " + short(k.Hmac) + " under " + k.FingerprintKey
 						onNodes[what] = append(onNodes[what], said{n.Name, k.File, k.Hmac})
 					}
 				}
@@ -257,9 +257,15 @@ func (n Node) certificatesIn(file string) string {
 	var found []string
 	for _, c := range n.Report.Certificates {
 		if file != "" && (slices.Contains(c.OnDisk, file) || slices.Contains(c.TrustedIn, file)) {
-			found = append(found, c.Subject+" ("+strings.TrimPrefix(c.Fingerprint, "sha256:")[:min(16, len(strings.TrimPrefix(c.Fingerprint, "sha256:")))]+")")
+			found = append(found, c.Subject+" ("+short(c.Fingerprint)+")")
 		}
 	}
 	slices.Sort(found)
 	return strings.Join(found, ", ")
+}
+
+// short is the beginning of a hash.
+func short(hash string) string {
+	hash = strings.TrimPrefix(hash, "sha256:")
+	return hash[:min(16, len(hash))]
 }

@@ -63,6 +63,9 @@ func TestDifferencesBetweenNodes(t *testing.T) {
 		{"one certificate for all", "EA-606", func(r *auditv1.Report) {
 			r.Certificates[2].Fingerprint, r.Certificates[2].Subject = "sha256:same", "CN=etcd"
 		}, true, fail, "it lies on cp-1, cp-2, cp-3", false},
+		{"one name and serial, of CAs that each count from 1", "EA-606", func(r *auditv1.Report) {
+			r.Certificates[2].Subject, r.Certificates[2].Serial = "CN=etcd", "1"
+		}, true, pass, "none lies on more than one node", false},
 		{"one key for all", "EA-606", func(r *auditv1.Report) {
 			setKey(r, "/pki/etcd/server.key", func(k *auditv1.PrivateKey) { k.Hmac = "0000" })
 		}, true, fail, "it lies on cp-1, cp-2, cp-3", false},
