@@ -14,7 +14,6 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/etcdaudit/record"
-	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -73,9 +72,6 @@ func addHost(r *auditv1.Report, h *facts.Host, archive record.Input) {
 		}
 		for _, name := range a.Config.Unknown {
 			c.Void = append(c.Void, &auditv1.Setting{Name: term.Printable(name), Why: "no flag of this name is known"})
-		}
-		if e := a.Encryption; e != nil && e.Config != nil {
-			c.Encryption = encryptionEntries(e.Config)
 		}
 		r.Configurations = append(r.Configurations, c)
 	}
@@ -145,15 +141,4 @@ func etcdConfiguration(e facts.Etcd, node string) *auditv1.Configuration {
 		}
 	}
 	return c
-}
-
-func encryptionEntries(config *encryptionconfig.Config) (all []*auditv1.EncryptionEntry) {
-	for _, rule := range config.Rules() {
-		entry := &auditv1.EncryptionEntry{Resource: term.Printable(rule.Entry)}
-		for _, p := range rule.Providers {
-			entry.Providers = append(entry.Providers, p.Kind)
-		}
-		all = append(all, entry)
-	}
-	return all
 }

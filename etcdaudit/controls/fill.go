@@ -3,9 +3,9 @@ package controls
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -60,10 +60,6 @@ func fill(r *auditv1.Report, catalogue Catalogue, control Control, checks map[st
 // together is what the checks that are evidence come to: a finding before what was not
 // evaluated, that before all else.
 func together(checks []*auditv1.ControlCheck) (worst auditv1.Status) {
-	order := []auditv1.Status{
-		auditv1.Status_STATUS_UNSPECIFIED, auditv1.Status_STATUS_NOT_APPLICABLE, auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED,
-		auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_FAIL,
-	}
 	for _, c := range checks {
 		status := c.Status
 		switch status {
@@ -72,7 +68,7 @@ func together(checks []*auditv1.ControlCheck) (worst auditv1.Status) {
 		case auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_UNSPECIFIED:
 			status = auditv1.Status_STATUS_NOT_EVALUATED
 		}
-		if c.Relation != auditv1.Relation_RELATION_NEEDS_HUMAN && slices.Index(order, status) > slices.Index(order, worst) {
+		if c.Relation != auditv1.Relation_RELATION_NEEDS_HUMAN && outcome.Order(status) > outcome.Order(worst) {
 			worst = status
 		}
 	}

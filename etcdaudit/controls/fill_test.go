@@ -68,8 +68,11 @@ func withFiles(c *auditv1.Configuration, files ...*auditv1.File) *auditv1.Config
 	return c
 }
 
-func withProviders(c *auditv1.Configuration, resource string, kinds ...string) *auditv1.Configuration {
-	c.Encryption = append(c.Encryption, &auditv1.EncryptionEntry{Resource: resource, Providers: kinds})
+func withProviders(c *auditv1.Configuration, resource string, providers ...string) *auditv1.Configuration {
+	if c.EncryptionFile == nil {
+		c.EncryptionFile = &auditv1.EncryptionConfiguration{}
+	}
+	c.EncryptionFile.Rules = append(c.EncryptionFile.Rules, &auditv1.EncryptionRule{Resource: resource, Providers: providers})
 	return c
 }
 

@@ -161,28 +161,34 @@ func (l *Letter) of(c *auditv1.Configuration) (wrong, unknown []string) {
 	if len(l.AnyProvider) == 0 && l.FirstProvider == nil {
 		return wrong, unknown
 	}
-	if len(c.Encryption) == 0 {
+	entries := c.EncryptionFile.GetRules()
+	if len(entries) == 0 {
 		if _, given := setting(c, "encryption-provider-config"); given {
 			return wrong, append(unknown, "its EncryptionConfiguration was not read")
 		}
 		return append(wrong, "it has no EncryptionConfiguration"), unknown
 	}
-	if len(l.AnyProvider) > 0 && !slices.ContainsFunc(c.Encryption, func(e *auditv1.EncryptionEntry) bool {
-		// Letters know "kms", whatever its version.
-		return slices.ContainsFunc(e.Providers, func(kind string) bool { return slices.Contains(l.AnyProvider, strings.Fields(kind)[0]) })
+	if len(l.AnyProvider) > 0 && !slices.ContainsFunc(entries, func(e *auditv1.EncryptionRule) bool {
+		return slices.ContainsFunc(e.Providers, func(p string) bool { return slices.Contains(l.AnyProvider, kind(p)) })
 	}) {
 		wrong = append(wrong, "none of these providers is in its EncryptionConfiguration")
 	}
 	if f := l.FirstProvider; f != nil {
-		i := slices.IndexFunc(c.Encryption, func(e *auditv1.EncryptionEntry) bool { return e.Resource == f.Resource })
+		i := slices.IndexFunc(entries, func(e *auditv1.EncryptionRule) bool { return e.Resource == f.Resource })
 		switch {
 		case i < 0:
 			wrong = append(wrong, "its EncryptionConfiguration does not name "+f.Resource)
-		case slices.Index(c.Encryption[i].Providers, f.IsNot) == 0:
+		case len(entries[i].Providers) > 0 && kind(entries[i].Providers[0]) == f.IsNot:
 			wrong = append(wrong, f.IsNot+" is the first provider of "+f.Resource)
 		}
 	}
 	return wrong, unknown
+}
+
+// kind is that of a provider, without names and version: letters know "kms" alone.
+func kind(provider string) string {
+	kind, _, _ := strings.Cut(provider, " ")
+	return kind
 }
 
 // setting returns a setting's value, and whether it was written down.

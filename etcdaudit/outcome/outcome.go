@@ -65,9 +65,9 @@ func settleNodes(r *auditv1.Report, o Options) {
 	}
 }
 
-// order is that in which statuses count: a finding before what was not evaluated, that
-// before all else.
-func order(s auditv1.Status) int {
+// Order is that in which statuses count, from 0: a finding before what was not evaluated,
+// that before all else.
+func Order(s auditv1.Status) int {
 	return slices.Index([]auditv1.Status{
 		auditv1.Status_STATUS_UNSPECIFIED, auditv1.Status_STATUS_NOT_APPLICABLE, auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED,
 		auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_FAIL,
@@ -77,7 +77,7 @@ func order(s auditv1.Status) int {
 func settle(c *auditv1.Check) {
 	c.Status, c.Summary = auditv1.Status_STATUS_NOT_APPLICABLE, "there is nothing to check"
 	for i, result := range c.Results {
-		if i == 0 || order(result.Status) > order(c.Status) {
+		if i == 0 || Order(result.Status) > Order(c.Status) {
 			c.Status, c.Summary = result.Status, cmp.Or(result.Summary, result.Reason)
 		}
 	}

@@ -2076,10 +2076,8 @@ type Configuration struct {
 	Version string `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
 	// Owner and mode of directories that settings name: "data-dir" and "wal-dir".
 	Files []*File `protobuf:"bytes,10,rep,name=files,proto3" json:"files,omitempty"`
-	// What the EncryptionConfiguration of an API server says, by resource.
-	Encryption []*EncryptionEntry `protobuf:"bytes,11,rep,name=encryption,proto3" json:"encryption,omitempty"`
 	// The EncryptionConfiguration of an API server; not set without one.
-	EncryptionFile *EncryptionConfiguration `protobuf:"bytes,12,opt,name=encryption_file,json=encryptionFile,proto3" json:"encryption_file,omitempty"`
+	EncryptionFile *EncryptionConfiguration `protobuf:"bytes,11,opt,name=encryption_file,json=encryptionFile,proto3" json:"encryption_file,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2184,13 +2182,6 @@ func (x *Configuration) GetFiles() []*File {
 	return nil
 }
 
-func (x *Configuration) GetEncryption() []*EncryptionEntry {
-	if x != nil {
-		return x.Encryption
-	}
-	return nil
-}
-
 func (x *Configuration) GetEncryptionFile() *EncryptionConfiguration {
 	if x != nil {
 		return x.EncryptionFile
@@ -2285,61 +2276,6 @@ func (x *File) GetOwner() string {
 	return ""
 }
 
-// EncryptionEntry is what an EncryptionConfiguration says of one resource, without keys.
-type EncryptionEntry struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// As it is written: "secrets", "*.apps".
-	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	// The kinds of the providers, the one that writes first: "aescbc", "kms v2", "identity".
-	Providers     []string `protobuf:"bytes,2,rep,name=providers,proto3" json:"providers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *EncryptionEntry) Reset() {
-	*x = EncryptionEntry{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *EncryptionEntry) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*EncryptionEntry) ProtoMessage() {}
-
-func (x *EncryptionEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use EncryptionEntry.ProtoReflect.Descriptor instead.
-func (*EncryptionEntry) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *EncryptionEntry) GetResource() string {
-	if x != nil {
-		return x.Resource
-	}
-	return ""
-}
-
-func (x *EncryptionEntry) GetProviders() []string {
-	if x != nil {
-		return x.Providers
-	}
-	return nil
-}
-
 // EncryptionConfiguration is the file of --encryption-provider-config, without its keys.
 type EncryptionConfiguration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2355,7 +2291,7 @@ type EncryptionConfiguration struct {
 
 func (x *EncryptionConfiguration) Reset() {
 	*x = EncryptionConfiguration{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2303,7 @@ func (x *EncryptionConfiguration) String() string {
 func (*EncryptionConfiguration) ProtoMessage() {}
 
 func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2316,7 @@ func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionConfiguration.ProtoReflect.Descriptor instead.
 func (*EncryptionConfiguration) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EncryptionConfiguration) GetFile() string {
@@ -2424,7 +2360,7 @@ type EncryptionRule struct {
 
 func (x *EncryptionRule) Reset() {
 	*x = EncryptionRule{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2436,7 +2372,7 @@ func (x *EncryptionRule) String() string {
 func (*EncryptionRule) ProtoMessage() {}
 
 func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2449,7 +2385,7 @@ func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionRule.ProtoReflect.Descriptor instead.
 func (*EncryptionRule) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EncryptionRule) GetResource() string {
@@ -2480,7 +2416,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2492,7 +2428,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2505,7 +2441,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Setting) GetName() string {
@@ -2562,7 +2498,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2510,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2523,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Layer) GetId() string {
@@ -2662,7 +2598,7 @@ type Timeline struct {
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2610,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2623,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Timeline) GetResource() string {
@@ -2736,7 +2672,7 @@ type Interval struct {
 
 func (x *Interval) Reset() {
 	*x = Interval{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2684,7 @@ func (x *Interval) String() string {
 func (*Interval) ProtoMessage() {}
 
 func (x *Interval) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2697,7 @@ func (x *Interval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interval.ProtoReflect.Descriptor instead.
 func (*Interval) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Interval) GetFrom() *Bounds {
@@ -2792,7 +2728,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +2740,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +2753,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -2870,7 +2806,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +2818,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +2831,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Key) GetKind() string {
@@ -2975,7 +2911,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +2923,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +2936,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -3055,7 +2991,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3067,7 +3003,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3080,7 +3016,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -3220,7 +3156,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3232,7 +3168,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3245,7 +3181,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Control) GetCatalogue() string {
@@ -3347,7 +3283,7 @@ type ControlCheck struct {
 
 func (x *ControlCheck) Reset() {
 	*x = ControlCheck{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3359,7 +3295,7 @@ func (x *ControlCheck) String() string {
 func (*ControlCheck) ProtoMessage() {}
 
 func (x *ControlCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3372,7 +3308,7 @@ func (x *ControlCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
 func (*ControlCheck) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ControlCheck) GetCheck() string {
@@ -3426,7 +3362,7 @@ type Acceptance struct {
 
 func (x *Acceptance) Reset() {
 	*x = Acceptance{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3374,7 @@ func (x *Acceptance) String() string {
 func (*Acceptance) ProtoMessage() {}
 
 func (x *Acceptance) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3387,7 @@ func (x *Acceptance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
 func (*Acceptance) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Acceptance) GetCheck() string {
@@ -3550,7 +3486,7 @@ type PrivateKey struct {
 
 func (x *PrivateKey) Reset() {
 	*x = PrivateKey{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3562,7 +3498,7 @@ func (x *PrivateKey) String() string {
 func (*PrivateKey) ProtoMessage() {}
 
 func (x *PrivateKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3575,7 +3511,7 @@ func (x *PrivateKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
 func (*PrivateKey) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PrivateKey) GetNode() string {
@@ -3674,7 +3610,7 @@ type Reader struct {
 
 func (x *Reader) Reset() {
 	*x = Reader{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3622,7 @@ func (x *Reader) String() string {
 func (*Reader) ProtoMessage() {}
 
 func (x *Reader) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3635,7 @@ func (x *Reader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reader.ProtoReflect.Descriptor instead.
 func (*Reader) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Reader) GetKind() string {
@@ -3922,7 +3858,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"serverName\x12\x18\n" +
 	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04said\x18\n" +
-	" \x01(\tR\x04said\"\xec\x03\n" +
+	" \x01(\tR\x04said\"\xa7\x03\n" +
 	"\rConfiguration\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -3934,21 +3870,15 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04node\x18\b \x01(\tR\x04node\x12\x18\n" +
 	"\aversion\x18\t \x01(\tR\aversion\x12.\n" +
 	"\x05files\x18\n" +
-	" \x03(\v2\x18.sealproof.audit.v1.FileR\x05files\x12C\n" +
-	"\n" +
-	"encryption\x18\v \x03(\v2#.sealproof.audit.v1.EncryptionEntryR\n" +
-	"encryption\x12T\n" +
-	"\x0fencryption_file\x18\f \x01(\v2+.sealproof.audit.v1.EncryptionConfigurationR\x0eencryptionFile\"\x82\x01\n" +
+	" \x03(\v2\x18.sealproof.audit.v1.FileR\x05files\x12T\n" +
+	"\x0fencryption_file\x18\v \x01(\v2+.sealproof.audit.v1.EncryptionConfigurationR\x0eencryptionFile\"\x82\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\asetting\x18\x01 \x01(\tR\asetting\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04mode\x18\x03 \x01(\tR\x04mode\x12\x10\n" +
 	"\x03uid\x18\x04 \x01(\x05R\x03uid\x12\x10\n" +
 	"\x03gid\x18\x05 \x01(\x05R\x03gid\x12\x14\n" +
-	"\x05owner\x18\x06 \x01(\tR\x05owner\"K\n" +
-	"\x0fEncryptionEntry\x12\x1a\n" +
-	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
-	"\tproviders\x18\x02 \x03(\tR\tproviders\"\x95\x01\n" +
+	"\x05owner\x18\x06 \x01(\tR\x05owner\"\x95\x01\n" +
 	"\x17EncryptionConfiguration\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x18\n" +
@@ -4128,7 +4058,7 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                     // 0: sealproof.audit.v1.Status
 	(Severity)(0),                   // 1: sealproof.audit.v1.Severity
@@ -4152,42 +4082,41 @@ var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(*Connection)(nil),              // 19: sealproof.audit.v1.Connection
 	(*Configuration)(nil),           // 20: sealproof.audit.v1.Configuration
 	(*File)(nil),                    // 21: sealproof.audit.v1.File
-	(*EncryptionEntry)(nil),         // 22: sealproof.audit.v1.EncryptionEntry
-	(*EncryptionConfiguration)(nil), // 23: sealproof.audit.v1.EncryptionConfiguration
-	(*EncryptionRule)(nil),          // 24: sealproof.audit.v1.EncryptionRule
-	(*Setting)(nil),                 // 25: sealproof.audit.v1.Setting
-	(*Layer)(nil),                   // 26: sealproof.audit.v1.Layer
-	(*Timeline)(nil),                // 27: sealproof.audit.v1.Timeline
-	(*Interval)(nil),                // 28: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                  // 29: sealproof.audit.v1.Bounds
-	(*Key)(nil),                     // 30: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                  // 31: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),             // 32: sealproof.audit.v1.Certificate
-	(*Control)(nil),                 // 33: sealproof.audit.v1.Control
-	(*ControlCheck)(nil),            // 34: sealproof.audit.v1.ControlCheck
-	(*Acceptance)(nil),              // 35: sealproof.audit.v1.Acceptance
-	(*PrivateKey)(nil),              // 36: sealproof.audit.v1.PrivateKey
-	(*Reader)(nil),                  // 37: sealproof.audit.v1.Reader
-	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
+	(*EncryptionConfiguration)(nil), // 22: sealproof.audit.v1.EncryptionConfiguration
+	(*EncryptionRule)(nil),          // 23: sealproof.audit.v1.EncryptionRule
+	(*Setting)(nil),                 // 24: sealproof.audit.v1.Setting
+	(*Layer)(nil),                   // 25: sealproof.audit.v1.Layer
+	(*Timeline)(nil),                // 26: sealproof.audit.v1.Timeline
+	(*Interval)(nil),                // 27: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                  // 28: sealproof.audit.v1.Bounds
+	(*Key)(nil),                     // 29: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                  // 30: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),             // 31: sealproof.audit.v1.Certificate
+	(*Control)(nil),                 // 32: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),            // 33: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),              // 34: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),              // 35: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                  // 36: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil),   // 37: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	8,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
 	10, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
 	11, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	26, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	25, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
 	7,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	27, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	30, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	32, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	26, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	29, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	31, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
 	18, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
 	20, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
 	6,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	33, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
-	35, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
-	36, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
-	37, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	32, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	34, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	35, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	36, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
 	9,  // 15: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	38, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	37, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
 	16, // 17: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
 	10, // 18: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
 	0,  // 19: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
@@ -4203,38 +4132,37 @@ var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	17, // 29: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
 	2,  // 30: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
 	19, // 31: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	38, // 32: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	25, // 33: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	25, // 34: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	37, // 32: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	24, // 33: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	24, // 34: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
 	21, // 35: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
-	22, // 36: sealproof.audit.v1.Configuration.encryption:type_name -> sealproof.audit.v1.EncryptionEntry
-	23, // 37: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
-	24, // 38: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
-	0,  // 39: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	28, // 40: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	29, // 41: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	29, // 42: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	38, // 43: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	38, // 44: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	38, // 45: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	38, // 46: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	38, // 47: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	31, // 48: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	38, // 49: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	38, // 50: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	34, // 51: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 52: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 53: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 54: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 55: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 56: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	38, // 57: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 58: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	59, // [59:59] is the sub-list for method output_type
-	59, // [59:59] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	22, // 36: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
+	23, // 37: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
+	0,  // 38: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	27, // 39: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	28, // 40: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	28, // 41: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	37, // 42: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	37, // 43: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	37, // 44: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	37, // 45: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	37, // 46: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	30, // 47: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	37, // 48: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	37, // 49: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	33, // 50: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 51: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 52: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 53: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 54: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 55: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	37, // 56: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 57: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -4248,7 +4176,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   33,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
