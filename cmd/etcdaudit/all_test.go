@@ -148,3 +148,13 @@ func TestATreeLeadsToItsEtcd(t *testing.T) {
 		}
 	}
 }
+
+// What stands there has no etcd: nothing can be said of it, and all else is said.
+func TestAllOfANodeWithoutEtcd(t *testing.T) {
+	for _, node := range []string{"worker", "eks"} {
+		status, stdout, stderr := run(t, "all", "--root", "../../etcdaudit/hostconfig/testdata/"+node)
+		if status != 2 || !strings.Contains(oneLine(stdout), "NOT EVALUATED") {
+			t.Errorf("%s: status %d\n%s%s", node, status, stdout, stderr)
+		}
+	}
+}

@@ -18,8 +18,8 @@ import (
 // others out, but an archive that cannot be read is: a report must not pass for one of all
 // nodes.
 func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Report, error) {
-	if a.Node.Root != defaults().Node.Root || a.API.Kubeconfig != "" || a.Host.APIServerMetrics != "" || a.Host.FingerprintKey != "" {
-		return nil, cli.Usage(errors.New("root, kubeconfig, apiserver-metrics and fingerprint-key are about a node that is read now: an archive has what collect found, give them to collect"))
+	if a.Node.Root != defaults().Node.Root || a.API.Kubeconfig != "" || a.Host.APIServerMetrics != "" || a.Host.FingerprintKey != "" || len(a.Host.SnapshotDirs) > 0 {
+		return nil, cli.Usage(errors.New("root, kubeconfig, apiserver-metrics, fingerprint-key and snapshot-dir are about a node that is read now: an archive has what collect found, give them to collect"))
 	}
 	var reports []*auditv1.Report
 	for _, name := range a.archives {
@@ -28,6 +28,9 @@ func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Repo
 			return nil, cli.Usage(fmt.Errorf("%s: %w", name, err))
 		}
 		o.Host, o.Archive = c.Host, c.Source
+		if a.Host.MaxSnapshotAge != defaults().Host.MaxSnapshotAge { // the auditor's own limit
+			o.Host.MaxSnapshotAge = a.Host.MaxSnapshotAge
+		}
 		r, err := audit.Run(ctx, o)
 		if err != nil {
 			return nil, exitOf(fmt.Errorf("%s: %w", name, err))

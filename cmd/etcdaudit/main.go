@@ -22,9 +22,13 @@ func newCommand() *cobra.Command {
 		Long: `etcdaudit says which Kubernetes Secrets etcd stores as plaintext and how everything
 else is encrypted (scan), what etcd's addresses answer and to whom (tls), what etcd
 and the API server are really configured with (host, or collect for an archive to
-take elsewhere), all of it in one report (all), and what it did not look at. It never writes to etcd, needs no key of a CA,
-and never shows a stored value. Only where there is an EncryptionConfiguration it
-tries that file's keys on the values, in memory, to see whether they fit.`,
+take elsewhere), all of it in one report (all), and what it did not look at. rules
+and controls explain what is checked, and for which benchmark; accept writes down a
+risk that is taken; report writes a stored report in other formats.
+
+It never writes to etcd, needs no key of a CA, and never shows a stored value. Only
+where there is an EncryptionConfiguration it tries that file's keys on the values, in
+memory, to see whether they fit.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit all`,
 		Args: cobra.NoArgs,

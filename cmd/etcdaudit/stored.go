@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
+	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -53,11 +54,11 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
 			if err != nil {
 				return err
 			}
-			r, failOn, err := readAll(cmd.Context(), files)
+			r, stored, err := readAll(cmd.Context(), files)
 			if err != nil {
 				return cli.Usage(err)
 			}
-			if err := resettle(r, config.Output, accepted, failOn); err != nil {
+			if err := resettle(r, config.Output, accepted, stored); err != nil {
 				return cli.Usage(err)
 			}
 			return finish(out, r, cmd.OutOrStdout(), os.Getenv)
@@ -68,21 +69,25 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
 	return cmd
 }
 
-// readAll makes one report of those of several nodes. What fails in one of them fails in all:
-// the verdict asks for the least severity that one of them was made with.
-func readAll(ctx context.Context, names []string) (r *auditv1.Report, failOn auditv1.Severity, err error) {
+// readAll makes one report of those of several nodes, and says what its verdict has to ask
+// for: what is strictest in any of them.
+func readAll(ctx context.Context, names []string) (r *auditv1.Report, strictest outcome.Options, err error) {
 	var reports []*auditv1.Report
 	for _, name := range names {
 		r, err := readStored(ctx, name)
 		if err != nil {
-			return nil, 0, err
+			return nil, strictest, err
 		}
-		if reports = append(reports, r); failOn == 0 || r.Verdict.FailOn < failOn {
-			failOn = r.Verdict.FailOn
+		reports = append(reports, r)
+		if s := r.Verdict.FailOn; s != 0 && (strictest.FailOn == 0 || s < strictest.FailOn) {
+			strictest.FailOn = s
 		}
+		strictest.Strict = strictest.Strict || r.Verdict.Strict
+		strictest.MinCoverage = max(strictest.MinCoverage, r.Coverage.GetMinimumPercent())
 	}
+	strictest.FailOn = cmp.Or(strictest.FailOn, auditv1.Severity_SEVERITY_MEDIUM)
 	r, err = merged(reports)
-	return r, failOn, err
+	return r, strictest, err
 }
 
 // readStored reads a report from a file. It may be a pipe, but not one that is never written to.
@@ -110,10 +115,11 @@ func readStored(ctx context.Context, name string) (*auditv1.Report, error) {
 
 // resettle gives the report a verdict, where it is one of several reports and has none, or
 // where another one was asked for.
-func resettle(r *auditv1.Report, o outputPart, accepted []acceptance.Entry, failOn auditv1.Severity) error {
+func resettle(r *auditv1.Report, o outputPart, accepted []acceptance.Entry, stored outcome.Options) error {
 	if n := o.MinCoverage; n < 0 || n > 100 {
 		return fmt.Errorf("min-coverage: %d: want a percentage, 0 to 100", n)
 	}
+	failOn := stored.FailOn
 	if o.FailOn != "" {
 		var err error
 		if failOn, err = report.ParseSeverity(o.FailOn); err != nil {
@@ -123,6 +129,7 @@ func resettle(r *auditv1.Report, o outputPart, accepted []acceptance.Entry, fail
 	if r.Verdict != nil && o.FailOn == "" && !o.Strict && o.Accept == "" && o.MinCoverage == 0 {
 		return nil
 	}
-	o.MinCoverage = cmp.Or(o.MinCoverage, int(r.Coverage.GetMinimumPercent()))
+	o.Strict = o.Strict || stored.Strict
+	o.MinCoverage = cmp.Or(o.MinCoverage, int(stored.MinCoverage))
 	return o.settle(r, accepted, failOn, time.Now())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -23,7 +24,7 @@ func (a *auditRun) wire(ctx context.Context) (*facts.Wire, error) {
 		if onlyWire := !a.groups.Data && !a.groups.Host; onlyWire {
 			return nil, cli.Usage(errNoEndpoint)
 		}
-		return &facts.Wire{Now: c.Now(), Missing: append(missing, facts.Missing{What: "addresses of etcd", Why: "none was given, and none found on this node", Do: "give --endpoints"})}, nil
+		return &facts.Wire{Now: time.Now(), Missing: append(missing, facts.Missing{What: "addresses of etcd", Why: "none was given, and none found on this node", Do: "give --endpoints"})}, nil
 	}
 	progress := newProbing(a.stderr)
 	defer progress.end()

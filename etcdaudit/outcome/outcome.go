@@ -66,11 +66,11 @@ func settleNodes(r *auditv1.Report, o Options) {
 }
 
 // Order is that in which statuses count, from 0: a finding before what was not evaluated,
-// that before all else.
+// that before all else. A status that a later version has added is -1.
 func Order(s auditv1.Status) int {
 	return slices.Index([]auditv1.Status{
-		auditv1.Status_STATUS_UNSPECIFIED, auditv1.Status_STATUS_NOT_APPLICABLE, auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED,
-		auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_FAIL,
+		auditv1.Status_STATUS_NOT_APPLICABLE, auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED,
+		auditv1.Status_STATUS_UNSPECIFIED, auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_FAIL,
 	}, s)
 }
 
@@ -90,13 +90,13 @@ func coverage(checks []*auditv1.Check, minimum uint32) *auditv1.Coverage {
 	for _, result := range results(checks) {
 		switch result.Status {
 		case auditv1.Status_STATUS_NOT_APPLICABLE:
-		case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
+		case auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED, auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_FAIL:
+			c.Evaluated++
+		default: // a status that is not known here is no judgement
 			c.NotEvaluated++
 			if result.Optional {
 				c.Optional++
 			}
-		default:
-			c.Evaluated++
 		}
 	}
 	return c
@@ -121,12 +121,13 @@ func verdict(checks []*auditv1.Check, covered *auditv1.Coverage, unread bool, o 
 			switch r.Status {
 			case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_WARN:
 				finding = true
-			case auditv1.Status_STATUS_NOT_EVALUATED, auditv1.Status_STATUS_ERROR:
+			case auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_ACCEPTED, auditv1.Status_STATUS_NOT_APPLICABLE:
+			default: // also what a later version of the schema has added: it must not pass for good
 				unknown = unknown || o.Strict || !r.Optional
 			}
 		}
 		switch {
-		case finding && c.Severity >= o.FailOn:
+		case finding && (c.Severity >= o.FailOn || c.Severity == auditv1.Severity_SEVERITY_UNSPECIFIED):
 			serious = append(serious, c.Id)
 		case finding:
 			minor = append(minor, c.Id)
@@ -135,7 +136,7 @@ func verdict(checks []*auditv1.Check, covered *auditv1.Coverage, unread bool, o 
 			open = append(open, c.Id)
 		}
 	}
-	v := &auditv1.Verdict{FailOn: o.FailOn}
+	v := &auditv1.Verdict{FailOn: o.FailOn, Strict: o.Strict}
 	least := strings.ToLower(strings.TrimPrefix(o.FailOn.String(), "SEVERITY_"))
 	switch {
 	case len(serious) > 0:
@@ -149,7 +150,7 @@ func verdict(checks []*auditv1.Check, covered *auditv1.Coverage, unread bool, o 
 		v.Text = "what is listed below could not be read or found"
 	case percent(covered) < covered.MinimumPercent:
 		v.Status = auditv1.Status_STATUS_NOT_EVALUATED
-		v.Text = fmt.Sprintf("%d of 100 targets were evaluated, and %d have to be", percent(covered), covered.MinimumPercent)
+		v.Text = fmt.Sprintf("%d %% of the targets were evaluated (%d of %d), and %d %% were asked for", percent(covered), covered.Evaluated, covered.Evaluated+covered.NotEvaluated, covered.MinimumPercent)
 	default:
 		v.Status = auditv1.Status_STATUS_PASS
 		v.Text = "no finding at or above " + least
@@ -160,7 +161,7 @@ func verdict(checks []*auditv1.Check, covered *auditv1.Coverage, unread bool, o 
 	return v
 }
 
-// percent is how many of 100 targets were evaluated, rounded down: 100 where all were, or
+// percent is what part of the targets was evaluated, rounded down: 100 where all were, or
 // where there are none.
 func percent(c *auditv1.Coverage) uint32 {
 	all := uint64(c.Evaluated) + uint64(c.NotEvaluated)

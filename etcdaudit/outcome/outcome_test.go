@@ -46,6 +46,9 @@ func TestTheVerdictOfOneCheck(t *testing.T) {
 		"one target was not evaluated":           {reportOf(medium, pass, unevaluated), outcome.Options{FailOn: medium}, unevaluated, unevaluated},
 		"an optional input is missing":           {optional, outcome.Options{FailOn: medium}, unevaluated, pass},
 		"an optional input is missing, strictly": {optional, outcome.Options{FailOn: medium, Strict: true}, unevaluated, unevaluated},
+		"a status of a later version":            {reportOf(medium, pass, 99), outcome.Options{FailOn: medium}, pass, unevaluated},
+		"no status":                              {reportOf(medium, pass, 0), outcome.Options{FailOn: medium}, 0, unevaluated},
+		"a finding of an unknown severity":       {reportOf(0, fail), outcome.Options{FailOn: medium}, fail, fail},
 		"no result":                              {reportOf(medium), outcome.Options{FailOn: medium}, inapplicable, pass},
 		"something could not be found":           {unread, outcome.Options{FailOn: medium}, pass, unevaluated},
 		"another node, and a layer":              {elsewhere, outcome.Options{FailOn: medium}, pass, pass},
@@ -87,7 +90,7 @@ func TestTheGateOfCoverageSaysWhatWasEvaluated(t *testing.T) {
 	r.Checks[0].Results[2].Optional = true
 	for minimum, want := range map[uint32]auditv1.Status{0: pass, 66: pass, 67: unevaluated} {
 		outcome.Settle(r, outcome.Options{FailOn: auditv1.Severity_SEVERITY_LOW, MinCoverage: minimum})
-		if r.Verdict.Status != want || want == unevaluated && r.Verdict.Text != "66 of 100 targets were evaluated, and 67 have to be" {
+		if r.Verdict.Status != want || want == unevaluated && r.Verdict.Text != "66 % of the targets were evaluated (2 of 3), and 67 % were asked for" {
 			t.Errorf("at least %d: %v", minimum, r.Verdict)
 		}
 	}

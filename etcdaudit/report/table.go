@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -26,6 +27,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	for _, s := range r.Scopes {
 		p.scope(s)
 	}
+	p.when(r.Scopes)
 	p.verdict(r)
 	list := entriesOf(r)
 	p.doFirst(list)
@@ -62,6 +64,25 @@ func (p *printer) scope(s *auditv1.Scope) {
 	for _, f := range s.EncryptionConfigFiles {
 		p.wrap("      ", "Compared with: %s, one API server's file; another's may differ and was not looked at", f)
 	}
+}
+
+// when says from when to when it was looked at.
+func (p *printer) when(scopes []*auditv1.Scope) {
+	var times []time.Time
+	for _, s := range scopes {
+		if s.Time != nil {
+			times = append(times, s.Time.AsTime().Truncate(time.Second))
+		}
+	}
+	if len(times) == 0 {
+		return
+	}
+	from, to := slices.MinFunc(times, time.Time.Compare), slices.MaxFunc(times, time.Time.Compare)
+	text := "When: " + from.Format(time.DateTime)
+	if to.After(from) {
+		text += " to " + to.Format(time.DateTime)
+	}
+	p.line("%s UTC", text)
 }
 
 func (p *printer) verdict(r *auditv1.Report) {

@@ -926,7 +926,9 @@ type Verdict struct {
 	Status Status `protobuf:"varint,1,opt,name=status,proto3,enum=sealproof.audit.v1.Status" json:"status,omitempty"`
 	Text   string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// Findings of at least this severity make the verdict FAIL.
-	FailOn        Severity `protobuf:"varint,3,opt,name=fail_on,json=failOn,proto3,enum=sealproof.audit.v1.Severity" json:"fail_on,omitempty"`
+	FailOn Severity `protobuf:"varint,3,opt,name=fail_on,json=failOn,proto3,enum=sealproof.audit.v1.Severity" json:"fail_on,omitempty"`
+	// Set where what lacks an optional input counts as not evaluated (see Result.optional).
+	Strict        bool `protobuf:"varint,4,opt,name=strict,proto3" json:"strict,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -980,6 +982,13 @@ func (x *Verdict) GetFailOn() Severity {
 		return x.FailOn
 	}
 	return Severity_SEVERITY_UNSPECIFIED
+}
+
+func (x *Verdict) GetStrict() bool {
+	if x != nil {
+		return x.Strict
+	}
+	return false
 }
 
 // Check is one rule and what came of it.
@@ -3752,11 +3761,12 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x06Source\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x14\n" +
-	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"\x88\x01\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"\xa0\x01\n" +
 	"\aVerdict\x122\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x125\n" +
-	"\afail_on\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\x06failOn\"\x93\x02\n" +
+	"\afail_on\x18\x03 \x01(\x0e2\x1c.sealproof.audit.v1.SeverityR\x06failOn\x12\x16\n" +
+	"\x06strict\x18\x04 \x01(\bR\x06strict\"\x93\x02\n" +
 	"\x05Check\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x128\n" +
