@@ -118,6 +118,8 @@ type Process struct {
 	Version, Go string
 	Started     time.Time
 	UID, GID    int
+	// Groups are its supplementary groups.
+	Groups []int
 	// Missing is what of the process could not be read.
 	Missing []Missing
 }

@@ -41,24 +41,30 @@ type Kept struct {
 	Way []Directory
 }
 
-// User is a program as the user that it runs as; -1 where no process of it was read.
+// User is a program as the user that it runs as.
 type User struct {
-	Name     string
-	UID, GID int
+	Name string
+	// UID is -1 where no process of it was read, or where its user could not be.
+	UID int
+	// GIDs are its group and its supplementary groups; nil with a UID of -1.
+	GIDs []int
 }
 
 // UserOf is a program as the user of its process, which may be nil.
 func UserOf(name string, p *Process) User {
-	if p == nil {
-		return User{Name: name, UID: -1, GID: -1}
+	if p == nil || p.UID < 0 {
+		return User{Name: name, UID: -1}
 	}
-	return User{Name: name, UID: p.UID, GID: p.GID}
+	return User{Name: name, UID: p.UID, GIDs: append([]int{p.GID}, p.Groups...)}
 }
 
 // Directory is one directory of a way.
 type Directory struct {
 	Name string
 	hostfacts.Path
+	// Beside is set where a link leads away from it: a user who can write to it can replace
+	// that link, but who may not enter it can still reach the file by where the link leads.
+	Beside bool
 }
 
 // Key is a key that was found in a file: what it is, never the key itself.

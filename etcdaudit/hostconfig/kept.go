@@ -38,7 +38,7 @@ func (r *reader) keepIn(tree hostfacts.Tree, in string, use facts.Use, secret st
 		}
 	}
 	for _, u := range users {
-		if !slices.Contains(k.Users, u) {
+		if !slices.ContainsFunc(k.Users, func(known facts.User) bool { return known.Name == u.Name && known.UID == u.UID }) {
 			k.Users = append(k.Users, u)
 		}
 	}
@@ -61,8 +61,13 @@ func (r *reader) keepOf(s start, use facts.Use, name, secret string, user facts.
 // way returns every directory from the root to a file: those of its name, and those of where
 // links lead. A directory that holds such a link matters as much as one that holds the file.
 func way(tree hostfacts.Tree, in string) (all []facts.Directory) {
-	names := []string{path.Clean("/" + in)}
-	if resolved, err := tree.Resolve(in); err == nil && resolved != names[0] {
+	named := path.Clean("/" + in)
+	resolved, err := tree.Resolve(in)
+	if err != nil {
+		resolved = named
+	}
+	names := []string{named}
+	if resolved != named {
 		names = append(names, resolved)
 	}
 	for _, name := range names {
@@ -75,7 +80,8 @@ func way(tree hostfacts.Tree, in string) (all []facts.Directory) {
 				dir = "/"
 			}
 			if !slices.ContainsFunc(all, func(d facts.Directory) bool { return d.Name == shown(tree, dir) }) {
-				all = append(all, facts.Directory{Name: shown(tree, dir), Path: tree.Stat(dir).Path})
+				beside := dir != "/" && !strings.HasPrefix(resolved, dir+"/")
+				all = append(all, facts.Directory{Name: shown(tree, dir), Path: tree.Stat(dir).Path, Beside: beside})
 			}
 		}
 	}

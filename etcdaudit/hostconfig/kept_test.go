@@ -144,12 +144,16 @@ func TestTheWayHasTheDirectoriesOfLinksAndOfWhatTheyLeadTo(t *testing.T) {
 	h := read(t, root)
 	var names []string
 	for _, d := range way(hostfacts.Tree{Root: h.Root}, "/etc/kubernetes/pki/ca.crt") {
-		names = append(names, d.Name)
+		name := d.Name
+		if d.Beside {
+			name += " (beside)"
+		}
+		names = append(names, name)
 		if !d.Exists {
 			t.Errorf("%+v", d)
 		}
 	}
-	if want := []string{"/", "/etc", "/etc/kubernetes", "/etc/kubernetes/pki", "/data", "/data/pki"}; !slices.Equal(names, want) {
+	if want := []string{"/", "/etc (beside)", "/etc/kubernetes (beside)", "/etc/kubernetes/pki (beside)", "/data", "/data/pki"}; !slices.Equal(names, want) {
 		t.Errorf("%q, want %q", names, want)
 	}
 	if k := keptAt(t, h, "/etc/kubernetes/pki/ca.crt"); k.Use != facts.CertificateUse {

@@ -66,7 +66,7 @@ func compact(h *facts.Host) map[string]any {
 	for _, k := range h.Kept {
 		users := ""
 		for _, u := range k.Users {
-			users += fmt.Sprintf(", of %s (%d:%d)", u.Name, u.UID, u.GID)
+			users += fmt.Sprintf(", of %s (%d:%v)", u.Name, u.UID, u.GIDs)
 		}
 		kept[k.Path] = strings.TrimSuffix(string(k.Use)+", "+k.Secret, ", ") + users
 	}

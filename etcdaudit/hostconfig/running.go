@@ -158,7 +158,7 @@ func (s start) facts() *facts.Process {
 	if p == nil {
 		return nil
 	}
-	out := &facts.Process{PID: p.PID, Executable: p.Executable, Version: s.version, Go: s.golang, Started: p.Started, UID: p.UID, GID: p.GID}
+	out := &facts.Process{PID: p.PID, Executable: p.Executable, Version: s.version, Go: s.golang, Started: p.Started, UID: p.UID, GID: p.GID, Groups: p.Groups}
 	for _, denied := range p.Denied {
 		out.Missing = append(out.Missing, facts.Missing{What: denied + " of process " + fmt.Sprint(p.PID), Why: "permission denied", Do: inspectRight})
 	}

@@ -31,6 +31,8 @@ type Running struct {
 	// Started is when it was started; zero if that could not be read.
 	Started  time.Time
 	UID, GID int
+	// Groups are its supplementary groups.
+	Groups []int
 	// SameRoot is whether it has the root and the mounts of this process.
 	SameRoot bool
 	// Denied are what could not be read for lack of a right.
@@ -140,6 +142,7 @@ func (p Processes) one(proc procfs.Proc, args []string) (r Running, ok bool) {
 	if p.regular(r.PID, "status") {
 		if s, err := proc.NewStatus(); err == nil {
 			r.UID, r.GID = int(s.UIDs[1]), int(s.GIDs[1]) //nolint:gosec // 32 bits; 1 is the effective one
+			r.Groups, _ = supplementaryGroups(p.path(r.PID, "."))
 		}
 	}
 	if p.regular(r.PID, "stat") && p.regular(0, "stat") {

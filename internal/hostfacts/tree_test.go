@@ -74,7 +74,12 @@ func TestAProcessIsKnownByHowItWasStarted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := found[i]; !slices.Contains(r.Environment, "B=") || r.Dir != dir || r.UID != os.Geteuid() || r.Started.IsZero() || !r.SameRoot || len(r.Denied) > 0 || r.Executable == "" {
+	groups, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(groups)
+	if r := found[i]; !slices.Equal(slices.Sorted(slices.Values(r.Groups)), groups) || !slices.Contains(r.Environment, "B=") || r.Dir != dir || r.UID != os.Geteuid() || r.Started.IsZero() || !r.SameRoot || len(r.Denied) > 0 || r.Executable == "" {
 		t.Errorf("%+v", r)
 	}
 }

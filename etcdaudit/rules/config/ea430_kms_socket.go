@@ -73,7 +73,7 @@ func (s apiServer) judgeSocket(socket facts.Socket) check.Result {
 		return check.Unevaluated("", "the directories on the way to it could not be inspected", "run etcdaudit as root")
 	}
 	for i, dir := range socket.Way {
-		if r := rights.Directory(dir, onTheWay(socket, i), socket.UID); r.Status > worst.Status {
+		if r := rights.Directory(dir, onTheWay(socket, i), facts.User{UID: socket.UID}); r.Status > worst.Status {
 			worst = r
 		}
 	}

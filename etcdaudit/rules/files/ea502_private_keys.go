@@ -15,7 +15,7 @@ func privateKeys() check.Rule[facts.Facts] {
 }
 
 func judgeKeyFile(k kept) []check.Result {
-	r := k.onlyReadByOwners()
+	r := k.read()
 	if r.Status == check.Pass && k.File.Mode.Perm()&0o077 != 0 {
 		r.Summary += "; the letter of CIS 1.1.21 asks for 0600"
 	}

@@ -15,7 +15,7 @@ func notWritten() check.Rule[facts.Facts] {
 }
 
 func judgeWriters(k kept) []check.Result {
-	r := k.onlyWrittenByOwners()
+	r := k.written()
 	if r.Status == check.Pass && k.Use == facts.ManifestUse && k.File.Mode.Perm()&0o077 != 0 {
 		r.Summary += "; the letter of CIS 1.1.7 asks for 0600"
 	}

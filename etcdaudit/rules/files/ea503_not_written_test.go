@@ -27,6 +27,14 @@ func TestWhatDecidesOnTrustAndStart(t *testing.T) {
 			k := n.Kept(ca)
 			k.File.UID, k.Users[0].UID = 997, 997
 		}, Target: ca, Status: check.Pass, Says: "uid 997"},
+		controlplane.Case{Name: "a CA that everyone writes, of a uid that is not known", Change: func(n *controlplane.Node) {
+			k := n.Kept(ca)
+			k.File.Mode, k.File.UID, k.Users[0].UID = 0o666, 997, -1
+		}, Target: ca, Status: check.Fail, Says: "everyone can write it"},
+		controlplane.Case{Name: "a CA that a group writes, and no process was read", Change: func(n *controlplane.Node) {
+			k := n.Kept(ca)
+			k.File.Mode, k.File.GID, k.Users[0].UID = 0o664, 997, -1
+		}, Target: ca, Status: check.NotEvaluated, Says: "group 997 can write it; which groups", Expected: true},
 		controlplane.Case{Name: "none", Change: func(n *controlplane.Node) { n.Facts.Host.Kept = nil }, Status: check.NotEvaluated, Says: "no certificate, manifest"},
 		controlplane.Copied,
 		controlplane.NoNode,

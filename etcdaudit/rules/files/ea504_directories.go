@@ -39,11 +39,7 @@ func judgeWays(f facts.Facts) (results []check.Result) {
 		dir := dirs[name]
 		worst, on := check.Result{}, kept{}
 		for _, k := range dir.kept {
-			var owners []int
-			for _, u := range k.users {
-				owners = append(owners, u.UID)
-			}
-			if r := rights.Directory(dir.Path, name, owners...); r.Status > worst.Status {
+			if r := rights.Directory(dir.Path, name, k.users...); r.Status > worst.Status {
 				worst, on = r, k
 			}
 		}

@@ -48,6 +48,14 @@ func TestDirectoriesOnTheWay(t *testing.T) {
 			change(func(p *hostfacts.Path) { p.UID = 997 })(n)
 		}, Status: check.NotEvaluated, Says: "which uid its program runs as is not known", Expected: true}),
 		at(controlplane.Case{Name: "a group writes it", Change: change(func(p *hostfacts.Path) { p.Mode, p.GID = p.Mode|0o020, 50 }), Status: check.Warn, Says: "group 50"}),
+		at(controlplane.Case{Name: "a group of etcd writes it", Change: func(n *controlplane.Node) {
+			n.Kept(controlplane.DataDir).Users[0].GIDs = []int{0, 50}
+			change(func(p *hostfacts.Path) { p.Mode, p.GID = p.Mode|0o020, 50 })(n)
+		}, Status: check.Pass}),
+		at(controlplane.Case{Name: "a group writes it that is not known to be etcd's", Change: func(n *controlplane.Node) {
+			n.Kept(controlplane.DataDir).Users[0].UID = -1
+			change(func(p *hostfacts.Path) { p.Mode, p.GID = p.Mode|0o020, 50 })(n)
+		}, Status: check.NotEvaluated, Says: "which groups its program has is not known", Expected: true}),
 		at(controlplane.Case{Name: "not to be inspected", Change: change(func(p *hostfacts.Path) { *p = hostfacts.Path{Err: "permission denied"} }), Status: check.NotEvaluated, Says: "permission denied"}),
 		controlplane.Case{Name: "a directory that is right for one of two files", Change: func(n *controlplane.Node) {
 			// etcd owns what lies above the API server's EncryptionConfiguration as well.

@@ -15,7 +15,7 @@ func secretsClosed() check.Rule[facts.Facts] {
 }
 
 func judgeSecretFile(k kept) []check.Result {
-	r := k.onlyReadByOwners()
+	r := k.read()
 	if r.Status.Finding() {
 		r.Summary += "; " + k.Secret
 	}

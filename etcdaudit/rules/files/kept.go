@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/need"
+	"github.com/sealproof/sealproof/etcdaudit/rules/rights"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/term"
 )
@@ -61,7 +62,7 @@ func (k kept) evidence() (all []check.Evidence) {
 	all = append(all, check.Evidence{Source: term.Printable(k.Path), Seen: fmt.Sprintf("%s: %s, uid %d, gid %d", k.Use, k.File.Mode, k.File.UID, k.File.GID)})
 	for _, u := range k.users {
 		if u.UID >= 0 {
-			all = append(all, check.Evidence{Source: term.Printable(u.Name), Seen: fmt.Sprintf("uid %d, gid %d", u.UID, u.GID)})
+			all = append(all, check.Evidence{Source: term.Printable(u.Name), Seen: fmt.Sprintf("uid %d, gids %v", u.UID, u.GIDs)})
 		}
 	}
 	return all
@@ -72,74 +73,105 @@ func inspected(k kept) (check.Result, bool) {
 	return check.Unevaluated("", "it could not be inspected: "+cmp.Or(k.File.Err, "it is not there"), "run etcdaudit as root"), k.File.Err == "" && k.File.Exists
 }
 
-// owned says what is wrong with the owner, which can change the mode. ok is true if it is root
-// or a user that needs the file.
-func (k kept) owned() (r check.Result, ok bool) {
+// owner judges the owner, who can change the mode: root, or a user that needs the file.
+func (k kept) owner() check.Result {
 	uid := k.File.UID
 	if uid == 0 || slices.ContainsFunc(k.users, func(u facts.User) bool { return u.UID == uid }) {
-		return r, true
+		return check.Passed("", fmt.Sprintf("%04o, uid %d", k.File.Mode.Perm(), uid))
 	}
 	if i := slices.IndexFunc(k.users, func(u facts.User) bool { return u.UID < 0 }); i >= 0 {
-		r = check.Unevaluated("", fmt.Sprintf("it belongs to uid %d; which uid %s runs as is not known", uid, term.Printable(k.users[i].Name)), "run etcdaudit host on the running node, as root")
-		r.Expected = true
-		return r, false
+		return rights.Unknowable(fmt.Sprintf("it belongs to uid %d; which uid %s runs as is not known", uid, term.Printable(k.users[i].Name)))
 	}
-	return check.Failed("", fmt.Sprintf("it belongs to uid %d, which is neither root nor a user of the control plane that needs it", uid), "chown root "+k.Path), false
+	return check.Failed("", fmt.Sprintf("it belongs to uid %d, which is neither root nor a user of the control plane that needs it", uid), "chown root "+k.Path)
 }
 
-// foreignGroup reports whether the group is neither root's nor one of a program that needs
-// the file.
-func (k kept) foreignGroup() bool {
-	return k.File.GID != 0 && !slices.ContainsFunc(k.users, func(u facts.User) bool { return u.GID == k.File.GID })
+// barrier is a directory above a file that others cannot enter, whatever the mode of the file.
+type barrier struct {
+	name string
+	// group can enter it; what it is to the file's users is Own where it cannot.
+	group int
+	is    rights.Membership
 }
 
-// shut is the directory on the way that others cannot enter, whatever the mode of the file;
-// empty if there is none.
-func (k kept) shut() string {
+// barrier returns the directory that keeps out most; nil if there is none. What a link leads
+// away from does not lie above the file.
+func (k kept) barrier() (best *barrier) {
 	for _, dir := range k.Way {
-		if dir.Exists && dir.Mode.Perm()&0o001 == 0 {
-			return dir.Name
+		if dir.Beside || !dir.Exists || dir.Mode.Perm()&0o001 != 0 {
+			continue
+		}
+		b := barrier{name: dir.Name, group: dir.GID}
+		if dir.Mode.Perm()&0o010 != 0 {
+			b.is = rights.Group(dir.GID, k.users)
+		}
+		if best == nil || b.is < best.is {
+			best = &b
 		}
 	}
-	return ""
+	return best
 }
 
-// onlyWrittenByOwners judges who can change a file.
-func (k kept) onlyWrittenByOwners() check.Result {
-	mode := k.File.Mode.Perm()
-	if r, ok := k.owned(); !ok {
-		return r
+// written judges who can change a file.
+func (k kept) written() check.Result {
+	mode, shut := k.File.Mode.Perm(), k.barrier()
+	others, byGroup := "chmod o-w "+k.Path, check.Result{}
+	if mode&0o020 != 0 {
+		byGroup = k.byGroup("write", check.Failed, "chmod g-w "+k.Path)
 	}
 	switch {
-	case mode&0o002 != 0 && k.shut() != "":
-		return check.Warned("", fmt.Sprintf("its mode is %04o, and only %s keeps others from writing it", mode, k.shut()), "chmod o-w "+k.Path)
+	case mode&0o002 != 0 && shut == nil:
+		return check.Failed("", fmt.Sprintf("its mode is %04o: everyone can write it", mode), others)
+	case mode&0o002 != 0 && shut.is == rights.Foreign:
+		return check.Failed("", fmt.Sprintf("its mode is %04o, and %s lets group %d in, which can write it", mode, shut.name, shut.group), others)
 	case mode&0o002 != 0:
-		return check.Failed("", fmt.Sprintf("its mode is %04o: everyone can write it", mode), "chmod o-w "+k.Path)
-	case mode&0o020 != 0 && k.foreignGroup():
-		return check.Failed("", fmt.Sprintf("its mode is %04o: group %d can write it", mode, k.File.GID), "chmod g-w "+k.Path)
+		byEveryone := check.Warned("", fmt.Sprintf("its mode is %04o, and only %s keeps others from writing it", mode, shut.name), others)
+		return worse(byEveryone, worse(byGroup, k.owner()))
 	}
-	return check.Passed("", fmt.Sprintf("%04o, uid %d", mode, k.File.UID))
+	return worse(k.owner(), byGroup)
 }
 
-// onlyReadByOwners judges who can read a file or directory, and change it.
-func (k kept) onlyReadByOwners() check.Result {
-	written := k.onlyWrittenByOwners()
+// byGroup judges what the mode of a file lets its group do: a finding if that is a foreign one.
+func (k kept) byGroup(do string, finding func(target, summary, remedy string) check.Result, remedy string) check.Result {
+	mode, gid := k.File.Mode.Perm(), k.File.GID
+	switch rights.Group(gid, k.users) {
+	case rights.Foreign:
+		return finding("", fmt.Sprintf("its mode is %04o: group %d can %s it", mode, gid, do), remedy)
+	case rights.Unknown:
+		return rights.Unknowable(fmt.Sprintf("its mode is %04o: group %d can %s it; which groups its program has is not known", mode, gid, do))
+	}
+	return check.Result{}
+}
+
+// read judges who can read a file or directory, and change it.
+func (k kept) read() check.Result {
 	mode, everyone, group := k.File.Mode.Perm(), fs.FileMode(0o004), fs.FileMode(0o040)
 	if k.File.Mode.IsDir() {
 		everyone, group = 0o005, 0o050
 	}
 	tight := fmt.Sprintf("chmod 0%o %s", mode&0o700, k.Path)
+	written, shut := k.written(), k.barrier()
 	switch {
-	case written.Status > check.Warn:
+	case mode&everyone == 0 && mode&group != 0:
+		return worse(written, k.byGroup("read", check.Warned, tight))
+	case mode&everyone == 0:
 		return written
-	case mode&everyone != 0 && k.shut() == "":
-		return check.Failed("", fmt.Sprintf("its mode is %04o: everyone can read it", mode), tight)
-	case written.Status != check.Pass:
-		return written
-	case mode&everyone != 0:
-		return check.Passed("", fmt.Sprintf("%04o, uid %d, in %s, which others cannot enter", mode, k.File.UID, k.shut()))
-	case mode&group != 0 && k.foreignGroup():
-		return check.Warned("", fmt.Sprintf("its mode is %04o: group %d can read it", mode, k.File.GID), tight)
+	case shut == nil:
+		return worse(written, check.Failed("", fmt.Sprintf("its mode is %04o: everyone can read it", mode), tight))
+	case shut.is == rights.Foreign:
+		return worse(written, check.Warned("", fmt.Sprintf("its mode is %04o, and %s lets group %d in, which can read it", mode, shut.name, shut.group), tight))
+	case shut.is == rights.Unknown:
+		return worse(written, rights.Unknowable(fmt.Sprintf("its mode is %04o, and %s lets group %d in; which groups its program has is not known", mode, shut.name, shut.group)))
+	}
+	if written.Status == check.Pass {
+		written.Summary += fmt.Sprintf(", in %s, which others cannot enter", shut.name)
 	}
 	return written
+}
+
+// worse returns the result that counts more, the first of two that count the same.
+func worse(a, b check.Result) check.Result {
+	if b.Status > a.Status {
+		return b
+	}
+	return a
 }
