@@ -13,7 +13,9 @@ import (
 type chain struct {
 	*reader
 	layers []facts.Layer
-	seen   map[string]bool
+	// seen has the answer for each device that was looked at, and false while it is looked at:
+	// thin volumes reach one device on two ways, and a made-up tree may have rings.
+	seen map[string]bool
 	// outside is why a disk without encryption of its own may be encrypted all the same, and
 	// ask whom to ask about it.
 	outside, ask string
@@ -25,10 +27,16 @@ const mostLayers = 64
 // encrypted reports whether everything that is written to a device is encrypted before it
 // reaches a disk. at is its directory in /sys.
 func (c *chain) encrypted(at string) bool {
-	if c.seen[at] || len(c.layers) == mostLayers {
-		return false
+	if known, ok := c.seen[at]; ok || len(c.layers) == mostLayers {
+		return known
 	}
-	c.seen[at] = true
+	c.seen[at] = false
+	c.seen[at] = c.follow(at)
+	return c.seen[at]
+}
+
+// follow is encrypted for a device that is looked at for the first time.
+func (c *chain) follow(at string) bool {
 	kind, encrypts := c.kind(at)
 	c.layers = append(c.layers, facts.Layer{Name: path.Base(at), Kind: kind})
 	below, err := c.tree.ReadDir(path.Join(at, "slaves"))

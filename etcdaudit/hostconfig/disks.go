@@ -61,9 +61,6 @@ func (r *reader) mounts() ([]*mountinfo.Info, error) {
 		who = "self"
 	}
 	text, _, err := hostfacts.Tree{Root: r.procs.Dir}.ReadFile(who+"/mountinfo", longestText)
-	if who == "self" && err != nil { // a link of /proc that Tree does not follow
-		return mountinfo.GetMounts(nil)
-	}
 	if err != nil && !r.host.Live {
 		return nil, nil
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/hostfacts"
 	"github.com/sealproof/sealproof/test/testkit"
 )
 
@@ -72,6 +74,20 @@ func TestWhatLiesUnderTheDataIsFollowedToTheDisks(t *testing.T) {
 			d.add("sda", "8:0", nil)
 			d.add("sdb", "8:16", nil)
 		}, false, "", "dm-1 LVM, dm-0 LUKS2, sda disk, sdb disk"},
+		"a thin volume, whose data and metadata are on one LUKS": {"253:4", "ext4", "/dev/mapper/vg-etcd", func(d devices) {
+			d.add("dm-4", "253:4", lvm, "dm-3")
+			d.add("dm-3", "253:3", lvm, "dm-1", "dm-2")
+			d.add("dm-2", "253:2", lvm, "dm-0")
+			d.add("dm-1", "253:1", lvm, "dm-0")
+			d.add("dm-0", "253:0", luks, "sda")
+			d.add("sda", "8:0", nil)
+		}, true, "", "dm-4 LVM, dm-3 LVM, dm-1 LVM, dm-0 LUKS2, sda disk, dm-2 LVM"},
+		"a thin volume, whose data and metadata are on one disk": {"253:4", "ext4", "/dev/mapper/vg-etcd", func(d devices) {
+			d.add("dm-4", "253:4", lvm, "dm-1", "dm-2")
+			d.add("dm-2", "253:2", lvm, "sda")
+			d.add("dm-1", "253:1", lvm, "sda")
+			d.add("sda", "8:0", nil)
+		}, false, "", "dm-4 LVM, dm-1 LVM, sda disk, dm-2 LVM"},
 		"LUKS on RAID": {"253:0", "ext4", "/dev/mapper/root", func(d devices) {
 			d.add("dm-0", "253:0", luks, "md0")
 			d.add("md0", "9:0", md, "sda", "sdb")
@@ -151,5 +167,13 @@ func TestWhatLiesUnderTheDataIsFollowedToTheDisks(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		})
+	}
+}
+
+func TestTheMountsOfThisHostAreRead(t *testing.T) {
+	r := reader{procs: hostfacts.Processes{Dir: hostfacts.Proc}, host: &facts.Host{Live: true}}
+	mounts := testkit.Must(r.mounts())(t)
+	if on := mountOf(mounts, "/etc/hostname"); on == nil {
+		t.Errorf("no mount among %d", len(mounts))
 	}
 }
