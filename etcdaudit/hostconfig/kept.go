@@ -137,15 +137,13 @@ func (r *reader) keepAPIServer(s start, a *facts.APIServer) {
 // keepStarts notes the files that say what is started and how. The kubelet and systemd read
 // them, as root. One in which a secret was found is to be closed to others.
 func (r *reader) keepStarts(starts []start) {
-	secret := func(file string) string {
-		for _, l := range r.host.Looked {
-			if len(l.Found) > 0 && slices.Contains(strings.Split(l.Source, " + "), file) {
-				return l.Found[0].Name + " stands in it, or in a file that belongs to it"
-			}
-		}
-		return ""
-	}
 	for _, s := range starts {
+		secret := func(file string) string {
+			if name := s.secrets[file]; name != "" {
+				return "the secret of " + name + " stands in it"
+			}
+			return ""
+		}
 		for _, file := range s.variables {
 			r.keep(facts.VariablesUse, file, secret(file))
 		}

@@ -60,6 +60,9 @@ func parseManifest(source string, text []byte) ([]start, error) {
 	for _, c := range p.Spec.Containers {
 		if s, ok := c.start(p); ok {
 			s.source, s.looked[0].Source = source, source
+			if found := s.looked[0].Found; len(found) > 0 {
+				s.secrets = map[string]string{source: found[0].Name}
+			}
 			starts = append(starts, s)
 		}
 	}
@@ -80,6 +83,7 @@ func position(err error) string {
 
 func (c container) start(p pod) (s start, ok bool) {
 	words := append(append([]string{}, c.Command...), c.Args...)
+	command := words
 	image := path.Base(c.Image)
 	switch program := programOf(words); {
 	case program != "":
@@ -101,7 +105,7 @@ func (c container) start(p pod) (s start, ok bool) {
 		s.args = append(s.args, expandVariables(word, env))
 	}
 	s.pod = true
-	s.looked = []facts.Looked{look("", s.program, s.args, c.secrets(env))}
+	s.looked = []facts.Looked{c.look(s, command, env)}
 	s.version = versionOfImage(c.Image)
 	for _, m := range c.VolumeMounts {
 		for _, v := range p.Spec.Volumes {
@@ -135,6 +139,23 @@ func (c container) environment(s *start) map[string]string {
 		s.unknown = "its environment is taken from elsewhere (envFrom): it is known of the running process only"
 	}
 	return env
+}
+
+// look searches what the container gives its program.
+func (c container) look(s start, command []string, env map[string]string) facts.Looked {
+	args, missing := s.args, ""
+	if s.args == nil { // a shell's
+		for _, word := range command {
+			args = append(args, expandVariables(word, env))
+		}
+		args, missing = searched(args)
+	}
+	if len(c.EnvFrom) > 0 {
+		missing = "its environment is taken from elsewhere (envFrom), and was not searched"
+	}
+	l := look("", s.program, args, c.secrets(env))
+	l.Missing = missing
+	return l
 }
 
 // secrets are the variables of a container as they are searched for secrets. What is taken

@@ -39,6 +39,9 @@ type start struct {
 	// variables are the environment files of a unit, looked is what was searched for secrets.
 	variables []string
 	looked    []facts.Looked
+	// secrets are the files of source and variables in which a secret stands, each with the
+	// name of that.
+	secrets map[string]string
 }
 
 // volume is a directory or file of the host that a pod sees elsewhere.

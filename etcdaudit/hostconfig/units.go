@@ -7,8 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/sealproof/sealproof/etcdaudit/facts"
 )
 
 // unitDirs are where systemd looks for units, the first one wins (systemd.unit(5)).
@@ -62,6 +60,7 @@ func (r *reader) unit(file, unit string) (s start, ok bool) {
 	}
 	s.source, s.unit = strings.Join(read, " + "), unit
 	s.looked[0].Source = s.source
+	s.secrets = r.secretsOfUnit(svc, unit, read)
 	return s, true
 }
 
@@ -111,35 +110,50 @@ func (r *reader) dropIns(unit string) (files []string) {
 
 // command is a service's command with what goes with it.
 type command struct {
+	line  string // of ExecStart, with its specifiers put in
 	words []string
-	// env are the variables that the unit sets, files its environment files.
+	// env are the variables that the unit and its environment files set, own those that stand in
+	// the unit, and files the environment files.
 	env   map[string]string
-	files []string
-	// unknown is why words and env are not wholly known.
-	unknown string
-	looked  []facts.Looked
+	own   []string
+	files []environmentFile
+	// unknown is why words and env are not wholly known; unsearched is why env is not.
+	unknown, unsearched string
+}
+
+// environmentFile is a file of EnvironmentFile= with its variables.
+type environmentFile struct {
+	name  string
+	pairs []string
 }
 
 // command returns the command of a service. ok is false if there is none that is understood.
 func (r *reader) command(svc service, unit string) (c command, ok bool) {
-	c.env = map[string]string{}
-	var inUnit []string
-	set := func(pairs []string) {
-		for _, pair := range pairs {
-			if name, value, ok := strings.Cut(pair, "="); ok {
-				c.env[name] = value
-			}
-		}
+	c = r.environment(svc, unit)
+	line, known := specifiers(svc.command, unit, r.host.Node)
+	words, err := expandCommand(line, c.env)
+	if err != nil || len(words) == 0 {
+		return c, false
 	}
+	c.line, c.words = line, words
+	if !known {
+		c.unknown = "the unit's ExecStart has a specifier that is not understood"
+	}
+	return c, true
+}
+
+// environment returns what a service sets before its command is looked at.
+func (r *reader) environment(svc service, unit string) (c command) {
+	c.env = map[string]string{}
 	for _, line := range svc.environment {
 		line, known := specifiers(line, unit, r.host.Node)
 		words, err := splitWords(line)
 		if err != nil || !known {
-			c.unknown = "an Environment= of the unit is not understood"
+			c.unsearched = "an Environment= of the unit is not understood"
 			continue
 		}
-		set(words)
-		inUnit = append(inUnit, words...)
+		c.set(words)
+		c.own = append(c.own, words...)
 	}
 	for _, name := range svc.environmentFiles {
 		name, known := specifiers(name, unit, r.host.Node)
@@ -147,27 +161,25 @@ func (r *reader) command(svc service, unit string) (c command, ok bool) {
 		text, err := r.textOf(name)
 		switch {
 		case err == nil:
-			pairs := parseEnvironmentFile(string(text))
-			set(pairs)
-			c.files = append(c.files, name)
-			c.looked = append(c.looked, look(name, unit, nil, pairs))
+			f := environmentFile{name, parseEnvironmentFile(string(text))}
+			c.set(f.pairs)
+			c.files = append(c.files, f)
 		case !known || strings.ContainsAny(name, "*?["):
-			c.unknown = "the unit's EnvironmentFile=" + name + " is not looked for"
+			c.unsearched = "the unit's EnvironmentFile=" + name + " is not looked for"
 		case !optional || !errors.Is(err, fs.ErrNotExist):
-			c.unknown = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
+			c.unsearched = "the unit's EnvironmentFile=" + name + " cannot be read: " + reason(err)
 		}
 	}
-	line, known := specifiers(svc.command, unit, r.host.Node)
-	words, err := expandCommand(line, c.env)
-	if err != nil || len(words) == 0 {
-		return c, false
+	c.unknown = c.unsearched
+	return c
+}
+
+func (c command) set(pairs []string) {
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			c.env[name] = value
+		}
 	}
-	c.words = words
-	if !known {
-		c.unknown = "the unit's ExecStart has a specifier that is not understood"
-	}
-	c.looked = append([]facts.Looked{look("", unit, words[1:], inUnit)}, c.looked...)
-	return c, true
 }
 
 // environmentFile is the last file of a service that sets variables of etcd; empty for none. It
@@ -191,7 +203,10 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 		return s, false
 	}
 	words := c.words
-	s.unknown, s.variables, s.looked = c.unknown, c.files, c.looked
+	s.unknown, s.looked = c.unknown, c.look(unit)
+	for _, f := range c.files {
+		s.variables = append(s.variables, f.name)
+	}
 	s.environmentFile = r.environmentFile(svc, unit)
 	if startedByShell(words) {
 		s.program = programInShell(words[1:])

@@ -53,7 +53,7 @@ func judgeLooked(l facts.Looked) check.Result {
 	case said != "":
 		return check.Warned("", "in the environment: "+said, fix)
 	case l.Missing != "":
-		return check.Unevaluated("", l.Missing, "run etcdaudit as root")
+		return check.Unevaluated("", l.Missing, "run etcdaudit host as root on the running node, and look at what it could not search")
 	}
 	return check.Passed("", "no name of a secret, and no address with a password")
 }
