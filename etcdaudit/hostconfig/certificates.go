@@ -17,13 +17,18 @@ const mostCertificateFiles = 1000
 
 // certificateDirs are where a control plane keeps certificates and kubeconfigs. Directories
 // of the files that a configuration names are added to them.
-func certificateDirs() []string {
-	return []string{
+func (r *reader) certificateDirs() []string {
+	dirs := []string{
 		"/etc/kubernetes", "/etc/kubernetes/pki", "/etc/kubernetes/pki/etcd", "/etc/kubernetes/ssl", "/etc/kubernetes/ssl/etcd",
 		"/var/lib/kubelet", "/var/lib/kubelet/pki", "/etc/etcd", "/etc/etcd/pki", "/etc/ssl/etcd/ssl", "/srv/kubernetes", "/root/.kube",
-		rke2Dir + "/server/tls", rke2Dir + "/server/tls/etcd", rke2Dir + "/server/cred", rke2Dir + "/agent", "/etc/rancher/rke2",
-		k3sDir + "/server/tls", k3sDir + "/server/tls/etcd", k3sDir + "/server/cred", k3sDir + "/agent", "/etc/rancher/k3s",
+		"/etc/rancher/rke2", "/etc/rancher/k3s",
 	}
+	for _, dir := range r.rancherDirs() {
+		for _, name := range []string{"server/tls", "server/tls/etcd", "server/cred", "agent"} {
+			dirs = append(dirs, path.Join(dir, name))
+		}
+	}
+	return dirs
 }
 
 // certificates collects those of the host, and which of them have their keys here.
@@ -73,7 +78,8 @@ func mayHoldCertificates(name string) bool {
 
 // searched returns the directories to search, those of the named files among them.
 func (r *reader) searched() []string {
-	dirs := certificateDirs()
+	dirs := r.certificateDirs()
+	usual := len(dirs)
 	add := func(files map[string]facts.File) {
 		for _, f := range files {
 			if f.Exists && f.Mode.IsRegular() && len(f.Certificates) > 0 {
@@ -87,7 +93,7 @@ func (r *reader) searched() []string {
 	for _, a := range r.host.APIServers {
 		add(a.Files)
 	}
-	slices.Sort(dirs[len(certificateDirs()):])
+	slices.Sort(dirs[usual:])
 	return dirs
 }
 

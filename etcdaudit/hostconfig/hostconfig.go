@@ -57,8 +57,10 @@ type reader struct {
 	host  *facts.Host
 	read  map[string]bool
 	lost  []facts.Missing // what may be static pods, and could not be read
-	keys  []foundKey
-	kept  map[string]int // indexes of host.Kept, by paths without links
+	// rancher are k3s and RKE2 as this node may run them.
+	rancher []rancher
+	keys    []foundKey
+	kept    map[string]int // indexes of host.Kept, by paths without links
 	// inspected are the files among what was read.
 	inspected map[string]facts.Inspected
 }
@@ -100,20 +102,23 @@ func Read(ctx context.Context, opts Options) (*facts.Host, error) {
 		r.procs.Dir = ""
 	}
 	r.host.Node = r.nodeName()
-	starts := r.manifests()
 	units := r.units()
+	ofRancher := slices.DeleteFunc(slices.Clone(units), func(s start) bool { return !startsRancher(s) })
+	r.rancher = r.ranchers(ofRancher)
+	starts := append(r.manifests(), slices.DeleteFunc(units, startsRancher)...)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	startsK3s := func(s start) bool { return s.program == k3sProgram }
-	ofK3s := slices.DeleteFunc(slices.Clone(units), func(s start) bool { return !startsK3s(s) })
-	starts = append(starts, slices.DeleteFunc(units, startsK3s)...)
-	starts = append(starts, r.k3s(ofK3s)...)
+	for _, one := range r.rancher {
+		if one.program == k3sProgram {
+			starts = append(starts, r.k3s(one)...)
+		}
+	}
 	running := r.running()
-	for _, s := range slices.Concat(starts, ofK3s, running) {
+	for _, s := range slices.Concat(starts, ofRancher, running) {
 		r.host.Looked = append(r.host.Looked, s.looked...)
 	}
-	r.keepStarts(slices.Concat(starts, ofK3s))
+	r.keepStarts(slices.Concat(starts, ofRancher))
 	isPlugin := func(s start) bool { return s.program == pluginProgram }
 	plugins := slices.DeleteFunc(slices.Concat(starts, running), func(s start) bool { return !isPlugin(s) })
 	starts, running = slices.DeleteFunc(starts, isPlugin), slices.DeleteFunc(running, isPlugin)

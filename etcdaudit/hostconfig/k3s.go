@@ -1,7 +1,6 @@
 package hostconfig
 
 import (
-	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -10,19 +9,12 @@ import (
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
-// Where RKE2 and k3s keep their data, unless they are told otherwise.
-const (
-	rke2Dir = "/var/lib/rancher/rke2"
-	k3sDir  = "/var/lib/rancher/k3s"
-)
-
 // k3s reports the etcd and the API server that run inside k3s, where no process has their
-// names. units are the services that start k3s. k3s starts etcd with a configuration file
-// alone, and sets the API server's flags itself (k3s-io/k3s, pkg/daemons/control/server.go).
-func (r *reader) k3s(units []start) (starts []start) {
-	process := r.k3sProcess()
-	config, source, unknown := r.k3sSettings(process, units)
-	server := path.Join(config.last("data-dir", k3sDir), "server")
+// names. k3s starts etcd with a configuration file alone, and sets the API server's flags
+// itself (k3s-io/k3s, pkg/daemons/control/server.go).
+func (r *reader) k3s(k rancher) (starts []start) {
+	process, config := k.process, k.settings
+	server := path.Join(k.dir, "server")
 	if o := r.tree.Stat(server); !o.Exists {
 		if o.Err != "" {
 			r.missing(server, o.Err, "run as root")
@@ -60,8 +52,8 @@ func (r *reader) k3s(units []start) (starts []start) {
 	for _, extra := range config["kube-apiserver-arg"] {
 		args = append(args, "--"+extra)
 	}
-	api := inside(apiServerProgram, source, args)
-	api.unknown = unknown
+	api := inside(apiServerProgram, k.source, args)
+	api.unknown = k.unknown
 	return append(starts, api)
 }
 
@@ -105,27 +97,6 @@ func (c k3sSettings) etcdOf(server string, embedded bool) (flags []string) {
 		}
 	}
 	return flags
-}
-
-// k3sProcess returns the running k3s server, nil if there is none. Its environment may hold
-// a token, and is not kept.
-func (r *reader) k3sProcess() *hostfacts.Running {
-	found, err := r.procs.Find(func(name string, args []string) bool {
-		words := strings.Fields(args[0]) // k3s sets its title: one word "/usr/local/bin/k3s server"
-		words = append(words, args[1:]...)
-		return len(words) > 1 && (strings.HasPrefix(name, k3sProgram) || path.Base(words[0]) == k3sProgram) && words[1] == "server"
-	})
-	if err != nil || len(found) == 0 {
-		return nil
-	}
-	p := found[0]
-	l := look(fmt.Sprintf("process %d", p.PID), k3sProgram, p.Args[1:], p.Environment)
-	if slices.Contains(p.Denied, "environ") {
-		l.Missing = "its environment may not be read: " + inspectRight
-	}
-	r.host.Looked = append(r.host.Looked, l)
-	p.Environment = nil
-	return &p
 }
 
 // versionInside returns the release of etcd or Kubernetes that k3s is built with.

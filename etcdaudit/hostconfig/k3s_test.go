@@ -198,3 +198,35 @@ func TestBothEtcdsOfOnePodAreReported(t *testing.T) {
 		t.Errorf("%+v", h.Etcds)
 	}
 }
+
+// What lies in a directory of data that k3s is told of is looked at as in its usual one.
+func TestK3sAndRKE2WithTheirDataElsewhere(t *testing.T) {
+	cert, key, _ := issued(t)
+	for name, files := range map[string]map[string]string{
+		"k3s":  {k3sFile: "data-dir: /big\n", k3sService: "[Service]\nExecStart=/usr/local/bin/k3s server\n"},
+		"RKE2": {"etc/systemd/system/rke2-server.service": "[Service]\nEnvironment=RKE2_DATA_DIR=/big RKE2_TOKEN=hunter2\nExecStart=/usr/local/bin/rke2 server --token=hunter2\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files["big/server/token"] = "hunter2"
+			files["big/server/tls/a.crt"], files["big/server/tls/a.key"] = cert, key
+			files["big/agent/pod-manifests/etcd.yaml"] = "kind: Pod\nspec:\n  containers:\n  - image: etcd:3.6.5\n    command: [etcd, --data-dir=/d]\n"
+			h := read(t, node(t, files))
+			if k := keptAt(t, h, "/big/server/token"); k.Secret == "" {
+				t.Errorf("%+v", k)
+			}
+			if len(h.Certificates) != 1 || !h.Certificates[0].HasKey || len(h.Etcds) != 1 || string(h.Setup.Kind) != name {
+				t.Errorf("%+v, %+v, %+v", h.Certificates, h.Etcds, h.Setup)
+			}
+			if name != "RKE2" {
+				return
+			}
+			var found []string
+			for _, w := range h.Looked[len(h.Looked)-1].Found {
+				found = append(found, w.Name)
+			}
+			if !slices.Equal(found, []string{"--token", "RKE2_TOKEN"}) || keptAt(t, h, "/etc/systemd/system/rke2-server.service").Secret == "" {
+				t.Errorf("%q in %+v", found, h.Looked)
+			}
+		})
+	}
+}

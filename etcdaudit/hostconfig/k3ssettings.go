@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/internal/boundedyaml"
-	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
 // k3sSettings are those of k3s that matter here, by the names of their flags. Others, among
@@ -30,22 +29,21 @@ func (c k3sSettings) last(name, ifAbsent string) string {
 	return ifAbsent
 }
 
-// k3sSettings lays k3s's sources over each other as k3s does: variables, then its
-// configuration file with its drop-ins, then flags. The file's settings stand before the
-// flags on one command line: of a single value the last counts, lists add up. A variable for
-// the file counts before the flag (k3s-io/k3s, pkg/configfilearg/parser.go). unknown is why
-// flags are missing.
-func (r *reader) k3sSettings(process *hostfacts.Running, units []start) (c k3sSettings, source, unknown string) {
+// settle lays the sources of k3s's settings over each other as k3s does: variables, then its
+// configuration file with its drop-ins, then flags. The file's settings stand before the flags
+// on one command line: of a single value the last counts, lists add up. A variable for the file
+// counts before the flag (k3s-io/k3s, pkg/configfilearg/parser.go).
+func (r *reader) settle(k *rancher, units []start) {
 	flags, env := k3sSettings{}, k3sSettings{}
-	args, variables, source, unknown := k3sCommand(process, units)
+	args, variables := k.command(units)
 	flags.addFlags(args)
 	for _, name := range k3sNames() {
-		variable := "K3S_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		variable := k.variables + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 		switch name {
 		case "config":
 			variable += "_FILE"
 		case "server":
-			variable = "K3S_URL"
+			variable = k.variables + "URL"
 		}
 		for _, pair := range variables {
 			if value, ok := strings.CutPrefix(pair, variable+"="); ok && value != "" {
@@ -53,40 +51,40 @@ func (r *reader) k3sSettings(process *hostfacts.Running, units []start) (c k3sSe
 			}
 		}
 	}
-	file := env.last("config", flags.last("config", "/etc/rancher/k3s/config.yaml"))
-	c = env
-	inFiles, read := r.k3sFiles(file)
+	k.config = path.Clean("/" + env.last("config", flags.last("config", k.config)))
+	k.settings = env
+	inFiles, read := r.k3sFiles(k.config)
 	for _, name := range k3sNames() {
 		if given := slices.Concat(inFiles[name], flags[name]); len(given) > 0 {
-			c[name] = given
+			k.settings[name] = given
 		}
 	}
 	if len(read) > 0 {
-		source = strings.Join(read, " + ")
+		k.source = strings.Join(read, " + ")
 	}
-	return c, source, unknown
 }
 
-// k3sCommand returns the flags and the variables that k3s is started with. A running k3s
-// hides its flags behind its title: they are those of its unit.
-func k3sCommand(process *hostfacts.Running, units []start) (args, variables []string, source, unknown string) {
-	if process != nil && len(process.Args) > 1 && process.Args[1] == "server" {
-		args, source = process.Args[2:], fmt.Sprintf("process %d", process.PID)
+// command returns the flags and the variables that k3s is started with. A running k3s hides its
+// flags behind its title: they are those of its unit.
+func (k *rancher) command(units []start) (args, variables []string) {
+	if k.process != nil && len(k.process.Args) > 1 && k.process.Args[1] == "server" {
+		args, k.source = k.process.Args[2:], fmt.Sprintf("process %d", k.process.PID)
 	}
 	i := slices.IndexFunc(units, func(s start) bool {
-		return process != nil && slices.Contains(process.Units, s.unit) || process == nil && len(units) == 1
+		return k.process != nil && slices.Contains(k.process.Units, s.unit) || k.process == nil && len(units) == 1
 	})
 	switch {
 	case i >= 0:
 		unit := units[i]
 		if args == nil {
-			args, source = unit.args, unit.source
+			args, k.source = unit.args, unit.source
 		}
-		return args, unit.env, source, unit.unknown
-	case args != nil:
-		return args, nil, source, ""
+		k.unknown = unit.unknown
+		return args, unit.env
+	case args == nil:
+		k.source, k.unknown = k.name+"'s defaults", "the flags of "+k.name+" are not known: it is started by no unit that was found"
 	}
-	return nil, nil, "k3s's defaults", "the flags of k3s are not known: it is started by no unit that was found"
+	return args, nil
 }
 
 // addFlags reads flags as Go's package flag does. Of a flag that is not known here, a value

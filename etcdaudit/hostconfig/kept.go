@@ -167,12 +167,12 @@ func (r *reader) keepStarts(starts []start) {
 
 // keepUsual notes files with credentials that no configuration names.
 func (r *reader) keepUsual() {
-	for _, dir := range []string{rke2Dir, k3sDir} {
+	for _, dir := range r.rancherDirs() {
 		for _, name := range []string{"token", "node-token", "agent-token", "cred/passwd", "cred/ipsec.psk"} {
 			r.keep(facts.CredentialUse, path.Join(dir, "server", name), "it lets nodes join the cluster, or users in")
 		}
 	}
-	for _, file := range []string{"/etc/rancher/k3s/config.yaml", "/etc/rancher/rke2/config.yaml"} {
+	for _, file := range r.rancherConfigs() {
 		if text, ok := r.text(file); ok && secretKeys(text) {
 			r.keep(facts.ConfigUse, file, "it has a token or a password")
 		} else {

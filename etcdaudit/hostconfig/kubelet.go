@@ -18,8 +18,10 @@ const (
 // else kubeadm's, and RKE2's.
 func (r *reader) manifestPaths() []string {
 	dirs := []string{cmp.Or(r.staticPodPath(), "/etc/kubernetes/manifests")}
-	if rke2 := rke2Dir + "/agent/pod-manifests"; rke2 != dirs[0] {
-		dirs = append(dirs, rke2)
+	for _, dir := range r.rancherDirs() { // RKE2's
+		if pods := dir + "/agent/pod-manifests"; pods != dirs[0] {
+			dirs = append(dirs, pods)
+		}
 	}
 	return dirs
 }

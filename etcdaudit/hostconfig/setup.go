@@ -24,6 +24,7 @@ func (r *reader) setup(starts []start) {
 	}
 	pods := startedBy(func(s start) bool { return s.pod })
 	unit := startedBy(func(s start) bool { return s.unit != "" })
+	rke2, k3s := r.rancherDir(rke2Program), r.rancherDir(k3sProgram)
 	kind, sign, why := r.distribution()
 	switch {
 	case kind != "":
@@ -31,10 +32,10 @@ func (r *reader) setup(starts []start) {
 		if !runs {
 			s.Fact += ": " + why
 		}
-	case runs && strings.HasPrefix(pods, rke2Dir), runs && has(rke2Dir+"/server"):
-		s.Kind, s.Fact = facts.RKE2, rke2Dir+"/server"
+	case runs && strings.HasPrefix(pods, rke2+"/"), runs && has(rke2+"/server"):
+		s.Kind, s.Fact = facts.RKE2, rke2+"/server"
 	case runs && startedBy(func(s start) bool { return s.inside }) != "":
-		s.Kind, s.Fact = facts.K3s, k3sDir+"/server"
+		s.Kind, s.Fact = facts.K3s, k3s+"/server"
 	case runs && pods != "":
 		s.Kind, s.Fact = facts.Kubeadm, pods
 	case runs && unit != "":
@@ -108,7 +109,7 @@ func (r *reader) withoutControlPlane(s *facts.Setup) {
 			}
 		}
 	}
-	for _, file := range []string{"/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/kubeconfig", rke2Dir + "/agent/kubelet.kubeconfig", k3sDir + "/agent/kubelet.kubeconfig"} {
+	for _, file := range append([]string{"/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/kubeconfig"}, r.rancherKubeconfigs()...) {
 		if server := r.serverOf(file); server != "" {
 			s.Fact += "; the kubelet's API server is " + server + " (" + file + ")"
 			s.Visit = append(s.Visit, "kube-apiserver: "+server)
@@ -181,7 +182,7 @@ func (r *reader) visit(s *facts.Setup) {
 		}
 	}
 	if len(r.host.Etcds) > 0 && len(r.host.APIServers) == 0 {
-		for _, file := range []string{"/etc/kubernetes/kubelet.conf", rke2Dir + "/agent/kubelet.kubeconfig"} {
+		for _, file := range append([]string{"/etc/kubernetes/kubelet.conf"}, r.rancherKubeconfigs()...) {
 			if server := r.serverOf(file); server != "" {
 				s.Visit = append(s.Visit, "kube-apiserver: "+server)
 			}

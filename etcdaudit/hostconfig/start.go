@@ -15,6 +15,7 @@ const (
 	etcdProgram      = "etcd"
 	apiServerProgram = "kube-apiserver"
 	k3sProgram       = "k3s" // its server has both in it
+	rke2Program      = "rke2"
 )
 
 // start is one way in which a program is started: by a manifest, a unit or k3s, or as it

@@ -218,8 +218,8 @@ func (r *reader) service(svc service, unit string) (s start, ok bool) {
 		s.version = r.versionOfProgram(words[0])
 	}
 	prefix := "ETCD_"
-	if path.Base(words[0]) == k3sProgram && len(words) > 1 && words[1] == "server" {
-		s.program, s.args, prefix = k3sProgram, words[2:], "K3S_"
+	if name := path.Base(words[0]); (name == k3sProgram || name == rke2Program) && len(words) > 1 && words[1] == "server" {
+		s.program, s.args, prefix = name, words[2:], strings.ToUpper(name)+"_"
 	}
 	for name, value := range c.env {
 		if strings.HasPrefix(name, prefix) {

@@ -24,6 +24,8 @@ type Tree struct{ Root string }
 // Opened is a file or directory of a tree.
 type Opened struct {
 	Path
+	// Size is how many bytes a file has.
+	Size int64
 	// ModTime is when its content was written, Changed when its inode was (ctime).
 	ModTime, Changed time.Time
 }
@@ -49,7 +51,7 @@ func (t Tree) stat(f *os.File) (o Opened) {
 		// Users of another root are not those of this host.
 		o.Owner = fmt.Sprintf("uid %d", o.UID)
 	}
-	o.ModTime = info.ModTime()
+	o.Size, o.ModTime = info.Size(), info.ModTime()
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		o.Changed = time.Unix(st.Ctim.Unix())
 	}

@@ -43,6 +43,9 @@ func judgeSnapshots(f facts.Facts) (results []check.Result) {
 	return results
 }
 
+// clockSkew is how far the clocks of a node and of storage over the network may be apart.
+const clockSkew = 5 * time.Minute
+
 func snapshotAge(s facts.SnapshotFolder, h *facts.Host) check.Result {
 	age := h.Now.Sub(s.Written).Round(time.Minute)
 	switch {
@@ -50,6 +53,8 @@ func snapshotAge(s facts.SnapshotFolder, h *facts.Host) check.Result {
 		return check.Unevaluated("", s.Err, "run etcdaudit as root")
 	case s.Copies == 0:
 		return check.Failed("", "there is no snapshot in it", "find out why "+s.Found+" takes none, or take them with etcdctl snapshot save")
+	case age < -clockSkew:
+		return check.Unevaluated("", fmt.Sprintf("the newest snapshot, %s, has a time that is %s after that of this report: a clock was wrong", term.Printable(s.Newest), -age), "set the clock, and the file's time with touch; then nothing newer is hidden by it")
 	case age > h.MaxSnapshotAge:
 		return check.Failed("", fmt.Sprintf("the newest snapshot is %s old, and may be %s (--max-snapshot-age)", age, h.MaxSnapshotAge), "find out why no newer one was taken; restore one on a machine of its own to see that it can be")
 	}
