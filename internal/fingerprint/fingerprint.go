@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
@@ -34,7 +35,11 @@ const shortest, longest = 32, 1 << 20
 // FromFile makes the key of a file: the SHA-256 of its bytes, of which there are at least 32
 // and at most 1 MiB.
 func FromFile(name string) (*Key, error) {
-	text, _, err := hostfacts.Tree{Root: "/"}.ReadFile(name, longest)
+	file, err := filepath.Abs(name) // a tree takes a relative name as one from its root
+	if err != nil {
+		return nil, fmt.Errorf("find the fingerprint key %s: %w", name, err)
+	}
+	text, _, err := hostfacts.Tree{Root: "/"}.ReadFile(file, longest)
 	if err != nil {
 		return nil, fmt.Errorf("read the fingerprint key: %w", err)
 	}

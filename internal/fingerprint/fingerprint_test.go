@@ -41,6 +41,14 @@ func TestAFileGivesTheSameFingerprintsAlways(t *testing.T) {
 	}
 }
 
+func TestANameIsRelativeToTheWorkingDirectory(t *testing.T) {
+	name := file(t, content)
+	t.Chdir(filepath.Dir(name))
+	if k := testkit.Must(fingerprint.FromFile("key"))(t); k.Name() != testkit.Must(fingerprint.FromFile(name))(t).Name() {
+		t.Error("another file was read")
+	}
+}
+
 func TestEqualKeysHaveEqualFingerprints(t *testing.T) {
 	a, b := fingerprint.Random(), fingerprint.Random()
 	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
