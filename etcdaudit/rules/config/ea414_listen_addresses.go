@@ -53,7 +53,8 @@ func judgeListen(e etcd) check.Result {
 	return with(r, e.set("listen-client-urls", "listen-client-http-urls", "listen-peer-urls", "listen-metrics-urls", "advertise-client-urls", "initial-advertise-peer-urls"))
 }
 
-// narrowed are the settings that name one of these addresses, without them.
+// narrowed are the settings that name one of these addresses, with loopback and the addresses
+// that the member is known by in the place of it. Other addresses of a list stay.
 func narrowed(e etcd, wide []string) (settings []string) {
 	for _, list := range []struct {
 		name     string
@@ -64,35 +65,57 @@ func narrowed(e etcd, wide []string) (settings []string) {
 		{"listen-client-urls", e.Config.ListenClient, e.Config.AdvertiseClient, true}, {"listen-client-http-urls", e.Config.ListenClientHTTP, nil, true},
 		{"listen-peer-urls", e.Config.ListenPeer, e.Config.AdvertisePeer, false}, {"listen-metrics-urls", e.Config.ListenMetrics, nil, true},
 	} {
-		i := slices.IndexFunc(list.urls, func(u string) bool { return slices.Contains(wide, u) })
-		if i < 0 {
+		isWide := func(u string) bool { return slices.Contains(wide, u) }
+		if !slices.ContainsFunc(list.urls, isWide) {
 			continue
 		}
 		var urls []string
-		if list.loopback {
-			urls = append(urls, loopback(list.urls[i]))
-		}
-		for _, u := range list.instead {
-			// A name would have to be resolved: etcd refuses to listen on one.
-			if net.ParseIP(hostOf(u)) != nil && !slices.Contains(urls, u) {
-				urls = append(urls, u)
+		for _, u := range list.urls {
+			narrow := []string{u}
+			if isWide(u) {
+				narrow = instead(u, list.instead, list.loopback)
 			}
-		}
-		if len(urls) == 0 {
-			urls = []string{scheme(list.urls[i]) + "://ADDRESS:2380"}
+			for _, one := range narrow {
+				if !slices.Contains(urls, one) {
+					urls = append(urls, one)
+				}
+			}
 		}
 		settings = append(settings, list.name+"="+strings.Join(urls, ","))
 	}
 	return settings
 }
 
-// loopback is an address with the same scheme and port on loopback.
-func loopback(address string) string {
-	u, err := url.Parse(address)
+// instead are the addresses with the scheme and port of one that is too wide: loopback, and those
+// that the member is known by. A name would have to be resolved: etcd refuses to listen on one.
+func instead(wide string, known []string, onLoopback bool) (urls []string) {
+	u, err := url.Parse(wide)
 	if err != nil {
-		return address
+		return []string{wide}
 	}
-	return u.Scheme + "://" + net.JoinHostPort("127.0.0.1", u.Port())
+	if onLoopback {
+		urls = append(urls, at(u, "127.0.0.1"))
+	}
+	addresses, names := 0, 0
+	for _, k := range known {
+		ip := net.ParseIP(hostOf(k))
+		switch {
+		case ip != nil && !ip.IsUnspecified():
+			addresses++
+			urls = append(urls, at(u, ip.String()))
+		case ip == nil && hostOf(k) != "localhost":
+			names++
+		}
+	}
+	if addresses == 0 && (names > 0 || !onLoopback) {
+		urls = append(urls, at(u, "ADDRESS"))
+	}
+	return urls
+}
+
+// at is a URL with another host.
+func at(u *url.URL, host string) string {
+	return u.Scheme + "://" + net.JoinHostPort(host, u.Port())
 }
 
 func hostOf(address string) string {
