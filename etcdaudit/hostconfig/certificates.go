@@ -1,14 +1,11 @@
 package hostconfig
 
 import (
-	"bytes"
-	"encoding/base64"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
-	"github.com/sealproof/sealproof/internal/boundedyaml"
 	"github.com/sealproof/sealproof/internal/hostfacts"
 )
 
@@ -76,14 +73,22 @@ func mayHoldCertificates(name string) bool {
 	return slices.Contains([]string{".crt", ".pem", ".cert", ".cer", ".key", ".conf", ".kubeconfig", ".yaml", ""}, path.Ext(name)) && !strings.HasPrefix(name, ".")
 }
 
+// ofTheSystem reports whether a directory has the CAs that the distribution trusts, which are
+// none of the control plane's.
+func ofTheSystem(dir string) bool {
+	return slices.ContainsFunc([]string{"/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}, func(of string) bool {
+		return dir == of || strings.HasPrefix(dir, of+"/")
+	})
+}
+
 // searched returns the directories to search, those of the named files among them.
 func (r *reader) searched() []string {
 	dirs := r.certificateDirs()
 	usual := len(dirs)
 	add := func(files map[string]facts.File) {
 		for _, f := range files {
-			if f.Exists && f.Mode.IsRegular() && len(f.Certificates) > 0 {
-				dirs = append(dirs, path.Dir(f.At))
+			if dir := path.Dir(f.At); f.Exists && f.Mode.IsRegular() && len(f.Certificates) > 0 && !ofTheSystem(dir) {
+				dirs = append(dirs, dir)
 			}
 		}
 	}
@@ -114,56 +119,33 @@ func (r *reader) certificatesIn(name, target string) (found []facts.Certificate)
 		return r.privateKeys(target, o.Path, pem)
 	}
 	keys := add(text, false)
-	kubeconfig := bytes.Contains(text, []byte("kind: Config\n")) && bytes.Contains(text, []byte("users:"))
-	inline := false
-	if !keys && len(found) == 0 && bytes.Contains(text, []byte("client-certificate-data")) {
-		kubeconfig = true
-		certificates, private := inKubeconfig(text)
-		for _, pem := range certificates {
-			add(pem, true)
+	var users kubeconfig
+	isKubeconfig, secret := false, ""
+	if !keys && len(found) == 0 {
+		if users, isKubeconfig, err = parseKubeconfig(text); err != nil {
+			r.missing(name, "it may be a kubeconfig"+position(err), "")
 		}
-		for _, pem := range private {
-			inline = add(pem, true) || inline
-			clear(pem)
+	}
+	for _, u := range users.Users {
+		add(decoded(u.User.Cert), true)
+		key := decoded(u.User.Key)
+		add(key, true)
+		clear(key)
+		if u.secret() {
+			secret = "it has the credentials of a user"
 		}
 	}
 	switch {
-	case kubeconfig && (inline || bytes.Contains(text, []byte("token:")) || bytes.Contains(text, []byte("password:"))):
-		r.keep(facts.KubeconfigUse, name, "it has the credentials of a user")
-	case kubeconfig:
-		r.keep(facts.KubeconfigUse, name, "")
+	case isKubeconfig:
+		r.keep(facts.KubeconfigUse, name, secret)
 	case keys:
 		r.keep(facts.KeyUse, name, isPrivateKey)
 	case len(found) > 0:
 		r.keep(facts.CertificateUse, name, "")
 	}
-	if len(found) > 0 || keys || kubeconfig {
+	if len(found) > 0 || keys || isKubeconfig {
 		r.read[name] = true
 		r.inspected[name] = about
 	}
 	return found
-}
-
-// inKubeconfig returns the client certificates and keys that stand in a kubeconfig.
-func inKubeconfig(text []byte) (certificates, keys [][]byte) {
-	var k struct {
-		Users []struct {
-			User struct {
-				Cert string `json:"client-certificate-data"`
-				Key  string `json:"client-key-data"`
-			} `json:"user"`
-		} `json:"users"`
-	}
-	if boundedyaml.Unmarshal(text, &k) != nil {
-		return nil, nil
-	}
-	for _, u := range k.Users {
-		if pem, err := base64.StdEncoding.DecodeString(u.User.Cert); err == nil {
-			certificates = append(certificates, pem)
-		}
-		if pem, err := base64.StdEncoding.DecodeString(u.User.Key); err == nil {
-			keys = append(keys, pem)
-		}
-	}
-	return certificates, keys
 }
