@@ -87,7 +87,7 @@ func privateKey(node string, k facts.Key) *auditv1.PrivateKey {
 	return &auditv1.PrivateKey{
 		Node: node, File: term.Printable(file), Kind: term.Printable(k.Kind), Hmac: term.Printable(k.HMAC),
 		FingerprintKey: term.Printable(k.FingerprintKey), Certificates: allPrintable(k.Certificates),
-		Mode: fmt.Sprintf("%04o", k.Rights.Mode.Perm()), Uid: int32(k.Rights.UID), Weakness: term.Printable(k.Weakness), Encrypted: k.Encrypted, //nolint:gosec // a uid has 32 bits
+		Mode: fmt.Sprintf("%04o", k.Rights.Mode.Perm()), Uid: int32(k.Rights.UID), Weakness: term.Printable(cmp.Or(k.Weakness, k.Doubt)), Encrypted: k.Encrypted, //nolint:gosec // a uid has 32 bits
 	}
 }
 

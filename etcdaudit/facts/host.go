@@ -55,7 +55,7 @@ type Inspected struct {
 	ModTime, Changed time.Time
 	// Hash is "sha256:…" of a file that holds certificates and revocation lists and nothing
 	// else; empty for any other. The hash of a file with a password in it would let others try
-	// passwords.
+	// passwords. EncryptionFile.Hash is the one exception.
 	Hash string
 }
 
@@ -150,7 +150,7 @@ type File struct {
 	ReadErr string
 	// CRL is set where it is a revocation list: PEM or DER.
 	CRL string
-	// Ends is how many entries of a CRL there are, and when its next update is due.
+	// Revoked is how many entries a revocation list has, NextUpdate when the next one is due.
 	Revoked    int
 	NextUpdate time.Time
 }
@@ -212,25 +212,26 @@ type EncryptionFile struct {
 	Err    string
 	Config *encryptionconfig.Config
 	// Hash is "sha256:…" of the file; InForce the one that the API server's metrics show,
-	// empty if they were not given. Reloads counts by status.
+	// empty if they were not given. They are compared, so that Hash cannot be an HMAC. Of a file
+	// whose keys were typed it lets others try keys, as do those metrics themselves.
 	Hash, InForce string
-	Failures      int64
+	Failures      int64  // reloads that were refused
 	NoMetrics     string // why InForce is empty
 }
 
 // AuditPolicy is what of an audit policy matters here.
 type AuditPolicy struct {
+	// Path is the file, Err why it could not be read or would be refused.
 	Path, Err string
-	// Secrets is the level at which requests for Secrets are recorded: "None", "Metadata",
-	// "Request", "RequestResponse"; Rule is the number of the rule that decides, from 1.
+	// Levels are those at which requests for Secrets can be recorded, one for each kind of verb.
 	Levels []AuditLevel
 }
 
 // AuditLevel is the highest level at which a verb on Secrets can be recorded.
 type AuditLevel struct {
 	Verbs string // "get, list, watch"; "create, update, patch"
-	Level string
-	Rule  int
+	Level string // "None", "Metadata", "Request", "RequestResponse"
+	Rule  int    // the number of the rule that decides, from 1
 }
 
 // AuthorizationFile is an AuthorizationConfiguration. An API server reads it anew each minute.

@@ -83,7 +83,10 @@ type Key struct {
 	Certificates []string
 	// Weakness is why it can be guessed or computed ("1024 bits are too few"); empty for none.
 	Weakness string
-	Rights   hostfacts.Path
+	// Doubt is why it may not have been made at random, though it has 128 bits of chance if it
+	// was; empty for none.
+	Doubt  string
+	Rights hostfacts.Path
 }
 
 // Disk is what lies under a directory of etcd.

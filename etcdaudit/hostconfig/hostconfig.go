@@ -41,7 +41,9 @@ type Options struct {
 	// node. A mounted root has them; of a copy only the caller knows.
 	OwnersKept bool
 	// SnapshotDirs are folders with snapshots of etcd, beside the usual ones.
-	SnapshotDirs   []string
+	SnapshotDirs []string
+	// MaxSnapshotAge is how old the newest snapshot may be. It is handed on to the rules, and so
+	// is Now, by which they judge ages and expiry.
 	MaxSnapshotAge time.Duration
 	Now            time.Time
 }

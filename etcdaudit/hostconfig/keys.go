@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -60,9 +61,10 @@ func weakness(public crypto.PublicKey) string {
 
 // encryptionKey keeps what is to be said of one key of an EncryptionConfiguration.
 func (r *reader) encryptionKey(file string, rights hostfacts.Path, kind, name string, secret []byte) {
+	weakness, doubt := guessable(secret)
 	key := foundKey{Key: facts.Key{
 		File: file, Name: kind + " " + name, Kind: fmt.Sprintf("%s, %d bytes", kind, len(secret)), Rights: rights,
-		HMAC: r.opts.Fingerprints.Of(secret), FingerprintKey: r.opts.Fingerprints.Name(), Weakness: guessable(secret),
+		HMAC: r.opts.Fingerprints.Of(secret), FingerprintKey: r.opts.Fingerprints.Name(), Weakness: weakness, Doubt: doubt,
 	}}
 	// The same provider may stand in several entries, and several API servers may have one file.
 	if !slices.ContainsFunc(r.keys, func(k foundKey) bool { return k.File == file && k.Name == key.Name && k.HMAC == key.HMAC }) {
@@ -78,22 +80,35 @@ func (r *reader) keyOpener(file string, rights hostfacts.Path) encryptionconfig.
 	}
 }
 
-// guessable says why a symmetric key was not made at random. Of random keys of 16 bytes one
-// in ten million consists of characters that are on a keyboard.
-func guessable(secret []byte) string {
-	typed := func(b byte) bool { return b >= ' ' && b <= '~' || b == '\n' || b == '\r' || b == '\t' }
-	hex := func(b byte) bool { return bytes.IndexByte([]byte("0123456789abcdefABCDEF\n\r"), b) >= 0 }
+// enough is how many bits of chance a key needs so that it is not found by trying.
+const enough = 128
+
+// guessable says why a symmetric key was not made at random: weakness where it can be found by
+// trying, doubt where it has enough bits of chance if each character of it was drawn at random. Of
+// random keys of 16 bytes one in 4.7 million consists of characters that are on a keyboard.
+func guessable(secret []byte) (weakness, doubt string) {
+	text := bytes.TrimRight(secret, "\r\n")
+	within := func(alphabet string) bool { return len(bytes.Trim(text, alphabet)) == 0 }
 	switch {
-	case len(secret) == 0:
-		return ""
+	case len(text) == 0:
+		return "", ""
 	case bytes.Count(secret, secret[:1]) == len(secret):
-		return "all its bytes are equal"
-	case !slices.ContainsFunc(secret, func(b byte) bool { return !hex(b) }):
-		return fmt.Sprintf("its bytes are hexadecimal digits: it has %d bits of chance at most", 4*len(secret))
-	case !slices.ContainsFunc(secret, func(b byte) bool { return !typed(b) }):
-		return "its bytes are characters of a text: it was typed or copied, and not made at random"
+		return "all its bytes are equal", ""
+	case within("0123456789abcdef"), within("0123456789ABCDEF"):
+		return chance(len(text)*4, "its bytes are hexadecimal digits")
+	case !slices.ContainsFunc(text, func(b byte) bool { return (b < ' ' || b > '~') && b != '\n' && b != '\r' && b != '\t' }):
+		const characters = '~' - ' ' + 1 + 3
+		return chance(int(float64(len(text))*math.Log2(characters)), "its bytes are characters of a text: it was typed or copied, and not made at random")
 	}
-	return ""
+	return "", ""
+}
+
+func chance(bits int, why string) (weakness, doubt string) {
+	why = fmt.Sprintf("%s (%d bits of chance at most)", why, bits)
+	if bits < enough {
+		return why, ""
+	}
+	return "", why
 }
 
 // finishKeys says which certificates the keys belong to, and puts both into the facts.

@@ -22,7 +22,8 @@ const (
 )
 
 // plugin notes the files of the KMS plugin: its configuration, the credentials that this
-// names, and its state. Of several ways in which it is started, those that run count.
+// names, and its state. Of several ways in which it is started, those that run count. A
+// credential that only a flag or a variable (KMSPLUGIN_…) names is not looked at.
 func (r *reader) plugin(starts []start) {
 	if running := slices.DeleteFunc(slices.Clone(starts), func(s start) bool { return s.process == nil }); len(running) > 0 {
 		for i := range running {

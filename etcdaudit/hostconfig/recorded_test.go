@@ -73,7 +73,7 @@ func compact(h *facts.Host) map[string]any {
 	out["kept"], out["looked"], out["copied"], out["disks"] = kept, h.Looked, h.Copied, h.Disks
 	var keys, snapshots []string
 	for _, k := range h.Keys {
-		keys = append(keys, fmt.Sprint(k.File, ": ", k.Name, ", ", k.Kind, ", weakness: ", k.Weakness, ", certificates: ", len(k.Certificates)))
+		keys = append(keys, fmt.Sprint(k.File, ": ", k.Name, ", ", k.Kind, ", weakness: ", k.Weakness, ", doubt: ", k.Doubt, ", certificates: ", len(k.Certificates)))
 	}
 	for _, s := range h.Snapshots {
 		snapshots = append(snapshots, fmt.Sprint(s.Path, ", ", s.Found, ", copies: ", s.Copies, s.Newest, ", remote: ", s.Remote, ", here: ", s.Here))

@@ -50,6 +50,8 @@ func strength(k facts.Key, before []facts.Key) check.Result {
 		return check.Failed("", k.Weakness, "issue key and certificate anew, with an ECDSA key on P-256, or RSA of 2048 bits and more")
 	case same >= 0:
 		return check.Failed("", "it is the same key as "+term.Printable(before[same].Name)+" in "+term.Printable(before[same].File), renew)
+	case k.Doubt != "":
+		return check.Warned("", k.Doubt, renew)
 	}
 	return check.Passed("", k.Kind)
 }

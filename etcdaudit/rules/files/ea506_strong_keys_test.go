@@ -19,6 +19,8 @@ func TestStrongKeys(t *testing.T) {
 		controlplane.Case{Name: "kubeadm's", Target: "etcd/server.key", Status: check.Pass, Says: "ECDSA P-256"},
 		controlplane.Case{Name: "a key of an EncryptionConfiguration", Change: keys(key1), Status: check.Pass, Says: "aescbc, 32 bytes"},
 		controlplane.Case{Name: "a typed one", Change: keys(with(key1, func(k *facts.Key) { k.Weakness = "it was typed" })), Status: check.Fail, Says: "it was typed", Fix: "/dev/urandom"},
+		controlplane.Case{Name: "one of hexadecimal digits", Change: keys(with(key1, func(k *facts.Key) { k.Doubt = "its bytes are digits" })), Status: check.Warn, Says: "its bytes are digits", Fix: "/dev/urandom"},
+		controlplane.Case{Name: "the same again under a new name", Change: keys(key1, with(key2, func(k *facts.Key) { k.Doubt = "its bytes are digits" })), Target: "key2", Status: check.Fail, Says: "the same key"},
 		controlplane.Case{Name: "a short private key", Change: keys(facts.Key{File: "/a.key", Kind: "RSA 1024", Weakness: "1024 bits are too few"}), Status: check.Fail, Says: "1024", Fix: "issue key and certificate anew"},
 		controlplane.Case{Name: "the old key under a new name", Change: keys(key1, key2), Target: "key2", Status: check.Fail, Says: "the same key as aescbc key1", Fix: "rewrite all Secrets"},
 		controlplane.Case{Name: "another key", Change: keys(key1, with(key2, func(k *facts.Key) { k.HMAC = "bb" })), Target: "key2", Status: check.Pass},
