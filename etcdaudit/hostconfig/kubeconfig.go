@@ -40,7 +40,7 @@ func parseKubeconfig(text []byte) (k kubeconfig, ok bool, err error) {
 		return u.secret() || u.User.Cert != ""
 	})
 	if !ok || err != nil {
-		return kubeconfig{}, false, nil
+		return kubeconfig{}, false, nil //nolint:nilerr // what does not parse is no kubeconfig
 	}
 	return k, true, nil
 }
