@@ -68,7 +68,7 @@ func together(checks []*auditv1.ControlCheck) (worst auditv1.Status) {
 		case auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_UNSPECIFIED:
 			status = auditv1.Status_STATUS_NOT_EVALUATED
 		}
-		if c.Relation != auditv1.Relation_RELATION_NEEDS_HUMAN && outcome.Order(status) > outcome.Order(worst) {
+		if c.Relation != auditv1.Relation_RELATION_NEEDS_HUMAN && (worst == 0 || outcome.Order(status) > outcome.Order(worst)) {
 			worst = status
 		}
 	}
