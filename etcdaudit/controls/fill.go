@@ -20,7 +20,7 @@ func Fill(r *auditv1.Report) error {
 	}
 	checks := map[string]*auditv1.Check{}
 	for _, c := range r.Checks {
-		checks[c.Id] = c
+		checks[c.GetId()] = c
 	}
 	r.Controls = nil
 	for _, catalogue := range all {
