@@ -277,6 +277,7 @@ func TestWhatTheEvidenceComesTo(t *testing.T) {
 		"one was not evaluated":                         {"1.2.26", map[string]auditv1.Status{"EA-421": pass, "EA-313": unevaluated}, unevaluated},
 		"a finding counts before that":                  {"1.2.26", map[string]auditv1.Status{"EA-421": fail, "EA-313": unevaluated}, fail},
 		"what does not apply is no obstacle":            {"1.2.26", map[string]auditv1.Status{"EA-421": pass, "EA-313": inapplicable}, pass},
+		"a status of a later version is no pass":        {"1.2.26", map[string]auditv1.Status{"EA-421": 99, "EA-313": pass}, unevaluated},
 		"nothing applies":                               {"1.2.26", map[string]auditv1.Status{"EA-421": inapplicable, "EA-313": inapplicable}, inapplicable},
 		"an accepted finding is no pass":                {"1.2.26", map[string]auditv1.Status{"EA-421": accepted, "EA-313": pass}, accepted},
 		"a check that only shows where to look is none": {"3.2.1", map[string]auditv1.Status{"EA-429": fail}, none},
