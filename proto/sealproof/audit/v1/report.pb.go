@@ -3374,7 +3374,9 @@ type Acceptance struct {
 	// How many findings it is about in this report.
 	Findings uint32 `protobuf:"varint,9,opt,name=findings,proto3" json:"findings,omitempty"`
 	// The file and line that it was read from.
-	Source        string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	Source string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	// The node that it is about; empty for all of them.
+	Node          string `protobuf:"bytes,11,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3475,6 +3477,13 @@ func (x *Acceptance) GetFindings() uint32 {
 func (x *Acceptance) GetSource() string {
 	if x != nil {
 		return x.Source
+	}
+	return ""
+}
+
+func (x *Acceptance) GetNode() string {
+	if x != nil {
+		return x.Node
 	}
 	return ""
 }
@@ -3995,7 +4004,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x128\n" +
 	"\brelation\x18\x02 \x01(\x0e2\x1c.sealproof.audit.v1.RelationR\brelation\x122\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xe2\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xf6\x02\n" +
 	"\n" +
 	"Acceptance\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12\x16\n" +
@@ -4008,7 +4017,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05state\x18\b \x01(\x0e2#.sealproof.audit.v1.AcceptanceStateR\x05state\x12\x1a\n" +
 	"\bfindings\x18\t \x01(\rR\bfindings\x12\x16\n" +
 	"\x06source\x18\n" +
-	" \x01(\tR\x06source\"\x89\x02\n" +
+	" \x01(\tR\x06source\x12\x12\n" +
+	"\x04node\x18\v \x01(\tR\x04node\"\x89\x02\n" +
 	"\n" +
 	"PrivateKey\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
