@@ -130,6 +130,14 @@ func TestLetterAndTruthAreShownWithTheReason(t *testing.T) {
 			"1.12", "1.1.12", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Owner: "root"}), map[string]auditv1.Status{"EA-501": pass},
 			fail, "/var/lib/etcd belongs to root", "kubeadm, k3s and RKE2 run etcd as root",
 		},
+		"the group counts too": {
+			"1.12", "1.1.12", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Uid: 997, Owner: "etcd"}), map[string]auditv1.Status{"EA-501": pass},
+			fail, "/var/lib/etcd belongs to the group root", "kubeadm, k3s and RKE2 run etcd as root",
+		},
+		"a group has a name that no report holds": {
+			"1.12", "1.1.12", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Uid: 997, Gid: 996, Owner: "etcd"}), nil,
+			unevaluated, "the name of group 996 of /var/lib/etcd is not known", "",
+		},
 		"a mode that is too open fails by letter and truth": {
 			"1.12", "1.1.11", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0750", Owner: "etcd"}), map[string]auditv1.Status{"EA-501": fail},
 			fail, "/var/lib/etcd has 0750", "",
@@ -290,7 +298,7 @@ func TestWhatTheEvidenceComesTo(t *testing.T) {
 		})
 	}
 	r := &auditv1.Report{}
-	if c := filled(t, r, "V2R6", "V-242418"); !c.Verified || c.Reach != auditv1.Relation_RELATION_PARTLY {
+	if c := filled(t, r, "V2R6", "V-242418"); c.Verified || c.Reach != auditv1.Relation_RELATION_PARTLY {
 		t.Errorf("%v", c)
 	}
 	if c := filled(t, r, "1.12", "2.2"); c.Reach != auditv1.Relation_RELATION_EVIDENCES {
@@ -299,5 +307,25 @@ func TestWhatTheEvidenceComesTo(t *testing.T) {
 	again := proto.CloneOf(r)
 	if err := controls.Fill(r); err != nil || !proto.Equal(r, again) {
 		t.Errorf("filled twice it is another report: %v", err)
+	}
+}
+
+// A check that looks at some files, callers or authorizers is no evidence for all of them.
+func TestWhatACheckDoesNotLookAtIsNotEvidenced(t *testing.T) {
+	const partly, human = auditv1.Relation_RELATION_PARTLY, auditv1.Relation_RELATION_NEEDS_HUMAN
+	for id, want := range map[string]auditv1.Relation{
+		"1.12 1.1.1": partly, "1.12 1.1.8": partly, "1.12 1.1.14": partly, "1.12 1.1.20": partly, "V2R6 V-242405": partly, "V2R6 V-242408": partly, "V2R6 V-242466": partly,
+		"V2R6 V-242382": partly, "1.12 1.2.7": human, "1.12 1.2.8": human,
+		"1.12 5.1.1": partly, "1.12 5.1.2": partly, "1.12 5.1.4": partly, "1.12 5.1.8": partly, "1.12 5.1.10": partly, "1.12 5.1.13": partly, "V2R6 V-274884": partly,
+	} {
+		version, id, _ := strings.Cut(id, " ")
+		if c := filled(t, &auditv1.Report{}, version, id); c.Reach != want || c.Verified {
+			t.Errorf("%s %s: %v", version, id, c)
+		}
+	}
+	// Without --authorization-mode there may be no AuthorizationConfiguration either.
+	r := &auditv1.Report{Configurations: []*auditv1.Configuration{apiServer()}, Checks: checks(map[string]auditv1.Status{"EA-425": pass})}
+	if c := filled(t, r, "1.12", "1.2.7"); c.Letter != fail || c.Difference != "" {
+		t.Errorf("%v", c)
 	}
 }

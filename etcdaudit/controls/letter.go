@@ -50,6 +50,8 @@ type File struct {
 	Setting    string `json:"setting"`
 	ModeAtMost string `json:"mode-at-most"`
 	Owner      string `json:"owner"`
+	// Group goes with an Owner. A report has the number of a group only, of which 0 is known.
+	Group string `json:"group"`
 }
 
 // FirstProvider asks that a resource is named, and who does not write it.
@@ -66,7 +68,7 @@ func (l *Letter) valid() error {
 	modes := []string{l.KeyModeAtMost}
 	for _, f := range l.Files {
 		modes = append(modes, f.ModeAtMost)
-		if f.Setting == "" || (f.ModeAtMost == "") == (f.Owner == "") {
+		if f.Setting == "" || (f.ModeAtMost == "") == (f.Owner == "") || f.Group != "" && f.Owner == "" {
 			return errors.New("a file needs its setting, and a mode or an owner")
 		}
 	}
@@ -165,6 +167,10 @@ func (l *Letter) of(c *auditv1.Configuration) (wrong, unknown []string) {
 			wrong = append(wrong, c.Files[i].Path+" has "+c.Files[i].Mode)
 		case f.Owner != "" && c.Files[i].Owner != f.Owner:
 			wrong = append(wrong, fmt.Sprintf("%s belongs to %s", c.Files[i].Path, c.Files[i].Owner))
+		case f.Group != "" && c.Files[i].Gid == 0:
+			wrong = append(wrong, c.Files[i].Path+" belongs to the group root")
+		case f.Group != "":
+			unknown = append(unknown, fmt.Sprintf("the name of group %d of %s is not known", c.Files[i].Gid, c.Files[i].Path))
 		}
 	}
 	if len(l.AnyProvider) == 0 && l.FirstProvider == nil {
