@@ -21,8 +21,8 @@ func acceptCommand() *cobra.Command {
 		Short: "Write an entry for a file of accepted risks",
 		Long: `accept takes a finding from a report in JSON and writes the entry with which its risk
 is accepted: by whom, why, and until when. It prints the entry, or adds it to the end
-of --file, whose other lines stay as they are. scan, tls, host and all take the file
-with --accept. One finding or one object of it is accepted, never a whole check.`,
+of --file, whose other lines stay as they are. scan, tls, host, all and report take the
+file with --accept. One finding or one object of it is accepted, never a whole check.`,
 		Example: `  # the only finding of a check
   etcdaudit accept EA-305 --report report.json --owner team-storage \
     --reason "etcd's RBAC needs a patched API server" --expires 2027-06-30 >> accepted.yaml
@@ -40,6 +40,7 @@ with --accept. One finding or one object of it is accepted, never a whole check.
 	flags.StringVar(&a.report, "report", "", "report with the finding, in JSON")
 	flags.StringVar(&a.target, "target", "", "target of the finding, or an object of it (default/db), if there are several")
 	flags.StringVar(&a.fingerprint, "fingerprint", "", "fingerprint of the finding or object")
+	flags.StringVar(&a.entry.Node, "node", "", "node of the finding, if the report is about several; the entry is then about this node only")
 	flags.StringVar(&a.entry.Owner, "owner", "", "who answers for the risk")
 	flags.StringVar(&a.entry.Reason, "reason", "", "why it can be borne")
 	flags.StringVar(&a.entry.CompensatingControl, "compensating-control", "", "what is done instead")
@@ -73,7 +74,7 @@ func (a acceptRun) do(ctx context.Context, check string, stdout io.Writer, now t
 	if err != nil {
 		return cli.Usage(fmt.Errorf("report: %w", err))
 	}
-	found, err := acceptance.Find(r, check, a.target, a.fingerprint)
+	found, err := acceptance.Find(r, check, a.target, a.fingerprint, a.entry.Node)
 	if err != nil {
 		return cli.Usage(err)
 	}

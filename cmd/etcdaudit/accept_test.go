@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,44 @@ func TestARiskIsAcceptedFromAReportAndExpires(t *testing.T) {
 	}
 }
 
+// A stored report is settled with the time of today, and several with each node's own entries.
+func TestARiskThatWasAcceptedInAStoredReportExpires(t *testing.T) {
+	var live, over []string
+	for _, name := range []string{"cp-1", "cp-2"} {
+		root := node(t)
+		if err := os.WriteFile(filepath.Join(root, "etc/hostname"), []byte(name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := hostReport(t, root, "--accept", file(t, "- {check: EA-405, object: etcd of /etc/kubernetes/manifests/etcd.yaml, owner: a, reason: b, expires: 2099-06-30}\n"))
+		live, over = append(live, file(t, text)), append(over, file(t, strings.ReplaceAll(text, "2099-06-30", "2020-06-30")))
+	}
+	for name, tc := range map[string]struct {
+		files    []string
+		statuses []auditv1.Status // of EA-405
+		expired  auditv1.Status   // of EA-701
+	}{
+		"in force":          {live[:1], []auditv1.Status{auditv1.Status_STATUS_ACCEPTED}, auditv1.Status_STATUS_PASS},
+		"expired":           {over[:1], []auditv1.Status{auditv1.Status_STATUS_WARN}, auditv1.Status_STATUS_FAIL},
+		"two nodes":         {live, []auditv1.Status{auditv1.Status_STATUS_ACCEPTED, auditv1.Status_STATUS_ACCEPTED}, auditv1.Status_STATUS_PASS},
+		"expired on one":    {[]string{live[0], over[1]}, []auditv1.Status{auditv1.Status_STATUS_ACCEPTED, auditv1.Status_STATUS_WARN}, auditv1.Status_STATUS_FAIL},
+		"expired on either": {over, []auditv1.Status{auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_WARN}, auditv1.Status_STATUS_FAIL},
+	} {
+		r := jsonReport(t, append([]string{"report", "--strict"}, tc.files...)...)
+		var statuses []auditv1.Status
+		for _, result := range checkOf(t, r, "EA-405").Results {
+			statuses = append(statuses, result.Status)
+		}
+		c := checkOf(t, r, "EA-701")
+		if !slices.Equal(statuses, tc.statuses) || c.Status != tc.expired || len(r.Acceptances) != len(tc.files) || tc.expired == auditv1.Status_STATUS_PASS && len(c.Results) != 1 {
+			t.Errorf("%s: EA-405 %v, EA-701 %v, %v", name, statuses, c, r.Acceptances)
+		}
+	}
+	wide := file(t, "- {check: EA-405, object: etcd of /etc/kubernetes/manifests/etcd.yaml, owner: a, reason: b, expires: 2099-06-30}\n")
+	if status, _, errs := run(t, "report", live[0], live[1], "--accept", wide); status != 3 || !strings.Contains(errs, "is on several nodes (cp-1, cp-2): give node or fingerprint") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("status %d, %s", status, errs)
+	}
+}
+
 func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 	root, dir := node(t), t.TempDir()
 	_, text, _ := hostReport(t, root)
@@ -105,6 +144,7 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 		"a file that is no report":     {"EA-405", "--report", other, "this is no report that etcdaudit wrote with --output json"},
 		"a check that passes":          {"EA-403", "--owner", "a", "nothing to accept"},
 		"an unknown check":             {"EA-999", "--owner", "a", `no check "EA-999"`},
+		"another node":                 {"EA-405", "--node", "elsewhere", "not about a node"},
 		"another target":               {"EA-405", "--target", "elsewhere", "no such finding"},
 		"a reason beyond all measures": {"EA-405", "--reason", strings.Repeat("b", 1001), "more than 1000 bytes"},
 		"a file in no directory":       {"EA-405", "--file", "/not/there/accepted.yaml", "no such file"},

@@ -25,8 +25,12 @@ func (o outputPart) accepted() ([]acceptance.Entry, error) {
 
 // settle is what is done with a report, new or stored, before it is written.
 func (o outputPart) settle(r *auditv1.Report, accepted []acceptance.Entry, failOn auditv1.Severity, now time.Time) error {
+	apply := acceptance.Renew
 	if o.Accept != "" {
-		acceptance.Apply(r, accepted, now)
+		apply = func(r *auditv1.Report, now time.Time) error { return acceptance.Apply(r, accepted, now) }
+	}
+	if err := apply(r, now); err != nil {
+		return err
 	}
 	outcome.Settle(r, outcome.Options{FailOn: failOn, Strict: o.Strict, MinCoverage: uint32(o.MinCoverage)}) //nolint:gosec // at most 100
 	return controls.Fill(r)

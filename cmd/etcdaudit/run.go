@@ -71,7 +71,7 @@ func (a *auditRun) do(ctx context.Context) error {
 		return err
 	}
 	if err := a.Output.settle(r, accepted, failOn, time.Now()); err != nil {
-		return cli.Exit(report.ExitNotEvaluated, err)
+		return cli.Usage(err)
 	}
 	return finish(out, r, a.stdout, a.getenv)
 }

@@ -4,6 +4,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"time"
 
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -17,6 +18,8 @@ type Entry struct {
 	// ("default/db", "secrets default/db"). Fingerprint names a result or an object as the
 	// report does; where it is set it decides, and Object is for readers.
 	Object, Fingerprint string
+	// Node is the node that it is about; empty for all that a report is about.
+	Node string
 	// Owner answers for the risk, and Reason and CompensatingControl say why it can be borne.
 	Owner, Reason, CompensatingControl string
 	// Expires is the last day on which it is in force, at midnight UTC.
@@ -33,10 +36,11 @@ func (e Entry) expired(now time.Time) bool { return !now.Before(e.Expires.AddDat
 
 // name is how a result of EA-701 or EA-702 calls it.
 func (e Entry) name() string {
-	if e.Object == "" {
-		return e.Check + " " + e.Fingerprint
+	name := e.Check + " " + cmp.Or(e.Object, e.Fingerprint)
+	if e.Node != "" {
+		name += " on " + e.Node
 	}
-	return e.Check + " " + e.Object
+	return name
 }
 
 // The checks of the file of accepted risks itself.

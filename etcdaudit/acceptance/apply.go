@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,12 +15,21 @@ import (
 
 // Apply marks in a report what entries accept, lists them, and adds the checks of the entries
 // themselves. What an earlier call has marked is taken back first, so a risk that had been
-// accepted when a report was stored counts again once that has expired. Whoever calls it
-// settles the report afterwards (package outcome).
-func Apply(r *auditv1.Report, entries []Entry, now time.Time) {
+// accepted when a report was stored counts again once that has expired. The caller settles the
+// report afterwards (package outcome). It fails, with one line for each such entry, where one
+// does not say which of several nodes it is about; the report is then as it was.
+func Apply(r *auditv1.Report, entries []Entry, now time.Time) error {
+	on := nodesOf(r)
+	var errs []error
+	for _, e := range entries {
+		errs = append(errs, on.unclear(r.Checks, e))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	takeBack(r)
 	for _, e := range entries {
-		r.Acceptances = append(r.Acceptances, apply(r.Checks, e, now))
+		r.Acceptances = append(r.Acceptances, apply(r.Checks, e, on, now))
 	}
 	for _, c := range r.Checks {
 		for _, result := range c.Results {
@@ -30,6 +40,29 @@ func Apply(r *auditv1.Report, entries []Entry, now time.Time) {
 		i, _ := slices.BinarySearchFunc(r.Checks, c.Id, func(other *auditv1.Check, id string) int { return strings.Compare(other.Id, id) })
 		r.Checks = slices.Insert(r.Checks, i, c)
 	}
+	return nil
+}
+
+// Renew applies once more what a report lists as accepted, at another time: a stored report may
+// be settled anew after the date of a risk, or be put together of those of several nodes. It
+// does nothing where no file of accepted risks was applied.
+func Renew(r *auditv1.Report, now time.Time) error {
+	var entries []Entry
+	seen := map[Entry]bool{}
+	for _, a := range r.Acceptances {
+		e := Entry{
+			Check: a.Check, Object: a.Object, Fingerprint: a.Fingerprint, Node: a.Node, Owner: a.Owner, Reason: a.Reason,
+			CompensatingControl: a.CompensatingControl, Expires: a.Expires.AsTime(), Source: a.Source,
+		}
+		if !seen[e] { // one file for several nodes
+			entries = append(entries, e)
+		}
+		seen[e] = true
+	}
+	if !slices.ContainsFunc(r.Checks, func(c *auditv1.Check) bool { return c.Id == expiredID }) && len(entries) == 0 {
+		return nil
+	}
+	return Apply(r, entries, now)
 }
 
 func takeBack(r *auditv1.Report) {
@@ -48,16 +81,19 @@ func takeBack(r *auditv1.Report) {
 	}
 }
 
-func apply(checks []*auditv1.Check, e Entry, now time.Time) *auditv1.Acceptance {
+func apply(checks []*auditv1.Check, e Entry, on nodes, now time.Time) *auditv1.Acceptance {
 	a := &auditv1.Acceptance{
-		Check: e.Check, Object: e.Object, Fingerprint: e.Fingerprint, Owner: e.Owner, Reason: e.Reason,
+		Check: e.Check, Object: e.Object, Fingerprint: e.Fingerprint, Node: e.Node, Owner: e.Owner, Reason: e.Reason,
 		CompensatingControl: e.CompensatingControl, Expires: timestamppb.New(e.Expires), Source: e.Source,
 	}
 	inForce, open := !e.expired(now), true
 	i := slices.IndexFunc(checks, func(c *auditv1.Check) bool { return c.Id == e.Check })
 	if i >= 0 {
-		open = false
+		open = !on.hold(e.Node)
 		for _, result := range checks[i].Results {
+			if e.Node != "" && e.Node != on.of(result) {
+				continue
+			}
 			a.Findings += mark(result, e, inForce)
 			open = open || unjudged(result)
 		}
@@ -111,7 +147,7 @@ func (e Entry) is(fingerprint string, names ...string) bool {
 	if e.Fingerprint != "" {
 		return e.Fingerprint == fingerprint
 	}
-	return slices.Contains(names, e.Object)
+	return e.Object != "" && slices.Contains(names, e.Object)
 }
 
 // objectNames are those by which an entry may name an object: "default/db", and
@@ -181,8 +217,11 @@ func checksOf(entries []Entry, acceptances []*auditv1.Acceptance) []*auditv1.Che
 
 func about(e Entry, id string, status auditv1.Status, summary, remedy string) *auditv1.Result {
 	identity := []string{e.Check, e.Object, e.Fingerprint}
+	if e.Node != "" {
+		identity = append(identity, e.Node)
+	}
 	return &auditv1.Result{
-		Target: e.name(), Identity: identity, Fingerprint: outcome.Fingerprint(id, identity), Status: status, Summary: summary, Remediation: remedy,
+		Target: e.name(), Node: e.Node, Identity: identity, Fingerprint: outcome.Fingerprint(id, identity), Status: status, Summary: summary, Remediation: remedy,
 		Evidence: []*auditv1.Evidence{{Source: e.Source, Seen: "accepted by " + e.Owner + ": " + e.Reason}},
 	}
 }

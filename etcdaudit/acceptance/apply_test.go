@@ -9,10 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 const (
@@ -88,7 +90,7 @@ func TestWhatBecomesOfAnEntry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := found(0)
-			acceptance.Apply(r, []acceptance.Entry{tc.entry}, day(tc.now))
+			testkit.Check(t, acceptance.Apply(r, []acceptance.Entry{tc.entry}, day(tc.now)))
 			a := r.Acceptances[0]
 			if a.State != tc.state || a.Findings != tc.findings || a.Owner != "team-storage" || a.Source == "" || a.Expires.AsTime() != tc.entry.Expires {
 				t.Errorf("%v", a)
@@ -113,7 +115,7 @@ func TestWhatBecomesOfAnEntry(t *testing.T) {
 func TestAnEntryIsNotUnusedWhereNotAllObjectsAreListed(t *testing.T) {
 	for omitted, want := range map[uint32]auditv1.AcceptanceState{0: auditv1.AcceptanceState_ACCEPTANCE_STATE_UNUSED, 1: auditv1.AcceptanceState_ACCEPTANCE_STATE_NOT_EVALUATED} {
 		r := found(omitted)
-		acceptance.Apply(r, []acceptance.Entry{entry("EA-101", "default/z", "")}, day(1))
+		testkit.Check(t, acceptance.Apply(r, []acceptance.Entry{entry("EA-101", "default/z", "")}, day(1)))
 		if got := r.Acceptances[0].State; got != want {
 			t.Errorf("%d are not listed: %v", omitted, got)
 		}
@@ -137,7 +139,7 @@ func TestAFindingIsAcceptedOnlyIfNothingOfItIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := found(tc.omitted)
-			acceptance.Apply(r, tc.entries, day(1))
+			testkit.Check(t, acceptance.Apply(r, tc.entries, day(1)))
 			outcome.Settle(r, outcome.Options{FailOn: auditv1.Severity_SEVERITY_HIGH})
 			got := check(t, r, "EA-101").Results[0]
 			if got.Status != tc.status || got.Accepted != tc.accepted || !strings.Contains(got.Reason, tc.says) || got.Summary != "plaintext" || len(got.Objects) != 2 {
@@ -154,34 +156,67 @@ func TestAFindingIsAcceptedOnlyIfNothingOfItIsLeft(t *testing.T) {
 // must be what it would have been without the first file.
 func TestAnEarlierAcceptanceIsTakenBack(t *testing.T) {
 	r, entries := found(0), []acceptance.Entry{entry("EA-101", "default/a", ""), entry("EA-305", address, hex("2")), entry("EA-302", "gone", "")}
-	acceptance.Apply(r, entries, day(1))
+	testkit.Check(t, acceptance.Apply(r, entries, day(1)))
 	if check(t, r, "EA-305").Results[0].Status != accepted {
 		t.Fatal("nothing was accepted")
 	}
 	again := proto.CloneOf(r)
-	acceptance.Apply(again, entries, day(1))
+	testkit.Check(t, acceptance.Apply(again, entries, day(1)))
 	if diff := cmp.Diff(r, again, protocmp.Transform()); diff != "" {
 		t.Errorf("applied twice: %s", diff)
 	}
-	acceptance.Apply(r, entries, day(31))
+	testkit.Check(t, acceptance.Apply(r, entries, day(31)))
 	if got := check(t, r, "EA-305").Results[0]; got.Status != warn || got.Reason != "" {
 		t.Errorf("%v", got)
 	}
 	if got := check(t, r, "EA-701").Results; len(got) != 3 || !strings.Contains(got[0].Summary, "counts again") {
 		t.Errorf("%v", got)
 	}
-	acceptance.Apply(r, nil, day(1))
+	testkit.Check(t, acceptance.Apply(r, nil, day(1)))
 	want := found(0)
-	acceptance.Apply(want, nil, day(1))
+	testkit.Check(t, acceptance.Apply(want, nil, day(1)))
 	if diff := cmp.Diff(want, r, protocmp.Transform()); diff != "" {
 		t.Errorf("without entries: %s", diff)
+	}
+}
+
+// A stored report is settled without the file that was applied to it.
+func TestWhatAReportListsIsAppliedAnew(t *testing.T) {
+	r := found(0)
+	testkit.Check(t, acceptance.Renew(r, day(1)))
+	if diff := cmp.Diff(found(0), r, protocmp.Transform()); diff != "" {
+		t.Errorf("nothing was accepted in it: %s", diff)
+	}
+	entries := []acceptance.Entry{entry("EA-101", "default/a", ""), onNode(entry("EA-305", address, hex("2")), "n"), entry("EA-302", "gone", "")}
+	for name, file := range map[string][]acceptance.Entry{"three entries": entries, "an empty file": nil} {
+		for _, d := range []int{1, 31} {
+			r, want := found(0), found(0)
+			for _, r := range []*auditv1.Report{r, want} {
+				r.Scopes = []*auditv1.Scope{{Node: "n"}}
+			}
+			testkit.Check(t, acceptance.Apply(r, file, day(1)))
+			r.Acceptances = append(r.Acceptances, r.Acceptances...) // as in the reports of two nodes with one file
+			testkit.Check(t, acceptance.Renew(r, day(d)))
+			testkit.Check(t, acceptance.Apply(want, file, day(d)))
+			if diff := cmp.Diff(want, r, protocmp.Transform()); diff != "" {
+				t.Errorf("%s, day %d: %s", name, d, diff)
+			}
+		}
+	}
+	// A report that was tampered with accepts nothing without a date, or by no name.
+	r = found(0)
+	r.Checks[0].Results[0].Target = ""
+	r.Acceptances = []*auditv1.Acceptance{{Check: "EA-305", Fingerprint: hex("2")}, {Check: "EA-101", Expires: timestamppb.New(day(31))}}
+	testkit.Check(t, acceptance.Renew(r, day(1)))
+	if a, b := check(t, r, "EA-305").Results[0], check(t, r, "EA-101").Results[0]; a.Status != warn || b.Status != fail {
+		t.Errorf("%v %v", a, b)
 	}
 }
 
 func TestTheChecksStandInTheOrderOfTheirIDs(t *testing.T) {
 	r := found(0)
 	r.Checks = append(r.Checks, &auditv1.Check{Id: "EA-801"})
-	acceptance.Apply(r, nil, day(1))
+	testkit.Check(t, acceptance.Apply(r, nil, day(1)))
 	var ids []string
 	for _, c := range r.Checks {
 		ids = append(ids, c.Id)
@@ -201,13 +236,13 @@ func TestTheFindingToAcceptIsFound(t *testing.T) {
 		"a target, and the id in any case": {check: "ea-305", object: address, want: acceptance.Entry{Check: "EA-305", Object: address, Fingerprint: hex("2")}},
 		"a fingerprint":                    {check: "EA-305", fingerprint: hex("3"), want: acceptance.Entry{Check: "EA-305", Object: "https://192.0.2.2:2379", Fingerprint: hex("3")}},
 		"an object":                        {check: "EA-101", object: "default/b", want: acceptance.Entry{Check: "EA-101", Object: "secrets default/b", Fingerprint: hex("b")}},
-		"one of several":                   {check: "EA-305", says: "EA-305 has 2 such findings in the report: choose one by its object or fingerprint: " + address},
+		"one of several":                   {check: "EA-305", says: "EA-305 has 2 such findings in the report: choose one by its object, node or fingerprint: " + address},
 		"no such object":                   {check: "EA-101", object: "default/z", says: "EA-101 has no such finding in the report; its findings are about live:a:/registry/"},
 		"a check that passes":              {check: "EA-302", says: "nothing to accept"},
 		"no such check":                    {check: "EA-999", says: `no check "EA-999"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := acceptance.Find(found(0), tc.check, tc.object, tc.fingerprint)
+			got, err := acceptance.Find(found(0), tc.check, tc.object, tc.fingerprint, "")
 			if got != tc.want || (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("%+v, %v", got, err)
 			}

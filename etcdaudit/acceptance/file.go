@@ -40,11 +40,12 @@ func (e Entry) Text() (string, error) {
 		Check       string `yaml:"check"`
 		Object      string `yaml:"object,omitempty"`
 		Fingerprint string `yaml:"fingerprint,omitempty"`
+		Node        string `yaml:"node,omitempty"`
 		Owner       string `yaml:"owner"`
 		Reason      string `yaml:"reason"`
 		Control     string `yaml:"compensating-control,omitempty"`
 		Expires     string `yaml:"expires"`
-	}{e.Check, e.Object, e.Fingerprint, e.Owner, e.Reason, e.CompensatingControl, e.Expires.Format(dateLayout)}
+	}{e.Check, e.Object, e.Fingerprint, e.Node, e.Owner, e.Reason, e.CompensatingControl, e.Expires.Format(dateLayout)}
 	var out strings.Builder
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)

@@ -24,7 +24,7 @@ const (
 
 // keys are those of an entry, in the order in which they are written.
 func keys() []string {
-	return []string{"check", "object", "fingerprint", "owner", "reason", "compensating-control", "expires"}
+	return []string{"check", "object", "fingerprint", "node", "owner", "reason", "compensating-control", "expires"}
 }
 
 // isFingerprint reports whether a text is 16 bytes in hexadecimal, as proto/README.md has it.
@@ -36,7 +36,7 @@ func isFingerprint(s string) bool { return len(s) == 32 && strings.Trim(s, "0123
 // see Apply.
 func Parse(name string, text []byte, known []string) ([]Entry, error) {
 	fail := func(format string, args ...any) ([]Entry, error) {
-		return nil, fmt.Errorf(name+": "+format, args...)
+		return nil, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...))
 	}
 	if len(text) > MostBytes {
 		return fail("more than %d bytes are not read", MostBytes)
@@ -111,7 +111,7 @@ func (r *reader) entry(node *yaml.Node) {
 		}
 	}
 	e := Entry{
-		Check: values["check"], Object: values["object"], Fingerprint: values["fingerprint"],
+		Check: values["check"], Object: values["object"], Fingerprint: values["fingerprint"], Node: values["node"],
 		Owner: values["owner"], Reason: values["reason"], CompensatingControl: values["compensating-control"],
 		Source: fmt.Sprintf("%s, line %d", r.name, node.Line),
 	}
@@ -142,7 +142,7 @@ func (r *reader) entry(node *yaml.Node) {
 	if len(r.errs) > before {
 		return
 	}
-	identity := [3]string{e.Check, cmp.Or(e.Fingerprint, e.Object)}
+	identity := [3]string{e.Check, cmp.Or(e.Fingerprint, e.Object), e.Node}
 	if first, twice := r.lines[identity]; twice {
 		r.fail(node.Line, "the same is accepted in line %d", first)
 		return

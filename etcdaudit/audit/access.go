@@ -70,7 +70,11 @@ func access(o *rbac.Objects, unread string) facts.Access {
 		}
 		a.Ways = append(a.Ways, w)
 	}
-	for _, g := range o.Aggregations(rbac.Reading()) {
+	aggregations, whole := o.Aggregations(rbac.Reading())
+	if !whole {
+		a.Unread = cmp.Or(a.Unread, "the aggregated roles of RBAC select more rules than are evaluated")
+	}
+	for _, g := range aggregations {
 		a.Aggregations = append(a.Aggregations, rbac.Aggregation{ClusterRole: shown(g.ClusterRole), Stored: shown(g.Stored), Selected: shown(g.Selected)})
 	}
 	return a

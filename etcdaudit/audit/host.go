@@ -62,7 +62,7 @@ func addHost(r *auditv1.Report, h *facts.Host, archive record.Input) {
 	for _, a := range h.APIServers {
 		c := &auditv1.Configuration{
 			Program: "kube-apiserver", Name: term.Printable(a.Name), Source: term.Printable(a.Source), Refused: term.Printable(a.Config.Refused),
-			Node: node, Version: version(a.Process), EncryptionFile: encryption(a.Encryption),
+			Node: node, Version: version(a.Process), EncryptionFile: encryption(a.Encryption), Unknown: term.Printable(a.NotEvaluated),
 		}
 		for _, name := range slices.Sorted(maps.Keys(a.Config.Given)) {
 			if slices.Contains(a.Config.Unknown, name) {
@@ -84,10 +84,14 @@ func privateKey(node string, k facts.Key) *auditv1.PrivateKey {
 	if k.Name != "" {
 		file += ": " + k.Name
 	}
+	mode := ""
+	if k.Rights.Exists && k.Rights.Err == "" {
+		mode = fmt.Sprintf("%04o", k.Rights.Mode.Perm())
+	}
 	return &auditv1.PrivateKey{
 		Node: node, File: term.Printable(file), Kind: term.Printable(k.Kind), Hmac: term.Printable(k.HMAC),
 		FingerprintKey: term.Printable(k.FingerprintKey), Certificates: allPrintable(k.Certificates),
-		Mode: fmt.Sprintf("%04o", k.Rights.Mode.Perm()), Uid: int32(k.Rights.UID), Weakness: term.Printable(cmp.Or(k.Weakness, k.Doubt)), Encrypted: k.Encrypted, //nolint:gosec // a uid has 32 bits
+		Mode: mode, Uid: int32(k.Rights.UID), Weakness: term.Printable(cmp.Or(k.Weakness, k.Doubt)), Encrypted: k.Encrypted, //nolint:gosec // a uid has 32 bits
 	}
 }
 
@@ -121,7 +125,7 @@ func encryption(e *facts.EncryptionFile) *auditv1.EncryptionConfiguration {
 func etcdConfiguration(e facts.Etcd, node string) *auditv1.Configuration {
 	c := &auditv1.Configuration{
 		Program: "etcd", Name: term.Printable(e.Name), Source: term.Printable(e.Source), Release: e.Config.Release.String(), Refused: term.Printable(e.Config.Refused),
-		Node: node, Version: version(e.Process),
+		Node: node, Version: version(e.Process), Unknown: term.Printable(e.Config.NotEvaluated),
 	}
 	setting := func(name, value string, origin etcdconfig.Origin, why string) *auditv1.Setting {
 		return &auditv1.Setting{Name: term.Printable(name), Value: term.Printable(value), Origin: term.Printable(origin.Text), Why: term.Printable(why)}

@@ -18,7 +18,7 @@ import (
 func TestAReportListsKeysWithTheirCertificates(t *testing.T) {
 	n := controlplane.New(t)
 	h := n.Facts.Host
-	h.Keys = append(h.Keys, facts.Key{File: controlplane.Policy, Name: "aescbc key1", Kind: "aescbc, 32 bytes", HMAC: "aa", FingerprintKey: "bb", Weakness: "it was typed", Rights: hostfacts.Path{Mode: 0o640, UID: 7}})
+	h.Keys = append(h.Keys, facts.Key{File: controlplane.Policy, Name: "aescbc key1", Kind: "aescbc, 32 bytes", HMAC: "aa", FingerprintKey: "bb", Weakness: "it was typed", Rights: hostfacts.Path{Exists: true, Mode: 0o640, UID: 7}})
 	r, err := audit.Run(t.Context(), audit.Options{Host: h, Groups: rules.Groups{Host: true}, FailOn: auditv1.Severity_SEVERITY_MEDIUM})
 	if err != nil {
 		t.Fatal(err)

@@ -107,7 +107,7 @@ func All() ([]Catalogue, error) {
 func parse(name string, text []byte) (Catalogue, error) {
 	c := Catalogue{}
 	fail := func(format string, args ...any) (Catalogue, error) {
-		return Catalogue{}, fmt.Errorf("controls: "+name+": "+format, args...)
+		return Catalogue{}, fmt.Errorf("controls: %s: %w", name, fmt.Errorf(format, args...))
 	}
 	if err := yaml.UnmarshalStrict(text, &c); err != nil {
 		return fail("%w", err)

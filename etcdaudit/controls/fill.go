@@ -20,7 +20,7 @@ func Fill(r *auditv1.Report) error {
 	}
 	checks := map[string]*auditv1.Check{}
 	for _, c := range r.Checks {
-		checks[c.Id] = c
+		checks[c.GetId()] = c
 	}
 	r.Controls = nil
 	for _, catalogue := range all {
@@ -58,17 +58,21 @@ func fill(r *auditv1.Report, catalogue Catalogue, control Control, checks map[st
 }
 
 // together is what the checks that are evidence come to: a finding before what was not
-// evaluated, that before all else.
+// evaluated, that before all else. It is unspecified where none of them is evidence.
 func together(checks []*auditv1.ControlCheck) (worst auditv1.Status) {
 	for _, c := range checks {
+		if c.Relation == auditv1.Relation_RELATION_NEEDS_HUMAN {
+			continue
+		}
 		status := c.Status
 		switch status {
 		case auditv1.Status_STATUS_WARN:
 			status = auditv1.Status_STATUS_FAIL
-		case auditv1.Status_STATUS_ERROR, auditv1.Status_STATUS_UNSPECIFIED:
+		case auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_ACCEPTED, auditv1.Status_STATUS_NOT_APPLICABLE:
+		default: // a check that was not made, or a status of a later version
 			status = auditv1.Status_STATUS_NOT_EVALUATED
 		}
-		if c.Relation != auditv1.Relation_RELATION_NEEDS_HUMAN && (worst == 0 || outcome.Order(status) > outcome.Order(worst)) {
+		if worst == auditv1.Status_STATUS_UNSPECIFIED || outcome.Order(status) > outcome.Order(worst) {
 			worst = status
 		}
 	}

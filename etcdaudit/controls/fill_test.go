@@ -63,6 +63,16 @@ func program(name string, settings []string) *auditv1.Configuration {
 	return c
 }
 
+func unknown(c *auditv1.Configuration, why string) *auditv1.Configuration {
+	c.Unknown = why
+	return c
+}
+
+func refused(c *auditv1.Configuration) *auditv1.Configuration {
+	c.Refused = "unknown flag"
+	return c
+}
+
 func withFiles(c *auditv1.Configuration, files ...*auditv1.File) *auditv1.Configuration {
 	c.Files = files
 	return c
@@ -117,18 +127,26 @@ func TestLetterAndTruthAreShownWithTheReason(t *testing.T) {
 			"V2R6", "V-242379", etcd("~auto-tls=false"), map[string]auditv1.Status{"EA-406": pass}, fail, "auto-tls is not set", "off by default; DISA wants it written",
 		},
 		"root's directory is no directory of a user called etcd": {
-			"1.12", "1.1.12", withFiles(etcd(), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Owner: "root"}), map[string]auditv1.Status{"EA-501": pass},
+			"1.12", "1.1.12", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Owner: "root"}), map[string]auditv1.Status{"EA-501": pass},
 			fail, "/var/lib/etcd belongs to root", "kubeadm, k3s and RKE2 run etcd as root",
 		},
+		"the group counts too": {
+			"1.12", "1.1.12", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Uid: 997, Owner: "etcd"}), map[string]auditv1.Status{"EA-501": pass},
+			fail, "/var/lib/etcd belongs to the group root", "kubeadm, k3s and RKE2 run etcd as root",
+		},
+		"a group has a name that no report holds": {
+			"1.12", "1.1.12", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0700", Uid: 997, Gid: 996, Owner: "etcd"}), nil,
+			unevaluated, "the name of group 996 of /var/lib/etcd is not known", "",
+		},
 		"a mode that is too open fails by letter and truth": {
-			"1.12", "1.1.11", withFiles(etcd(), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0750", Owner: "etcd"}), map[string]auditv1.Status{"EA-501": fail},
+			"1.12", "1.1.11", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Path: "/var/lib/etcd", Mode: "0750", Owner: "etcd"}), map[string]auditv1.Status{"EA-501": fail},
 			fail, "/var/lib/etcd has 0750", "",
 		},
 		"a stricter mode is as good": {
-			"1.12", "1.1.11", withFiles(etcd(), &auditv1.File{Setting: "data-dir", Mode: "0500"}), nil, pass, "", "",
+			"1.12", "1.1.11", withFiles(etcd("data-dir=/var/lib/etcd"), &auditv1.File{Setting: "data-dir", Mode: "0500"}), nil, pass, "", "",
 		},
 		"no directory was read": {
-			"1.12", "1.1.11", etcd(), nil, unevaluated, "owner and mode of its data-dir are not known", "",
+			"1.12", "1.1.11", etcd("data-dir=/var/lib/etcd"), nil, unevaluated, "owner and mode of its data-dir are not known", "",
 		},
 		"identity first, with aescbc behind it": {
 			"1.12", "1.2.28", withProviders(apiServer(flag), "secrets", "identity", "aescbc"), map[string]auditv1.Status{"EA-423": fail}, pass, "",
@@ -179,6 +197,18 @@ func TestLetterAndTruthAreShownWithTheReason(t *testing.T) {
 		"settings that are not known": {
 			"1.12", "2.2", etcd(), nil, unevaluated, "its settings are not known", "",
 		},
+		"flags that were not seen are not unset": {
+			"1.12", "1.2.2", unknown(apiServer(), "the unit's file cannot be read"), nil, unevaluated, "not known in full: the unit's file cannot be read", "",
+		},
+		"nor are those that were seen in force": {
+			"1.12", "2.2", unknown(etcd("client-cert-auth=true"), "its file cannot be read"), nil, unevaluated, "not known in full", "",
+		},
+		"a program that would not start has no settings in force": {
+			"1.12", "1.2.1", refused(apiServer("anonymous-auth=true")), nil, unevaluated, "would not start: unknown flag", "",
+		},
+		"the file of a program that is not known in full": {
+			"1.12", "1.2.28", unknown(apiServer(), "its unit cannot be read"), nil, unevaluated, "its unit cannot be read", "",
+		},
 		"what no report holds": {
 			"V2R6", "V-242445", etcd(), nil, unevaluated, "single files below the data directory", "",
 		},
@@ -206,15 +236,41 @@ func TestOneOfSeveralEtcdsFailsTheLetter(t *testing.T) {
 }
 
 func TestModesOfPrivateKeysAreJudgedByTheLetter(t *testing.T) {
-	for mode, want := range map[string]auditv1.Status{"0600": pass, "0400": pass, "0640": fail, "": fail} {
+	for mode, want := range map[string]auditv1.Status{"0600": pass, "0400": pass, "0640": fail, "": unevaluated} {
 		r := &auditv1.Report{PrivateKeys: []*auditv1.PrivateKey{{File: "/a.key", Mode: "0600"}, {File: "/b.key", Mode: mode}}}
-		if c := filled(t, r, "1.12", "1.1.21"); c.Letter != want || (want == fail) != strings.Contains(c.LetterText, "/b.key") {
+		if c := filled(t, r, "1.12", "1.1.21"); c.Letter != want || (want != pass) != strings.Contains(c.LetterText, "/b.key") {
 			t.Errorf("%q: %v", mode, c)
 		}
 	}
 	if c := filled(t, &auditv1.Report{}, "1.12", "1.1.21"); c.Letter != unevaluated {
 		t.Errorf("without keys: %v", c)
 	}
+}
+
+// A stored report is a file that anything may have written.
+func TestReportsOfAnyShapeAreFilled(t *testing.T) {
+	for name, r := range map[string]*auditv1.Report{
+		"nothing in the messages": {
+			Checks: []*auditv1.Check{{}}, PrivateKeys: []*auditv1.PrivateKey{{}},
+			Configurations: []*auditv1.Configuration{{}, {Program: "etcd", Settings: []*auditv1.Setting{{}}, Files: []*auditv1.File{{}}}},
+		},
+		"no messages": {
+			Checks: []*auditv1.Check{nil}, PrivateKeys: []*auditv1.PrivateKey{nil},
+			Configurations: []*auditv1.Configuration{nil, {Program: "etcd", Settings: []*auditv1.Setting{nil}, Files: []*auditv1.File{nil}}, withRules(nil)},
+		},
+		"providers without a name":  {Configurations: []*auditv1.Configuration{withProviders(apiServer(), "secrets", "", " "), withProviders(apiServer(), "")}},
+		"an entry without anything": {Configurations: []*auditv1.Configuration{withRules(&auditv1.EncryptionRule{})}},
+	} {
+		if c := filled(t, r, "1.12", "1.2.28"); c.Letter == pass {
+			t.Errorf("%s: %v", name, c)
+		}
+	}
+}
+
+func withRules(rules ...*auditv1.EncryptionRule) *auditv1.Configuration {
+	c := apiServer("encryption-provider-config=/enc.yaml")
+	c.EncryptionFile = &auditv1.EncryptionConfiguration{Rules: rules}
+	return c
 }
 
 func TestWhatTheEvidenceComesTo(t *testing.T) {
@@ -229,6 +285,7 @@ func TestWhatTheEvidenceComesTo(t *testing.T) {
 		"one was not evaluated":                         {"1.2.26", map[string]auditv1.Status{"EA-421": pass, "EA-313": unevaluated}, unevaluated},
 		"a finding counts before that":                  {"1.2.26", map[string]auditv1.Status{"EA-421": fail, "EA-313": unevaluated}, fail},
 		"what does not apply is no obstacle":            {"1.2.26", map[string]auditv1.Status{"EA-421": pass, "EA-313": inapplicable}, pass},
+		"a status of a later version is no pass":        {"1.2.26", map[string]auditv1.Status{"EA-421": 99, "EA-313": pass}, unevaluated},
 		"nothing applies":                               {"1.2.26", map[string]auditv1.Status{"EA-421": inapplicable, "EA-313": inapplicable}, inapplicable},
 		"an accepted finding is no pass":                {"1.2.26", map[string]auditv1.Status{"EA-421": accepted, "EA-313": pass}, accepted},
 		"a check that only shows where to look is none": {"3.2.1", map[string]auditv1.Status{"EA-429": fail}, none},
@@ -241,7 +298,7 @@ func TestWhatTheEvidenceComesTo(t *testing.T) {
 		})
 	}
 	r := &auditv1.Report{}
-	if c := filled(t, r, "V2R6", "V-242418"); !c.Verified || c.Reach != auditv1.Relation_RELATION_PARTLY {
+	if c := filled(t, r, "V2R6", "V-242418"); c.Verified || c.Reach != auditv1.Relation_RELATION_PARTLY {
 		t.Errorf("%v", c)
 	}
 	if c := filled(t, r, "1.12", "2.2"); c.Reach != auditv1.Relation_RELATION_EVIDENCES {
@@ -250,5 +307,25 @@ func TestWhatTheEvidenceComesTo(t *testing.T) {
 	again := proto.CloneOf(r)
 	if err := controls.Fill(r); err != nil || !proto.Equal(r, again) {
 		t.Errorf("filled twice it is another report: %v", err)
+	}
+}
+
+// A check that looks at some files, callers or authorizers is no evidence for all of them.
+func TestWhatACheckDoesNotLookAtIsNotEvidenced(t *testing.T) {
+	const partly, human = auditv1.Relation_RELATION_PARTLY, auditv1.Relation_RELATION_NEEDS_HUMAN
+	for id, want := range map[string]auditv1.Relation{
+		"1.12 1.1.1": partly, "1.12 1.1.8": partly, "1.12 1.1.14": partly, "1.12 1.1.20": partly, "V2R6 V-242405": partly, "V2R6 V-242408": partly, "V2R6 V-242466": partly,
+		"V2R6 V-242382": partly, "1.12 1.2.7": human, "1.12 1.2.8": human,
+		"1.12 5.1.1": partly, "1.12 5.1.2": partly, "1.12 5.1.4": partly, "1.12 5.1.8": partly, "1.12 5.1.10": partly, "1.12 5.1.13": partly, "V2R6 V-274884": partly,
+	} {
+		version, id, _ := strings.Cut(id, " ")
+		if c := filled(t, &auditv1.Report{}, version, id); c.Reach != want || c.Verified {
+			t.Errorf("%s %s: %v", version, id, c)
+		}
+	}
+	// Without --authorization-mode there may be no AuthorizationConfiguration either.
+	r := &auditv1.Report{Configurations: []*auditv1.Configuration{apiServer()}, Checks: checks(map[string]auditv1.Status{"EA-425": pass})}
+	if c := filled(t, r, "1.12", "1.2.7"); c.Letter != fail || c.Difference != "" {
+		t.Errorf("%v", c)
 	}
 }

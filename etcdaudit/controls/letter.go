@@ -50,6 +50,8 @@ type File struct {
 	Setting    string `json:"setting"`
 	ModeAtMost string `json:"mode-at-most"`
 	Owner      string `json:"owner"`
+	// Group goes with an Owner. A report has the number of a group only, of which 0 is known.
+	Group string `json:"group"`
 }
 
 // FirstProvider asks that a resource is named, and who does not write it.
@@ -66,7 +68,7 @@ func (l *Letter) valid() error {
 	modes := []string{l.KeyModeAtMost}
 	for _, f := range l.Files {
 		modes = append(modes, f.ModeAtMost)
-		if f.Setting == "" || (f.ModeAtMost == "") == (f.Owner == "") {
+		if f.Setting == "" || (f.ModeAtMost == "") == (f.Owner == "") || f.Group != "" && f.Owner == "" {
 			return errors.New("a file needs its setting, and a mode or an owner")
 		}
 	}
@@ -106,13 +108,16 @@ func (l *Letter) evaluate(r *auditv1.Report) (status auditv1.Status, said string
 	if l.KeyModeAtMost != "" {
 		for _, k := range r.PrivateKeys {
 			seen = true
-			if !atMost(k.Mode, l.KeyModeAtMost) {
+			switch {
+			case k.GetMode() == "":
+				unknown = append(unknown, "the mode of "+k.GetFile()+" is not known")
+			case !atMost(k.Mode, l.KeyModeAtMost):
 				wrong = append(wrong, k.File+" has "+k.Mode)
 			}
 		}
 	}
 	for _, c := range r.Configurations {
-		if c.Program != l.Program || l.KeyModeAtMost != "" {
+		if c.GetProgram() != l.Program || l.KeyModeAtMost != "" {
 			continue
 		}
 		seen = true
@@ -139,7 +144,13 @@ func (l *Letter) evaluate(r *auditv1.Report) (status auditv1.Status, said string
 
 // of says what is wrong with one program by the letter, and what is not known of it.
 func (l *Letter) of(c *auditv1.Configuration) (wrong, unknown []string) {
-	if len(l.Settings) > 0 && len(c.Settings) == 0 {
+	// A setting that was not seen would pass as one that is not set.
+	switch {
+	case c.Unknown != "":
+		return nil, []string{"its settings are not known in full: " + c.Unknown}
+	case c.Refused != "":
+		return nil, []string{"it would not start: " + c.Refused}
+	case len(c.Settings) == 0:
 		return nil, []string{"its settings are not known"}
 	}
 	for _, s := range l.Settings {
@@ -148,7 +159,7 @@ func (l *Letter) of(c *auditv1.Configuration) (wrong, unknown []string) {
 		}
 	}
 	for _, f := range l.Files {
-		i := slices.IndexFunc(c.Files, func(file *auditv1.File) bool { return file.Setting == f.Setting })
+		i := slices.IndexFunc(c.Files, func(file *auditv1.File) bool { return file.GetSetting() == f.Setting })
 		switch {
 		case i < 0:
 			unknown = append(unknown, "owner and mode of its "+f.Setting+" are not known")
@@ -156,6 +167,10 @@ func (l *Letter) of(c *auditv1.Configuration) (wrong, unknown []string) {
 			wrong = append(wrong, c.Files[i].Path+" has "+c.Files[i].Mode)
 		case f.Owner != "" && c.Files[i].Owner != f.Owner:
 			wrong = append(wrong, fmt.Sprintf("%s belongs to %s", c.Files[i].Path, c.Files[i].Owner))
+		case f.Group != "" && c.Files[i].Gid == 0:
+			wrong = append(wrong, c.Files[i].Path+" belongs to the group root")
+		case f.Group != "":
+			unknown = append(unknown, fmt.Sprintf("the name of group %d of %s is not known", c.Files[i].Gid, c.Files[i].Path))
 		}
 	}
 	if len(l.AnyProvider) == 0 && l.FirstProvider == nil {
@@ -169,12 +184,12 @@ func (l *Letter) of(c *auditv1.Configuration) (wrong, unknown []string) {
 		return append(wrong, "it has no EncryptionConfiguration"), unknown
 	}
 	if len(l.AnyProvider) > 0 && !slices.ContainsFunc(entries, func(e *auditv1.EncryptionRule) bool {
-		return slices.ContainsFunc(e.Providers, func(p string) bool { return slices.Contains(l.AnyProvider, kind(p)) })
+		return slices.ContainsFunc(e.GetProviders(), func(p string) bool { return slices.Contains(l.AnyProvider, kind(p)) })
 	}) {
 		wrong = append(wrong, "none of these providers is in its EncryptionConfiguration")
 	}
 	if f := l.FirstProvider; f != nil {
-		i := slices.IndexFunc(entries, func(e *auditv1.EncryptionRule) bool { return e.Resource == f.Resource })
+		i := slices.IndexFunc(entries, func(e *auditv1.EncryptionRule) bool { return e.GetResource() == f.Resource })
 		switch {
 		case i < 0:
 			wrong = append(wrong, "its EncryptionConfiguration does not name "+f.Resource)
@@ -194,7 +209,7 @@ func kind(provider string) string {
 // setting returns a setting's value, and whether it was written down.
 func setting(c *auditv1.Configuration, name string) (value string, given bool) {
 	for _, s := range c.Settings {
-		if s.Name == name {
+		if s.GetName() == name {
 			return s.Value, s.Value != "" && !strings.HasPrefix(s.Origin, "default ")
 		}
 	}

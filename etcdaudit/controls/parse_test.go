@@ -25,6 +25,7 @@ func TestDataThatLacksSomethingIsRefused(t *testing.T) {
 		"a setting of which nothing is asked": {control("  letter: {asks: it, program: etcd, settings: [{name: a}]}\n"), "what is asked"},
 		"a mode that is none":                 {control("  letter: {asks: it, key-mode-at-most: rwx}\n"), `mode "rwx"`},
 		"a file without mode or owner":        {control("  letter: {asks: it, program: etcd, files: [{setting: data-dir}]}\n"), "a mode or an owner"},
+		"a group without an owner":            {control("  letter: {asks: it, program: etcd, files: [{setting: data-dir, mode-at-most: \"0700\", group: etcd}]}\n"), "a mode or an owner"},
 		"a letter in two ways":                {control("  letter: {asks: it, key-mode-at-most: \"0600\", not-in-report: x}\n"), "one of the ways"},
 	} {
 		t.Run(name, func(t *testing.T) {

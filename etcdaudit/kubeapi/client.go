@@ -3,6 +3,7 @@ package kubeapi
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -37,6 +38,9 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Server is the API server's URL, without a password.
 func (c *Client) Server() string { return c.server.Redacted() }
 
+// errGone is about a page of a list whose revision is no longer kept.
+var errGone = errors.New("410 Gone")
+
 // Get returns the answer to GET of a path with a query. needs is the right that the user
 // needs for it, for the error of one who is refused. An answer of more than 64 MiB, and one
 // that takes longer than 30 seconds, is an error.
@@ -58,8 +62,16 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, needs s
 	}
 	defer func() { _ = answer.Body.Close() }()
 	shown := address.Redacted()
-	if answer.StatusCode != http.StatusOK {
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return nil, fmt.Errorf("GET %s: %s: the API server does not accept the credentials of the kubeconfig", shown, answer.Status)
+	case http.StatusForbidden:
 		return nil, fmt.Errorf("GET %s: %s: the user needs the right to %s", shown, answer.Status, needs)
+	case http.StatusGone:
+		return nil, fmt.Errorf("GET %s: %w", shown, errGone)
+	default:
+		return nil, fmt.Errorf("GET %s: %s", shown, answer.Status)
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, longestAnswer+1))
 	if err != nil {

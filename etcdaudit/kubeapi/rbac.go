@@ -2,6 +2,7 @@ package kubeapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -12,7 +13,17 @@ import (
 const mostPages = 2_000
 
 // RBAC lists all roles and bindings, page by page. What is changed meanwhile can be missed.
+// Where the API server no longer has the revision of a list (410), all of them are listed once
+// more from the start: its first pages are of another revision then.
 func (c *Client) RBAC(ctx context.Context) (*rbac.Objects, error) {
+	objects, err := c.once(ctx)
+	if errors.Is(err, errGone) {
+		objects, err = c.once(ctx)
+	}
+	return objects, err
+}
+
+func (c *Client) once(ctx context.Context) (*rbac.Objects, error) {
 	objects := &rbac.Objects{}
 	for _, resource := range rbac.Resources() {
 		if err := c.list(ctx, resource, objects); err != nil {

@@ -76,17 +76,53 @@ func TestAllPagesAreListed(t *testing.T) {
 
 func TestAnAnswerThatIsNoListIsAnError(t *testing.T) {
 	for want, answer := range map[string]http.HandlerFunc{
-		"needs the right to list clusterroles": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) },
-		"malformed JSON":                       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"kind": `) },
-		"of another kind":                      func(w http.ResponseWriter, _ *http.Request) { list(w, "SecretList", "", "") },
-		"neither protobuf nor JSON":            func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
-		"more than 2000 pages":                 func(w http.ResponseWriter, _ *http.Request) { list(w, "ClusterRoleList", "again", "") },
+		"needs the right to list clusterroles":                             func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) },
+		"401 Unauthorized: the API server does not accept the credentials": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnauthorized) },
+		"503 Service Unavailable":                                          func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) },
+		"410 Gone":                                                         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusGone) },
+		"malformed JSON":                                                   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"kind": `) },
+		"of another kind":                                                  func(w http.ResponseWriter, _ *http.Request) { list(w, "SecretList", "", "") },
+		"neither protobuf nor JSON":                                        func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+		"more than 2000 pages":                                             func(w http.ResponseWriter, _ *http.Request) { list(w, "ClusterRoleList", "again", "") },
 		"302 Found": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://example.com/", http.StatusFound)
 		},
 	} {
-		if _, err := serving(t, answer).RBAC(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := serving(t, answer).RBAC(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		} else if right := strings.Contains(err.Error(), "needs the right"); right != strings.HasPrefix(want, "needs the right") {
+			t.Errorf("another right would not help: %v", err)
 		}
+	}
+}
+
+// A list that takes long outlives its revision, which etcd compacts every five minutes.
+func TestAListIsBegunAgainOnce(t *testing.T) {
+	asked := 0
+	c := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		switch resource := strings.TrimPrefix(r.URL.Path, "/apis/rbac.authorization.k8s.io/v1/"); {
+		case resource == "clusterroles":
+			list(w, "ClusterRoleList", "", role)
+		case resource == "clusterrolebindings" && r.URL.Query().Get("continue") == "":
+			list(w, "ClusterRoleBindingList", "next", fmt.Sprintf(bind, "first"))
+		case resource == "clusterrolebindings":
+			if asked++; asked == 1 {
+				http.Error(w, "expired", http.StatusGone)
+				return
+			}
+			list(w, "ClusterRoleBindingList", "", fmt.Sprintf(bind, "second"))
+		case resource == "roles":
+			list(w, "RoleList", "", "")
+		default:
+			list(w, "RoleBindingList", "", "")
+		}
+	})
+	objects, err := c.RBAC(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if grants, whole := objects.Grants(rbac.Reading()); !whole || len(grants) != 2 || asked != 2 {
+		t.Errorf("asked %d times: %+v", asked, grants)
 	}
 }

@@ -20,35 +20,46 @@ type Aggregation struct {
 	Stored, Selected string
 }
 
-// Aggregations returns the aggregated ClusterRoles of which that is so.
-func (o *Objects) Aggregations(right Right) (all []Aggregation) {
+// Aggregations returns the aggregated ClusterRoles of which that is so. whole is false where
+// they select too much: the rest is left out.
+func (o *Objects) Aggregations(right Right) (all []Aggregation, whole bool) {
+	left := largest
 	for _, name := range slices.Sorted(maps.Keys(o.clusterRoles)) {
 		role := o.clusterRoles[name]
 		if role.AggregationRule == nil {
 			continue
 		}
-		// A selector that cannot be used selects nothing: the controller then changes nothing.
-		selected, ok := o.selected(role)
-		if stored, selected := right.text(role.Rules), right.text(selected); ok && stored != selected {
+		selects, err := selectors(role.AggregationRule)
+		if err != nil { // the controller changes nothing then
+			continue
+		}
+		var rules []rbacv1.PolicyRule
+		for other, r := range o.clusterRoles {
+			if other == name || !slices.ContainsFunc(selects, func(s labels.Selector) bool { return s.Matches(labels.Set(r.Labels)) }) {
+				continue
+			}
+			// Some hundred roles that each select all others would take all memory.
+			if left -= sizeOf(r.Rules); left < 0 {
+				return all, false
+			}
+			rules = append(rules, r.Rules...)
+		}
+		if stored, selected := right.text(role.Rules), right.text(rules); stored != selected {
 			all = append(all, Aggregation{ClusterRole: name, Stored: stored, Selected: selected})
 		}
 	}
-	return all
+	return all, true
 }
 
-func (o *Objects) selected(role rbacv1.ClusterRole) (rules []rbacv1.PolicyRule, ok bool) {
-	for _, s := range role.AggregationRule.ClusterRoleSelectors {
+func selectors(rule *rbacv1.AggregationRule) (all []labels.Selector, err error) {
+	for _, s := range rule.ClusterRoleSelectors {
 		selector, err := metav1.LabelSelectorAsSelector(&s)
 		if err != nil {
-			return nil, false
+			return nil, err
 		}
-		for name, other := range o.clusterRoles {
-			if name != role.Name && selector.Matches(labels.Set(other.Labels)) {
-				rules = append(rules, other.Rules...)
-			}
-		}
+		all = append(all, selector)
 	}
-	return rules, true
+	return all, nil
 }
 
 // text is what rules give of a right. It is the same for rules in another order.

@@ -53,23 +53,9 @@ func (e limitError) Error() string { return string(e) }
 
 // take makes room for an object with these rules and subjects.
 func (o *Objects) take(kind string, rules []rbacv1.PolicyRule, subjects []rbacv1.Subject, words ...string) error {
-	size := overhead
-	count := func(words []string) {
-		for _, w := range words {
-			size += overhead/4 + len(w)
-		}
-	}
-	count(words)
-	for _, r := range rules {
-		size += overhead
-		count(r.Verbs)
-		count(r.APIGroups)
-		count(r.Resources)
-		count(r.ResourceNames)
-	}
+	size := overhead + sizeOfWords(words) + sizeOf(rules)
 	for _, s := range subjects {
-		size += overhead
-		count([]string{s.Kind, s.Namespace, s.Name})
+		size += overhead + sizeOfWords([]string{s.Kind, s.Namespace, s.Name})
 	}
 	if o.size += size; o.size > largest {
 		return limitError(fmt.Sprintf("the objects of RBAC take more than %d MiB, which is not evaluated", largest>>20))
@@ -79,6 +65,21 @@ func (o *Objects) take(kind string, rules []rbacv1.PolicyRule, subjects []rbacv1
 	}
 	o.counts[kind]++
 	return nil
+}
+
+// sizeOf is roughly the memory that rules take, in bytes.
+func sizeOf(rules []rbacv1.PolicyRule) (size int) {
+	for _, r := range rules {
+		size += overhead + sizeOfWords(r.Verbs) + sizeOfWords(r.APIGroups) + sizeOfWords(r.Resources) + sizeOfWords(r.ResourceNames)
+	}
+	return size
+}
+
+func sizeOfWords(words []string) (size int) {
+	for _, w := range words {
+		size += overhead/4 + len(w)
+	}
+	return size
 }
 
 // AddClusterRole adds an object. It fails, as the other three do, if all of them together

@@ -117,8 +117,32 @@ func TestAggregatedRolesAreComparedWithWhatTheySelect(t *testing.T) {
 	}
 	const get = "get, list of all"
 	want := []rbac.Aggregation{{"by hand", get, "nothing"}, {"itself", get, "nothing"}, {"stale", "nothing", get}}
-	if diff := cmp.Diff(want, o.Aggregations(rbac.Reading())); diff != "" {
-		t.Error(diff)
+	got, whole := o.Aggregations(rbac.Reading())
+	if diff := cmp.Diff(want, got); diff != "" || !whole {
+		t.Error(whole, diff)
+	}
+}
+
+// A role counts once, however many selectors find it; and what all aggregated roles select
+// together is bounded.
+func TestWhatIsSelectedIsBounded(t *testing.T) {
+	o, names := &rbac.Objects{}, make([]string, 100)
+	for i := range names {
+		names[i] = fmt.Sprintf("%010000d", i)
+	}
+	testkit.Check(t, o.AddClusterRole(rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "source"}, Rules: []rbacv1.PolicyRule{rule("get", "secrets", names...)}}))
+	aggregated := func(name string, selectors int) {
+		testkit.Check(t, o.AddClusterRole(rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: make([]metav1.LabelSelector, selectors)}}))
+	}
+	aggregated("a", 500)
+	if got, whole := o.Aggregations(rbac.Reading()); !whole || len(got) != 1 || len(got[0].Selected) != len("get of ")+len(names)*10_002-2 {
+		t.Errorf("%d roles, whole: %t", len(got), whole)
+	}
+	for i := range 200 {
+		aggregated(fmt.Sprint("b", i), 1)
+	}
+	if got, whole := o.Aggregations(rbac.Reading()); whole || len(got) < 50 || len(got) > 150 {
+		t.Errorf("%d roles, whole: %t", len(got), whole)
 	}
 }
 
@@ -149,5 +173,43 @@ func TestGrantsAreBounded(t *testing.T) {
 	}()}))
 	if grants, whole := o.Grants(rbac.Reading()); whole || len(grants) != 200_000 {
 		t.Errorf("%d grants, whole: %t", len(grants), whole)
+	}
+}
+
+// A workload that may be changed runs what its writer likes, with the Secrets of its namespace.
+func TestTheOtherWays(t *testing.T) {
+	for name, tt := range map[string]struct {
+		group, resources, verbs string
+		want                    string // in the name of the way; empty for none
+	}{
+		"creating Pods":                    {"", "pods", "create", "run Pods"},
+		"another image for a Pod":          {"", "pods", "patch", "run Pods"},
+		"creating deployments":             {"apps", "deployments", "create", "run Pods"},
+		"changing daemon sets":             {"apps", "daemonsets", "patch", "run Pods"},
+		"changing stateful sets":           {"apps", "statefulsets", "update", "run Pods"},
+		"changing cron jobs":               {"batch", "cronjobs", "update", "run Pods"},
+		"creating jobs":                    {"batch", "jobs", "create", "run Pods"},
+		"changing jobs, whose Pods stay":   {"batch", "jobs", "patch update", ""},
+		"reading Pods":                     {"", "pods pods/log", "get list watch delete", ""},
+		"a status":                         {"", "pods/status", "patch update", ""},
+		"the scale alone":                  {"apps", "deployments/scale", "patch update", ""},
+		"a container in a Pod that runs":   {"", "pods/ephemeralcontainers", "patch", "run commands"},
+		"the same by update":               {"", "*/ephemeralcontainers", "update", "run commands"},
+		"commands":                         {"", "pods/exec", "create", "run commands"},
+		"deployments of an ancient group":  {"extensions", "deployments", "create", ""},
+		"rights on roles that give others": {"rbac.authorization.k8s.io", "clusterroles", "escalate", "give themselves"},
+	} {
+		o := given(t, rbacv1.PolicyRule{Verbs: strings.Fields(tt.verbs), APIGroups: []string{tt.group}, Resources: strings.Fields(tt.resources)})
+		var found []string
+		for _, way := range rbac.Ways() {
+			for _, right := range way.Rights {
+				if grants, _ := o.Grants(right); len(grants) > 0 {
+					found = append(found, way.Name)
+				}
+			}
+		}
+		if len(found) > 1 || (len(found) == 1) != (tt.want != "") || tt.want != "" && !strings.HasPrefix(found[0], tt.want) {
+			t.Errorf("%s: %q", name, found)
+		}
 	}
 }

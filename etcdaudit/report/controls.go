@@ -27,7 +27,11 @@ func (p *printer) acceptances(list []*auditv1.Acceptance) {
 		case auditv1.AcceptanceState_ACCEPTANCE_STATE_UNUSED:
 			state = "UNUSED, there is no such finding; until " + day
 		}
-		text := fmt.Sprintf("%s %s: %s, by %s: %s", a.Check, cmp.Or(a.Object, a.Fingerprint), state, a.Owner, a.Reason)
+		what := cmp.Or(a.Object, a.Fingerprint)
+		if a.Node != "" {
+			what += " on " + a.Node
+		}
+		text := fmt.Sprintf("%s %s: %s, by %s: %s", a.Check, what, state, a.Owner, a.Reason)
 		if a.CompensatingControl != "" {
 			text += ". Instead: " + a.CompensatingControl
 		}

@@ -171,8 +171,11 @@ func suppressions(r *auditv1.Report, c *auditv1.Check, result *auditv1.Result) [
 }
 
 // covers reports whether an acceptance is about a result: by its fingerprint or that of one of
-// its objects, or by their names.
+// its objects, or by their names; on its node.
 func covers(a *auditv1.Acceptance, r *auditv1.Result) bool {
+	if a.Node != "" && r.Node != "" && a.Node != r.Node {
+		return false
+	}
 	if a.Fingerprint == r.Fingerprint && a.Fingerprint != "" || a.Object == r.Target && a.Fingerprint == "" {
 		return true
 	}

@@ -105,6 +105,23 @@ func some(texts []string, separator string) string {
 	return joined
 }
 
+// reading are all ways to read Secrets, the plain one first.
+func reading(a facts.Access) []facts.Way {
+	return append([]facts.Way{{Name: "read Secrets", Grants: a.Readers}}, a.Ways...)
+}
+
+// who returns the grants of some ways of which something holds, and what they let their
+// subjects do.
+func who(ways []facts.Way, holds func(rbac.Grant) bool) (found []rbac.Grant, may string) {
+	var names []string
+	for _, way := range ways {
+		if have := of(way.Grants, holds); len(have) > 0 {
+			found, names = append(found, have...), append(names, way.Name)
+		}
+	}
+	return found, strings.Join(names, "; or ")
+}
+
 // of returns the grants of which something holds.
 func of(grants []rbac.Grant, holds func(rbac.Grant) bool) (some []rbac.Grant) {
 	for _, g := range grants {

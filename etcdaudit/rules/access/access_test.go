@@ -35,6 +35,13 @@ func reading(grants ...rbac.Grant) facts.Access {
 	return facts.Access{Readers: append([]rbac.Grant{masters, kubeadm, namespaces, signer}, grants...)}
 }
 
+// by is an access with grants of one other way to read Secrets.
+func by(way string, grants ...rbac.Grant) facts.Access {
+	a := reading()
+	a.Ways = []facts.Way{{Name: way, Grants: append([]rbac.Grant{masters, namespaces}, grants...)}}
+	return a
+}
+
 type testCase struct {
 	name   string
 	access facts.Access

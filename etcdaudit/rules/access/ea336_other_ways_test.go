@@ -16,6 +16,6 @@ func TestOtherWays(t *testing.T) {
 		testCase{"a new cluster", ways([]rbac.Grant{namespaces}, nil), check.Pass, "no subject beyond", nil},
 		testCase{"one way", ways([]rbac.Grant{team}, nil), check.Warn, "1 subject may create Pods", []string{"Group team"}},
 		testCase{"two ways", ways([]rbac.Grant{team, operator}, []rbac.Grant{operator}), check.Warn, "2 subjects may create Pods; or issue tokens", []string{"Group team", "ServiceAccount vault/operator"}},
-		testCase{"a default account", ways(nil, []rbac.Grant{to("ServiceAccount", "app", "default")}), check.Warn, "1 subject may issue tokens", []string{"ServiceAccount app/default"}},
+		testCase{"those of EA-331 and EA-332 are not said again", ways(nil, []rbac.Grant{to("ServiceAccount", "app", "default"), to("Group", "", "system:authenticated")}), check.Pass, "no subject beyond", nil},
 	)
 }

@@ -2087,8 +2087,11 @@ type Configuration struct {
 	Files []*File `protobuf:"bytes,10,rep,name=files,proto3" json:"files,omitempty"`
 	// The EncryptionConfiguration of an API server; not set without one.
 	EncryptionFile *EncryptionConfiguration `protobuf:"bytes,11,opt,name=encryption_file,json=encryptionFile,proto3" json:"encryption_file,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Why it is not known in full: a setting that is not listed may be set, and one that is
+	// may be another. Empty if all of it is known.
+	Unknown       string `protobuf:"bytes,12,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Configuration) Reset() {
@@ -2196,6 +2199,13 @@ func (x *Configuration) GetEncryptionFile() *EncryptionConfiguration {
 		return x.EncryptionFile
 	}
 	return nil
+}
+
+func (x *Configuration) GetUnknown() string {
+	if x != nil {
+		return x.Unknown
+	}
+	return ""
 }
 
 // File is a file or directory that a setting names.
@@ -3364,7 +3374,9 @@ type Acceptance struct {
 	// How many findings it is about in this report.
 	Findings uint32 `protobuf:"varint,9,opt,name=findings,proto3" json:"findings,omitempty"`
 	// The file and line that it was read from.
-	Source        string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	Source string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	// The node that it is about; empty for all of them.
+	Node          string `protobuf:"bytes,11,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3469,6 +3481,13 @@ func (x *Acceptance) GetSource() string {
 	return ""
 }
 
+func (x *Acceptance) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
 // PrivateKey is a key that was found in a file.
 type PrivateKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3482,7 +3501,7 @@ type PrivateKey struct {
 	FingerprintKey string `protobuf:"bytes,5,opt,name=fingerprint_key,json=fingerprintKey,proto3" json:"fingerprint_key,omitempty"`
 	// The certificates that it belongs to, by fingerprint.
 	Certificates []string `protobuf:"bytes,6,rep,name=certificates,proto3" json:"certificates,omitempty"`
-	// "0600", and the uid of the owner.
+	// "0600", empty if it is not known; and the uid of the owner.
 	Mode string `protobuf:"bytes,7,opt,name=mode,proto3" json:"mode,omitempty"`
 	Uid  int32  `protobuf:"varint,8,opt,name=uid,proto3" json:"uid,omitempty"`
 	// What is wrong with it: "1024 bits are too few".
@@ -3868,7 +3887,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"serverName\x12\x18\n" +
 	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04said\x18\n" +
-	" \x01(\tR\x04said\"\xa7\x03\n" +
+	" \x01(\tR\x04said\"\xc1\x03\n" +
 	"\rConfiguration\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -3881,7 +3900,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\aversion\x18\t \x01(\tR\aversion\x12.\n" +
 	"\x05files\x18\n" +
 	" \x03(\v2\x18.sealproof.audit.v1.FileR\x05files\x12T\n" +
-	"\x0fencryption_file\x18\v \x01(\v2+.sealproof.audit.v1.EncryptionConfigurationR\x0eencryptionFile\"\x82\x01\n" +
+	"\x0fencryption_file\x18\v \x01(\v2+.sealproof.audit.v1.EncryptionConfigurationR\x0eencryptionFile\x12\x18\n" +
+	"\aunknown\x18\f \x01(\tR\aunknown\"\x82\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\asetting\x18\x01 \x01(\tR\asetting\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -3984,7 +4004,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x128\n" +
 	"\brelation\x18\x02 \x01(\x0e2\x1c.sealproof.audit.v1.RelationR\brelation\x122\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x1a.sealproof.audit.v1.StatusR\x06status\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xe2\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xf6\x02\n" +
 	"\n" +
 	"Acceptance\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12\x16\n" +
@@ -3997,7 +4017,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x05state\x18\b \x01(\x0e2#.sealproof.audit.v1.AcceptanceStateR\x05state\x12\x1a\n" +
 	"\bfindings\x18\t \x01(\rR\bfindings\x12\x16\n" +
 	"\x06source\x18\n" +
-	" \x01(\tR\x06source\"\x89\x02\n" +
+	" \x01(\tR\x06source\x12\x12\n" +
+	"\x04node\x18\v \x01(\tR\x04node\"\x89\x02\n" +
 	"\n" +
 	"PrivateKey\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
