@@ -173,10 +173,23 @@ func TestSARIFPlacesAResultInTheFileThatItIsAbout(t *testing.T) {
 		"a file in the evidence":     {&auditv1.Result{Target: "kube-apiserver (pid 1)", Evidence: []*auditv1.Evidence{{Source: "process 1"}, {Source: "/a/b"}}}, "a/b"},
 		"data":                       {&auditv1.Result{Target: "live:cdf8:/registry/"}, "etcdaudit.sarif"},
 		"a name with a colon in it":  {&auditv1.Result{Target: "/a:b/c"}, "./a:b/c"},
+		"what a file has":            {&auditv1.Result{Target: "/etc/kubernetes/enc/config.yaml: aescbc key1"}, "etc/kubernetes/enc/config.yaml"},
+		"the first of two files":     {&auditv1.Result{Target: "/etc/etcd.yaml + /etc/default/etcd"}, "etc/etcd.yaml"},
+		"a directory of a unit":      {&auditv1.Result{Target: "etcd: /var/lib/etcd + /var/lib/wal"}, "var/lib/etcd"},
+		"several nodes":              {&auditv1.Result{Target: "cipher-suites", Evidence: []*auditv1.Evidence{{Source: "node-1, /etc/etcd.yaml + /etc/default/etcd"}}}, "etc/etcd.yaml"},
+		"a rule of a file":           {&auditv1.Result{Target: "policy", Evidence: []*auditv1.Evidence{{Source: "/etc/audit, all.yaml, rule 3"}}}, "etc/audit,%20all.yaml"},
+		"metrics are no file":        {&auditv1.Result{Target: "keys", Evidence: []*auditv1.Evidence{{Source: "kube-apiserver, /metrics"}}}, "etcdaudit.sarif"},
+		"the other node's program":   {&auditv1.Result{Target: "etcd-node-1", Node: "node-2"}, "etc/systemd/system/etcd.service"},
+		"the other node's loopback":  {&auditv1.Result{Target: "https://127.0.0.1:2379", Node: "node-2"}, "etc/systemd/system/etcd.service"},
+		"no program of the node":     {&auditv1.Result{Target: "etcd-node-1", Node: "node-3"}, "etcdaudit.sarif"},
 		"the root":                   {&auditv1.Result{Target: "/"}, "./"},
 		"a network path is no other": {&auditv1.Result{Target: "//evil.example/x"}, "evil.example/x"},
 	} {
 		r := everything()
+		r.Configurations = append(r.Configurations, &auditv1.Configuration{
+			Name: "etcd-node-1", Node: "node-2", Source: "/etc/systemd/system/etcd.service + /etc/default/etcd",
+			Settings: []*auditv1.Setting{{Name: "listen-client-urls", Value: "https://127.0.0.1:2379"}},
+		})
 		tt.result.Status = fail
 		r.Checks = []*auditv1.Check{{Id: "EA-999", Title: "x", Severity: high, Results: []*auditv1.Result{tt.result}}}
 		log, err := sarif.FromString(as(t, report.FormatSARIF, r))
