@@ -107,18 +107,18 @@ func served(l *auditv1.Listener) (all []cells) {
 	readiness, groups := offered(l)
 	if len(l.TlsVersions) > 0 {
 		all = append(all, cells{
-			kind: "address", where: l.Url, name: strings.TrimSpace("etcd " + l.Version), postQuantum: map[string]string{"offered": "yes", "not offered": "no"}[readiness],
+			kind: "address", node: l.Node, where: l.Url, name: strings.TrimSpace("etcd " + l.Version), postQuantum: map[string]string{"offered": "yes", "not offered": "no"}[readiness],
 			note: strings.TrimSpace("post-quantum key exchange " + readiness + " " + strings.Join(groups, " ")),
 		})
 	}
 	for _, v := range l.TlsVersions {
-		all = append(all, cells{kind: "protocol", where: l.Url, name: v, note: note})
+		all = append(all, cells{kind: "protocol", node: l.Node, where: l.Url, name: v, note: note})
 	}
 	for _, s := range l.CipherSuites {
-		all = append(all, cells{kind: "cipher suite", where: l.Url, name: s, note: note})
+		all = append(all, cells{kind: "cipher suite", node: l.Node, where: l.Url, name: s, note: note})
 	}
 	for _, g := range l.Groups {
-		all = append(all, cells{kind: "group", where: l.Url, name: g, postQuantum: quantumOf(g).String(), note: note})
+		all = append(all, cells{kind: "group", node: l.Node, where: l.Url, name: g, postQuantum: quantumOf(g).String(), note: note})
 	}
 	return all
 }

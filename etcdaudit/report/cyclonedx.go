@@ -145,10 +145,14 @@ func (b *assets) listener(l *auditv1.Listener) {
 		groups = append(groups, cdx.BOMReference(b.algorithm(g, primitive, quantumOf(g))))
 	}
 	readiness, by := offered(l)
+	ref := "protocol:" + l.Purpose + ":" + l.Url + ":"
 	extra := []cdx.Property{
 		{Name: "sealproof:purpose", Value: l.Purpose},
 		{Name: "sealproof:post-quantum-key-exchange", Value: strings.TrimSpace(readiness + " " + strings.Join(by, " "))},
 		{Name: "sealproof:enumerated", Value: strconv.FormatBool(l.Enumerated)},
+	}
+	if l.Node != "" { // each node has the same loopback address
+		ref, extra = l.Node+":"+ref, append(extra, cdx.Property{Name: "sealproof:node", Value: l.Node})
 	}
 	for _, version := range l.TlsVersions {
 		suites := []cdx.CipherSuite{}
@@ -159,7 +163,7 @@ func (b *assets) listener(l *auditv1.Listener) {
 		if len(groups) > 0 {
 			p.CryptoRefArray = &groups
 		}
-		b.add("protocol:"+l.Purpose+":"+l.Url+":"+version, version, cdx.CryptoProperties{AssetType: cdx.CryptoAssetTypeProtocol, ProtocolProperties: p}, []string{l.Url}, extra...)
+		b.add(ref+version, version, cdx.CryptoProperties{AssetType: cdx.CryptoAssetTypeProtocol, ProtocolProperties: p}, []string{l.Url}, extra...)
 	}
 }
 

@@ -1,9 +1,12 @@
 package report_test
 
 import (
+	"encoding/csv"
 	"strings"
 	"testing"
 
+	cdx "github.com/CycloneDX/cyclonedx-go"
+	junit "github.com/joshdk/go-junit"
 	"golang.org/x/net/html"
 	"google.golang.org/protobuf/proto"
 
@@ -121,5 +124,47 @@ func TestAnExpiredRiskIsNamedWhereItIsTheOnlyOne(t *testing.T) {
 	}
 	if text, _ := shownIn(t, as(t, report.FormatHTML, r), "first"); !strings.Contains(text, "EA-302 default/db Fix it") {
 		t.Errorf("%q", text)
+	}
+}
+
+func TestFilesForProgramsTellNodesApart(t *testing.T) {
+	r := nodes()
+	suites, err := junit.Ingest([]byte(as(t, report.FormatJUnit, r)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cases := suites[2].Tests; cases[0].Name != "node-1: etcd: /var/lib/etcd" || cases[1].Name != "node-2: etcd: /var/lib/etcd" {
+		t.Errorf("%v", cases)
+	}
+	if out := as(t, report.FormatSARIF, r); !strings.Contains(out, `"text": "node-2: etcd: /var/lib/etcd: drwxr-xr-x`) {
+		t.Error("SARIF does not say which node")
+	}
+	lines, err := csv.NewReader(strings.NewReader(as(t, report.FormatCSV, r))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	protocols := ""
+	for _, line := range lines {
+		if line[0] == "protocol" || line[0] == "address" {
+			protocols += line[1] + " "
+		}
+	}
+	if protocols != "node-1 node-1 node-2 node-2 " {
+		t.Errorf("CSV: %q", protocols)
+	}
+	var bom cdx.BOM
+	if err := cdx.NewBOMDecoder(strings.NewReader(as(t, report.FormatCycloneDX, r)), cdx.BOMFileFormatJSON).Decode(&bom); err != nil {
+		t.Fatal(err)
+	}
+	protocols = ""
+	for _, c := range *bom.Components {
+		if c.CryptoProperties.AssetType == cdx.CryptoAssetTypeProtocol {
+			last := (*c.Properties)[len(*c.Properties)-1]
+			protocols += c.BOMRef + " " + last.Name + " " + last.Value + " "
+		}
+	}
+	const one = "protocol:client:https://127.0.0.1:2379:TLS 1.3"
+	if protocols != "node-1:"+one+" sealproof:node node-1 node-2:"+one+" sealproof:node node-2 " {
+		t.Errorf("CycloneDX: %q", protocols)
 	}
 }
