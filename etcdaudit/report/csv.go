@@ -69,6 +69,9 @@ func inventoryOf(r *auditv1.Report) (all []cells) {
 			kind: "private key", node: k.Node, where: k.File, algorithm: k.Kind, id: k.Hmac,
 			postQuantum: quantumOf(k.Kind).String(), note: "mode " + k.Mode + ", uid " + strconv.Itoa(int(k.Uid)),
 		}
+		if key, ok := secretOf(k.Kind); ok {
+			line.kind, line.name, line.algorithm, line.postQuantum = "secret key", k.Kind, key.algorithm, key.quantum.String()
+		}
 		if k.Weakness != "" {
 			line.note += "; " + k.Weakness
 		}
@@ -86,7 +89,7 @@ func inventoryOf(r *auditv1.Report) (all []cells) {
 				if g.Protection != auditv1.Protection_PROTECTION_ENCRYPTED {
 					continue
 				}
-				rest := atRestOf(g)
+				rest := atRestOf(g.Format)
 				all = append(all, cells{
 					kind: "encryption at rest", node: s.Node, where: s.Id, name: strings.TrimSpace(g.Format + " " + g.Name), algorithm: rest.algorithm, id: g.KeyId,
 					postQuantum: rest.quantum.String(), note: fmt.Sprintf("%s: %d values", res.Resource, g.Values),
