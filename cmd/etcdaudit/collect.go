@@ -16,6 +16,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/atomicfile"
 	"github.com/sealproof/sealproof/internal/term"
 )
 
@@ -41,7 +42,7 @@ Exit status:
   0  everything was read, and the archive was written
   2  something could not be read, which the archive tells as well; or the archive
      could not be written, or was interrupted, and there is none
-  3  wrong usage or configuration`,
+  3  wrong usage or configuration, or a file that cannot be written to: nothing was read`,
 		Example: `  # on each control-plane node, as root
   etcdaudit collect --kubeconfig /etc/kubernetes/admin.conf
 
@@ -73,6 +74,9 @@ func (a *auditRun) collect(ctx context.Context) error {
 	if _, _, err := a.validate(); err != nil {
 		return err
 	}
+	if err := a.Collect.writable(); err != nil {
+		return cli.Usage(err)
+	}
 	h, err := a.host(ctx)
 	if err != nil {
 		return err
@@ -92,7 +96,7 @@ func (a *auditRun) collect(ctx context.Context) error {
 	if file == "-" {
 		err = write(a.stdout)
 	} else {
-		err = replace(file, write)
+		err = atomicfile.Write(file, 0o600, write)
 	}
 	if err != nil {
 		return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the archive %s: %w", file, err))
@@ -105,6 +109,19 @@ func (a *auditRun) collect(ctx context.Context) error {
 	}
 	if len(h.Unread) > 0 {
 		return cli.Exit(report.ExitNotEvaluated, nil)
+	}
+	return nil
+}
+
+// writable is asked before a node is read, which may take minutes. Without a name the archive
+// will be in the current directory.
+func (c collectPart) writable() error {
+	file := cmp.Or(c.File, archiveName(&facts.Host{}))
+	if file == "-" {
+		return nil
+	}
+	if err := atomicfile.Probe(file); err != nil {
+		return fmt.Errorf("file: %s: %w", file, advised(err, "give --file -"))
 	}
 	return nil
 }

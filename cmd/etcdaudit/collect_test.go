@@ -174,15 +174,14 @@ func TestCollectLeavesNothingHalfWritten(t *testing.T) {
 	link, old := filepath.Join(dir, "link"), filepath.Join(dir, "old")
 	testkit.Check(t, os.Symlink(old, link))
 	testkit.Check(t, os.WriteFile(old, []byte("before"), 0o644))
-	for name, tt := range map[string]struct {
-		file, says string
-		status     int
-	}{
-		"no such directory": {filepath.Join(dir, "no/such"), "no such file", 2},
-		"a device":          {"/dev/null", "no regular file", 2},
-		"a link":            {link, "symbolic link", 2},
+	for name, tt := range map[string]struct{ file, says string }{
+		"no such directory": {filepath.Join(dir, "no/such"), "no such file"},
+		"a device":          {"/dev/null", "file: /dev/null: it is no regular file: for a pipe or a device give --file -, and redirect stdout"},
+		"a link":            {link, "symbolic link"},
+		"a directory":       {dir, "it is a directory: name a file in it"},
 	} {
-		if status, out, errs := run(t, "collect", "--root", tree, "--file", tt.file); status != tt.status || out != "" || !strings.Contains(errs, tt.says) {
+		// Nothing was read before: collect would say what.
+		if status, out, errs := run(t, "collect", "--root", tree, "--file", tt.file); status != 3 || out != "" || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%s: status %d, %q, %q", name, status, out, errs)
 		}
 	}
