@@ -161,7 +161,7 @@ const asOnFullDisk = "SEALPROOF_TEST_FULL_DISK"
 // onFullDisk runs the command in a process that may not write a byte to a file.
 func onFullDisk(t *testing.T, args ...string) (status int, errs string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), testkit.Must(os.Executable())(t), args...) //nolint:gosec // this program
+	cmd := exec.CommandContext(t.Context(), testkit.Must(os.Executable())(t), args...)
 	cmd.Env = append(os.Environ(), asOnFullDisk+"=1")
 	out, err := cmd.CombinedOutput()
 	if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {

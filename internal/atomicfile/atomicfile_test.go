@@ -28,7 +28,7 @@ func folder(t *testing.T) (dir string) {
 // holds fails the test unless a file has this text and mode, and nothing was left beside it.
 func holds(t *testing.T, dir, name, want string, mode fs.FileMode, entries int) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the test's own file
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	info, statErr := os.Stat(filepath.Join(dir, name))
 	list, listErr := os.ReadDir(dir)
 	if err := errors.Join(err, statErr, listErr); err != nil {
