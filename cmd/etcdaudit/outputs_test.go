@@ -94,7 +94,10 @@ func TestOutputsComeFromTheEnvironmentAndTheFileAsWell(t *testing.T) {
 	if status, out, errs := run(t, "report", stored, "--config", config, "-o", "table"); status != 0 || !strings.HasPrefix(out, "Scope") {
 		t.Errorf("a flag over both: status %d, %q, %q", status, out, errs)
 	}
-	if names := namesIn(t, dir); !slices.Equal(names, []string{"a, b.xml", "environment.html"}) {
+	if status, _, errs := run(t, "report", stored, "-o", "json="+filepath.Join(dir, "c,d.json")); status != 0 {
+		t.Errorf("a comma in a flag: status %d, %q", status, errs)
+	}
+	if names := namesIn(t, dir); !slices.Equal(names, []string{"a, b.xml", "c,d.json", "environment.html"}) {
 		t.Errorf("%q", names)
 	}
 }
