@@ -136,7 +136,7 @@ func TestSeveralArchivesMakeOneReport(t *testing.T) {
 		archives []string
 		says     string
 	}{
-		"the same twice":      {[]string{first, first}, "reports 1 and 2 are the same (node cp-1)"},
+		"the same twice":      {[]string{first, first}, first + " and " + first + " are the same (node cp-1)"},
 		"the same node twice": {[]string{first, collected(t, one)}, "cp-1"},
 	} {
 		if status, out, errs := run(t, append([]string{"host"}, tt.archives...)...); status != 3 || out != "" || !strings.Contains(errs, tt.says) {
