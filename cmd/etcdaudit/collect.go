@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,11 @@ func (a *auditRun) collect(ctx context.Context) error {
 	build := cli.BuildOf(name)
 	c := archive.Contents{Tool: archive.Tool{Name: name, Version: build.Version, Commit: build.Commit}, Host: h}
 	a.say("node %s: %s; %d etcds, %d API servers, %d certificates, %d files and processes read", cmp.Or(h.Node, "without a name"), h.Setup.Kind, len(h.Etcds), len(h.APIServers), len(h.Certificates), len(h.Read))
-	for _, m := range h.Unread {
+	unread := h.Unread
+	if h.Copied != "" {
+		unread = append(slices.Clone(unread), facts.Missing{What: "owners, modes and times", Why: h.Copied, Do: "mount the node's own file system, or collect on the node"})
+	}
+	for _, m := range unread {
 		a.say("not read: %s", missingText(m))
 	}
 	file := cmp.Or(a.Collect.File, archiveName(h))
@@ -107,7 +112,7 @@ func (a *auditRun) collect(ctx context.Context) error {
 			return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("print the SHA-256: %w", err))
 		}
 	}
-	if len(h.Unread) > 0 {
+	if len(unread) > 0 {
 		return cli.Exit(report.ExitNotEvaluated, nil)
 	}
 	return nil
