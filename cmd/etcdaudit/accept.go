@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
+	"github.com/sealproof/sealproof/internal/atomicfile"
 )
 
 func acceptCommand() *cobra.Command {
@@ -55,10 +56,14 @@ type acceptRun struct {
 }
 
 func (a acceptRun) do(ctx context.Context, check string, stdout io.Writer, now time.Time) error {
+	var missing []string
 	for _, needed := range []struct{ flag, value string }{{"report", a.report}, {"owner", a.entry.Owner}, {"reason", a.entry.Reason}, {"expires", a.expires}} {
 		if strings.TrimSpace(needed.value) == "" {
-			return cli.Usage(fmt.Errorf("%s: it is needed", needed.flag))
+			missing = append(missing, needed.flag)
 		}
+	}
+	if len(missing) > 0 {
+		return cli.Usage(fmt.Errorf("not given, but needed: %s", strings.Join(missing, ", ")))
 	}
 	if a.target != "" && a.fingerprint != "" {
 		return cli.Usage(errors.New("target and fingerprint: give one of them"))
@@ -80,10 +85,7 @@ func (a acceptRun) do(ctx context.Context, check string, stdout io.Writer, now t
 	}
 	found.Owner, found.Reason, found.CompensatingControl, found.Expires = a.entry.Owner, a.entry.Reason, a.entry.CompensatingControl, day
 	if a.file != "" {
-		if err := acceptance.Append(a.file, found, checkIDs()); err != nil {
-			return cli.Usage(fmt.Errorf("file: %w", err))
-		}
-		return nil
+		return a.add(found)
 	}
 	text, err := found.Text()
 	if err == nil {
@@ -95,4 +97,19 @@ func (a acceptRun) do(ctx context.Context, check string, stdout io.Writer, now t
 	}
 	_, err = io.WriteString(stdout, text)
 	return err
+}
+
+// add adds the entry to the file.
+func (a acceptRun) add(e acceptance.Entry) error {
+	if err := atomicfile.Probe(a.file); err != nil {
+		return cli.Usage(fmt.Errorf("file: %s: %w", a.file, advised(err, "leave the file out")))
+	}
+	text, mode, err := acceptance.With(a.file, e, checkIDs())
+	if err != nil {
+		return cli.Usage(fmt.Errorf("file: %w", err))
+	}
+	if err := atomicfile.Write(a.file, mode, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+		return fmt.Errorf("write %s, which is as it was: %w", a.file, err)
+	}
+	return nil
 }

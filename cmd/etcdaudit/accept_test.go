@@ -132,12 +132,16 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	dangling := filepath.Join(dir, "dangling")
+	if err := os.Symlink("/not/there", dangling); err != nil {
+		t.Fatal(err)
+	}
 	good := map[string]string{"--report": stored, "--owner": "a", "--reason": "b", "--expires": "2099-06-30"}
 	for name, tc := range map[string]struct {
 		check, flag, value, says string
 	}{
-		"no owner":                     {"EA-405", "--owner", " ", "owner: it is needed"},
-		"no reason":                    {"EA-405", "--reason", "", "reason: it is needed"},
+		"no owner":                     {"EA-405", "--owner", " ", "not given, but needed: owner\n"},
+		"no reason":                    {"EA-405", "--reason", "", "not given, but needed: reason\n"},
 		"no date":                      {"EA-405", "--expires", "soon", `expires: "soon": want a day`},
 		"a date that is over":          {"EA-405", "--expires", "2020-01-01", "expires: 2020-01-01 is over"},
 		"no report":                    {"EA-405", "--report", "/not/there", "no such file"},
@@ -147,7 +151,9 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 		"another node":                 {"EA-405", "--node", "elsewhere", "not about a node"},
 		"another target":               {"EA-405", "--target", "elsewhere", "no such finding"},
 		"a reason beyond all measures": {"EA-405", "--reason", strings.Repeat("b", 1001), "more than 1000 bytes"},
-		"a file in no directory":       {"EA-405", "--file", "/not/there/accepted.yaml", "no such file"},
+		"a file in no directory":       {"EA-405", "--file", "/not/there/accepted.yaml", "file: /not/there/accepted.yaml: no such file"},
+		"a link that leads nowhere":    {"EA-405", "--file", dangling, "file: " + dangling + ": it is a symbolic link"},
+		"a device":                     {"EA-405", "--file", "/dev/full", "for a pipe or a device leave the file out, and redirect stdout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := []string{"accept", tc.check}
@@ -160,6 +166,28 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 				t.Errorf("status %d, %q, %q", status, out, errs)
 			}
 		})
+	}
+}
+
+func TestAcceptNamesEverythingThatIsNotGiven(t *testing.T) {
+	if status, out, errs := run(t, "accept", "EA-405", "--reason", "x"); status != 3 || out != "" || !strings.Contains(errs, "needed: report, owner, expires\n") {
+		t.Errorf("status %d, %q, %q", status, out, errs)
+	}
+}
+
+// What could not be written is no wrong usage, and no entry of the file is lost.
+func TestAcceptOnAFullDiskLeavesTheFileAsItWas(t *testing.T) {
+	_, text, _ := hostReport(t, node(t))
+	stored, accepted := file(t, text), file(t, "")
+	accept := []string{"accept", "EA-405", "--report", stored, "--owner", "a", "--reason", "b", "--expires", "2099-06-30", "--file", accepted}
+	if status, errs := onFullDisk(t, accept...); status != 2 || !strings.Contains(errs, "write "+accepted+", which is as it was: file too large\n") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	if names := namesIn(t, filepath.Dir(accepted)); len(names) != 1 {
+		t.Errorf("%q", names)
+	}
+	if status, _, errs := run(t, accept...); status != 0 {
+		t.Errorf("status %d, %s", status, errs)
 	}
 }
 

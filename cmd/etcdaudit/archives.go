@@ -37,19 +37,19 @@ func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Repo
 		}
 		reports = append(reports, r)
 	}
-	r, err := merged(reports)
+	r, err := merged(a.archives, reports)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
 	return r, nil
 }
 
-// merged is the one report, or all of them as one.
-func merged(reports []*auditv1.Report) (*auditv1.Report, error) {
+// merged is the one report, or all of them as one. names are their files.
+func merged(names []string, reports []*auditv1.Report) (*auditv1.Report, error) {
 	if len(reports) == 1 {
 		return reports[0], nil
 	}
-	return fleet.Merge(reports)
+	return fleet.Merge(names, reports)
 }
 
 func readArchive(name string) (c archive.Contents, err error) {

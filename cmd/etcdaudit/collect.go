@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/internal/atomicfile"
 	"github.com/sealproof/sealproof/internal/term"
 )
 
@@ -41,7 +43,7 @@ Exit status:
   0  everything was read, and the archive was written
   2  something could not be read, which the archive tells as well; or the archive
      could not be written, or was interrupted, and there is none
-  3  wrong usage or configuration`,
+  3  wrong usage or configuration, or a file that cannot be written to: nothing was read`,
 		Example: `  # on each control-plane node, as root
   etcdaudit collect --kubeconfig /etc/kubernetes/admin.conf
 
@@ -73,6 +75,9 @@ func (a *auditRun) collect(ctx context.Context) error {
 	if _, _, err := a.validate(); err != nil {
 		return err
 	}
+	if err := a.Collect.writable(); err != nil {
+		return cli.Usage(err)
+	}
 	h, err := a.host(ctx)
 	if err != nil {
 		return err
@@ -80,7 +85,11 @@ func (a *auditRun) collect(ctx context.Context) error {
 	build := cli.BuildOf(name)
 	c := archive.Contents{Tool: archive.Tool{Name: name, Version: build.Version, Commit: build.Commit}, Host: h}
 	a.say("node %s: %s; %d etcds, %d API servers, %d certificates, %d files and processes read", cmp.Or(h.Node, "without a name"), h.Setup.Kind, len(h.Etcds), len(h.APIServers), len(h.Certificates), len(h.Read))
-	for _, m := range h.Unread {
+	unread := h.Unread
+	if h.Copied != "" {
+		unread = append(slices.Clone(unread), facts.Missing{What: "owners, modes and times", Why: h.Copied, Do: "mount the node's own file system, or collect on the node"})
+	}
+	for _, m := range unread {
 		a.say("not read: %s", missingText(m))
 	}
 	file := cmp.Or(a.Collect.File, archiveName(h))
@@ -92,7 +101,7 @@ func (a *auditRun) collect(ctx context.Context) error {
 	if file == "-" {
 		err = write(a.stdout)
 	} else {
-		err = replace(file, write)
+		err = atomicfile.Write(file, 0o600, write)
 	}
 	if err != nil {
 		return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("write the archive %s: %w", file, err))
@@ -103,8 +112,21 @@ func (a *auditRun) collect(ctx context.Context) error {
 			return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("print the SHA-256: %w", err))
 		}
 	}
-	if len(h.Unread) > 0 {
+	if len(unread) > 0 {
 		return cli.Exit(report.ExitNotEvaluated, nil)
+	}
+	return nil
+}
+
+// writable is asked before a node is read, which may take minutes. Without a name the archive
+// will be in the current directory.
+func (c collectPart) writable() error {
+	file := cmp.Or(c.File, archiveName(&facts.Host{}))
+	if file == "-" {
+		return nil
+	}
+	if err := atomicfile.Probe(file); err != nil {
+		return fmt.Errorf("file: %s: %w", file, advised(err, "give --file -"))
 	}
 	return nil
 }

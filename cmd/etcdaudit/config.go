@@ -60,7 +60,7 @@ type hostPart struct {
 	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
 
 	FingerprintKey string        `mapstructure:"fingerprint-key" help:"file of 32 bytes or more, the same on every node, so that equal keys can be told by their HMACs in several reports (default: a key of this run)"`
-	SnapshotDirs   []string      `mapstructure:"snapshot-dir" help:"folder with snapshots of etcd beside the usual ones; repeatable"`
+	SnapshotDirs   []string      `mapstructure:"snapshot-dir" whole:"true" help:"folder with snapshots of etcd beside the usual ones; repeatable"`
 	MaxSnapshotAge time.Duration `mapstructure:"max-snapshot-age" help:"how old the newest snapshot may be"`
 }
 
@@ -73,7 +73,7 @@ type collectPart struct {
 }
 
 type outputPart struct {
-	Output []string `mapstructure:"output" short:"o" help:"table, json, html, sarif, junit, csv or cyclonedx; FORMAT=FILE writes a file; repeatable, one of them without a file"`
+	Output []string `mapstructure:"output" short:"o" whole:"true" help:"table, json, html, sarif, junit, csv or cyclonedx; FORMAT=FILE writes a file; repeatable, at most one of them without a file"`
 	FailOn string   `mapstructure:"fail-on" help:"lowest severity of a finding that makes the exit status 1: info, low, medium, high or critical"`
 	Strict bool     `mapstructure:"strict" help:"exit with 2 as well if an optional input was missing"`
 	Accept string   `mapstructure:"accept" help:"file of accepted risks (etcdaudit accept writes its entries)"`

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/internal/atomicfile"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -79,12 +78,8 @@ func (all outputs) writable() error {
 		if o.file == "" {
 			continue
 		}
-		f, err := beside(o.file)
-		if err == nil {
-			err = errors.Join(f.Close(), os.Remove(f.Name()))
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("output: %s: %w", o.file, err))
+		if err := atomicfile.Probe(o.file); err != nil {
+			errs = append(errs, fmt.Errorf("output: %s: %w", o.file, advised(err, "leave the file out")))
 		}
 	}
 	return errors.Join(errs...)
@@ -101,64 +96,18 @@ func (all outputs) write(r *auditv1.Report, stdout io.Writer, getenv func(string
 			}
 			continue
 		}
-		if err := replace(o.file, func(w io.Writer) error { return report.Write(w, o.format, r, false) }); err != nil {
+		// The owner alone reads it: a report is a list of weaknesses.
+		if err := atomicfile.Write(o.file, 0o600, func(w io.Writer) error { return report.Write(w, o.format, r, false) }); err != nil {
 			errs = append(errs, fmt.Errorf("write the report to %s: %w", o.file, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// replace gives a file new content, all of it or none: a reader never sees a part, and a full
-// disk leaves what was there. The file can be read by its owner only, since a report is a list
-// of weaknesses.
-func replace(name string, write func(io.Writer) error) (err error) {
-	f, err := beside(name)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	for _, step := range []func() error{
-		func() error { return write(f) },
-		f.Sync, // a delayed "no space left" must come before the rename
-		f.Close,
-		func() error { return os.Rename(f.Name(), name) },
-	} {
-		if err := step(); err != nil {
-			return reason(err)
-		}
-	}
-	return nil
-}
-
-// beside creates a temporary file, mode 0600, in the directory of a file that may be there
-// already. What a rename would replace by surprise is refused: a link in a directory that
-// others write to could lead anywhere, and a device or a pipe would be gone.
-func beside(name string) (*os.File, error) {
-	info, err := os.Lstat(name)
-	switch {
-	case err == nil && info.Mode()&fs.ModeSymlink != 0:
-		return nil, errors.New("it is a symbolic link: name the file that it leads to")
-	case err == nil && !info.Mode().IsRegular():
-		return nil, errors.New("it is no regular file: for a pipe or a device leave the file out, and redirect stdout")
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, reason(err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".etcdaudit-*")
-	return f, reason(err)
-}
-
-// reason leaves out the path of an error, which would be that of the temporary file.
-func reason(err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		return at.Err
-	}
-	if at, ok := errors.AsType[*os.LinkError](err); ok {
-		return at.Err
+// advised says what to do about a pipe or a device, which each command has its own way for.
+func advised(err error, advice string) error {
+	if errors.Is(err, atomicfile.ErrIrregular) {
+		return fmt.Errorf("%w: for a pipe or a device %s, and redirect stdout", err, advice)
 	}
 	return err
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 // storedReport is a file with a report: a finding of severity low, and none above it.
@@ -93,7 +94,10 @@ func TestOutputsComeFromTheEnvironmentAndTheFileAsWell(t *testing.T) {
 	if status, out, errs := run(t, "report", stored, "--config", config, "-o", "table"); status != 0 || !strings.HasPrefix(out, "Scope") {
 		t.Errorf("a flag over both: status %d, %q, %q", status, out, errs)
 	}
-	if names := namesIn(t, dir); !slices.Equal(names, []string{"a, b.xml", "environment.html"}) {
+	if status, _, errs := run(t, "report", stored, "-o", "json="+filepath.Join(dir, "c,d.json")); status != 0 {
+		t.Errorf("a comma in a flag: status %d, %q", status, errs)
+	}
+	if names := namesIn(t, dir); !slices.Equal(names, []string{"a, b.xml", "c,d.json", "environment.html"}) {
 		t.Errorf("%q", names)
 	}
 }
@@ -119,7 +123,7 @@ func TestAnOutputThatCannotBeWrittenIsRefusedBeforeTheAudit(t *testing.T) {
 		"two to one file":          {[]string{"json=" + dir + "/a", "csv=" + dir + "/./a"}, "both would go to " + dir + "/a"},
 		"a missing directory":      {[]string{"html=" + dir + "/missing/a.html"}, dir + "/missing/a.html: no such file or directory"},
 		"a file as directory":      {[]string{"html=" + plain + "/a.html"}, plain + "/a.html: not a directory"},
-		"a directory":              {[]string{"html=" + dir}, dir + ": it is no regular file"},
+		"a directory":              {[]string{"html=" + dir}, dir + ": it is a directory: name a file in it"},
 		"a pipe":                   {[]string{"html=" + fifo}, fifo + ": it is no regular file: for a pipe or a device leave the file out"},
 		"a device":                 {[]string{"html=/dev/full"}, "/dev/full: it is no regular file"},
 		"a link":                   {[]string{"html=" + link}, link + ": it is a symbolic link"},
@@ -143,19 +147,40 @@ func TestAnOutputThatCannotBeWrittenIsRefusedBeforeTheAudit(t *testing.T) {
 	}
 }
 
-func TestAFullDiskLeavesTheOldReportAndNothingElse(t *testing.T) {
-	dir := t.TempDir()
-	old := filepath.Join(dir, "report.html")
-	if err := os.WriteFile(old, []byte("the old one"), 0o600); err != nil {
+// TestMain makes this program the auditor itself where it was started by onFullDisk.
+func TestMain(m *testing.M) {
+	if os.Getenv(asOnFullDisk) == "" {
+		os.Exit(m.Run())
+	}
+	_ = os.Unsetenv(asOnFullDisk)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{}); err != nil {
+		panic(err)
+	}
+	main()
+}
+
+const asOnFullDisk = "SEALPROOF_TEST_FULL_DISK"
+
+// onFullDisk runs the command in a process that may not write a byte to a file.
+func onFullDisk(t *testing.T, args ...string) (status int, errs string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), testkit.Must(os.Executable())(t), args...)
+	cmd.Env = append(os.Environ(), asOnFullDisk+"=1")
+	out, err := cmd.CombinedOutput()
+	if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {
 		t.Fatal(err)
 	}
-	err := replace(old, func(w io.Writer) error {
-		_, err := w.Write([]byte("half of"))
-		return errors.Join(err, &os.PathError{Op: "write", Path: dir + "/.etcdaudit-1", Err: syscall.ENOSPC})
-	})
-	text, readErr := os.ReadFile(old)
-	if names := namesIn(t, dir); !errors.Is(err, syscall.ENOSPC) || readErr != nil || string(text) != "the old one" || len(names) != 1 {
-		t.Errorf("%v, %v, %q, %q", err, readErr, text, names)
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+func TestAFullDiskLeavesTheOldReportAndNothingElse(t *testing.T) {
+	stored, dir := storedReport(t), t.TempDir()
+	old := filepath.Join(dir, "report.html")
+	testkit.Check(t, os.WriteFile(old, []byte("the old one"), 0o600))
+	status, errs := onFullDisk(t, "report", stored, "-o", "html="+old)
+	text := testkit.Must(os.ReadFile(old))(t)
+	if names := namesIn(t, dir); status != 2 || !strings.Contains(errs, "write the report to "+old+": file too large\n") || string(text) != "the old one" || len(names) != 1 {
+		t.Errorf("status %d, %q, %q, %q", status, errs, text, names)
 	}
 }
 

@@ -86,7 +86,7 @@ func readAll(ctx context.Context, names []string) (r *auditv1.Report, strictest 
 		strictest.MinCoverage = max(strictest.MinCoverage, r.Coverage.GetMinimumPercent())
 	}
 	strictest.FailOn = cmp.Or(strictest.FailOn, auditv1.Severity_SEVERITY_MEDIUM)
-	r, err = merged(reports)
+	r, err = merged(names, reports)
 	return r, strictest, err
 }
 

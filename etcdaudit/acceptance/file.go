@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -55,54 +54,33 @@ func (e Entry) Text() (string, error) {
 	return out.String(), nil
 }
 
-// Append adds an entry to the end of a file, which is made if it is not there. The rest stays
-// as it is, comments included. The new file replaces the old one at once, and only if all of
-// it can be read.
-func Append(path string, e Entry, known []string) error {
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		path = resolved // a link stays one
-	}
-	mode := fs.FileMode(0o600)
-	text, err := read(path)
-	switch {
+// With returns what a file says with an entry added to its end, and the mode to write it with.
+// The rest stays as it is, comments included. A file that is not there is an empty one with mode
+// 0600. All that is returned can be read again.
+func With(path string, e Entry, known []string) (text []byte, mode fs.FileMode, err error) {
+	mode = 0o600
+	switch text, err = read(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return err
+		return nil, 0, err
 	default:
 		if info, err := os.Stat(path); err == nil {
 			mode = info.Mode().Perm()
 		}
 		if _, err := Parse(path, text, known); err != nil {
-			return err
+			return nil, 0, err
 		}
 	}
 	added, err := e.Text()
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n')
 	}
 	text = append(text, added...)
 	if _, err := Parse(path, text, known); err != nil {
-		return fmt.Errorf("the entry cannot be added, and the file is as it was: %w", err)
+		return nil, 0, fmt.Errorf("the entry cannot be added, and the file is as it was: %w", err)
 	}
-	return replace(path, text, mode)
-}
-
-// replace writes a file beside the other one and moves it there. What fails leaves nothing
-// behind.
-func replace(path string, text []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".accepted-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return text, mode, nil
 }

@@ -19,10 +19,11 @@ import (
 
 // Merge makes one report of the reports of several nodes, in the order of the nodes' names,
 // and adds the checks about differences between them. It fails where a report is of no node,
-// or two are of the same. What the reports say of controls is left out: it belongs to the
+// or two are of the same. names are what the reports were read from, for errors, in their order.
+// What the reports say of controls is left out: it belongs to the
 // single nodes' results. The caller settles the outcome (outcome.Settle).
-func Merge(reports []*auditv1.Report) (*auditv1.Report, error) {
-	nodes, err := nodesIn(reports)
+func Merge(names []string, reports []*auditv1.Report) (*auditv1.Report, error) {
+	nodes, err := nodesIn(names, reports)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,8 @@ func Merge(reports []*auditv1.Report) (*auditv1.Report, error) {
 	return m.out, nil
 }
 
-func nodesIn(reports []*auditv1.Report) (nodes Nodes, err error) {
+func nodesIn(names []string, reports []*auditv1.Report) (nodes Nodes, err error) {
+	from := map[*auditv1.Report]string{}
 	for i, r := range reports {
 		var hosts []*auditv1.Scope
 		for _, s := range r.Scopes {
@@ -53,21 +55,21 @@ func nodesIn(reports []*auditv1.Report) (nodes Nodes, err error) {
 		}
 		switch len(hosts) {
 		case 0:
-			return nil, fmt.Errorf("report %d is of no node with a name: only reports of host and all can be put together", i+1)
+			return nil, fmt.Errorf("%s is of no node with a name: only reports of host and all can be put together", names[i])
 		case 1:
 		default:
-			return nil, fmt.Errorf("report %d is already about several nodes (%s, %s …): give those of the single nodes", i+1, hosts[0].Node, hosts[1].Node)
+			return nil, fmt.Errorf("%s is already about several nodes (%s, %s …): give those of the single nodes", names[i], hosts[0].Node, hosts[1].Node)
 		}
-		for j, other := range nodes {
+		for _, other := range nodes {
 			switch {
 			case other.Name != hosts[0].Node:
 			case proto.Equal(other.Report, r):
-				return nil, fmt.Errorf("reports %d and %d are the same (node %s): give each once", j+1, i+1, other.Name)
+				return nil, fmt.Errorf("%s and %s are the same (node %s): give each once", from[other.Report], names[i], other.Name)
 			default:
-				return nil, fmt.Errorf("reports %d and %d are both of a node called %s: give one of each node, and nodes names of their own", j+1, i+1, other.Name)
+				return nil, fmt.Errorf("%s and %s are both of a node called %s: give one of each node, and nodes names of their own", from[other.Report], names[i], other.Name)
 			}
 		}
-		nodes = append(nodes, Node{Name: hosts[0].Node, Report: r})
+		nodes, from[r] = append(nodes, Node{Name: hosts[0].Node, Report: r}), names[i]
 	}
 	if len(nodes) == 0 {
 		return nil, errors.New("there is no report")

@@ -77,7 +77,7 @@ func three() []*auditv1.Report {
 
 func merged(t *testing.T, reports ...*auditv1.Report) *auditv1.Report {
 	t.Helper()
-	r := testkit.Must(fleet.Merge(reports))(t)
+	r := testkit.Must(fleet.Merge(make([]string, len(reports)), reports))(t)
 	outcome.Settle(r, outcome.Options{FailOn: auditv1.Severity_SEVERITY_MEDIUM})
 	return r
 }
@@ -187,12 +187,12 @@ func TestReportsThatCannotBePutTogetherAreRefused(t *testing.T) {
 		says    string
 	}{
 		"none":               {nil, "there is no report"},
-		"the same twice":     {[]*auditv1.Report{one, two, proto.CloneOf(one)}, "reports 1 and 3 are the same (node cp-1)"},
-		"two of one name":    {[]*auditv1.Report{one, renamed}, "both of a node called cp-1"},
-		"of no node":         {[]*auditv1.Report{one, {}}, "report 2 is of no node"},
-		"of several already": {[]*auditv1.Report{merged(t, one, two)}, "already about several nodes (cp-1, cp-2"},
+		"the same twice":     {[]*auditv1.Report{one, two, proto.CloneOf(one)}, "a.json and c.json are the same (node cp-1)"},
+		"two of one name":    {[]*auditv1.Report{one, renamed}, "a.json and b.json are both of a node called cp-1"},
+		"of no node":         {[]*auditv1.Report{one, {}}, "b.json is of no node"},
+		"of several already": {[]*auditv1.Report{merged(t, one, two)}, "a.json is already about several nodes (cp-1, cp-2"},
 	} {
-		if _, err := fleet.Merge(tt.reports); err == nil || !strings.Contains(err.Error(), tt.says) {
+		if _, err := fleet.Merge([]string{"a.json", "b.json", "c.json"}, tt.reports); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -59,25 +59,43 @@ func quantumOf(name string) quantum {
 // where the provider allows one only: an aesgcm or aescbc key may have 16, 24 or 32 bytes.
 type atRest struct {
 	algorithm string
+	block     bool // whether it is a block cipher that authenticates nothing
 	quantum   quantum
 }
 
-func atRestOf(g *auditv1.Group) atRest {
+func atRestOf(format string) atRest {
 	strong := quantum{level: 5, known: true} // 256 bits, as category 5 has it
-	switch g.Format {
+	switch format {
 	case "aescbc":
-		return atRest{algorithm: "AES-CBC"}
+		return atRest{algorithm: "AES-CBC", block: true}
 	case "aesgcm":
 		return atRest{algorithm: "AES-GCM"}
 	case "secretbox":
-		return atRest{"XSalsa20-Poly1305", strong}
+		return atRest{algorithm: "XSalsa20-Poly1305", quantum: strong}
 	case "kms v1":
-		return atRest{"AES-256-CBC or AES-256-GCM", strong} // CBC before Kubernetes 1.25
+		return atRest{algorithm: "AES-256-CBC or AES-256-GCM", quantum: strong} // CBC before Kubernetes 1.25
 	case "kms v2":
-		return atRest{"AES-256-GCM", strong}
+		return atRest{algorithm: "AES-256-GCM", quantum: strong}
 	default:
-		return atRest{algorithm: g.Format}
+		return atRest{algorithm: format}
 	}
+}
+
+// secretOf is what a key of an EncryptionConfiguration is for, by its kind: "aescbc, 32 bytes".
+// It is false for what is no such key.
+func secretOf(kind string) (atRest, bool) {
+	provider, length, ok := strings.Cut(kind, ", ")
+	if !ok || !strings.HasSuffix(length, " bytes") {
+		return atRest{}, false
+	}
+	key := atRestOf(provider)
+	// FIPS 197's three lengths are what NIST's categories 1, 3 and 5 are measured by.
+	level := map[string]int{"16 bytes": 1, "24 bytes": 3, "32 bytes": 5}[length]
+	bits := map[int]string{1: "128", 3: "192", 5: "256"}[level]
+	if mode, aes := strings.CutPrefix(key.algorithm, "AES-"); aes && level > 0 {
+		key.algorithm, key.quantum = "AES-"+bits+"-"+mode, quantum{level: level, known: true}
+	}
+	return key, true
 }
 
 // offered is whether an address offers a post-quantum key exchange, and by which groups.

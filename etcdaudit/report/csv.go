@@ -69,6 +69,9 @@ func inventoryOf(r *auditv1.Report) (all []cells) {
 			kind: "private key", node: k.Node, where: k.File, algorithm: k.Kind, id: k.Hmac,
 			postQuantum: quantumOf(k.Kind).String(), note: "mode " + k.Mode + ", uid " + strconv.Itoa(int(k.Uid)),
 		}
+		if key, ok := secretOf(k.Kind); ok {
+			line.kind, line.name, line.algorithm, line.postQuantum = "secret key", k.Kind, key.algorithm, key.quantum.String()
+		}
 		if k.Weakness != "" {
 			line.note += "; " + k.Weakness
 		}
@@ -86,7 +89,7 @@ func inventoryOf(r *auditv1.Report) (all []cells) {
 				if g.Protection != auditv1.Protection_PROTECTION_ENCRYPTED {
 					continue
 				}
-				rest := atRestOf(g)
+				rest := atRestOf(g.Format)
 				all = append(all, cells{
 					kind: "encryption at rest", node: s.Node, where: s.Id, name: strings.TrimSpace(g.Format + " " + g.Name), algorithm: rest.algorithm, id: g.KeyId,
 					postQuantum: rest.quantum.String(), note: fmt.Sprintf("%s: %d values", res.Resource, g.Values),
@@ -107,18 +110,18 @@ func served(l *auditv1.Listener) (all []cells) {
 	readiness, groups := offered(l)
 	if len(l.TlsVersions) > 0 {
 		all = append(all, cells{
-			kind: "address", where: l.Url, name: strings.TrimSpace("etcd " + l.Version), postQuantum: map[string]string{"offered": "yes", "not offered": "no"}[readiness],
+			kind: "address", node: l.Node, where: l.Url, name: strings.TrimSpace("etcd " + l.Version), postQuantum: map[string]string{"offered": "yes", "not offered": "no"}[readiness],
 			note: strings.TrimSpace("post-quantum key exchange " + readiness + " " + strings.Join(groups, " ")),
 		})
 	}
 	for _, v := range l.TlsVersions {
-		all = append(all, cells{kind: "protocol", where: l.Url, name: v, note: note})
+		all = append(all, cells{kind: "protocol", node: l.Node, where: l.Url, name: v, note: note})
 	}
 	for _, s := range l.CipherSuites {
-		all = append(all, cells{kind: "cipher suite", where: l.Url, name: s, note: note})
+		all = append(all, cells{kind: "cipher suite", node: l.Node, where: l.Url, name: s, note: note})
 	}
 	for _, g := range l.Groups {
-		all = append(all, cells{kind: "group", where: l.Url, name: g, postQuantum: quantumOf(g).String(), note: note})
+		all = append(all, cells{kind: "group", node: l.Node, where: l.Url, name: g, postQuantum: quantumOf(g).String(), note: note})
 	}
 	return all
 }

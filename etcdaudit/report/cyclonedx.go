@@ -89,6 +89,15 @@ func (b *assets) algorithm(name string, primitive cdx.CryptoPrimitive, q quantum
 	return b.add("algorithm:"+name, name, cdx.CryptoProperties{AssetType: cdx.CryptoAssetTypeAlgorithm, AlgorithmProperties: p}, nil)
 }
 
+// cipher lists the algorithm that values are stored with.
+func (b *assets) cipher(rest atRest) string {
+	primitive := cdx.CryptoPrimitiveAE
+	if rest.block {
+		primitive = cdx.CryptoPrimitiveBlockCipher
+	}
+	return b.algorithm(rest.algorithm, primitive, rest.quantum)
+}
+
 func (b *assets) certificate(c *auditv1.Certificate) {
 	key := b.algorithm(c.PublicKey, primitiveOf(c.PublicKey), quantumOf(c.PublicKey))
 	subject := cmp.Or(c.Subject, strings.Join(c.Names, ", "), c.Fingerprint)
@@ -115,10 +124,9 @@ func (b *assets) certificate(c *auditv1.Certificate) {
 
 func (b *assets) privateKey(k *auditv1.PrivateKey) {
 	p := &cdx.RelatedCryptoMaterialProperties{Type: cdx.RelatedCryptoMaterialTypePrivateKey, ID: k.Hmac}
-	if quantumOf(k.Kind) == (quantum{}) && k.Kind != "" { // no kind of a key pair
-		p.Type = cdx.RelatedCryptoMaterialTypeSecretKey
-	}
-	if k.Kind != "" {
+	if key, ok := secretOf(k.Kind); ok {
+		p.Type, p.AlgorithmRef = cdx.RelatedCryptoMaterialTypeSecretKey, cdx.BOMReference(b.cipher(key))
+	} else if k.Kind != "" {
 		p.AlgorithmRef = cdx.BOMReference(b.algorithm(k.Kind, primitiveOf(k.Kind), quantumOf(k.Kind)))
 	}
 	if k.Encrypted {
@@ -145,10 +153,14 @@ func (b *assets) listener(l *auditv1.Listener) {
 		groups = append(groups, cdx.BOMReference(b.algorithm(g, primitive, quantumOf(g))))
 	}
 	readiness, by := offered(l)
+	ref := "protocol:" + l.Purpose + ":" + l.Url + ":"
 	extra := []cdx.Property{
 		{Name: "sealproof:purpose", Value: l.Purpose},
 		{Name: "sealproof:post-quantum-key-exchange", Value: strings.TrimSpace(readiness + " " + strings.Join(by, " "))},
 		{Name: "sealproof:enumerated", Value: strconv.FormatBool(l.Enumerated)},
+	}
+	if l.Node != "" { // each node has the same loopback address
+		ref, extra = l.Node+":"+ref, append(extra, cdx.Property{Name: "sealproof:node", Value: l.Node})
 	}
 	for _, version := range l.TlsVersions {
 		suites := []cdx.CipherSuite{}
@@ -159,17 +171,12 @@ func (b *assets) listener(l *auditv1.Listener) {
 		if len(groups) > 0 {
 			p.CryptoRefArray = &groups
 		}
-		b.add("protocol:"+l.Purpose+":"+l.Url+":"+version, version, cdx.CryptoProperties{AssetType: cdx.CryptoAssetTypeProtocol, ProtocolProperties: p}, []string{l.Url}, extra...)
+		b.add(ref+version, version, cdx.CryptoProperties{AssetType: cdx.CryptoAssetTypeProtocol, ProtocolProperties: p}, []string{l.Url}, extra...)
 	}
 }
 
 func (b *assets) atRest(g *auditv1.Group) {
-	rest := atRestOf(g)
-	primitive := cdx.CryptoPrimitiveAE
-	if g.Format == "aescbc" {
-		primitive = cdx.CryptoPrimitiveBlockCipher
-	}
-	algorithm := b.algorithm(rest.algorithm, primitive, rest.quantum)
+	algorithm := b.cipher(atRestOf(g.Format))
 	b.add(fmt.Sprintf("key-at-rest:%s:%s:%s", g.Format, g.Name, g.KeyId), strings.TrimSpace(g.Format+" "+g.Name), cdx.CryptoProperties{
 		AssetType: cdx.CryptoAssetTypeRelatedCryptoMaterial,
 		RelatedCryptoMaterialProperties: &cdx.RelatedCryptoMaterialProperties{

@@ -19,9 +19,13 @@ const (
 
 // entry is what a check says in the same words of one target or more.
 type entry struct {
-	check   *auditv1.Check
-	result  *auditv1.Result // the first of them
-	targets []string
+	check  *auditv1.Check
+	result *auditv1.Result // the first of them
+	// about are all targets, and targets those that are to be told apart: none for the only
+	// result of a check.
+	about, targets []string
+	// nodes are those that the targets are on, where the report is about several.
+	nodes []string
 	// number is that under what to do first; 0 for none.
 	number int
 	// evidence is what is shown of it: a finding's, without what the tables show.
@@ -69,7 +73,10 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 			if !known {
 				places[k] = i
 			}
-			own[i].targets = append(own[i].targets, named(r, result))
+			own[i].about = append(own[i].about, named(r, result))
+			if several(r) && result.Node != "" && !slices.Contains(own[i].nodes, result.Node) {
+				own[i].nodes = append(own[i].nodes, result.Node)
+			}
 			for _, e := range result.Evidence {
 				if own[i].finding() && !elsewhere[e.Source] {
 					own[i].evidence = append(own[i].evidence, e)
@@ -77,10 +84,13 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 			}
 		}
 		if len(c.Results) == 0 {
-			own = []*entry{{check: c, result: &auditv1.Result{Status: c.Status, Reason: c.Summary}, targets: []string{""}}}
+			own = []*entry{{check: c, result: &auditv1.Result{Status: c.Status, Reason: c.Summary}}}
 		}
-		if len(c.Results) < 2 { // there is nothing to be told apart
-			own[0].targets = nil
+		for _, e := range own {
+			// What an accepted risk is about follows from no scope.
+			if len(c.Results) > 1 || isCheck(e.result.Target) {
+				e.targets = e.about
+			}
 		}
 		list = append(list, own...)
 	}
@@ -97,10 +107,18 @@ func entriesOf(r *auditv1.Report) (list []*entry) {
 	return list
 }
 
+// isCheck reports whether a target is a finding of another check, "EA-305 https://192.0.2.1:2379",
+// as that of an entry in the file of accepted risks is.
+func isCheck(target string) bool { return strings.HasPrefix(target, "EA-") }
+
+// several reports whether a report is about several nodes: each of them has a verdict then.
+func several(r *auditv1.Report) bool {
+	return slices.ContainsFunc(r.Scopes, func(s *auditv1.Scope) bool { return s.Verdict != nil })
+}
+
 // named is the target of a result, with its node where the report is about several.
 func named(r *auditv1.Report, result *auditv1.Result) string {
-	several := slices.ContainsFunc(r.Scopes, func(s *auditv1.Scope) bool { return s.Verdict != nil })
-	if !several || result.Node == "" {
+	if !several(r) || result.Node == "" {
 		return result.Target
 	}
 	return strings.TrimSuffix(result.Node+": "+result.Target, ": ")

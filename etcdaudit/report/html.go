@@ -76,6 +76,7 @@ type page struct {
 	All, Percent                 uint64 // results, and how many of 100 were evaluated
 	Tally                        []tally
 	Scopes                       part[scopeView]
+	Nodes                        part[nodeView]
 	First                        []finding
 	FirstMore                    int
 	Findings                     part[finding]
@@ -119,6 +120,7 @@ func pageOf(r *auditv1.Report) page {
 	}
 	p.Findings, p.Gaps = head(findings, shownFindings), head(gapsOf(list), shownRows)
 	p.Scopes = head(scopesOf(r), shownRows)
+	p.Nodes = head(nodesOf(r, list, p.Findings.Shown), shownRows)
 	var places, missing []*auditv1.Layer
 	for _, l := range r.NotEvaluated {
 		if l.Store != "" {

@@ -157,3 +157,28 @@ func TestTheSameWordsOfSeveralTargetsAreOneFinding(t *testing.T) {
 		t.Errorf("%q", anchors)
 	}
 }
+
+func TestThePageTellsFindingsByTheSeverityThatFails(t *testing.T) {
+	r := everything()
+	info := &auditv1.Check{Id: "EA-998", Title: "x", Severity: auditv1.Severity_SEVERITY_INFO, Status: warn, Results: []*auditv1.Result{{Status: warn, Summary: "x", Remediation: "y"}}}
+	newer := &auditv1.Check{Id: "EA-999", Title: "x", Severity: medium, Results: []*auditv1.Result{{Reason: "a status of a later version"}}}
+	r.Checks = append(r.Checks, info, newer)
+	r.Verdict.FailOn = low
+	r.Scopes[0].Text = r.Checks[0].Results[0].Evidence[0].Source // the only evidence, which the table shows above
+	r.Listeners[0].Connections = append(r.Listeners[0].Connections, connection("kubelet", "Range /registry/", "denied", "permission denied"))
+	page := as(t, report.FormatHTML, r)
+	for _, want := range []string{`<li class="fail"><b>1</b> low</li>`, `<li class="warn"><b>1</b> info</li>`, "a status of a later version", "<dt>Evidence</dt>", "<b>denied</b>"} {
+		if !strings.Contains(strings.ReplaceAll(page, "A status", "a status"), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if text, _ := shownIn(t, page, "first"); strings.Contains(text, "more below") {
+		t.Errorf("what needs nothing is counted: %q", text)
+	}
+	if text, _ := shownIn(t, page, "not-evaluated"); !strings.Contains(text, "EA-999") {
+		t.Errorf("%q", text)
+	}
+	if text, _ := shownIn(t, page, "EA-101"); !strings.Contains(text, "Evidence") {
+		t.Errorf("%q", text)
+	}
+}

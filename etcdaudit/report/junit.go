@@ -31,10 +31,10 @@ func JUnit(w io.Writer, r *auditv1.Report) error {
 	for _, c := range r.Checks {
 		s := suite(c.Id + " " + c.Title)
 		for _, result := range c.Results {
-			s.AddTestcase(testCase(c, result, r.GetVerdict().GetFailOn()))
+			s.AddTestcase(testCase(c, result, named(r, result), r.GetVerdict().GetFailOn()))
 		}
 		if len(c.Results) == 0 {
-			s.AddTestcase(testCase(c, &auditv1.Result{Status: c.Status, Reason: c.Summary}, r.GetVerdict().GetFailOn()))
+			s.AddTestcase(testCase(c, &auditv1.Result{Status: c.Status, Reason: c.Summary}, "", r.GetVerdict().GetFailOn()))
 		}
 		all.AddSuite(s)
 	}
@@ -54,8 +54,8 @@ func JUnit(w io.Writer, r *auditv1.Report) error {
 	return all.WriteXML(w)
 }
 
-func testCase(c *auditv1.Check, r *auditv1.Result, failOn auditv1.Severity) junit.Testcase {
-	one := junit.Testcase{Name: cmp.Or(r.Target, c.Title), Classname: "etcdaudit." + c.Id, Time: noTime}
+func testCase(c *auditv1.Check, r *auditv1.Result, target string, failOn auditv1.Severity) junit.Testcase {
+	one := junit.Testcase{Name: cmp.Or(target, c.Title), Classname: "etcdaudit." + c.Id, Time: noTime}
 	said := statusName(r.Status) + ": " + cmp.Or(r.Summary, r.Reason)
 	result := &junit.Result{Message: said, Type: severityName(c.Severity), Data: details(r)}
 	switch r.Status {

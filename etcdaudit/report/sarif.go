@@ -34,13 +34,13 @@ func SARIF(w io.Writer, r *auditv1.Report) error {
 			switch result.Status {
 			case auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_WARN, auditv1.Status_STATUS_ACCEPTED:
 				results = append(results, sarifResult{
-					RuleID: c.Id, RuleIndex: i, Level: level(c.Severity), Message: sarifText{Text: sentence(result)},
+					RuleID: c.Id, RuleIndex: i, Level: level(c.Severity), Message: sarifText{Text: sentence(r, result)},
 					Locations: []sarifLocation{location}, Fingerprints: fingerprints(result), Suppressions: suppressions(r, c, result),
 				})
 			case auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_NOT_APPLICABLE:
 			default: // an unknown status as well: it is no pass
 				invocation.Notifications = append(invocation.Notifications, sarifNotification{
-					Level: "warning", Message: sarifText{Text: statusName(result.Status) + ": " + sentence(result)},
+					Level: "warning", Message: sarifText{Text: statusName(result.Status) + ": " + sentence(r, result)},
 					Rule: &sarifRuleReference{ID: c.Id, Index: i}, Locations: []sarifLocation{location},
 				})
 			}
@@ -104,10 +104,10 @@ func level(s auditv1.Severity) string {
 }
 
 // sentence says what was found, of how many and first of which objects, and what to do.
-func sentence(r *auditv1.Result) string {
+func sentence(report *auditv1.Report, r *auditv1.Result) string {
 	text := cmp.Or(r.Summary, r.Reason)
-	if r.Target != "" {
-		text = r.Target + ": " + text
+	if target := named(report, r); target != "" {
+		text = target + ": " + text
 	}
 	if len(r.Objects) > 0 {
 		var names []string

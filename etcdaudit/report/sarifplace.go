@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -20,24 +21,36 @@ const (
 // result that has none.
 type places struct {
 	// files are those that programs were read from, by the program's name and by each
-	// address that it listens at.
-	files map[string]string
+	// address that it listens at. Under no node stands the first of all nodes, for results
+	// that name none.
+	files map[onNode]string
+	nodes map[string]bool
 }
 
+// onNode is a name on one node: each node has an etcd of the same name, and a loopback address.
+type onNode struct{ node, name string }
+
 func placesOf(r *auditv1.Report) places {
-	p := places{files: map[string]string{}}
+	p := places{files: map[onNode]string{}, nodes: map[string]bool{}}
+	for _, s := range r.Scopes {
+		p.nodes[s.Node] = true
+	}
 	for _, c := range r.Configurations {
-		if !strings.HasPrefix(c.Source, "/") {
+		p.nodes[c.Node] = true
+		file := fileIn(c.Source)
+		if file == "" {
 			continue // a process, which no file starts
 		}
-		p.files[c.Name] = c.Source
+		names := []string{c.Name}
 		for _, s := range c.Settings {
-			if !strings.HasSuffix(s.Name, "-urls") {
-				continue
+			if strings.HasSuffix(s.Name, "-urls") {
+				names = append(names, strings.Split(s.Value, ",")...)
 			}
-			for u := range strings.SplitSeq(s.Value, ",") {
-				if _, taken := p.files[u]; !taken {
-					p.files[u] = c.Source
+		}
+		for _, name := range names {
+			for _, at := range []onNode{{c.Node, name}, {"", name}} {
+				if p.files[at] == "" {
+					p.files[at] = file
 				}
 			}
 		}
@@ -45,21 +58,41 @@ func placesOf(r *auditv1.Report) places {
 	return p
 }
 
-// file is the target itself, or what stands behind its colon, where that is a path; else the
-// file that the target was configured by; else the first file of the evidence; else none.
+// file is the target itself, what stands before its colon or behind it, where that is a path;
+// else the file that the target was configured by; else the first file of the evidence; else
+// none.
 func (p places) file(r *auditv1.Result) string {
 	before, after, _ := strings.Cut(r.Target, ": ")
-	for _, name := range []string{r.Target, after, p.files[r.Target], p.files[before]} {
-		if strings.HasPrefix(name, "/") {
-			return name
+	for _, name := range []string{before, after, p.files[onNode{r.Node, r.Target}], p.files[onNode{r.Node, before}]} {
+		if file := fileIn(name); file != "" {
+			return file
 		}
 	}
 	for _, e := range r.Evidence {
-		if strings.HasPrefix(e.Source, "/") {
-			return e.Source
+		source := e.Source
+		// Evidence from several nodes names the node first. A program does not stand there:
+		// what follows its name, such as /metrics, is no file.
+		if node, rest, ok := strings.Cut(source, ", "); ok && p.nodes[node] {
+			source = rest
+		}
+		if file := fileIn(source); file != "" {
+			return file
 		}
 	}
 	return ""
+}
+
+// inFile is a place in a file, as evidence names it.
+var inFile = regexp.MustCompile(`, (line|rule) \d+$`)
+
+// fileIn is the first file that a text names: "/a", "/a, line 3" or "/a + /b". It is empty where
+// the text does not begin with a path.
+func fileIn(text string) string {
+	if !strings.HasPrefix(text, "/") {
+		return ""
+	}
+	file, _, _ := strings.Cut(text, " + ")
+	return inFile.ReplaceAllString(file, "")
 }
 
 func (p places) location(r *auditv1.Result) sarifLocation {

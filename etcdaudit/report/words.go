@@ -44,12 +44,14 @@ func madeAt(r *auditv1.Report) (latest time.Time) {
 	return latest
 }
 
-// daysLeft is how many whole days there are from now until then, below zero for what is over.
+// daysLeft is how many whole days there are from now until then, below zero for what is over. A
+// time.Duration ends after 292 years, and certificates without an end are valid until 9999.
 func daysLeft(now time.Time, then *timestamppb.Timestamp) int {
-	left := then.AsTime().Sub(now)
-	days := int(left / (24 * time.Hour))
-	if left < 0 && left%(24*time.Hour) != 0 {
+	const day = 24 * 60 * 60
+	left := then.AsTime().Unix() - now.Unix()
+	days := left / day
+	if left < 0 && left%day != 0 {
 		days--
 	}
-	return days
+	return int(days)
 }

@@ -173,10 +173,23 @@ func TestSARIFPlacesAResultInTheFileThatItIsAbout(t *testing.T) {
 		"a file in the evidence":     {&auditv1.Result{Target: "kube-apiserver (pid 1)", Evidence: []*auditv1.Evidence{{Source: "process 1"}, {Source: "/a/b"}}}, "a/b"},
 		"data":                       {&auditv1.Result{Target: "live:cdf8:/registry/"}, "etcdaudit.sarif"},
 		"a name with a colon in it":  {&auditv1.Result{Target: "/a:b/c"}, "./a:b/c"},
+		"what a file has":            {&auditv1.Result{Target: "/etc/kubernetes/enc/config.yaml: aescbc key1"}, "etc/kubernetes/enc/config.yaml"},
+		"the first of two files":     {&auditv1.Result{Target: "/etc/etcd.yaml + /etc/default/etcd"}, "etc/etcd.yaml"},
+		"a directory of a unit":      {&auditv1.Result{Target: "etcd: /var/lib/etcd + /var/lib/wal"}, "var/lib/etcd"},
+		"several nodes":              {&auditv1.Result{Target: "cipher-suites", Evidence: []*auditv1.Evidence{{Source: "node-1, /etc/etcd.yaml + /etc/default/etcd"}}}, "etc/etcd.yaml"},
+		"a rule of a file":           {&auditv1.Result{Target: "policy", Evidence: []*auditv1.Evidence{{Source: "/etc/audit, all.yaml, rule 3"}}}, "etc/audit,%20all.yaml"},
+		"metrics are no file":        {&auditv1.Result{Target: "keys", Evidence: []*auditv1.Evidence{{Source: "kube-apiserver, /metrics"}}}, "etcdaudit.sarif"},
+		"the other node's program":   {&auditv1.Result{Target: "etcd-node-1", Node: "node-2"}, "etc/systemd/system/etcd.service"},
+		"the other node's loopback":  {&auditv1.Result{Target: "https://127.0.0.1:2379", Node: "node-2"}, "etc/systemd/system/etcd.service"},
+		"no program of the node":     {&auditv1.Result{Target: "etcd-node-1", Node: "node-3"}, "etcdaudit.sarif"},
 		"the root":                   {&auditv1.Result{Target: "/"}, "./"},
 		"a network path is no other": {&auditv1.Result{Target: "//evil.example/x"}, "evil.example/x"},
 	} {
 		r := everything()
+		r.Configurations = append(r.Configurations, &auditv1.Configuration{
+			Name: "etcd-node-1", Node: "node-2", Source: "/etc/systemd/system/etcd.service + /etc/default/etcd",
+			Settings: []*auditv1.Setting{{Name: "listen-client-urls", Value: "https://127.0.0.1:2379"}},
+		})
 		tt.result.Status = fail
 		r.Checks = []*auditv1.Check{{Id: "EA-999", Title: "x", Severity: high, Results: []*auditv1.Result{tt.result}}}
 		log, err := sarif.FromString(as(t, report.FormatSARIF, r))
@@ -334,9 +347,47 @@ func TestPostQuantumReadinessIsToldByTheGroups(t *testing.T) {
 	}
 }
 
+// The keys of an EncryptionConfiguration are judged by their length.
+func TestKeysOfProvidersAreOfAnAlgorithm(t *testing.T) {
+	for kind, want := range map[string][3]string{
+		"aescbc, 32 bytes":    {"secret key", "AES-256-CBC", "5"},
+		"aescbc, 24 bytes":    {"secret key", "AES-192-CBC", "3"},
+		"aesgcm, 16 bytes":    {"secret key", "AES-128-GCM", "1"},
+		"aescbc, 7 bytes":     {"secret key", "AES-CBC", ""},
+		"secretbox, 32 bytes": {"secret key", "XSalsa20-Poly1305", "5"},
+		"ECDSA P-256":         {"private key", "ECDSA P-256", "0"},
+	} {
+		r := &auditv1.Report{PrivateKeys: []*auditv1.PrivateKey{{File: "/key", Kind: kind}}}
+		lines, err := csv.NewReader(strings.NewReader(as(t, report.FormatCSV, r))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe := map[string]string{"": "", "0": "no"}[want[2]]
+		if want[2] > "0" {
+			safe = "yes"
+		}
+		if line := lines[1]; line[0] != want[0] || line[4] != want[1] || line[9] != safe {
+			t.Errorf("%s: CSV: %q", kind, line)
+		}
+		var bom cdx.BOM
+		if err := cdx.NewBOMDecoder(strings.NewReader(as(t, report.FormatCycloneDX, r)), cdx.BOMFileFormatJSON).Decode(&bom); err != nil {
+			t.Fatal(err)
+		}
+		algorithm, key := (*bom.Components)[0], (*bom.Components)[1].CryptoProperties.RelatedCryptoMaterialProperties
+		level := ""
+		if l := algorithm.CryptoProperties.AlgorithmProperties.NistQuantumSecurityLevel; l != nil {
+			level = strconv.Itoa(*l)
+		}
+		if algorithm.Name != want[1] || level != want[2] || string(key.AlgorithmRef) != algorithm.BOMRef || string(key.Type) != strings.ReplaceAll(want[0], " ", "-") {
+			t.Errorf("%s: CycloneDX: %s, level %q, %s", kind, algorithm.Name, level, key.Type)
+		}
+	}
+}
+
 // What is told relative to now would make a stored report say something else each day.
 func TestDaysAreCountedFromTheReport(t *testing.T) {
-	for days, want := range map[int]string{-1: "✕ expired", 0: "0 days left", 1: "1 day left", 400: "400 days left"} {
+	// 9999-12-31 stands for no end (RFC 5280, 4.1.2.5).
+	for days, want := range map[int]string{-1: "✕ expired", 0: "0 days left", 1: "1 day left", 400: "400 days left", 2912118: "2912118 days left"} {
 		r := everything()
 		r.Certificates = r.Certificates[:1]
 		r.Certificates[0].NotAfter = at(days)

@@ -24,14 +24,16 @@ type field struct {
 	key   string // dotted path: "vault.auth.role-id"
 	help  string
 	short string // one letter: the flag's short form
+	whole bool   // each use of the flag is one element of the list, commas included
 	value reflect.Value
 }
 
 // AddFlags defines a flag for every leaf of the configuration struct that into
 // points to. Its name is the key with dashes for dots (vault.auth.role-id becomes
 // --vault-auth-role-id), its short form the tag `short`, its usage text the tag `help`, its
-// default the value in the struct. A leaf without `help` gets no flag. No leaf may be secret: every process can
-// read flags.
+// default the value in the struct. A flag of a list takes several elements with commas between
+// them, or with the tag `whole:"true"` one element, such as a file whose name has a comma. A leaf
+// without `help` gets no flag. No leaf may be secret: every process can read flags.
 func AddFlags(flags *pflag.FlagSet, into any) {
 	for _, f := range fields(into) {
 		if f.help == "" {
@@ -47,6 +49,10 @@ func AddFlags(flags *pflag.FlagSet, into any) {
 		case time.Duration:
 			flags.DurationP(flagName(f.key), f.short, v, f.help)
 		case []string:
+			if f.whole {
+				flags.StringArrayP(flagName(f.key), f.short, v, f.help)
+				continue
+			}
 			flags.StringSliceP(flagName(f.key), f.short, v, f.help)
 		default:
 			panic(fmt.Sprintf("configuration key %s has type %T, which no flag can hold", f.key, v))
@@ -289,7 +295,7 @@ func appendFields(list []field, prefix string, v reflect.Value) []field {
 		case v.Field(i).Kind() == reflect.Struct:
 			list = appendFields(list, prefix+name+".", v.Field(i))
 		default:
-			list = append(list, field{key: prefix + name, help: tag.Get("help"), short: tag.Get("short"), value: v.Field(i)})
+			list = append(list, field{key: prefix + name, help: tag.Get("help"), short: tag.Get("short"), whole: tag.Get("whole") == "true", value: v.Field(i)})
 		}
 	}
 	return list

@@ -16,6 +16,7 @@ type config struct {
 	Cluster string        `mapstructure:"cluster" help:"cluster identity"`
 	Delay   time.Duration `mapstructure:"promotion-delay" help:"delay"`
 	Accept  []string      `mapstructure:"accept-clusters" help:"clusters"`
+	Files   []string      `mapstructure:"files" help:"files" whole:"true"`
 	Vault   struct {
 		Address string `mapstructure:"address" help:"address"`
 		Auth    struct {
@@ -59,6 +60,17 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 	}
 	if got, err := load(t, ""); err != nil || got.Delay != time.Minute {
 		t.Fatalf("default delay: got %v, %v", got.Delay, err)
+	}
+}
+
+func TestAFileOfAFlagMayHaveACommaInItsName(t *testing.T) {
+	got, err := load(t, "", "--files", `a, "b".xml`, "--files=c", "--accept-clusters=a,b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config{Delay: time.Minute, Accept: []string{"a", "b"}, Files: []string{`a, "b".xml`, "c"}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatal(d)
 	}
 }
 
