@@ -31,7 +31,7 @@ func TestAHostShowsOwnersAndProvidersButNoKeys(t *testing.T) {
 	if diff := cmp.Diff([]*auditv1.File{{Setting: "data-dir", Path: dir, Mode: "0750", Uid: 1, Gid: 2, Owner: "etcd"}}, r.Configurations[0].Files, protocmp.Transform()); diff != "" {
 		t.Error(diff)
 	}
-	want := []*auditv1.EncryptionRule{{Resource: "configmaps", Providers: []string{"aescbc k"}}, {Resource: "secrets", Providers: []string{"identity", "kms v2 p"}}}
+	want := []*auditv1.EncryptionRule{{Resource: "configmaps", Providers: []string{"aescbc k"}}, {Resource: "secrets", Providers: []string{"identity", "kms v2 p at unix:///run/kms.sock"}}}
 	if diff := cmp.Diff(want, r.Configurations[1].EncryptionFile.Rules, protocmp.Transform()); diff != "" {
 		t.Error(diff)
 	}
