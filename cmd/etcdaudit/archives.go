@@ -21,7 +21,7 @@ func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Repo
 	if a.Node.Root != defaults().Node.Root || a.API.Kubeconfig != "" || a.Host.APIServerMetrics != "" || a.Host.FingerprintKey != "" || len(a.Host.SnapshotDirs) > 0 {
 		return nil, cli.Usage(errors.New("root, kubeconfig, apiserver-metrics, fingerprint-key and snapshot-dir are about a node that is read now: an archive has what collect found, give them to collect"))
 	}
-	var reports []*auditv1.Report
+	var reports []fleet.Given
 	for _, name := range a.archives {
 		c, err := readArchive(name)
 		if err != nil {
@@ -35,21 +35,21 @@ func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Repo
 		if err != nil {
 			return nil, exitOf(fmt.Errorf("%s: %w", name, err))
 		}
-		reports = append(reports, r)
+		reports = append(reports, fleet.Given{File: name, Report: r})
 	}
-	r, err := merged(a.archives, reports)
+	r, err := merged(reports)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
 	return r, nil
 }
 
-// merged is the one report, or all of them as one. names are their files.
-func merged(names []string, reports []*auditv1.Report) (*auditv1.Report, error) {
+// merged is the one report, or all of them as one.
+func merged(reports []fleet.Given) (*auditv1.Report, error) {
 	if len(reports) == 1 {
-		return reports[0], nil
+		return reports[0].Report, nil
 	}
-	return fleet.Merge(names, reports)
+	return fleet.Merge(reports)
 }
 
 func readArchive(name string) (c archive.Contents, err error) {

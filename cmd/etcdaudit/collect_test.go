@@ -2,8 +2,15 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +27,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/stored"
 	"github.com/sealproof/sealproof/test/testkit"
 )
 
@@ -124,13 +132,17 @@ func TestSeveralArchivesMakeOneReport(t *testing.T) {
 			t.Errorf("status %d, %s; does not say %q:\n%s", status, errs, want, out)
 		}
 	}
-	stored := func(archive string) string {
+	storedReport := func(archive string) string {
 		_, out, _ := run(t, "host", archive, "--output", "json", "--fail-on", "critical")
 		return file(t, out)
 	}
-	again := jsonReport(t, "report", stored(second), stored(first))
+	again := jsonReport(t, "report", storedReport(second), storedReport(first))
 	if again.Verdict.FailOn != auditv1.Severity_SEVERITY_CRITICAL || len(again.Scopes) != 2 || len(checkOf(t, again, "EA-602").Results) != len(flags.Results) {
 		t.Errorf("of stored reports: %v", again.Verdict)
+	}
+	both := file(t, string(testkit.Must(protojson.Marshal(again))(t)))
+	if status, out, errs := run(t, "report", storedReport(first), both); status != 3 || out != "" || !strings.Contains(errs, both+" is already about several nodes (cp-1, cp-2 …): give the reports or archives of the single nodes") {
+		t.Errorf("a report of several nodes: status %d, %q, %q", status, out, errs)
 	}
 	for name, tt := range map[string]struct {
 		archives []string
@@ -142,6 +154,78 @@ func TestSeveralArchivesMakeOneReport(t *testing.T) {
 		if status, out, errs := run(t, append([]string{"host"}, tt.archives...)...); status != 3 || out != "" || !strings.Contains(errs, tt.says) {
 			t.Errorf("%s: status %d, %q, %q", name, status, out, errs)
 		}
+	}
+}
+
+// Two nodes with keys of their own, two of which are the same: that of the CA and that of the
+// service accounts. Only one fingerprint key on both tells them.
+func TestKeysOfNodesAreComparedUnderOneFingerprintKeyAlone(t *testing.T) {
+	one := copyOf(t, filepath.Join(trees, "kubeadm"))
+	other := copyOf(t, one)
+	edit(t, other, "etc/hostname", func(string) string { return "cp-2\n" })
+	key := func() string {
+		der := testkit.Must(x509.MarshalPKCS8PrivateKey(testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)))(t)
+		return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	}
+	put := func(tree, file, text string) { edit(t, tree, file, func(string) string { return text }) }
+	const account, server, peer, rules = "etc/kubernetes/pki/sa.key", "etc/kubernetes/pki/etcd/server.key", "etc/kubernetes/pki/etcd/peer.key", "etc/kubernetes/encryption/enc.yaml"
+	shared, tokens := key(), key()
+	for _, tree := range []string{one, other} {
+		put(tree, account, tokens)
+		put(tree, server, shared)
+		put(tree, peer, key())
+		put(tree, rules, stored.Head+stored.Entry("secrets", stored.Keys("aescbc", "k1"), stored.Identity))
+	}
+	edit(t, other, rules, func(s string) string { return s + "\n# another comment\n" })
+	archives := func(keys ...string) []string {
+		var files []string
+		for i, tree := range []string{one, other} {
+			args := []string{}
+			if keys != nil {
+				args = []string{"--fingerprint-key", keys[i]}
+			}
+			files = append(files, collected(t, tree, args...))
+		}
+		return append([]string{"host"}, files...)
+	}
+	status := func(r *auditv1.Report, id string) auditv1.Status { return checkOf(t, r, id).Status }
+	const pass, fail, unevaluated = auditv1.Status_STATUS_PASS, auditv1.Status_STATUS_FAIL, auditv1.Status_STATUS_NOT_EVALUATED
+	a, b := file(t, strings.Repeat("a", 32)), file(t, strings.Repeat("b", 32))
+	r := jsonReport(t, archives(a, a)...)
+	if status(r, "EA-604") != pass || status(r, "EA-607") != pass || status(r, "EA-606") != fail {
+		t.Errorf("equal keys: %v %v %v", checkOf(t, r, "EA-604"), checkOf(t, r, "EA-607"), checkOf(t, r, "EA-606"))
+	}
+	found := 0
+	for _, result := range checkOf(t, r, "EA-606").Results {
+		if result.Status == fail {
+			found++
+			if len(result.Evidence) != 2 || !strings.Contains(result.Evidence[0].Source, "server.key") {
+				t.Errorf("shared: %v", result)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d keys are on both nodes, want that of the servers", found)
+	}
+	for name, args := range map[string][]string{"two fingerprint keys": archives(a, b), "none": archives()} {
+		r := jsonReport(t, args...)
+		for _, id := range []string{"EA-604", "EA-606", "EA-607"} {
+			c := checkOf(t, r, id)
+			if c.Status != unevaluated || slices.ContainsFunc(c.Results, func(r *auditv1.Result) bool { return r.Status == fail }) {
+				t.Errorf("%s: %v", name, c)
+			}
+		}
+		if !slices.ContainsFunc(checkOf(t, r, "EA-606").Results, func(r *auditv1.Result) bool { return strings.Contains(r.Reason, "different fingerprint keys") }) {
+			t.Errorf("%s: EA-606 does not say that keys were not compared: %v", name, checkOf(t, r, "EA-606"))
+		}
+	}
+	put(other, account, key())
+	edit(t, other, rules, func(s string) string {
+		return regexp.MustCompile(`(secret"?: *"?)[A-Za-z0-9+/=]+`).ReplaceAllString(s, "${1}"+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("z", 32))))
+	})
+	r = jsonReport(t, archives(a, a)...)
+	if status(r, "EA-604") != fail || status(r, "EA-607") != fail {
+		t.Errorf("different keys: %v %v", checkOf(t, r, "EA-604"), checkOf(t, r, "EA-607"))
 	}
 }
 

@@ -82,9 +82,14 @@ func chooseControls(catalogue string, ids []string) (chosen []controls.Catalogue
 	}
 	var names []string
 	unknown := slices.Clone(ids)
+	elsewhere := map[string][]string{} // catalogues that were not asked for, by what they have
 	for _, c := range all {
 		names = append(names, c.Name)
 		if catalogue != "" && !strings.EqualFold(catalogue, c.Name) {
+			for _, control := range c.Controls {
+				id := strings.ToLower(control.ID)
+				elsewhere[id] = append(elsewhere[id], c.Name)
+			}
 			continue
 		}
 		if len(ids) > 0 {
@@ -101,6 +106,8 @@ func chooseControls(catalogue string, ids []string) (chosen []controls.Catalogue
 	switch {
 	case catalogue != "" && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, catalogue) }):
 		return nil, cli.Usage(fmt.Errorf("catalogue: %q: want one of %s", catalogue, strings.Join(names, ", ")))
+	case len(unknown) > 0 && elsewhere[strings.ToLower(unknown[0])] != nil:
+		return nil, cli.Usage(fmt.Errorf("there is no control %q in %s: it is in %s", unknown[0], strings.ToLower(catalogue), strings.Join(elsewhere[strings.ToLower(unknown[0])], ", ")))
 	case len(unknown) > 0:
 		return nil, cli.Usage(fmt.Errorf("there is no control %q: etcdaudit controls lists them", unknown[0]))
 	}
@@ -211,6 +218,8 @@ func controlsJSON(w io.Writer, all []controls.Catalogue) error {
 		Letter    string  `json:"letter"`
 		PassesBut string  `json:"passes_but"`
 		FailsBut  string  `json:"fails_but"`
+		// NotInReport is what no report holds, so that the letter is never evaluated.
+		NotInReport string `json:"not_in_report"`
 	}
 	lines := []line{}
 	for _, c := range all {
@@ -220,7 +229,7 @@ func controlsJSON(w io.Writer, all []controls.Catalogue) error {
 				l.Checks = append(l.Checks, check(e))
 			}
 			if letter := control.Letter; letter != nil {
-				l.Letter, l.PassesBut, l.FailsBut = letter.Asks, letter.PassesBut, letter.FailsBut
+				l.Letter, l.PassesBut, l.FailsBut, l.NotInReport = letter.Asks, letter.PassesBut, letter.FailsBut, letter.NotInReport
 			}
 			lines = append(lines, l)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,12 @@ func TestControlsAreListedAndExplained(t *testing.T) {
 	status, out, _ = run(t, "controls", "--output", "json", "--catalogue", "stig")
 	if err := json.Unmarshal([]byte(out), &list); err != nil || status != 0 || len(list) < 20 || !list[0].Verified || list[0].Name != "stig" || list[0].Checks[0].Check == "" {
 		t.Errorf("status %d, %v: %v", status, err, list)
+	}
+	if status, out, errs := run(t, "controls", "1.1.12", "--catalogue", "stig"); status != 3 || out != "" || !strings.Contains(errs, `there is no control "1.1.12" in stig: it is in cis-1.12, cis-2.0`) {
+		t.Errorf("a control of another catalogue: status %d, %q, %q", status, out, errs)
+	}
+	if _, out, _ := run(t, "controls", "--output", "json"); !regexp.MustCompile(`"not_in_report": "[a-z]`).MatchString(out) {
+		t.Error("the JSON never says what no report holds")
 	}
 	for _, wrong := range [][]string{{"controls", "9.9.9"}, {"controls", "--catalogue", "iso"}, {"controls", "--output", "xml"}, {"controls", "2.2", "--catalogue", "stig"}} {
 		if status, out, errs := run(t, wrong...); status != 3 || out != "" || strings.Count(errs, "\n") != 1 {

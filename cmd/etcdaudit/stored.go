@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/acceptance"
+	"github.com/sealproof/sealproof/etcdaudit/fleet"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -28,7 +29,8 @@ func reportCommand() *cobra.Command {
 		Short: "Write stored reports in other formats, several nodes' as one",
 		Long: `report reads what --output json wrote, here or elsewhere, and writes it as a page, for
 a code host, for CI or as a list. Those of several nodes become one report, with a
-verdict for each node, and what differs between them is a finding. It connects to
+verdict for each node, and what differs between them is a finding; such a report
+cannot be put together with further ones: give those of the single nodes. It connects to
 nothing. The verdict of one report is its own, unless --fail-on, --strict, --accept or
 --min-coverage asks for another one.
 
@@ -72,13 +74,13 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
 // readAll makes one report of those of several nodes, and says what its verdict has to ask
 // for: what is strictest in any of them.
 func readAll(ctx context.Context, names []string) (r *auditv1.Report, strictest outcome.Options, err error) {
-	var reports []*auditv1.Report
+	var reports []fleet.Given
 	for _, name := range names {
 		r, err := readStored(ctx, name)
 		if err != nil {
 			return nil, strictest, err
 		}
-		reports = append(reports, r)
+		reports = append(reports, fleet.Given{File: name, Report: r})
 		if s := r.Verdict.FailOn; s != 0 && (strictest.FailOn == 0 || s < strictest.FailOn) {
 			strictest.FailOn = s
 		}
@@ -86,7 +88,7 @@ func readAll(ctx context.Context, names []string) (r *auditv1.Report, strictest 
 		strictest.MinCoverage = max(strictest.MinCoverage, r.Coverage.GetMinimumPercent())
 	}
 	strictest.FailOn = cmp.Or(strictest.FailOn, auditv1.Severity_SEVERITY_MEDIUM)
-	r, err = merged(names, reports)
+	r, err = merged(reports)
 	return r, strictest, err
 }
 

@@ -16,6 +16,9 @@
 package archive
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -49,11 +52,61 @@ const (
 // The most that an archive and its entries may have, in bytes. A node's facts have about
 // 200 KiB, the most that the reader of a node takes some 20 MiB.
 const (
-	mostPacked   = 64 << 20
+	mostPacked   = 32 << 20
 	mostManifest = 1 << 20
-	mostFacts    = 64 << 20
+	mostFacts    = 32 << 20
 	mostUnpacked = mostManifest + mostFacts + 16*512 // with headers and padding
 )
+
+// The most tokens of JSON that the facts may have (names, values, closing brackets), the most
+// elements that one of their lists may have, and the most programs. A node's facts have some
+// 10,000 tokens, hundreds of files and two programs. Bytes alone bound neither memory nor
+// time: the five of "null," become an etcd of 800, and rules look at each file for each
+// program, and at each key for each other one.
+const (
+	mostTokens   = 300_000
+	mostElements = 10_000
+	mostPrograms = 32
+)
+
+// bounded says what of a text of JSON is more than an archive may hold, before any of it takes
+// memory.
+func bounded(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	depth, elements := 0, 0
+	for range mostTokens + 1 {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil //nolint:nilerr // its end; or what decode refuses with a text of its own
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			if depth++; depth == 2 { // a list of the host
+				elements = 0
+			}
+		case json.Delim('}'), json.Delim(']'):
+			if depth--; depth == 2 {
+				elements++
+			}
+		default:
+			if depth == 2 {
+				elements++
+			}
+		}
+		if elements > mostElements {
+			return fmt.Errorf("a list in %s has more than %d elements", factsName, mostElements)
+		}
+	}
+	return fmt.Errorf("%s has more than %d names and values", factsName, mostTokens)
+}
+
+// crowded says that the facts have more programs than an archive may hold.
+func crowded(h *facts.Host) error {
+	if n := len(h.Etcds) + len(h.APIServers); n > mostPrograms {
+		return fmt.Errorf("%s has %d etcds and API servers, and at most %d are evaluated", factsName, n, mostPrograms)
+	}
+	return nil
+}
 
 type manifest struct {
 	Format    string    `json:"format"`

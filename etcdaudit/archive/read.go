@@ -11,12 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
-// Read reads an archive. It takes what Write has written and nothing else, and at most 64 MiB
+// Read reads an archive. It takes what Write has written and nothing else, and at most 32 MiB
 // of it, packed or unpacked. It returns one error that says what is wrong.
 func Read(r io.Reader) (Contents, error) {
 	sum, counted := sha256.New(), counter(0)
@@ -66,13 +68,13 @@ func read(packed *bufio.Reader) (c Contents, err error) {
 	}
 	unpacked.Multistream(false)
 	// A tar may have any number of headers before an entry.
-	bounded := &io.LimitedReader{R: unpacked, N: mostUnpacked + 1}
+	limited := &io.LimitedReader{R: unpacked, N: mostUnpacked + 1}
 	defer func() {
-		if bounded.N <= 0 {
+		if limited.N <= 0 {
 			err = edited("it unfolds to more than %d bytes", mostUnpacked)
 		}
 	}()
-	in := tar.NewReader(bounded)
+	in := tar.NewReader(limited)
 	text, err := next(in, manifestName, mostManifest)
 	if err != nil {
 		return c, err
@@ -86,7 +88,7 @@ func read(packed *bufio.Reader) (c Contents, err error) {
 	if err != nil {
 		return c, err
 	}
-	if int64(len(told)) != about.Bytes || fmt.Sprintf("%x", sha256.Sum256(told)) != about.SHA256 {
+	if fmt.Sprintf("%x", sha256.Sum256(told)) != about.SHA256 {
 		return c, edited("%s is not what the manifest says", factsName)
 	}
 	if h, err := in.Next(); err == nil {
@@ -95,14 +97,20 @@ func read(packed *bufio.Reader) (c Contents, err error) {
 		return c, err
 	}
 	// The end of the tar was read: the rest has to be none, with the right checksum of gzip.
-	if n, err := io.Copy(io.Discard, io.LimitReader(bounded, 1)); err != nil {
+	if n, err := io.Copy(io.Discard, io.LimitReader(limited, 1)); err != nil {
 		return c, err
 	} else if n > 0 {
 		return c, edited("something follows behind its entries")
 	}
+	if err := bounded(told); err != nil {
+		return c, edited("%w", err)
+	}
 	host := &facts.Host{}
 	if err := decode(told, host); err != nil {
-		return c, fmt.Errorf("it was made by etcdaudit %.40q, and this version does not read its %s (%w): use that one to evaluate it", m.Tool.Version, factsName, err)
+		return c, fmt.Errorf("it was made by etcdaudit %.40q, and this version does not read its %s (%s): use that one to evaluate it", m.Tool.Version, factsName, quotable(err))
+	}
+	if err := crowded(host); err != nil {
+		return c, edited("%w", err)
 	}
 	if host.Node != m.Node || !host.Now.Equal(m.Collected) {
 		return c, edited("manifest and facts are of different nodes or times")
@@ -130,6 +138,12 @@ func next(in *tar.Reader, name string, most int64) ([]byte, error) {
 
 // short bounds a name that an error quotes.
 func short(name string) string { return name[:min(len(name), 60)] }
+
+// quotable is the text of an error that quotes what it has read: safe for a terminal, and short.
+func quotable(err error) string {
+	text := term.Printable(err.Error())
+	return strings.ToValidUTF8(text[:min(len(text), 200)], "")
+}
 
 func readManifest(text []byte) (m manifest, err error) {
 	// A later version may have other fields: it is told by these two alone.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
@@ -28,6 +29,10 @@ func write(w io.Writer, c Contents) error {
 	}
 	if len(told) > mostFacts {
 		return fmt.Errorf("this node's facts have %d bytes, more than an archive may hold (%d)", len(told), mostFacts)
+	}
+	// What Read would refuse is not written: it would be found out where the node is far away.
+	if err := cmp.Or(bounded(told), crowded(c.Host)); err != nil {
+		return fmt.Errorf("this node has more than an archive may hold: %w", err)
 	}
 	m, err := json.MarshalIndent(manifest{
 		Format: format, Version: version, Tool: c.Tool, Node: c.Host.Node, Collected: c.Host.Now,

@@ -115,7 +115,11 @@ func encryption(e *facts.EncryptionFile) *auditv1.EncryptionConfiguration {
 	for _, rule := range e.Config.Rules() {
 		r := &auditv1.EncryptionRule{Resource: term.Printable(rule.Entry)}
 		for _, p := range rule.Providers {
-			r.Providers = append(r.Providers, term.Printable(strings.TrimSpace(p.Kind+" "+strings.Join(p.Names, ", "))))
+			text := strings.TrimSpace(p.Kind + " " + strings.Join(p.Names, ", "))
+			if p.Endpoint != "" {
+				text += " at " + p.Endpoint
+			}
+			r.Providers = append(r.Providers, term.Printable(text))
 		}
 		out.Rules = append(out.Rules, r)
 	}

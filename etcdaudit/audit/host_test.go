@@ -34,7 +34,7 @@ func TestAHostShowsOwnersAndProvidersButNoKeys(t *testing.T) {
 	if r.Configurations[0].Unknown != "a file" || r.Configurations[1].Unknown != "a unit" {
 		t.Errorf("what is not known is not said: %v", r.Configurations)
 	}
-	want := []*auditv1.EncryptionRule{{Resource: "configmaps", Providers: []string{"aescbc k"}}, {Resource: "secrets", Providers: []string{"identity", "kms v2 p"}}}
+	want := []*auditv1.EncryptionRule{{Resource: "configmaps", Providers: []string{"aescbc k"}}, {Resource: "secrets", Providers: []string{"identity", "kms v2 p at unix:///run/kms.sock"}}}
 	if diff := cmp.Diff(want, r.Configurations[1].EncryptionFile.Rules, protocmp.Transform()); diff != "" {
 		t.Error(diff)
 	}

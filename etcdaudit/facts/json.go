@@ -64,7 +64,7 @@ func (c *Certificate) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read a certificate of the host: %w", err)
 	}
 	if len(stored.DER) != 1 {
-		return fmt.Errorf("read a certificate of the host: %s has %d in the place of one", stored.File, len(stored.DER))
+		return fmt.Errorf("read a certificate of the host: %.200q has %d in the place of one", stored.File, len(stored.DER))
 	}
 	*c = Certificate{File: stored.File, Certificate: stored.DER[0], HasKey: stored.HasKey, Inline: stored.Inline}
 	return nil

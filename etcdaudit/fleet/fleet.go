@@ -41,49 +41,56 @@ const (
 
 // program is the one etcd or API server of a node.
 type program struct {
-	node   Node
-	config *auditv1.Configuration
+	node     Node
+	config   *auditv1.Configuration
+	settings map[string]*auditv1.Setting
 }
 
-// programs returns the program of each node that has one. Where a node has several, which of
-// them belong together is not known: the reason says so.
-func (nodes Nodes) programs(name string) (all []program, reason string) {
+// compared returns the program of each node that has one, and a result for each node whose
+// program cannot be compared: where a node has several, which of them belong together is not
+// known. Fewer than two programs are none: the results say why.
+func (nodes Nodes) compared(name string) (all []program, apart []check.Result) {
 	for _, n := range nodes {
 		var own []program
 		for _, c := range n.Report.Configurations {
 			if c.Program == name {
-				own = append(own, program{n, c})
+				own = append(own, newProgram(n, c))
 			}
 		}
 		if len(own) > 1 {
-			return nil, n.Name + " has more than one " + name + ": which of them belong together is not known"
+			apart = append(apart, notCompared(n, name, n.Name+" has more than one "+name+": which of them belong together is not known"))
+			continue
 		}
 		all = append(all, own...)
 	}
-	return all, ""
+	if len(all) >= 2 {
+		return all, apart
+	}
+	if apart == nil {
+		apart = []check.Result{check.Inapplicable("fewer than two of the nodes have a " + name)}
+	}
+	return nil, apart
 }
 
-// compared returns the programs of one name, or the result that says why there is nothing to
-// compare.
-func (nodes Nodes) compared(name string) ([]program, []check.Result) {
-	all, reason := nodes.programs(name)
-	switch {
-	case reason != "":
-		return nil, []check.Result{check.Unevaluated(name, reason, "")}
-	case len(all) < 2:
-		return nil, []check.Result{check.Inapplicable("fewer than two of the nodes have a " + name)}
+// notCompared says that a part of one node is left out.
+func notCompared(n Node, target, reason string) check.Result {
+	r := check.Unevaluated(n.Name+": "+target, reason, "")
+	r.Identity = []string{"nodes", n.Name, target}
+	return r
+}
+
+func newProgram(n Node, c *auditv1.Configuration) program {
+	p := program{n, c, map[string]*auditv1.Setting{}}
+	for _, s := range c.Settings {
+		p.settings[s.Name] = s
 	}
-	return all, nil
+	return p
 }
 
 // value returns a setting of a program; ok is false where it has none of that name.
 func (p program) value(name string) (value string, ok bool) {
-	for _, s := range p.config.Settings {
-		if s.Name == name {
-			return s.Value, true
-		}
-	}
-	return "", false
+	s, ok := p.settings[name]
+	return s.GetValue(), ok
 }
 
 // said is what one node has of what is compared.

@@ -41,11 +41,11 @@ func encryptionConfigurations() check.Rule[Nodes] {
 		Why:   "what one API server writes the others have to read: one without the key answers with errors, one without the encryption writes plaintext",
 		Reads: "the hash of the file on each node; where hashes differ, its rules, and the HMACs of its keys",
 		Run: func(nodes Nodes) []check.Result {
-			programs, none := nodes.compared(apiServer)
-			if none != nil {
-				return none
+			programs, apart := nodes.compared(apiServer)
+			if programs == nil {
+				return apart
 			}
-			return []check.Result{nodes.encryption(programs)}
+			return append(apart, nodes.encryption(programs))
 		},
 	}
 }
@@ -116,9 +116,9 @@ func serviceAccountKeys() check.Rule[Nodes] {
 		Why:   "a token that one API server signs is refused by another that has a different key; and a key that differs may be a forgotten one, which still signs",
 		Reads: "the HMAC of the key in --service-account-signing-key-file on each node",
 		Run: func(nodes Nodes) []check.Result {
-			programs, none := nodes.compared(apiServer)
-			if none != nil {
-				return none
+			programs, apart := nodes.compared(apiServer)
+			if programs == nil {
+				return apart
 			}
 			const target, flag = "service account key", "service-account-signing-key-file"
 			var all []said
@@ -128,11 +128,11 @@ func serviceAccountKeys() check.Rule[Nodes] {
 				if !given || !known {
 					r := check.Unevaluated(target, "the key is not known on "+p.node.Name+", or not comparable", giveKey)
 					r.Expected = true
-					return []check.Result{r}
+					return append(apart, r)
 				}
 				all = append(all, said{p.node.Name, file, keys[0]})
 			}
-			return []check.Result{verdict(target, "the key", all, "copy the key of one node to the others, and restart their API servers")}
+			return append(apart, verdict(target, "the key", all, "copy the key of one node to the others, and restart their API servers"))
 		},
 	}
 }
@@ -142,52 +142,69 @@ func sharedKeys() check.Rule[Nodes] {
 		ID: "EA-606", Title: "Each node has certificates and keys of its own", Severity: check.Medium,
 		Why:   "a key that lies on several nodes is lost with the first of them, and revoking its certificate stops all",
 		Reads: "the certificates that etcd and the API servers present, with the keys found beside them, and the HMACs of those keys",
-		Run: func(nodes Nodes) (results []check.Result) {
-			onNodes := map[string][]said{}
-			for _, n := range nodes {
-				presented := n.presented()
-				for _, c := range n.Report.Certificates {
-					for _, file := range c.OnDisk {
-						if presented[file] && c.HasKey && !c.Authority {
-							what := "certificate " + c.Subject + " (" + short(c.Fingerprint) + ")"
-							onNodes[what] = append(onNodes[what], said{n.Name, file, c.Fingerprint})
-						}
-					}
-				}
-				for _, k := range n.Report.PrivateKeys {
-					if presented[k.File] && k.Hmac != "" {
-						what := "key with the HMAC " + short(k.Hmac) + " under " + k.FingerprintKey
-						onNodes[what] = append(onNodes[what], said{n.Name, k.File, k.Hmac})
-					}
-				}
-			}
-			for _, what := range slices.Sorted(maps.Keys(onNodes)) {
-				all := onNodes[what]
-				var on []string
-				for _, s := range all {
-					on = append(on, s.node)
-				}
-				if slices.Sort(on); len(slices.Compact(on)) < 2 {
-					continue
-				}
-				r := verdict(what, "it", all, "")
-				r.Status, r.Summary, r.Remedy = check.Fail, "it lies on "+names(on), "make a key and a certificate of its own for each node"
-				results = append(results, r)
-			}
-			if results == nil && len(onNodes) == 0 {
-				return []check.Result{check.Unevaluated("", "no certificate with its key was found that etcd or an API server presents", "run etcdaudit as root")}
-			}
-			if results == nil {
-				r := check.Passed("certificates and keys", "none lies on more than one node")
-				r.Identity = []string{"nodes", "certificates"}
-				for _, what := range slices.Sorted(maps.Keys(onNodes)) {
-					r.Evidence = append(r.Evidence, check.Evidence{Source: onNodes[what][0].node + ", " + onNodes[what][0].source, Seen: what})
-				}
-				return []check.Result{r}
-			}
-			return results
-		},
+		Run:   shared,
 	}
+}
+
+func shared(nodes Nodes) (results []check.Result) {
+	onNodes, underKeys := map[string][]said{}, map[string]bool{}
+	for _, n := range nodes {
+		presented, found := n.presented(), false
+		for _, c := range n.Report.Certificates {
+			for _, file := range c.OnDisk {
+				if presented[file] && c.HasKey && !c.Authority {
+					found = true
+					what := "certificate " + c.Subject + " (" + short(c.Fingerprint) + ")"
+					onNodes[what] = append(onNodes[what], said{n.Name, file, c.Fingerprint})
+				}
+			}
+		}
+		for _, k := range n.Report.PrivateKeys {
+			if presented[k.File] && k.Hmac != "" {
+				underKeys[k.FingerprintKey] = true
+				what := "key with the HMAC " + short(k.Hmac) + " under " + k.FingerprintKey
+				onNodes[what] = append(onNodes[what], said{n.Name, k.File, k.Hmac})
+			}
+		}
+		if len(presented) > 0 && !found {
+			r := notCompared(n, "certificates", "no certificate with its key was found on "+n.Name+" that its etcd or API server presents")
+			r.Remedy = "run etcdaudit as root"
+			results = append(results, r)
+		}
+	}
+	if len(underKeys) > 1 {
+		r := check.Unevaluated("keys", "the HMACs of the nodes' keys are made with different fingerprint keys: certificates alone were compared", giveKey)
+		r.Expected = true
+		results = append(results, r)
+	}
+	several := false
+	for _, what := range slices.Sorted(maps.Keys(onNodes)) {
+		all := onNodes[what]
+		var on []string
+		for _, s := range all {
+			on = append(on, s.node)
+		}
+		if slices.Sort(on); len(slices.Compact(on)) < 2 {
+			continue
+		}
+		several = true
+		r := verdict(what, "it", all, "")
+		r.Status, r.Summary, r.Remedy = check.Fail, "it lies on "+names(on), "make a key and a certificate of its own for each node"
+		results = append(results, r)
+	}
+	switch {
+	case several:
+	case len(onNodes) > 0:
+		r := check.Passed("certificates and keys", "none of those that were found lies on more than one node")
+		r.Identity = []string{"nodes", "certificates"}
+		for _, what := range slices.Sorted(maps.Keys(onNodes)) {
+			r.Evidence = append(r.Evidence, check.Evidence{Source: onNodes[what][0].node + ", " + onNodes[what][0].source, Seen: what})
+		}
+		results = append(results, r)
+	case results == nil:
+		return []check.Result{check.Inapplicable("no etcd and no API server of the nodes presents a certificate")}
+	}
+	return results
 }
 
 // presented returns the files of certificates and keys with which a node's programs identify
@@ -199,7 +216,9 @@ func (n Node) presented() map[string]bool {
 			switch s.Name {
 			case "cert-file", "key-file", "peer-cert-file", "peer-key-file", "tls-cert-file", "tls-private-key-file", "etcd-certfile", "etcd-keyfile",
 				"kubelet-client-certificate", "kubelet-client-key":
-				files[s.Value] = s.Value != ""
+				if s.Value != "" {
+					files[s.Value] = true
+				}
 			}
 		}
 	}
@@ -215,14 +234,15 @@ func authorities() check.Rule[Nodes] {
 			for _, of := range []struct{ program, setting string }{
 				{etcd, "trusted-ca-file"}, {etcd, "peer-trusted-ca-file"}, {apiServer, "client-ca-file"}, {apiServer, "etcd-cafile"}, {apiServer, "requestheader-client-ca-file"},
 			} {
-				programs, none := nodes.compared(of.program)
-				if none != nil {
-					results = append(results, none...)
+				programs, apart := nodes.compared(of.program)
+				if results = append(results, apart...); programs == nil {
 					continue
 				}
 				var all []said
+				given := false
 				for _, p := range programs {
 					file, _ := p.value(of.setting)
+					given = given || file != ""
 					trusted := p.node.certificatesIn(file)
 					if file != "" && trusted == "" {
 						all = nil
@@ -231,7 +251,11 @@ func authorities() check.Rule[Nodes] {
 					}
 					all = append(all, said{p.node.Name, shown(file), trusted})
 				}
-				if all != nil {
+				switch {
+				case all == nil:
+				case !given:
+					results = append(results, check.Inapplicable("--"+of.setting+" is set for no "+of.program))
+				default:
 					results = append(results, verdict(of.program+" --"+of.setting, "what it trusts", all, "give all nodes the same CA file, and find out where the other CA is from"))
 				}
 			}

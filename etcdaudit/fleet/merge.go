@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sealproof/sealproof/etcdaudit/audit"
@@ -17,13 +18,21 @@ import (
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
+// Given is a report, and the file that errors name it by.
+type Given struct {
+	File   string
+	Report *auditv1.Report
+}
+
 // Merge makes one report of the reports of several nodes, in the order of the nodes' names,
 // and adds the checks about differences between them. It fails where a report is of no node,
-// or two are of the same. names are what the reports were read from, for errors, in their order.
-// What the reports say of controls is left out: it belongs to the
-// single nodes' results. The caller settles the outcome (outcome.Settle).
-func Merge(names []string, reports []*auditv1.Report) (*auditv1.Report, error) {
-	nodes, err := nodesIn(names, reports)
+// or two are of the same; and where one is about several nodes already: of a certificate that
+// is on two of them it does not say on which the key is, and of an address not which node's
+// etcd it is, so that the nodes cannot be told apart again. What the reports say of controls
+// is left out: it belongs to the single nodes' results. The caller settles the outcome
+// (outcome.Settle).
+func Merge(given []Given) (*auditv1.Report, error) {
+	nodes, err := nodesIn(given)
 	if err != nil {
 		return nil, err
 	}
@@ -40,36 +49,35 @@ func Merge(names []string, reports []*auditv1.Report) (*auditv1.Report, error) {
 	for _, hash := range slices.Sorted(maps.Keys(m.certificates)) {
 		m.out.Certificates = append(m.out.Certificates, m.certificates[hash])
 	}
-	m.out.NotEvaluated = slices.DeleteFunc(m.out.NotEvaluated, func(l *auditv1.Layer) bool { return l.Id == outcome.OtherNode && nodes.hold(l.Name) })
+	hosts := nodes.hosts()
+	m.out.NotEvaluated = slices.DeleteFunc(m.out.NotEvaluated, func(l *auditv1.Layer) bool { return l.Id == outcome.OtherNode && hosts[l.Name] })
 	return m.out, nil
 }
 
-func nodesIn(names []string, reports []*auditv1.Report) (nodes Nodes, err error) {
-	from := map[*auditv1.Report]string{}
-	for i, r := range reports {
-		var hosts []*auditv1.Scope
-		for _, s := range r.Scopes {
+func nodesIn(given []Given) (nodes Nodes, err error) {
+	files := map[string]Given{} // by node
+	for _, g := range given {
+		var hosts []string
+		for _, s := range g.Report.Scopes {
 			if s.Node != "" {
-				hosts = append(hosts, s)
+				hosts = append(hosts, s.Node)
 			}
 		}
 		switch len(hosts) {
 		case 0:
-			return nil, fmt.Errorf("%s is of no node with a name: only reports of host and all can be put together", names[i])
+			return nil, fmt.Errorf("%s is of no node with a name: only reports of host and all can be put together", g.File)
 		case 1:
 		default:
-			return nil, fmt.Errorf("%s is already about several nodes (%s, %s …): give those of the single nodes", names[i], hosts[0].Node, hosts[1].Node)
+			return nil, fmt.Errorf("%s is already about several nodes (%s, %s …): give the reports or archives of the single nodes", g.File, hosts[0], hosts[1])
 		}
-		for _, other := range nodes {
-			switch {
-			case other.Name != hosts[0].Node:
-			case proto.Equal(other.Report, r):
-				return nil, fmt.Errorf("%s and %s are the same (node %s): give each once", from[other.Report], names[i], other.Name)
-			default:
-				return nil, fmt.Errorf("%s and %s are both of a node called %s: give one of each node, and nodes names of their own", from[other.Report], names[i], other.Name)
-			}
+		node := hosts[0]
+		if other, there := files[node]; there && proto.Equal(other.Report, g.Report) {
+			return nil, fmt.Errorf("%s and %s are the same (node %s): give each once", other.File, g.File, node)
+		} else if there {
+			return nil, fmt.Errorf("%s and %s are both of a node called %s: give one of each node, and nodes names of their own", other.File, g.File, node)
 		}
-		nodes, from[r] = append(nodes, Node{Name: hosts[0].Node, Report: r}), names[i]
+		files[node] = g
+		nodes = append(nodes, Node{Name: node, Report: g.Report})
 	}
 	if len(nodes) == 0 {
 		return nil, errors.New("there is no report")
@@ -119,11 +127,6 @@ func (m *merger) add(n Node) {
 	m.out.Timelines = union(m.out.Timelines, r.Timelines)
 	m.out.Keys = union(m.out.Keys, r.Keys)
 	m.out.Readers = union(m.out.Readers, r.Readers)
-	for _, a := range r.Acceptances {
-		if a.Fingerprint == "" { // the name of an object may be on other nodes too
-			a.Node = cmp.Or(a.Node, n.Name)
-		}
-	}
 	m.out.Acceptances = union(m.out.Acceptances, r.Acceptances)
 	m.layers(n, renamed)
 	for _, c := range r.Certificates {
@@ -183,52 +186,66 @@ func (m *merger) certificate(node string, c *auditv1.Certificate) {
 }
 
 func withMore(a, b []string) []string {
-	for _, s := range b {
-		if !slices.Contains(a, s) {
-			a = append(a, s)
-		}
-	}
-	return a
+	there := map[string]bool{}
+	return slices.DeleteFunc(slices.Concat(a, b), func(s string) bool {
+		before := there[s]
+		there[s] = true
+		return before
+	})
 }
 
-// union adds messages that are not there yet.
+// union adds messages that are not there yet. It compares their bytes: lists may be long.
 func union[M proto.Message](a, b []M) []M {
+	there := map[string]bool{}
+	for _, one := range a {
+		there[content(one)] = true
+	}
 	for _, one := range b {
-		if !slices.ContainsFunc(a, func(other M) bool { return proto.Equal(one, other) }) {
+		if text := content(one); !there[text] {
+			there[text] = true
 			a = append(a, one)
 		}
 	}
 	return a
 }
 
-// hold reports whether another node that a report asks for ("another node, etcd: 192.0.2.20")
-// is among these.
-func (nodes Nodes) hold(layer string) bool {
-	program, host, ok := strings.Cut(strings.TrimPrefix(layer, "another node, "), ": ")
-	if !ok {
-		return false
+// content is the same for equal messages.
+func content(m proto.Message) string {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil { // a text that is no UTF-8, which no report in JSON can hold
+		return prototext.Format(m)
 	}
+	return string(text)
+}
+
+// hosts are where the programs of these nodes can be reached, in the words in which a report
+// asks for another node ("another node, etcd: 192.0.2.20").
+func (nodes Nodes) hosts() map[string]bool {
+	all := map[string]bool{}
 	for _, n := range nodes {
 		for _, c := range n.Report.Configurations {
-			if c.Program == program && slices.ContainsFunc(c.Settings, func(s *auditv1.Setting) bool { return at(s, host) }) {
-				return true
+			for _, s := range c.Settings {
+				for _, host := range hostsIn(s) {
+					all["another node, "+c.Program+": "+host] = true
+				}
 			}
 		}
 	}
-	return false
+	return all
 }
 
-// at reports whether a setting of a program says that it can be reached at a host.
-func at(s *auditv1.Setting, host string) bool {
+// hostsIn are the hosts at which a setting of a program says that it can be reached.
+func hostsIn(s *auditv1.Setting) (all []string) {
 	switch s.Name {
 	case "listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls", "advertise-address":
 	default:
-		return false
+		return nil
 	}
 	for address := range strings.SplitSeq(s.Value, ",") {
-		if u, err := url.Parse(address); address == host || err == nil && u.Hostname() == host {
-			return true
+		all = append(all, address)
+		if u, err := url.Parse(address); err == nil {
+			all = append(all, u.Hostname())
 		}
 	}
-	return false
+	return all
 }

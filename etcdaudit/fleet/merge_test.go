@@ -1,9 +1,11 @@
 package fleet_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -34,7 +36,7 @@ func server(r *auditv1.Report) *auditv1.Configuration { return r.Configurations[
 func node(name, address string) *auditv1.Report {
 	member := &auditv1.Configuration{Program: "etcd", Name: "etcd", Source: "/etc/kubernetes/manifests/etcd.yaml", Release: "3.6", Version: "3.6.5", Node: name}
 	for setting, value := range map[string]string{
-		"name": name, "listen-client-urls": "https://127.0.0.1:2379,https://" + address + ":2379", "client-cert-auth": "true", "auto-tls": "false",
+		"name": name, "listen-client-urls": "https://127.0.0.1:2379,https://" + address + ":2379", "client-cert-auth": "true", "auto-tls": "false", "client-crl-file": "",
 		"trusted-ca-file": "/pki/etcd/ca.crt", "cert-file": "/pki/etcd/server.crt", "key-file": "/pki/etcd/server.key", "peer-trusted-ca-file": "/pki/etcd/ca.crt",
 	} {
 		set(member, setting, value, "--"+setting)
@@ -77,9 +79,17 @@ func three() []*auditv1.Report {
 
 func merged(t *testing.T, reports ...*auditv1.Report) *auditv1.Report {
 	t.Helper()
-	r := testkit.Must(fleet.Merge(make([]string, len(reports)), reports))(t)
+	r := testkit.Must(fleet.Merge(given(reports)))(t)
 	outcome.Settle(r, outcome.Options{FailOn: auditv1.Severity_SEVERITY_MEDIUM})
 	return r
+}
+
+// given names each report by its place: "1.json".
+func given(reports []*auditv1.Report) (all []fleet.Given) {
+	for i, r := range reports {
+		all = append(all, fleet.Given{File: fmt.Sprintf("%d.json", i+1), Report: r})
+	}
+	return all
 }
 
 func checkOf(t *testing.T, r *auditv1.Report, id string) *auditv1.Check {
@@ -179,6 +189,28 @@ func TestOneReportHasNothingToBeComparedWith(t *testing.T) {
 	}
 }
 
+// Reports are put together in a time that does not grow with the square of their lists.
+func TestLongListsArePutTogetherInTime(t *testing.T) {
+	one, two := node("cp-1", "192.0.2.10"), node("cp-2", "192.0.2.11")
+	for _, r := range []*auditv1.Report{one, two} {
+		for i := range 50_000 {
+			name := fmt.Sprint(i)
+			r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{Id: outcome.OtherNode, Name: name})
+			r.Readers = append(r.Readers, &auditv1.Reader{Name: name})
+			r.Certificates[0].ServedAt = append(r.Certificates[0].ServedAt, name)
+			server(r).Settings = append(server(r).Settings, &auditv1.Setting{Name: name})
+		}
+	}
+	start := time.Now()
+	r := merged(t, one, two)
+	if took := time.Since(start); took > time.Minute { // the square took hours
+		t.Errorf("it took %v", took)
+	}
+	if len(r.Readers) != 50_000 || len(r.Certificates[0].ServedAt) != 50_000 {
+		t.Errorf("%d readers, %d addresses", len(r.Readers), len(r.Certificates[0].ServedAt))
+	}
+}
+
 func TestReportsThatCannotBePutTogetherAreRefused(t *testing.T) {
 	one, two := node("cp-1", "192.0.2.10"), node("cp-2", "192.0.2.11")
 	renamed := node("cp-1", "192.0.2.77")
@@ -187,12 +219,12 @@ func TestReportsThatCannotBePutTogetherAreRefused(t *testing.T) {
 		says    string
 	}{
 		"none":               {nil, "there is no report"},
-		"the same twice":     {[]*auditv1.Report{one, two, proto.CloneOf(one)}, "a.json and c.json are the same (node cp-1)"},
-		"two of one name":    {[]*auditv1.Report{one, renamed}, "a.json and b.json are both of a node called cp-1"},
-		"of no node":         {[]*auditv1.Report{one, {}}, "b.json is of no node"},
-		"of several already": {[]*auditv1.Report{merged(t, one, two)}, "a.json is already about several nodes (cp-1, cp-2"},
+		"the same twice":     {[]*auditv1.Report{one, two, proto.CloneOf(one)}, "1.json and 3.json are the same (node cp-1)"},
+		"two of one name":    {[]*auditv1.Report{one, renamed}, "1.json and 2.json are both of a node called cp-1"},
+		"of no node":         {[]*auditv1.Report{one, {}}, "2.json is of no node"},
+		"of several already": {[]*auditv1.Report{node("cp-3", "192.0.2.12"), merged(t, one, two)}, "2.json is already about several nodes (cp-1, cp-2 …): give the reports or archives of the single nodes"},
 	} {
-		if _, err := fleet.Merge([]string{"a.json", "b.json", "c.json"}, tt.reports); err == nil || !strings.Contains(err.Error(), tt.says) {
+		if _, err := fleet.Merge(given(tt.reports)); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -6,14 +6,13 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/internal/check"
-	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
 func etcdSettings() check.Rule[Nodes] {
 	return check.Rule[Nodes]{
 		ID: "EA-601", Title: "etcd has the same settings on all nodes", Severity: check.Medium,
 		Why:   "clients reach each member: the weakest of them decides, and a difference is most often a change that one node has missed",
-		Reads: "the effective settings of the members, without names, addresses and paths, which are each node's own",
+		Reads: "the effective settings of the members, without names, addresses, directories and paths of certificates and keys, which are each node's own",
 		Run: func(nodes Nodes) []check.Result {
 			return settings(nodes, etcd, "set it in the same way on all members, and start them anew one after the other")
 		},
@@ -31,37 +30,43 @@ func apiServerFlags() check.Rule[Nodes] {
 	}
 }
 
-// own reports whether a setting is each node's own. Which certificates and CAs the paths lead
-// to is compared by other rules.
-func own(program, name string) bool {
-	exceptions := map[string][]string{
-		etcd: {
+// ownSettings are each node's own: names, addresses and directories; and files whose contents
+// are compared by the rules about CAs, certificates and keys. Everything else is compared.
+func ownSettings(program string) []string {
+	if program == etcd {
+		return []string{
 			"name", "host-whitelist", "initial-cluster", "initial-cluster-state", "force-new-cluster", "data-dir", "wal-dir", "log-outputs", "config-file",
 			"distributed-tracing-instance-id", "experimental-distributed-tracing-instance-id",
-		},
-		apiServer: {"advertise-address", "bind-address", "external-hostname", "etcd-servers", "peer-advertise-ip", "service-account-jwks-uri", "apiserver-count"},
-	}
-	if slices.Contains(exceptions[program], name) {
-		return true
-	}
-	// Addresses of etcd; files of certificates and keys of both.
-	for _, suffix := range []string{"-urls", "cert-file", "key-file", "certfile", "keyfile", "cafile", "ca-file", "crl-file", "client-certificate", "client-key", "private-key-file"} {
-		if strings.HasSuffix(name, suffix) {
-			return true
+			"listen-client-urls", "listen-client-http-urls", "listen-peer-urls", "listen-metrics-urls", "advertise-client-urls", "initial-advertise-peer-urls",
+			"trusted-ca-file", "peer-trusted-ca-file", "cert-file", "key-file", "peer-cert-file", "peer-key-file",
 		}
 	}
-	return false
+	return []string{
+		"advertise-address", "bind-address", "external-hostname", "etcd-servers", "peer-advertise-ip", "service-account-jwks-uri", "apiserver-count",
+		"client-ca-file", "etcd-cafile", "requestheader-client-ca-file", "service-account-signing-key-file",
+		"tls-cert-file", "tls-private-key-file", "etcd-certfile", "etcd-keyfile", "kubelet-client-certificate", "kubelet-client-key",
+	}
+}
+
+// givenAlone are files whose path is each node's own, and whose contents no rule compares.
+// That one node alone has such a file is a difference: a revocation list, or a provider of
+// logins.
+func givenAlone(program string) []string {
+	if program == etcd {
+		return []string{"client-crl-file", "peer-crl-file", "client-cert-file", "client-key-file", "peer-client-cert-file", "peer-client-key-file"}
+	}
+	return []string{"oidc-ca-file", "service-account-key-file", "proxy-client-cert-file", "proxy-client-key-file"}
 }
 
 // settings compares all settings of a program: one result for each that differs.
 func settings(nodes Nodes, name, remedy string) (results []check.Result) {
-	programs, none := nodes.compared(name)
-	if none != nil {
-		return none
+	programs, apart := nodes.compared(name)
+	if programs == nil {
+		return apart
 	}
 	compared := 0
 	for _, setting := range settingNames(programs) {
-		if own(name, setting) {
+		if slices.Contains(ownSettings(name), setting) {
 			continue
 		}
 		var all []said
@@ -69,6 +74,9 @@ func settings(nodes Nodes, name, remedy string) (results []check.Result) {
 			value, given := p.value(setting)
 			if !given && name == etcd {
 				continue // etcd's settings are complete: this release has none of that name
+			}
+			if value != "" && slices.Contains(givenAlone(name), setting) {
+				value = "a file"
 			}
 			all = append(all, said{p.node.Name, p.config.Source, value})
 		}
@@ -86,9 +94,9 @@ func settings(nodes Nodes, name, remedy string) (results []check.Result) {
 		for _, p := range programs {
 			r.Evidence = append(r.Evidence, check.Evidence{Source: p.node.Name + ", " + p.config.Source, Seen: fmt.Sprintf("%d settings", len(p.config.Settings))})
 		}
-		return []check.Result{r}
+		results = []check.Result{r}
 	}
-	return results
+	return append(results, apart...)
 }
 
 func settingNames(programs []program) (all []string) {
@@ -101,11 +109,12 @@ func settingNames(programs []program) (all []string) {
 	return slices.Compact(all)
 }
 
-// byRelease reports whether nobody has written a setting and the releases differ: the
+// byRelease reports whether a setting is written on no node and the releases differ: the
 // difference is then that of the releases, which is told by another rule.
 func byRelease(programs []program, name string) bool {
 	written := func(p program) bool {
-		return slices.ContainsFunc(p.config.Settings, func(s *auditv1.Setting) bool { return s.Name == name && !strings.HasPrefix(s.Origin, "default ") })
+		s := p.settings[name]
+		return s != nil && !strings.HasPrefix(s.Origin, "default ")
 	}
 	releases := slices.ContainsFunc(programs, func(p program) bool { return p.config.Release != programs[0].config.Release })
 	return releases && !slices.ContainsFunc(programs, written)

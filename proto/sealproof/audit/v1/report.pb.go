@@ -2371,7 +2371,8 @@ type EncryptionRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "secrets", "*.apps", "*.*".
 	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	// In order: "aescbc key1, key2", "kms v2 vault", "identity".
+	// In order: "aescbc key1, key2", "kms v2 vault at unix:///run/kms.sock",
+	// "identity".
 	Providers     []string `protobuf:"bytes,2,rep,name=providers,proto3" json:"providers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
