@@ -15,7 +15,7 @@ func TestControlsAreListedAndExplained(t *testing.T) {
 	if status != 0 || errs != "" || !strings.Contains(oneLine(out), " 2.2 etcd demands certificates of its clients: EA-404, EA-302, EA-303, EA-304 (partly), EA-411 (partly) 2.3 ") {
 		t.Errorf("status %d, %s\n%s", status, errs, out)
 	}
-	for _, said := range []string{"(cis-1.12), unverified: read in github.com/aquasecurity/kube-bench", "(stig), verified: read in", "EA-423 (needs a human)"} {
+	for _, said := range []string{"(cis-1.12), unverified: read in github.com/aquasecurity/kube-bench", "(stig), unverified: read in", "EA-423 (needs a human)"} {
 		if !strings.Contains(oneLine(out), said) {
 			t.Errorf("the list does not say %q", said)
 		}
@@ -48,7 +48,7 @@ func TestControlsAreListedAndExplained(t *testing.T) {
 		Checks   []struct{ Check, Relation string }
 	}
 	status, out, _ = run(t, "controls", "--output", "json", "--catalogue", "stig")
-	if err := json.Unmarshal([]byte(out), &list); err != nil || status != 0 || len(list) < 20 || !list[0].Verified || list[0].Name != "stig" || list[0].Checks[0].Check == "" {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || status != 0 || len(list) < 20 || list[0].Verified || list[0].Name != "stig" || list[0].Checks[0].Check == "" {
 		t.Errorf("status %d, %v: %v", status, err, list)
 	}
 	if status, out, errs := run(t, "controls", "1.1.12", "--catalogue", "stig"); status != 3 || out != "" || !strings.Contains(errs, `there is no control "1.1.12" in stig: it is in cis-1.12, cis-2.0`) {
