@@ -48,7 +48,7 @@ type program struct {
 
 // compared returns the program of each node that has one, and a result for each node whose
 // program cannot be compared: where a node has several, which of them belong together is not
-// known. Fewer than two programs are none: the results say why.
+// known, and a setting that is not known may be any. Fewer than two programs are none: the results say why.
 func (nodes Nodes) compared(name string) (all []program, apart []check.Result) {
 	for _, n := range nodes {
 		var own []program
@@ -59,6 +59,10 @@ func (nodes Nodes) compared(name string) (all []program, apart []check.Result) {
 		}
 		if len(own) > 1 {
 			apart = append(apart, notCompared(n, name, n.Name+" has more than one "+name+": which of them belong together is not known"))
+			continue
+		}
+		if len(own) == 1 && own[0].config.Unknown != "" {
+			apart = append(apart, notCompared(n, name, "the settings of "+name+" on "+n.Name+" are not known: "+own[0].config.Unknown))
 			continue
 		}
 		all = append(all, own...)

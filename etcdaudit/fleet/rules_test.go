@@ -38,6 +38,11 @@ func TestDifferencesBetweenNodes(t *testing.T) {
 			set(etcd(r), "max-txn-ops", "256", "default of etcd 3.7")
 		}, false, pass, "the same", false},
 		{"two etcds on one node", "EA-601", func(r *auditv1.Report) { r.Configurations = append(r.Configurations, etcd(r)) }, false, unevaluated, "cp-2 has more than one etcd", false},
+		{"an etcd whose settings are not known", "EA-601", func(r *auditv1.Report) {
+			etcd(r).Unknown, etcd(r).Settings = "its file cannot be read", nil
+		}, false, unevaluated, "the settings of etcd on cp-2 are not known: its file cannot be read", false},
+		{"an API server whose flags are not known", "EA-602", func(r *auditv1.Report) { server(r).Unknown = "a unit" }, false, unevaluated, "on cp-2 are not known: a unit", false},
+		{"API servers whose flags are not known", "EA-605", func(r *auditv1.Report) { server(r).Unknown = "a unit" }, true, unevaluated, "on cp-1 are not known: a unit", false},
 		{"etcd elsewhere", "EA-601", func(r *auditv1.Report) { r.Configurations = r.Configurations[1:] }, true, inapplicable, "fewer than two", false},
 		{"a flag that one API server lacks", "EA-602", func(r *auditv1.Report) { server(r).Settings = server(r).Settings[:0] }, false, fail, "--profiling differs: false on cp-1, cp-3; none on cp-2", false},
 		{"an own address of the API server", "EA-602", func(r *auditv1.Report) { set(server(r), "advertise-address", "192.0.2.77", "--x") }, false, pass, "the same", false},
