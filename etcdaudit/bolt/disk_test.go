@@ -99,9 +99,13 @@ func (d *disk) meta(page int, txid uint64, root, highWater int) {
 	binary.LittleEndian.PutUint64(m[32:], ^uint64(0))
 	binary.LittleEndian.PutUint64(m[40:], uint64(highWater))
 	binary.LittleEndian.PutUint64(m[48:], txid)
+	binary.LittleEndian.PutUint64(m[56:], checksum(m[:56]))
+}
+
+func checksum(b []byte) uint64 {
 	sum := fnv.New64a()
-	sum.Write(m[:56])
-	binary.LittleEndian.PutUint64(m[56:], sum.Sum64())
+	sum.Write(b)
+	return sum.Sum64()
 }
 
 // metas writes both meta pages.

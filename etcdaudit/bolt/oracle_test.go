@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -26,7 +27,7 @@ func newDatabase(t testing.TB, seed uint64, rounds int, options bbolt.Options) *
 	options.NoSync, options.NoGrowSync = true, true
 	db := testkit.Must(bbolt.Open(filepath.Join(t.TempDir(), "db"), 0o600, &options))(t)
 	t.Cleanup(func() { db.Close() })
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := newSource(seed)
 	for round := range rounds {
 		testkit.Check(t, db.Update(func(tx *bbolt.Tx) error {
 			for _, name := range flat {
@@ -38,11 +39,11 @@ func newDatabase(t testing.TB, seed uint64, rounds int, options bbolt.Options) *
 				if random.IntN(3) == 0 {
 					testkit.Check(t, key.Delete(k))
 				} else {
-					testkit.Check(t, key.Put(k, value(random, 100+random.IntN(2000))))
+					testkit.Check(t, key.Put(k, random.value(100+random.IntN(2000))))
 				}
 			}
 			k := fmt.Appendf(nil, "%06d", random.IntN(12))
-			testkit.Check(t, large.Put(k, value(random, 5<<10+random.IntN(295<<10))))
+			testkit.Check(t, large.Put(k, random.value(5<<10+random.IntN(295<<10))))
 			testkit.Check(t, meta.Put([]byte("round"), fmt.Appendf(nil, "%d", round)))
 			nest(t, tx, random)
 			return nil
@@ -52,40 +53,38 @@ func newDatabase(t testing.TB, seed uint64, rounds int, options bbolt.Options) *
 }
 
 // nest writes into buckets within buckets, inline ones among them.
-func nest(t testing.TB, tx *bbolt.Tx, random *rand.Rand) {
+func nest(t testing.TB, tx *bbolt.Tx, random *source) {
 	t.Helper()
 	b := testkit.Must(tx.CreateBucketIfNotExists([]byte("nested")))(t)
 	for depth := range 4 {
 		testkit.Must(b.CreateBucketIfNotExists([]byte("empty")))(t)
 		small := testkit.Must(b.CreateBucketIfNotExists([]byte("small")))(t)
-		testkit.Check(t, small.Put([]byte("k"), value(random, 20)))
+		testkit.Check(t, small.Put([]byte("k"), random.value(20)))
 		for range 5 {
-			testkit.Check(t, b.Put(fmt.Appendf(nil, "v%d", random.IntN(40)), value(random, random.IntN(1500))))
+			testkit.Check(t, b.Put(fmt.Appendf(nil, "v%d", random.IntN(40)), random.value(random.IntN(1500))))
 		}
 		b = testkit.Must(b.CreateBucketIfNotExists(fmt.Appendf(nil, "b%d", depth)))(t)
 	}
 }
 
-func value(random *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(random.Uint32())
-	}
-	return b
+// source makes values quickly: parts of the same random bytes.
+type source struct {
+	*rand.Rand
+	bytes []byte
 }
 
-// variants are the ways in which bbolt writes a file.
-func variants(t *testing.T, test func(t *testing.T, db *bbolt.DB)) {
-	for _, pageSize := range []int{512, 1024, 4096, 8192, 16384, 65536} {
-		for _, noFreelist := range []bool{true, false} {
-			for _, freelist := range []bbolt.FreelistType{bbolt.FreelistArrayType, bbolt.FreelistMapType} {
-				t.Run(fmt.Sprintf("pages of %d, no freelist %t, %s", pageSize, noFreelist, freelist), func(t *testing.T) {
-					t.Parallel()
-					test(t, newDatabase(t, uint64(pageSize), 60, bbolt.Options{PageSize: pageSize, NoFreelistSync: noFreelist, FreelistType: freelist}))
-				})
-			}
-		}
-	}
+func newSource(seed uint64) *source {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	chacha := rand.NewChaCha8(key)
+	s := &source{rand.New(chacha), make([]byte, 1<<20)}
+	chacha.Read(s.bytes)
+	return s
+}
+
+func (s *source) value(n int) []byte {
+	at := s.IntN(len(s.bytes) - n)
+	return s.bytes[at : at+n]
 }
 
 // read returns the database's file as it is between two transactions.
@@ -158,59 +157,76 @@ func wanted(t testing.TB, db *bbolt.DB, name string) (all []pair) {
 
 func equalPairs(a, b pair) bool { return bytes.Equal(a.key, b.key) && bytes.Equal(a.value, b.value) }
 
-func TestEveryElementIsWhatBboltReads(t *testing.T) {
+func TestReadsWhatBboltReads(t *testing.T) {
 	t.Parallel()
-	variants(t, func(t *testing.T, db *bbolt.DB) {
-		file := read(t, db)
-		f := open(t, file)
-		for _, name := range append([]string{"nested"}, flat...) {
-			want := wanted(t, db, name)
-			if len(want) == 0 && name != "empty" {
-				t.Fatalf("bucket %s tests nothing", name)
+	for i, pageSize := range []int{512, 1024, 4096, 8192, 16384, 65536} {
+		for _, noFreelist := range []bool{true, false} {
+			options := bbolt.Options{PageSize: pageSize, NoFreelistSync: noFreelist, FreelistType: bbolt.FreelistArrayType}
+			if i%2 == 0 {
+				options.FreelistType = bbolt.FreelistMapType
 			}
-			if got := pairs(t, file, f, name, false); !slices.EqualFunc(got, want, equalPairs) {
-				t.Errorf("bucket %s has %d elements, want %d, or differs in one", name, len(got), len(want))
-			}
-			slices.Reverse(want)
-			if got := pairs(t, file, f, name, true); !slices.EqualFunc(got, want, equalPairs) {
-				t.Errorf("bucket %s read backwards has %d elements, want %d, or differs in one", name, len(got), len(want))
-			}
+			t.Run(fmt.Sprintf("pages of %d, no freelist in the file: %t", pageSize, noFreelist), func(t *testing.T) {
+				t.Parallel()
+				db := newDatabase(t, uint64(pageSize), 50, options)
+				file := read(t, db)
+				f := open(t, file)
+				if got := f.Meta(); got.PageSize != int64(pageSize) || got.HasFreelist == noFreelist {
+					t.Errorf("meta page: %+v", got)
+				}
+				for _, name := range append([]string{"nested"}, flat...) {
+					checkElements(t, db, file, f, name)
+				}
+				checkReach(t, db, f)
+			})
 		}
-	})
+	}
 }
 
-func TestEveryPageThatBboltUsesIsReached(t *testing.T) {
-	t.Parallel()
-	variants(t, func(t *testing.T, db *bbolt.DB) {
-		f := open(t, read(t, db))
-		reach := testkit.Must(f.Reach(context.Background()))(t)
-		sound(t, reach.Damages)
-		free := 0
-		testkit.Check(t, db.View(func(tx *bbolt.Tx) error {
-			for id := 0; ; {
-				info := testkit.Must(tx.Page(id))(t)
-				if info == nil {
-					if id != int(f.Meta().HighWater) {
-						t.Errorf("the database has %d pages, not %d", id, f.Meta().HighWater)
-					}
-					return nil
-				}
-				pages := 1
-				if info.Type == "free" {
-					free++
-				} else {
-					pages += info.OverflowCount
-				}
-				for range pages {
-					if reach.Has(int64(id)) != (info.Type != "free") {
-						t.Errorf("page %d is %s, and reached: %t", id, info.Type, reach.Has(int64(id)))
-					}
-					id++
-				}
+// checkElements compares every element of a bucket, in both directions.
+func checkElements(t *testing.T, db *bbolt.DB, file []byte, f *bolt.File, name string) {
+	t.Helper()
+	want := wanted(t, db, name)
+	if len(want) == 0 && name != "empty" {
+		t.Fatalf("bucket %s tests nothing", name)
+	}
+	if got := pairs(t, file, f, name, false); !slices.EqualFunc(got, want, equalPairs) {
+		t.Errorf("bucket %s has %d elements, want %d, or differs in one", name, len(got), len(want))
+	}
+	slices.Reverse(want)
+	if got := pairs(t, file, f, name, true); !slices.EqualFunc(got, want, equalPairs) {
+		t.Errorf("bucket %s read backwards has %d elements, want %d, or differs in one", name, len(got), len(want))
+	}
+}
+
+// checkReach compares the pages in use with those that bbolt does not hold free.
+func checkReach(t *testing.T, db *bbolt.DB, f *bolt.File) {
+	t.Helper()
+	reach := testkit.Must(f.Reach(context.Background()))(t)
+	sound(t, reach.Damages)
+	free, used := 0, int64(0)
+	testkit.Check(t, db.View(func(tx *bbolt.Tx) error {
+		id := 0
+		for info := testkit.Must(tx.Page(id))(t); info != nil; info = testkit.Must(tx.Page(id))(t) {
+			pages := 1
+			if info.Type == "free" {
+				free++
+			} else {
+				pages += info.OverflowCount
+				used += int64(pages)
 			}
-		}))
-		if free == 0 || reach.Pages == 0 {
-			t.Fatalf("%d free pages and %d in use test nothing", free, reach.Pages)
+			for range pages {
+				if reach.Has(int64(id)) != (info.Type != "free") {
+					t.Errorf("page %d is %s, and reached: %t", id, info.Type, reach.Has(int64(id)))
+				}
+				id++
+			}
 		}
-	})
+		if int64(id) != f.Meta().HighWater {
+			t.Errorf("the database has %d pages, not %d", id, f.Meta().HighWater)
+		}
+		return nil
+	}))
+	if free == 0 || used != reach.Pages {
+		t.Errorf("%d pages are free, %d in use; %d were reached", free, used, reach.Pages)
+	}
 }
