@@ -86,6 +86,7 @@ func TestDamageIsNamedAndTheRestRead(t *testing.T) {
 		"a branch whose count is too low":          {func(d *disk) { d.set16(4, 10, 2) }, "says that it has 2 elements, but they are 3", 4, all},
 		"pages claimed of another leaf":            {func(d *disk) { d.set32(2, 12, 1) }, "says that 1 pages continue it, but uses 0", 2, all},
 		"more pages claimed than there are":        {func(d *disk) { d.set32(2, 12, 1<<31) }, "says that 2147483648 pages continue it, where 6 are possible", 2, all},
+		"elements that go on in another page":      {func(d *disk) { d.set16(3, 10, 60); d.set32(3, 12, 1); d.set32(3, 16+4, 17) }, "page 3 contains page 4, which another page refers to", 3, without("k4", "k5", "k6")},
 		"a page of a leaf left out":                {func(d *disk) { d.set32(5, 12, 0) }, "contradict each other or the page's length", 5, without("k9")},
 		"a value longer than it is":                {func(d *disk) { d.set32(2, second+12, 10) }, "contradict each other", 2, without("k2")},
 		"a value shorter than it is":               {func(d *disk) { d.set32(2, second+12, 1) }, "contradict each other", 2, without("k2")},
@@ -209,6 +210,26 @@ func TestNoMoreNamesOfBucketsAreKeptThanTheBudgetAllows(t *testing.T) {
 		return strings.Contains(d.Reason, "too many buckets")
 	}) {
 		t.Errorf("%d buckets, want %d; damage %v", len(got), want, damages.First)
+	}
+}
+
+// The size of a file is taken before it is read, and something can cut it in between.
+func TestAFileThatIsCutWhileItIsReadIsDamaged(t *testing.T) {
+	t.Parallel()
+	d := small()
+	for end := 1024; end < len(d.b); end += 100 {
+		f := testkit.Must(bolt.Open(bytes.NewReader(d.b[:end]), int64(len(d.b))))(t)
+		reach := testkit.Must(f.Reach(context.Background()))(t)
+		if !reach.Any() {
+			t.Errorf("a file cut to %d bytes is sound", end)
+		}
+		keys(t, f)
+		for _, run := range rest(t, f, reach) {
+			if run.Kind == bolt.LeafPage {
+				_, _, err := f.Leaf(run, nil)
+				testkit.Check(t, err)
+			}
+		}
 	}
 }
 

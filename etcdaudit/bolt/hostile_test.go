@@ -186,20 +186,16 @@ func TestADamagedDatabaseEndsInDamageSoonAndInLittleMemory(t *testing.T) {
 }
 
 func FuzzDatabase(f *testing.F) {
-	for _, pageSize := range []int{512, 1024} {
-		db := newDatabase(f, 8, 1, bbolt.Options{PageSize: pageSize, NoFreelistSync: pageSize == 512})
-		b := read(f, db)
-		f.Add(b[:min(64<<10, len(b))])
-	}
-	d := disk{pageSize: 512}
-	d.leaf(2, 0, pair{[]byte("a"), []byte("1")}, pair{[]byte("b"), bytes.Repeat([]byte("2"), 600)})
-	d.leaf(4, 0, pair{[]byte("c"), []byte("3")})
-	d.branch(5, 2, 4)
-	d.bucket(6, 5)
-	d.leaf(7, 0, pair{[]byte("freed"), bytes.Repeat([]byte("4"), 1200)})
-	d.leaf(8, 0, pair{[]byte("later"), []byte("5")})
-	d.metas(6, 10)
-	f.Add(d.b)
+	// Small ones, of which a fuzzer tries thousands a second.
+	d := small()
+	d.leaf(9, 0, pair{[]byte("freed"), bytes.Repeat([]byte("4"), 1200)})
+	d.leaf(10, 0, pair{[]byte("later"), []byte("5")})
+	d.metas(8, 11)
+	f.Add(slices.Clone(d.b))
+	d.withFreelist(7, 6)
+	f.Add(slices.Clone(d.b))
+	d.inline(8, leafPage, 0)
+	f.Add(slices.Clone(d.b))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Without a valid checksum nothing else would be tried.
 		for page := 0; page+512 <= min(len(b), 1024); page += 512 {

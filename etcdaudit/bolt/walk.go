@@ -266,6 +266,8 @@ func (w *walk) elements(page int64, h header) (e elements, s survey, length int6
 	if !s.joined || s.end > length {
 		w.damages.add(offset, "elements of page %d contradict each other or the page's length", page)
 	}
+	// Where another page has what should continue this one, elements can be cut off.
+	e.n = min(e.n, int(length-headerSize)/elementSize)
 	if e.leaf {
 		// Of one huge value nothing follows for the distance of others.
 		w.overflow = min(pages-1, windowSize/w.meta.PageSize)
