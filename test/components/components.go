@@ -32,6 +32,8 @@ const (
 	KMSPluginFIPS Name = "kmsplugin-fips"
 	ETCDAudit     Name = "etcdaudit"
 	Kubeadm       Name = "kubeadm"
+	// ReadLog prints what etcd's own code reads in segments of its write-ahead log.
+	ReadLog Name = "readlog"
 )
 
 // FIPSModule is the newest version of Go's cryptographic module that is certified
@@ -69,6 +71,8 @@ func table() []component {
 	etcd := func(name Name, dir string) component {
 		return nested(name, "etcd", dir, "go.etcd.io/etcd/server/v3", cost{25, 635})
 	}
+	readLog := etcd(ReadLog, "test/etcdserver")
+	readLog.binary, readLog.pkg = "readlog", "./readlog"
 	kube := func(name Name, binary, dir string, first cost) component {
 		c := nested(name, binary, dir, "k8s.io/kubernetes", first)
 		// Without it kube-apiserver calls itself v0.0.0-master and refuses feature
@@ -91,6 +95,7 @@ func table() []component {
 		etcd(Etcd, "test/etcdserver"),
 		etcd(Etcd36, "test/etcdserver-3.6"),
 		etcd(Etcd35, "test/etcdserver-3.5"),
+		readLog,
 		product(KMSPlugin, "kmsplugin"),
 		race,
 		skewed,
