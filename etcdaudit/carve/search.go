@@ -1,0 +1,126 @@
+package carve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+)
+
+// Search gives every object in the extent to each, in the order in which they
+// are found: one hit for each copy. An extent is the bytes from offset from up to
+// offset to, which are known to belong together. Nothing outside is read, and no
+// object or name is put together across its ends. What lies in an object that
+// was found whole is not searched. If reading fails, what could be read is
+// searched, and the error is returned. An error of each ends the search and is
+// returned as it is.
+func (s *Searcher) Search(ctx context.Context, r io.ReaderAt, from, to int64, each func(Hit) error) error {
+	w, ok := s.windows.Get().(*window)
+	if !ok {
+		w = &window{}
+	}
+	defer s.windows.Put(w)
+	w.open(r, from, to, s.limits)
+	defer func() { w.r = nil }()
+
+	c := &search{Searcher: s, w: w, each: each}
+	return c.run(ctx)
+}
+
+// search is the state of one search.
+type search struct {
+	*Searcher
+	w    *window
+	each func(Hit) error
+	// next is where each kind of anchor is found next.
+	next [anchorKinds]anchor
+	// floor is where the last object ended that was looked for from its kind
+	// backwards. No other begins before it. It keeps the search linear: no byte is
+	// looked at backwards twice.
+	floor int64
+	outer outer
+	key   []byte // a copy that outlives the window's movements
+	err   error
+}
+
+// anchor is a place where something may be that is worth a look.
+type anchor struct {
+	at   int64
+	text *text
+}
+
+// What is searched for.
+const (
+	anchorText = iota // the prefix of keys, and kinds
+	anchorCBOR        // an object in CBOR
+	anchorKinds
+)
+
+const (
+	cborHead = "\xd9\xd9\xf7"
+	// overlap is how many bytes of an anchor may lie beyond its first.
+	overlap = maxWidth - 1
+)
+
+func (s *search) run(ctx context.Context) error {
+	w := s.w
+	for w.pos < w.to {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w.fill(w.pos + int64(s.limits.chunk) + overlap)
+		limit := w.end()
+		if limit < w.to {
+			limit -= overlap
+		}
+		s.next = [anchorKinds]anchor{{at: -1}, {at: -1}}
+		for w.pos < limit {
+			kind, a := s.anchor(limit)
+			if kind < 0 {
+				w.pos = limit
+				break
+			}
+			w.pos = a.at
+			end := s.look(kind, a)
+			if s.err != nil {
+				return s.err
+			}
+			w.pos = max(end, a.at+1)
+		}
+	}
+	if w.err != nil {
+		return fmt.Errorf("search for objects: %w", w.err)
+	}
+	return nil
+}
+
+// anchor returns the first anchor before limit; kind is -1 for none.
+func (s *search) anchor(limit int64) (kind int, first anchor) {
+	kind, first.at = -1, limit
+	for k := range s.next {
+		a := &s.next[k]
+		if a.at < s.w.pos {
+			*a = s.find(k, limit)
+		}
+		if a.at < first.at {
+			kind, first = k, *a
+		}
+	}
+	return kind, first
+}
+
+func (s *search) find(kind int, limit int64) (a anchor) {
+	data := s.w.ahead(limit + overlap)
+	at := -1
+	switch kind {
+	case anchorText:
+		at, a.text = s.patterns.find(data)
+	case anchorCBOR:
+		at = bytes.Index(data, []byte(cborHead))
+	}
+	a.at = limit
+	if at >= 0 {
+		a.at = s.w.pos + int64(at)
+	}
+	return a
+}
