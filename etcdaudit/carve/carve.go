@@ -72,7 +72,7 @@ type Searcher struct {
 	resources []Resource
 	patterns  *patterns
 	limits    limits
-	windows   sync.Pool
+	searches  sync.Pool
 }
 
 // limits are the sizes of the search, in bytes. Tests make them small.

@@ -144,3 +144,30 @@ func searchAll(t testing.TB, data []byte) []found {
 	t.Helper()
 	return search(t, carve.New(carve.Options{}), data, 0, int64(len(data)))
 }
+
+// marshalRead is a transaction that compares and reads a key.
+func marshalRead(t testing.TB) []byte {
+	t.Helper()
+	get := &etcdserverpb.RequestOp{Request: &etcdserverpb.RequestOp_RequestRange{
+		RequestRange: &etcdserverpb.RangeRequest{Key: []byte("/registry/secrets/"), RangeEnd: []byte("/registry/secrets0"), Limit: 500},
+	}}
+	return marshal(t, &etcdserverpb.InternalRaftRequest{Txn: &etcdserverpb.TxnRequest{
+		Compare: []*etcdserverpb.Compare{{Target: etcdserverpb.Compare_VALUE, Key: []byte("/registry/secrets/default/db"), TargetUnion: &etcdserverpb.Compare_Value{Value: []byte("{}")}}},
+		Success: []*etcdserverpb.RequestOp{get}, Failure: []*etcdserverpb.RequestOp{get},
+	}})
+}
+
+// marshalDelete deletes a key, and a range of keys.
+func marshalDelete(t testing.TB) []byte {
+	t.Helper()
+	return marshal(t, &etcdserverpb.InternalRaftRequest{
+		DeleteRange: &etcdserverpb.DeleteRangeRequest{Key: []byte("/registry/secrets/"), RangeEnd: []byte("/registry/secrets0"), PrevKv: true},
+		Txn: &etcdserverpb.TxnRequest{Success: []*etcdserverpb.RequestOp{{Request: &etcdserverpb.RequestOp_RequestDeleteRange{
+			RequestDeleteRange: &etcdserverpb.DeleteRangeRequest{Key: []byte("/registry/secrets/default/db")},
+		}}}},
+	})
+}
+
+func pod(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+}

@@ -10,9 +10,14 @@ import (
 func (s *search) look(kind int, a anchor) int64 {
 	switch {
 	case kind == anchorCBOR:
-		return s.unkeyed(source{format: storedvalue.CBOR, start: a.at}, a.at, a.at+1)
-	case a.text.resource < 0:
+		end, _ := s.unkeyed(source{format: storedvalue.CBOR, start: a.at}, a.at)
+		return end
+	case kind == anchorProtobuf:
+		return s.protobufEnd(a.at)
+	case a.text.resource == ofKeys:
 		return s.keyed(a.at)
+	case a.text.resource == ofType:
+		return s.jsonEnd(a.at)
 	default:
 		return s.ofKind(a)
 	}
@@ -103,7 +108,7 @@ func (s *search) ofKind(a anchor) int64 {
 	kind := s.resources[a.text.resource].Kind
 	at := a.at + int64(a.text.skip)
 	next := at + int64(len(kind))
-	lo := max(at-maxBeforeKind, s.w.from, s.floor)
+	lo := max(at-maxBeforeKind, s.floor)
 	b := s.w.view(lo, next+maxAfterKind)
 	i := int(at - lo)
 	if i < 0 || len(b) < i+len(kind) || string(b[i:i+len(kind)]) != kind {
@@ -111,20 +116,32 @@ func (s *search) ofKind(a anchor) int64 {
 	}
 	before, after := b[:i], b[i+len(kind):]
 	if start := protobufHead(before, len(kind)); start >= 0 {
-		return s.unkeyed(source{format: storedvalue.Protobuf, start: lo + int64(start)}, at, next)
+		end, _ := s.unkeyed(source{format: storedvalue.Protobuf, start: lo + int64(start)}, at)
+		return max(next, end)
 	}
 	if escaped, ok := jsonKind(before); ok {
 		lo, before = s.back(at)
 		if start := jsonHead(before); start >= 0 {
-			return s.unkeyed(source{format: storedvalue.JSON, start: lo + int64(start), escaped: escaped}, at, next)
+			end, _ := s.unkeyed(source{format: storedvalue.JSON, start: lo + int64(start), text: storedvalue.YAMLText{Escaped: escaped}}, at)
+			return max(next, end)
 		}
+		s.spent += int64(len(before))
 		return next
 	}
 	if field := yamlKind(before); field >= 0 {
 		field := lo + int64(field)
 		lo, before = s.back(field)
-		if start, text := yamlHead(before, after); start >= 0 {
-			return s.unkeyed(source{format: storedvalue.YAML, start: lo + int64(start), escaped: text.Escaped, indent: text.Indent}, at, next)
+		start, text := yamlHead(before, after)
+		if start < 0 {
+			s.spent += int64(len(before))
+		} else {
+			end, ok := s.unkeyed(source{format: storedvalue.YAML, start: lo + int64(start), text: text}, at)
+			if ok {
+				return end
+			}
+		}
+		if text == (storedvalue.YAMLText{}) {
+			return s.yamlEnd(field, next)
 		}
 		return next
 	}
@@ -141,12 +158,20 @@ const (
 )
 
 // back returns what the beginning of an object can be in of which a field is at
-// an offset. No byte is returned twice: that keeps the search linear.
+// an offset.
 func (s *search) back(at int64) (lo int64, b []byte) {
-	lo = max(s.floor, s.w.from, at-int64(s.limits.object))
-	b = s.w.view(lo, at)
-	s.floor = at
+	b = s.w.view(max(s.floor, at-s.reach()), at)
 	return at - int64(len(b)), b
+}
+
+// reach is how far an object is looked for, in either direction, that can prove to
+// be none. Without a bound for all of them together, a file made for it would be
+// read a million times.
+func (s *search) reach() int64 {
+	if s.spent > 8*(s.w.pos-s.w.from)+int64(s.limits.object) {
+		return maxHead
+	}
+	return int64(s.limits.object)
 }
 
 // protobufHead returns where an object in protobuf begins whose kind follows b;
@@ -155,24 +180,23 @@ func protobufHead(b []byte, kind int) int {
 	if len(b) < 2 || b[len(b)-2] != 0x12 || int(b[len(b)-1]) != kind {
 		return -1
 	}
-	return bytes.LastIndex(b, []byte("k8s\x00"))
+	return bytes.LastIndex(b, []byte(protobufMagic))
 }
 
 // source is how an object is written that was found by its kind.
 type source struct {
-	format  storedvalue.Format
-	start   int64
-	escaped int // as storedvalue.YAMLText says
-	indent  int
+	format storedvalue.Format
+	start  int64
+	text   storedvalue.YAMLText // of JSON only how often it is escaped
 }
 
 // read reads an object that b begins with.
 func (src source) read(b []byte) storedvalue.Object {
 	switch src.format {
 	case storedvalue.JSON:
-		return storedvalue.ReadJSON(b, src.escaped)
+		return storedvalue.ReadJSON(b, src.text.Escaped)
 	case storedvalue.YAML:
-		return storedvalue.ReadYAML(b, storedvalue.YAMLText{Indent: src.indent, Escaped: src.escaped})
+		return storedvalue.ReadYAML(b, src.text)
 	default:
 		o, _ := storedvalue.ReadObject(b)
 		return o
@@ -180,15 +204,16 @@ func (src source) read(b []byte) storedvalue.Object {
 }
 
 // unkeyed looks at an object whose key was not found, or which is a part of
-// another one. Its kind is at an offset. next is where the search goes on if it is
-// not one that is searched for.
-func (s *search) unkeyed(src source, kind, next int64) int64 {
+// another one. Its kind is at an offset, or behind it. It returns where the object
+// ends, if it is one that is searched for.
+func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
 	in := s.enclosing(src.start)
-	o := src.read(s.w.view(src.start, src.start+int64(s.limits.object)))
-	end := src.start + int64(o.Length)
+	o := src.read(s.w.view(src.start, src.start+s.reach()))
+	end = src.start + int64(o.Length)
 	resource := s.ofType(o)
 	if resource < 0 || len(o.Name) == 0 || end <= kind {
-		return next
+		s.spent += kind - src.start + int64(o.Length)
+		return 0, false
 	}
 	h := Hit{
 		Resource: s.resources[resource], Namespace: o.Namespace, Name: o.Name,
@@ -199,17 +224,19 @@ func (s *search) unkeyed(src source, kind, next int64) int64 {
 	}
 	switch {
 	case in == nil:
-		h.Embedded = src.escaped > 0 || src.indent > 0
+		h.Embedded = src.text != storedvalue.YAMLText{}
 	case in.start == src.start:
 		h.Key = in.key // a key under which no such object is expected
 	default:
 		h.Embedded, h.EmbeddedIn = true, in.key
 	}
 	if h.Embedded && src.format != storedvalue.Protobuf && src.format != storedvalue.CBOR && !o.Data {
-		return next // it refers to a Secret, and reveals none
+		s.spent += kind - src.start + int64(o.Length)
+		return 0, false // it refers to a Secret, and reveals none
 	}
 	s.err = s.each(h)
-	return max(next, end)
+	s.floor = max(s.floor, end)
+	return end, true
 }
 
 // ofPath returns the index of the resource that is stored under a path.

@@ -17,8 +17,8 @@ type patterns struct {
 // text is what is looked for, and what it means.
 type text struct {
 	bytes string
-	// resource is the index of the resource whose kind the text is; -1 for the
-	// prefix of the keys.
+	// resource is the index of the resource whose kind the text is, or one of the
+	// negative numbers below.
 	resource int
 	// skip is how many bytes of the text come before the kind.
 	skip int
@@ -26,6 +26,12 @@ type text struct {
 
 // place is a position in a text.
 type place struct{ text, at int }
+
+// What a text is that is no kind.
+const (
+	ofKeys = -1 // the prefix of keys
+	ofType = -2 // the field of a Secret that is the last one in JSON
+)
 
 const (
 	tableSize = 1 << 10
@@ -38,7 +44,8 @@ func slot(two uint16) uint16 { return (two ^ two>>6) % tableSize }
 
 func newPatterns(prefix string, resources []Resource) *patterns {
 	p := &patterns{width: maxWidth, lists: make([][]place, 1)}
-	p.add(text{bytes: prefix + "/", resource: -1})
+	p.add(text{bytes: prefix + "/", resource: ofKeys})
+	p.add(text{bytes: jsonType, resource: ofType})
 	for i, r := range resources {
 		switch {
 		case r.Kind == "":

@@ -15,32 +15,37 @@ import (
 // searched, and the error is returned. An error of each ends the search and is
 // returned as it is.
 func (s *Searcher) Search(ctx context.Context, r io.ReaderAt, from, to int64, each func(Hit) error) error {
-	w, ok := s.windows.Get().(*window)
+	c, ok := s.searches.Get().(*search)
 	if !ok {
-		w = &window{}
+		c = &search{Searcher: s}
 	}
-	defer s.windows.Put(w)
-	w.open(r, from, to, s.limits)
-	defer func() { w.r = nil }()
-
-	c := &search{Searcher: s, w: w, each: each}
-	return c.run(ctx)
+	defer s.searches.Put(c)
+	c.w.open(r, from, to, s.limits)
+	c.begin(each)
+	err := c.run(ctx)
+	c.w.r, c.each = nil, nil // the pool must not keep what is the caller's
+	return err
 }
 
-// search is the state of one search.
+// search is the state of one search. It is used again: extents can be many and
+// small.
 type search struct {
 	*Searcher
-	w    *window
+	w    window
 	each func(Hit) error
 	// next is where each kind of anchor is found next.
 	next [anchorKinds]anchor
-	// floor is where the last object ended that was looked for from its kind
-	// backwards. No other begins before it. It keeps the search linear: no byte is
-	// looked at backwards twice.
+	// floor is where the last value began or the last object ended. No other
+	// begins before it.
 	floor int64
+	spent int64 // how many bytes were looked at for objects that were none
 	outer outer
-	key   []byte // a copy that outlives the window's movements
-	err   error
+	key   []byte // copied, since the window moves
+	err   error  // of each
+}
+
+func (s *search) begin(each func(Hit) error) {
+	s.each, s.err, s.floor, s.spent, s.outer = each, nil, s.w.from, 0, outer{key: s.outer.key[:0]}
 }
 
 // anchor is a place where something may be that is worth a look.
@@ -51,19 +56,25 @@ type anchor struct {
 
 // What is searched for.
 const (
-	anchorText = iota // the prefix of keys, and kinds
-	anchorCBOR        // an object in CBOR
+	anchorText     = iota // the prefix of keys, and kinds
+	anchorCBOR            // where an object in CBOR begins
+	anchorProtobuf        // where an object in protobuf ends
 	anchorKinds
 )
 
 const (
 	cborHead = "\xd9\xd9\xf7"
+	// protobufMagic is what an object in protobuf begins with.
+	protobufMagic = "k8s\x00"
+	// protobufTail are the last two fields of runtime.Unknown. API servers leave
+	// both empty.
+	protobufTail = "\x1a\x00\x22\x00"
 	// overlap is how many bytes of an anchor may lie beyond its first.
 	overlap = maxWidth - 1
 )
 
 func (s *search) run(ctx context.Context) error {
-	w := s.w
+	w := &s.w
 	for w.pos < w.to {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -73,7 +84,9 @@ func (s *search) run(ctx context.Context) error {
 		if limit < w.to {
 			limit -= overlap
 		}
-		s.next = [anchorKinds]anchor{{at: -1}, {at: -1}}
+		for k := range s.next {
+			s.next[k].at = -1 // what was found in the last chunk lies behind
+		}
 		for w.pos < limit {
 			kind, a := s.anchor(limit)
 			if kind < 0 {
@@ -117,6 +130,8 @@ func (s *search) find(kind int, limit int64) (a anchor) {
 		at, a.text = s.patterns.find(data)
 	case anchorCBOR:
 		at = bytes.Index(data, []byte(cborHead))
+	case anchorProtobuf:
+		at = bytes.Index(data, []byte(protobufTail))
 	}
 	a.at = limit
 	if at >= 0 {

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 )
 
 const dbKey = "/registry/secrets/default/db"
@@ -45,4 +44,3 @@ func TestASecretIsFoundInEveryFormAndFrame(t *testing.T) {
 		}
 	}
 }
-

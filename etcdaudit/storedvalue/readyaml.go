@@ -101,7 +101,12 @@ func (r *yamlReader) cut(b []byte) (line []byte, size int, ended bool) {
 		}
 		return b, len(b), false
 	}
-	return cutEscaped(b, 1<<(r.text.Escaped-1))
+	slashes := 1 << (r.text.Escaped - 1)
+	line, size, ended = cutEscaped(b, slashes)
+	if cut, ok := bytes.CutSuffix(line, []byte("r")); ok && bytes.HasSuffix(cut, []byte(`\`)) {
+		line = cut[:max(len(cut)-slashes, 0)] // a line end of Windows
+	}
+	return line, size, ended
 }
 
 // cutEscaped returns the next line of a text within a JSON string, in which a
