@@ -52,17 +52,18 @@ func (s *search) protobufEnd(at int64) int64 {
 // is then another object than a Secret: of one that is whole, the end is not
 // looked at.
 func (s *search) begun(format storedvalue.Format, end int64) bool {
-	lo, b := s.back(end)
-	start := bytes.LastIndex(b, []byte(protobufMagic))
-	if format == storedvalue.JSON {
-		start = jsonHead(bytes.TrimSuffix(b, []byte("}\n")))
-	}
-	s.spent += int64(len(b) - max(start, 0))
+	start := s.backwards(end, func(b []byte, _ bool) int {
+		if format == storedvalue.JSON {
+			return jsonHead(bytes.TrimSuffix(b, []byte("}\n")))
+		}
+		return bytes.LastIndex(b, []byte(protobufMagic))
+	})
 	if start < 0 {
 		return false
 	}
-	o, ok := storedvalue.ReadObject(b[start:])
-	return ok && o.Complete && lo+int64(start+o.Length) == end
+	s.spent += end - start
+	o := s.forwards(source{format: format, start: start})
+	return o.Complete && start+int64(o.Length) == end
 }
 
 // jsonEnd looks at a field that can be the last one of a Secret in JSON.
@@ -80,7 +81,7 @@ func (s *search) jsonEnd(at int64) int64 {
 // yamlEnd looks at the field kind of an object in YAML of which the beginning is
 // not there.
 func (s *search) yamlEnd(field, next int64) int64 {
-	o := storedvalue.ReadYAML(s.w.view(field, field+s.reach()), storedvalue.YAMLText{})
+	o := s.forwards(source{format: storedvalue.YAML, start: field})
 	end := field + int64(o.Length)
 	if string(o.Kind) != Secrets().Kind || len(o.Name) == 0 || end < next || !s.fragment(storedvalue.YAML, field, o) {
 		s.spent += int64(o.Length)

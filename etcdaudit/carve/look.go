@@ -120,22 +120,21 @@ func (s *search) ofKind(a anchor) int64 {
 		return max(next, end)
 	}
 	if escaped, ok := jsonKind(before); ok {
-		lo, before = s.back(at)
-		if start := jsonHead(before); start >= 0 {
-			end, _ := s.unkeyed(source{format: storedvalue.JSON, start: lo + int64(start), text: storedvalue.YAMLText{Escaped: escaped}}, at)
+		if start := s.backwards(at, func(b []byte, _ bool) int { return jsonHead(b) }); start >= 0 {
+			end, _ := s.unkeyed(source{format: storedvalue.JSON, start: start, text: storedvalue.YAMLText{Escaped: escaped}}, at)
 			return max(next, end)
 		}
-		s.spent += int64(len(before))
 		return next
 	}
 	if field := yamlKind(before); field >= 0 {
 		field := lo + int64(field)
-		lo, before = s.back(field)
-		start, text := yamlHead(before, after)
-		if start < 0 {
-			s.spent += int64(len(before))
-		} else {
-			end, ok := s.unkeyed(source{format: storedvalue.YAML, start: lo + int64(start), text: text}, at)
+		text, after := storedvalue.YAMLText{}, escapedLineEnd(after)
+		start := s.backwards(field, func(b []byte, all bool) (start int) {
+			start, text = yamlHead(b, after, all)
+			return start
+		})
+		if start >= 0 {
+			end, ok := s.unkeyed(source{format: storedvalue.YAML, start: start, text: text}, at)
 			if ok {
 				return end
 			}
@@ -157,11 +156,38 @@ const (
 	maxAfterKind = 1 << maxEscaped
 )
 
-// back returns what the beginning of an object can be in of which a field is at
-// an offset.
-func (s *search) back(at int64) (lo int64, b []byte) {
-	b = s.w.view(max(s.floor, at-s.reach()), at)
-	return at - int64(len(b)), b
+// firstView is how much of an object is read at first, in bytes. Nearly every one
+// is smaller; of others eight times as much is read, until it is enough.
+const firstView = 4096
+
+// backwards looks for the beginning of an object in the bytes before an offset;
+// -1 if it is not there. head returns where it is in b, or -1, and is told whether
+// b is all there is.
+func (s *search) backwards(at int64, head func(b []byte, all bool) int) (start int64) {
+	first := max(s.floor, at-s.reach())
+	for size := int64(firstView); ; size *= 8 {
+		lo := max(first, at-size)
+		b := s.w.view(lo, at)
+		if start := head(b, lo == first); start >= 0 {
+			return lo + int64(start)
+		}
+		if lo == first {
+			s.spent += int64(len(b))
+			return -1
+		}
+	}
+}
+
+// forwards reads an object from its beginning to its end.
+func (s *search) forwards(src source) storedvalue.Object {
+	reach := s.reach()
+	for size := int64(firstView); ; size *= 8 {
+		b := s.w.view(src.start, src.start+min(size, reach))
+		o := src.read(b)
+		if o.Length < len(b) || size >= reach || src.start+size >= s.w.to {
+			return o
+		}
+	}
 }
 
 // reach is how far an object is looked for, in either direction, that can prove to
@@ -208,7 +234,7 @@ func (src source) read(b []byte) storedvalue.Object {
 // ends, if it is one that is searched for.
 func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
 	in := s.enclosing(src.start)
-	o := src.read(s.w.view(src.start, src.start+s.reach()))
+	o := s.forwards(src)
 	end = src.start + int64(o.Length)
 	resource := s.ofType(o)
 	if resource < 0 || len(o.Name) == 0 || end <= kind {

@@ -34,13 +34,15 @@ const (
 )
 
 const (
-	tableSize = 1 << 10
+	tableBits = 12
+	tableSize = 1 << tableBits
 	// maxWidth is as much of a text as is compared: one byte more than a step
 	// passes over, so that two bytes of each text are looked at.
 	maxWidth = 5
 )
 
-func slot(two uint16) uint16 { return (two ^ two>>6) % tableSize }
+// slot spreads the pairs of letters that texts have.
+func slot(two uint16) uint32 { return uint32(two) * 0x9e3779b1 >> (32 - tableBits) }
 
 func newPatterns(prefix string, resources []Resource) *patterns {
 	p := &patterns{width: maxWidth, lists: make([][]place, 1)}
@@ -72,7 +74,7 @@ func (p *patterns) add(t text) {
 	p.texts = append(p.texts, t)
 }
 
-func (p *patterns) enter(slot uint16, at place) {
+func (p *patterns) enter(slot uint32, at place) {
 	list := &p.table[slot]
 	if *list == 0 {
 		if len(p.lists) <= 0xff {

@@ -79,8 +79,8 @@ func (s *search) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		w.fill(w.pos + int64(s.limits.chunk) + overlap)
-		limit := w.end()
+		w.next()
+		limit := w.near.end()
 		if limit < w.to {
 			limit -= overlap
 		}

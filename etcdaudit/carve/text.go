@@ -72,13 +72,13 @@ func yamlKind(b []byte) int {
 }
 
 // yamlHead returns where the object in YAML begins that has a field behind b,
-// and how its lines are written; -1 if its beginning is not in b. after is what
-// follows the kind.
-func yamlHead(b, after []byte) (start int, text storedvalue.YAMLText) {
+// and how its lines are written; -1 if its beginning is not in b. after says how
+// the line end behind the kind is written, and all whether nothing is before b.
+func yamlHead(b []byte, after int, all bool) (start int, text storedvalue.YAMLText) {
 	line, escaped, ok := cutLineStart(b)
 	if !ok {
 		// The field follows something else: it is the first of its text.
-		return len(b), storedvalue.YAMLText{Escaped: escapedLineEnd(after)}
+		return len(b), storedvalue.YAMLText{Escaped: after}
 	}
 	text.Escaped = escaped
 	indent := b[len(line):]
@@ -90,6 +90,9 @@ func yamlHead(b, after []byte) (start int, text storedvalue.YAMLText) {
 	start = len(b)
 	for b = line; ; {
 		line, at, first := lastLine(b, escaped)
+		if first && !all {
+			return -1, text // the line is not all there
+		}
 		field, belongs := yamlField(line, text.Indent)
 		switch {
 		case field >= 0:

@@ -5,73 +5,104 @@ import (
 	"io"
 )
 
-// window shows a part of an extent as one slice: what was searched last, so that
-// the beginning of an object can be found from its end, and as much of what
-// follows as is asked for. It never reads outside the extent.
+// window shows parts of an extent as slices. What is searched is read in chunks
+// that fit into a processor's cache; what an object needs beyond the chunk is read
+// again into a second buffer. It never reads outside the extent.
 type window struct {
 	r        io.ReaderAt
 	from, to int64
 	limits   limits
 
-	buf  []byte
-	base int64 // the offset of buf's first byte
+	near span
+	far  span
 	pos  int64 // where the search is
 	err  error // the extent ends where reading failed
 }
 
-func (w *window) open(r io.ReaderAt, from, to int64, l limits) {
-	*w = window{r: r, from: from, to: to, limits: l, buf: w.buf[:0], base: from, pos: from}
-	// Small extents are many, and not each of them may cost the largest buffer.
-	if size := min(to-from, int64(3*l.object+l.chunk)); int64(cap(w.buf)) < size {
-		w.buf = make([]byte, 0, size)
-	}
+// span is what was read last: the bytes from base on.
+type span struct {
+	buf  []byte
+	base int64
 }
 
-func (w *window) end() int64 { return w.base + int64(len(w.buf)) }
+// behind is how many bytes before the search's position stay in the chunk: enough
+// for the key before a value, and for the beginning of most objects.
+const behind = 4096
 
-// view returns the bytes from lo to hi, as far as they lie within the extent.
-// They are valid until the next call. What is farther from the search's position
-// than an object is long is not shown.
+func (w *window) open(r io.ReaderAt, from, to int64, l limits) {
+	*w = window{r: r, from: from, to: to, limits: l, near: span{w.near.buf[:0], from}, far: span{w.far.buf[:0], from}, pos: from}
+}
+
+func (s *span) end() int64 { return s.base + int64(len(s.buf)) }
+
+// show returns the bytes from lo to hi; ok is false if not all of them are there.
+func (s *span) show(lo, hi int64) (b []byte, ok bool) {
+	if lo < s.base || hi > s.end() {
+		return nil, false
+	}
+	return s.buf[lo-s.base : hi-s.base : hi-s.base], true
+}
+
+// view returns the bytes from lo to hi, as far as they lie within the extent and
+// no farther from lo than an object is long. They are valid until the next call.
 func (w *window) view(lo, hi int64) []byte {
-	reach := int64(w.limits.object)
-	lo = max(lo, w.from, w.pos-reach)
-	hi = min(hi, w.to, w.pos+reach)
-	w.fill(hi)
-	hi = min(hi, w.end())
+	lo = max(lo, w.from)
+	hi = min(hi, w.to, lo+int64(w.limits.object))
 	if lo >= hi {
 		return nil
 	}
-	return w.buf[lo-w.base : hi-w.base : hi-w.base]
+	if b, ok := w.near.show(lo, hi); ok {
+		return b
+	}
+	if b, ok := w.far.show(lo, hi); ok {
+		return b
+	}
+	w.far.buf, w.far.base = w.far.buf[:0], lo
+	w.read(&w.far, int(hi-lo))
+	b, _ := w.far.show(lo, max(lo, min(hi, w.to)))
+	return b
 }
 
 // ahead returns what was read from the search's position on, up to hi.
 func (w *window) ahead(hi int64) []byte {
-	return w.buf[w.pos-w.base : min(hi, w.end())-w.base]
+	b, _ := w.near.show(w.pos, min(hi, w.near.end()))
+	return b
 }
 
-// fill reads until the window reaches hi or the extent ends.
-func (w *window) fill(hi int64) {
-	for w.end() < min(hi, w.to) {
-		n := int(min(int64(w.limits.chunk), w.to-w.end()))
-		if len(w.buf)+n > cap(w.buf) {
-			w.slide()
-		}
-		start := len(w.buf)
-		read, err := w.r.ReadAt(w.buf[start:start+n], w.end())
-		w.buf = w.buf[:start+read]
-		if read < n {
-			if err == nil || err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			w.err = fmt.Errorf("read %d bytes at offset %d: %w", n-read, w.end(), err)
-			w.to = w.end()
-		}
+// next reads the next chunk, from the search's position on.
+func (w *window) next() {
+	keep := max(w.from, w.pos-behind)
+	// As much as a whole chunk beyond the position, and what an anchor that begins
+	// in its last byte needs.
+	until := min(w.to, w.pos+int64(w.limits.chunk)+overlap)
+	if _, ok := w.near.show(keep, until); ok {
+		return
 	}
+	if tail, ok := w.near.show(keep, max(keep, w.near.end())); ok {
+		w.near.buf = w.near.buf[:copy(w.near.buf, tail)]
+	} else {
+		w.near.buf = w.near.buf[:0]
+	}
+	w.near.base = keep
+	w.read(&w.near, int(until-w.near.end()))
 }
 
-// slide drops what no object at the search's position can begin in.
-func (w *window) slide() {
-	keep := max(w.base, w.pos-int64(w.limits.object))
-	n := copy(w.buf[:cap(w.buf)], w.buf[keep-w.base:])
-	w.buf, w.base = w.buf[:n], keep
+// read appends n bytes of the extent to a span.
+func (w *window) read(s *span, n int) {
+	if n <= 0 {
+		return
+	}
+	start := len(s.buf)
+	if size := start + n; size > cap(s.buf) {
+		s.buf = append(make([]byte, 0, size), s.buf...)
+	}
+	got, err := w.r.ReadAt(s.buf[start:start+n], s.end())
+	s.buf = s.buf[:start+got]
+	if got < n {
+		if err == nil || err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		w.err = fmt.Errorf("read %d bytes at offset %d: %w", n-got, s.end(), err)
+		w.to = s.end()
+	}
 }

@@ -28,7 +28,7 @@ func Within(value []byte) (o Object, ok bool) {
 	}
 	s := &search{Searcher: New(Options{})}
 	s.w = window{
-		r: bytes.NewReader(nil), to: int64(len(value)), buf: value,
+		r: bytes.NewReader(value), to: int64(len(value)), near: span{buf: value},
 		limits: limits{chunk: len(value), object: len(value)},
 	}
 	s.begin(func(h Hit) error {
