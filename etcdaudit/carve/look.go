@@ -1,0 +1,310 @@
+package carve
+
+import (
+	"bytes"
+
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+)
+
+// look finds out what is at an anchor, and returns where the search goes on.
+func (s *search) look(kind int, a anchor) int64 {
+	switch {
+	case kind == anchorCBOR:
+		end, _ := s.unkeyed(source{format: storedvalue.CBOR, start: a.at}, a.at)
+		return end
+	case kind == anchorProtobuf:
+		return s.protobufEnd(a.at)
+	case a.text.resource == ofKeys:
+		return s.keyed(a.at)
+	case a.text.resource == ofType:
+		return s.jsonEnd(a.at)
+	default:
+		return s.ofKind(a)
+	}
+}
+
+// outer is the last value found by its key that was no hit itself. Other objects
+// may be a part of it.
+type outer struct {
+	start, end int64 // of the value
+	key        []byte
+	checked    bool // end is where its structure ends, whatever its length says
+}
+
+// keyed looks at a value with its key before it. The key begins at the anchor.
+func (s *search) keyed(at int64) int64 {
+	before := min(at-s.w.from, maxBeforeKey)
+	b := s.w.view(at-before, at+maxKey+maxFields)
+	if !bytes.HasPrefix(b[before:], []byte(s.patterns.texts[0].bytes)) {
+		return at + 1
+	}
+	f, ok := readFrame(b, int(before))
+	if !ok {
+		return at + 1
+	}
+	value := at + f.value
+	s.floor = max(s.floor, value)
+	s.key = append(s.key[:0], f.key...)
+	key, _ := storedvalue.ParseKey(s.prefix, s.key)
+	resource := s.ofPath(key.Path)
+	format := storedvalue.Unrecognised
+	if resource >= 0 {
+		format = storedvalue.Parse(s.w.view(value, value+min(f.length, maxHead))).Format
+	}
+	if format == storedvalue.Unrecognised || !format.Plaintext() {
+		if s.enclosing(at) == nil {
+			s.outer = outer{start: value, end: value + f.length, key: append(s.outer.key[:0], s.key...)}
+		}
+		return value
+	}
+	end, whole := s.extent(value, f.length, format)
+	h := Hit{
+		Resource: s.resources[resource],
+		Key:      s.key, Namespace: key.Namespace, Name: key.Name,
+		Format: format, Offset: value, Length: f.length, Cut: !whole,
+		CreateRevision: f.create, ModRevision: f.mod, Version: f.version,
+	}
+	if in := s.enclosing(at); in != nil {
+		h.Embedded, h.EmbeddedIn = true, in.key
+	}
+	s.err = s.each(h)
+	s.floor = max(s.floor, end)
+	return end
+}
+
+// maxHead is how much of a value is needed to tell its format, in bytes.
+const maxHead = 4096
+
+// extent returns where the value of a hit ends, and whether all of it is there.
+// Where other bytes have overwritten it, it ends before them: they are searched.
+func (s *search) extent(value, length int64, format storedvalue.Format) (end int64, whole bool) {
+	end = value + length
+	b := s.w.view(value, end)
+	switch format {
+	case storedvalue.JSON:
+		whole = bytes.HasSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("}"))
+	case storedvalue.YAML:
+		whole = bytes.HasSuffix(b, []byte("\n"))
+	}
+	there := int64(len(b)) == length
+	if whole && there {
+		return end, true
+	}
+	o, _ := storedvalue.ReadObject(b)
+	switch {
+	case o.Length < len(b):
+		return value + int64(o.Length), false
+	case there:
+		return end, o.Complete
+	case end > s.w.to:
+		return s.w.to, false
+	default: // larger than what is looked at
+		return end, true
+	}
+}
+
+// ofKind looks at an object of which the kind is at the anchor.
+func (s *search) ofKind(a anchor) int64 {
+	kind := s.resources[a.text.resource].Kind
+	at := a.at + int64(a.text.skip)
+	next := at + int64(len(kind))
+	lo := max(at-maxBeforeKind, s.floor)
+	b := s.w.view(lo, next+maxAfterKind)
+	i := int(at - lo)
+	if i < 0 || len(b) < i+len(kind) || string(b[i:i+len(kind)]) != kind {
+		return a.at + 1
+	}
+	before, after := b[:i], b[i+len(kind):]
+	if start := protobufHead(before, len(kind)); start >= 0 {
+		end, _ := s.unkeyed(source{format: storedvalue.Protobuf, start: lo + int64(start)}, at)
+		return max(next, end)
+	}
+	if escaped, ok := jsonKind(before); ok {
+		if start := s.backwards(at, func(b []byte, _ bool) int { return jsonHead(b) }); start >= 0 {
+			end, _ := s.unkeyed(source{format: storedvalue.JSON, start: start, text: storedvalue.YAMLText{Escaped: escaped}}, at)
+			return max(next, end)
+		}
+		return next
+	}
+	if field := yamlKind(before); field >= 0 {
+		field := lo + int64(field)
+		text, after := storedvalue.YAMLText{}, escapedLineEnd(after)
+		start := s.backwards(field, func(b []byte, all bool) (start int) {
+			start, text = yamlHead(b, after, all)
+			return start
+		})
+		if start >= 0 {
+			end, ok := s.unkeyed(source{format: storedvalue.YAML, start: start, text: text}, at)
+			if ok {
+				return end
+			}
+		}
+		if text == (storedvalue.YAMLText{}) {
+			return s.yamlEnd(field, next)
+		}
+		return next
+	}
+	return a.at + 1
+}
+
+const (
+	// maxBeforeKind is how far before its kind an object in protobuf can begin, in
+	// bytes: an API group has at most 253.
+	maxBeforeKind = 320
+	// maxAfterKind is how much of the text behind a kind is needed to see how its
+	// lines end.
+	maxAfterKind = 1 << maxEscaped
+)
+
+// firstView is how much of an object is read at first, in bytes. Nearly every one
+// is smaller; of others eight times as much is read, until it is enough.
+const firstView = 4096
+
+// backwards looks for the beginning of an object in the bytes before an offset;
+// -1 if it is not there. head returns where it is in b, or -1, and is told whether
+// b is all there is.
+func (s *search) backwards(at int64, head func(b []byte, all bool) int) (start int64) {
+	first := max(s.floor, at-s.reach())
+	for size := int64(firstView); ; size *= 8 {
+		lo := max(first, at-size)
+		b := s.w.view(lo, at)
+		if start := head(b, lo == first); start >= 0 {
+			return lo + int64(start)
+		}
+		if lo == first {
+			s.spent += int64(len(b))
+			return -1
+		}
+	}
+}
+
+// forwards reads an object from its beginning to its end.
+func (s *search) forwards(src source) storedvalue.Object {
+	reach := s.reach()
+	for size := int64(firstView); ; size *= 8 {
+		b := s.w.view(src.start, src.start+min(size, reach))
+		o := src.read(b)
+		if o.Length < len(b) || size >= reach || src.start+size >= s.w.to {
+			return o
+		}
+	}
+}
+
+// reach is how far an object is looked for, in either direction, that can prove to
+// be none. Without a bound for all of them together, a file made for it would be
+// read a million times.
+func (s *search) reach() int64 {
+	if s.spent > 8*(s.w.pos-s.w.from)+int64(s.limits.object) {
+		return maxHead
+	}
+	return int64(s.limits.object)
+}
+
+// protobufHead returns where an object in protobuf begins whose kind follows b;
+// -1 if it is none.
+func protobufHead(b []byte, kind int) int {
+	if len(b) < 2 || b[len(b)-2] != 0x12 || int(b[len(b)-1]) != kind {
+		return -1
+	}
+	return bytes.LastIndex(b, []byte(protobufMagic))
+}
+
+// source is how an object is written that was found by its kind.
+type source struct {
+	format storedvalue.Format
+	start  int64
+	text   storedvalue.YAMLText // of JSON only how often it is escaped
+}
+
+// read reads an object that b begins with.
+func (src source) read(b []byte) storedvalue.Object {
+	switch src.format {
+	case storedvalue.JSON:
+		return storedvalue.ReadJSON(b, src.text.Escaped)
+	case storedvalue.YAML:
+		return storedvalue.ReadYAML(b, src.text)
+	default:
+		o, _ := storedvalue.ReadObject(b)
+		return o
+	}
+}
+
+// unkeyed looks at an object whose key was not found, or which is a part of
+// another one. Its kind is at an offset, or behind it. It returns where the object
+// ends, if it is one that is searched for.
+func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
+	in := s.enclosing(src.start)
+	o := s.forwards(src)
+	end = src.start + int64(o.Length)
+	resource := s.ofType(o)
+	if resource < 0 || len(o.Name) == 0 || end <= kind {
+		s.spent += kind - src.start + int64(o.Length)
+		return 0, false
+	}
+	h := Hit{
+		Resource: s.resources[resource], Namespace: o.Namespace, Name: o.Name,
+		Format: src.format, Offset: src.start, Length: -1, Cut: !o.Complete,
+	}
+	if o.Complete {
+		h.Length = int64(o.Length)
+	}
+	switch {
+	case in == nil:
+		h.Embedded = src.text != storedvalue.YAMLText{}
+	case in.start == src.start:
+		h.Key = in.key // a key under which no such object is expected
+	default:
+		h.Embedded, h.EmbeddedIn = true, in.key
+	}
+	if h.Embedded && src.format != storedvalue.Protobuf && src.format != storedvalue.CBOR && !o.Data {
+		s.spent += kind - src.start + int64(o.Length)
+		return 0, false // it refers to a Secret, and reveals none
+	}
+	s.err = s.each(h)
+	s.floor = max(s.floor, end)
+	return end, true
+}
+
+// ofPath returns the index of the resource that is stored under a path.
+func (s *search) ofPath(path []byte) int {
+	for i := range s.resources {
+		if string(path) == s.resources[i].Path {
+			return i
+		}
+	}
+	return -1
+}
+
+// ofType returns the index of the resource that an object is of.
+func (s *search) ofType(o storedvalue.Object) int {
+	group, _, grouped := bytes.Cut(o.APIVersion, []byte("/"))
+	if !grouped {
+		group = nil
+	}
+	for i := range s.resources {
+		r := &s.resources[i]
+		if r.Kind != "" && string(o.Kind) == r.Kind && string(group) == r.Group && len(o.APIVersion) > 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// enclosing returns the value that the byte at an offset is a part of.
+func (s *search) enclosing(at int64) *outer {
+	o := &s.outer
+	if at < o.start || at >= o.end {
+		return nil
+	}
+	if !o.checked && o.start >= s.w.pos-int64(s.limits.object) {
+		o.checked = true
+		b := s.w.view(o.start, o.end)
+		if read, ok := storedvalue.ReadObject(b); ok && read.Length < len(b) {
+			o.end = o.start + int64(read.Length)
+		}
+	}
+	if at >= o.end {
+		return nil
+	}
+	return o
+}

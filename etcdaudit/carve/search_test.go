@@ -1,0 +1,46 @@
+package carve_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const dbKey = "/registry/secrets/default/db"
+
+func TestASecretIsFoundInEveryFormAndFrame(t *testing.T) {
+	for _, format := range formats {
+		for _, size := range []int{0, 100, 4200, 300 << 10} {
+			value := encode(t, format, secret("default", "db", size))
+			want := found{
+				Resource: "secrets", Key: dbKey, Namespace: "default", Name: "db",
+				Format: format, Length: int64(len(value)),
+			}
+			inDatabase, alone := want, want
+			inDatabase.Create, inDatabase.Mod, inDatabase.Version = 5, 300, 7
+			alone.Key = ""
+			for _, tt := range []struct {
+				name string
+				data []byte
+				want found
+			}{
+				{"in a database", keyValue(t, dbKey, value, 5, 300, 7), inDatabase},
+				{"in a write-ahead log", written(t, dbKey, value), want},
+				{"without its key", value, alone},
+			} {
+				t.Run(fmt.Sprintf("%v of %d bytes %s", format, len(value), tt.name), func(t *testing.T) {
+					for _, around := range []string{"", "\x00\x00\x00\x00", "\xff\x07\xc3x", "some text\n"} {
+						data := []byte(around + string(tt.data) + strings.Repeat("\x00", 3) + around)
+						tt.want.Offset = int64(bytes.Index(data, value))
+						if diff := cmp.Diff([]found{tt.want}, searchAll(t, data)); diff != "" {
+							t.Errorf("after %q: %s", around, diff)
+						}
+					}
+				})
+			}
+		}
+	}
+}
