@@ -1,0 +1,156 @@
+// Package mvcc reads what etcd's store keeps in the buckets of its database: revisions as
+// keys, versions of etcd's keys as values. It knows nothing of files, and nothing of
+// Kubernetes. It survives any input: damaged input is the normal case of an audit.
+//
+// The formats are those of etcd 3.7.3, server/storage/mvcc/revision.go, server/storage/schema
+// and api/mvccpb/kv.proto.
+package mvcc
+
+import (
+	"encoding/binary"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The names of the buckets that this package reads.
+const (
+	KeyBucket     = "key"
+	MetaBucket    = "meta"
+	ClusterBucket = "cluster"
+)
+
+// The keys of the meta bucket that tell how far the store is compacted, as revisions.
+const (
+	finishedCompact  = "finishedCompactRev"
+	scheduledCompact = "scheduledCompactRev"
+	consistentIndex  = "consistent_index"
+	term             = "term"
+)
+
+// The lengths of a key in KeyBucket: 8 bytes of the main revision, '_', 8 bytes of the sub
+// revision, both big-endian, and 't' for a tombstone.
+const (
+	revisionSize  = 17
+	tombstoneSize = 18
+)
+
+// Revision is when a version was written: Main counts etcd's transactions, Sub what one of
+// them changed.
+type Revision struct{ Main, Sub int64 }
+
+// ParseRevision reads a key of KeyBucket. It returns false for one that etcd does not write.
+func ParseRevision(key []byte) (rev Revision, tombstone, ok bool) {
+	if len(key) != revisionSize && len(key) != tombstoneSize || key[8] != '_' || len(key) == tombstoneSize && key[revisionSize] != 't' {
+		return Revision{}, false, false
+	}
+	main, sub := binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[9:])
+	if main>>63 != 0 || sub>>63 != 0 {
+		return Revision{}, false, false
+	}
+	return Revision{Main: int64(main), Sub: int64(sub)}, len(key) == tombstoneSize, true
+}
+
+// Version is one version of a key. Key and Value are views of the parsed bytes.
+type Version struct {
+	Key, Value []byte
+	// ValueAt is where Value begins within the parsed bytes.
+	ValueAt                                     int
+	CreateRevision, ModRevision, Version, Lease int64
+}
+
+// The fields of mvccpb.KeyValue.
+const (
+	fieldKey     = 1
+	fieldCreate  = 2
+	fieldMod     = 3
+	fieldVersion = 4
+	fieldValue   = 5
+	fieldLease   = 6
+)
+
+// ParseVersion reads a value of KeyBucket, an mvccpb.KeyValue. Where its end is cut off or
+// damaged it returns what stands before that, with the beginning of Value, and false.
+func ParseVersion(b []byte) (v Version, ok bool) {
+	for at := 0; at < len(b); {
+		number, kind, n := protowire.ConsumeTag(b[at:])
+		if n < 0 {
+			return v, false
+		}
+		at += n
+		switch kind {
+		case protowire.BytesType:
+			size, n := protowire.ConsumeVarint(b[at:])
+			if n < 0 {
+				return v, false
+			}
+			at += n
+			if size > uint64(len(b)-at) {
+				if number == fieldValue {
+					v.Value, v.ValueAt = b[at:], at
+				}
+				return v, false
+			}
+			switch number {
+			case fieldKey:
+				v.Key = b[at : at+int(size) : at+int(size)]
+			case fieldValue:
+				v.Value, v.ValueAt = b[at:at+int(size):at+int(size)], at
+			}
+			at += int(size)
+		case protowire.VarintType:
+			x, n := protowire.ConsumeVarint(b[at:])
+			if n < 0 {
+				return v, false
+			}
+			at += n
+			switch number {
+			case fieldCreate:
+				v.CreateRevision = int64(x)
+			case fieldMod:
+				v.ModRevision = int64(x)
+			case fieldVersion:
+				v.Version = int64(x)
+			case fieldLease:
+				v.Lease = int64(x)
+			}
+		default:
+			n := protowire.ConsumeFieldValue(number, kind, b[at:])
+			if n < 0 {
+				return v, false
+			}
+			at += n
+		}
+	}
+	return v, len(v.Key) > 0
+}
+
+// Meta is what the meta bucket says of the store.
+type Meta struct {
+	// Compacted is the revision up to which older versions are gone, and Compacting that up
+	// to which they are being removed; 0 for none.
+	Compacted, Compacting int64
+	// Index and Term are those of the last raft entry that is applied; 0 for none.
+	Index, Term uint64
+}
+
+// Set takes one pair of the meta bucket.
+func (m *Meta) Set(key, value []byte) {
+	switch string(key) {
+	case finishedCompact:
+		if rev, _, ok := ParseRevision(value); ok {
+			m.Compacted = rev.Main
+		}
+	case scheduledCompact:
+		if rev, _, ok := ParseRevision(value); ok {
+			m.Compacting = rev.Main
+		}
+	case consistentIndex:
+		if len(value) == 8 {
+			m.Index = binary.BigEndian.Uint64(value)
+		}
+	case term:
+		if len(value) == 8 {
+			m.Term = binary.BigEndian.Uint64(value)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package mvcc
+
+import "hash/maphash"
+
+// Seen is a set of keys that keeps none of them, but 8 bytes of a hash of each under a key of
+// this run: 11 to 22 bytes for a key. Two of a million keys have one hash with a probability of
+// 1 in 37 million; the older of them is then taken for a version of the other. The zero value
+// is not usable; see NewSeen.
+type Seen struct {
+	seed   maphash.Seed
+	shards [shards]table
+	keys   int
+}
+
+// One table that doubles would hold half as much again while it grows. Of many, one grows at
+// a time.
+const shards = 64
+
+// table is an open-addressed set of hashes. 0 is an empty place, and its length a power of two.
+type table struct {
+	hashes []uint64
+	used   int
+}
+
+// NewSeen returns an empty set.
+func NewSeen() *Seen { return &Seen{seed: maphash.MakeSeed()} }
+
+// Add reports whether a key is new, and adds it.
+func (s *Seen) Add(key []byte) bool {
+	h := maphash.Bytes(s.seed, key)
+	if h == 0 {
+		h = 1
+	}
+	added := s.shards[h%shards].add(h)
+	if added {
+		s.keys++
+	}
+	return added
+}
+
+// Len is how many keys were added.
+func (s *Seen) Len() int { return s.keys }
+
+// Bytes is what the set takes of memory.
+func (s *Seen) Bytes() (n int64) {
+	for _, t := range s.shards {
+		n += int64(len(t.hashes)) * 8
+	}
+	return n
+}
+
+func (t *table) add(h uint64) bool {
+	if 4*(t.used+1) > 3*len(t.hashes) {
+		t.grow()
+	}
+	at := t.place(h)
+	if t.hashes[at] == h {
+		return false
+	}
+	t.hashes[at] = h
+	t.used++
+	return true
+}
+
+// place is where a hash stands or belongs.
+func (t *table) place(h uint64) uint64 {
+	mask := uint64(len(t.hashes) - 1)
+	at := h / shards & mask
+	for t.hashes[at] != 0 && t.hashes[at] != h {
+		at = (at + 1) & mask
+	}
+	return at
+}
+
+func (t *table) grow() {
+	old := t.hashes
+	t.hashes = make([]uint64, max(64, 2*len(old)))
+	for _, h := range old {
+		if h != 0 {
+			t.hashes[t.place(h)] = h
+		}
+	}
+}
