@@ -68,6 +68,13 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	return nil, fmt.Errorf("no meta page of the database is valid: page 0: %w; page 1: %w", err0, err1)
 }
 
+// Pages returns a file without a tree: for Rest alone, with an empty Reach. It is for what is
+// left of a database whose meta pages are gone, in pages of a size that the caller assumes, a
+// power of two of at least 512 bytes.
+func Pages(r io.ReaderAt, size, pageSize int64) *File {
+	return &File{r: r, size: size, meta: Meta{PageSize: pageSize, HighWater: size / pageSize}, pages: size / pageSize}
+}
+
 // readMeta reads meta page 0 or 1 at the given offset. The first error says what is wrong
 // with the page, the second that the file cannot be read.
 func readMeta(r io.ReaderAt, size, page, offset int64) (m Meta, invalid, failed error) {
