@@ -11,6 +11,9 @@ const (
 	FreePages Layer = "free-pages"
 	WAL       Layer = "wal"
 	Backups   Layer = "backups"
+	// Undetermined is what is read of a file byte by byte, because nothing in it shows which
+	// bytes etcd still uses.
+	Undetermined Layer = "undetermined"
 )
 
 // Fate is what becomes of the values in a layer.
@@ -61,6 +64,9 @@ func Layers() []About {
 
 // Name returns what people call the layer in etcd.
 func (l Layer) Name() string {
+	if l == Undetermined {
+		return "bytes of no determined layer"
+	}
 	for _, about := range Layers() {
 		if about.Layer == l {
 			return about.Etcd.Name

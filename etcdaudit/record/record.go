@@ -27,7 +27,15 @@ type Record struct {
 	Lease int64
 	// Tombstone is set where the key was deleted. Value is then empty.
 	Tombstone bool
-	Origin    Origin
+	// Head is set where Value is only the beginning of the value: the rest was not read, or is
+	// overwritten.
+	Head bool
+	// Named is set where no key stands beside the value. Key is then made from the namespace
+	// and the name that the object carries.
+	Named bool
+	// Within is set where the value lies inside the value of Key, which is another object.
+	Within bool
+	Origin Origin
 }
 
 // Origin is where a record was found.
@@ -37,12 +45,16 @@ type Origin struct {
 	// and revision are all there is to say.
 	File   string
 	Offset int64
+	// Index and Term are those of the raft entry that holds the value; 0 outside of the
+	// write-ahead log.
+	Index, Term uint64
 }
 
 // Source yields records of one layer or more. It is used by one goroutine.
 type Source interface {
 	// Scopes describes what Read reads, one scope for each layer. It may be asked at
-	// any time and does no I/O.
+	// any time and does no I/O. What only reading shows, such as the revision of a file, is
+	// in it after Read.
 	Scopes() []Scope
 	// Read gives every record to add, a bounded number of bytes at a time. The slice
 	// is used again for the next call, as are the bytes that the records show. Read
@@ -51,9 +63,58 @@ type Source interface {
 	Read(ctx context.Context, add func([]Record) error) error
 }
 
+// Remains are what Read has met beside records, in one layer of a source.
+type Remains struct {
+	// Fragments are pieces of values whose beginning is overwritten: what they are of is not
+	// known. FragmentBytes is their size, and Ends how many of them end as a Secret does.
+	Fragments, FragmentBytes, Ends int64
+	// First are the first of them, and Damage the first of what could not be read, of Damaged
+	// in all.
+	First   []Origin
+	Damage  []Damage
+	Damaged int64
+}
+
+// Damage is a place in a file that cannot be read as what it should be, and why.
+type Damage struct {
+	Origin Origin
+	What   string
+}
+
+// MaxRemains is how many fragments, and how much damage, Remains lists.
+const MaxRemains = 100
+
+// AddFragment takes one more fragment.
+func (r *Remains) AddFragment(at Origin, size int64, end bool) {
+	r.Fragments++
+	r.FragmentBytes += size
+	if end {
+		r.Ends++
+	}
+	if len(r.First) < MaxRemains {
+		r.First = append(r.First, at)
+	}
+}
+
+// AddDamage takes one more place that could not be read.
+func (r *Remains) AddDamage(at Origin, what string) {
+	r.Damaged++
+	if len(r.Damage) < MaxRemains {
+		r.Damage = append(r.Damage, Damage{Origin: at, What: what})
+	}
+}
+
+// Leaver is a Source that meets more than records. Remains is asked after Read.
+type Leaver interface {
+	Remains() map[Layer]*Remains
+}
+
 // Scope is what is read of one layer. Nothing outside it is proven.
 type Scope struct {
 	Layer Layer
+	// Copy is what kind of copy was read, such as "snapshot", where no member uses the file;
+	// empty for etcd's own data.
+	Copy string
 	// Sources are the endpoints or files that are read.
 	Sources []Input
 	// Member is the member whose file is read; empty for what all members have in common.
@@ -75,6 +136,26 @@ type Scope struct {
 	// Outside is how many keys the same etcd holds elsewhere, which are not read; -1
 	// if that is not known.
 	Outside int64
+	// Bytes is how much of the files is of the layer, and could be given back by clearing it;
+	// 0 if that is not known.
+	Bytes int64
+	// Cluster is what the files say of the cluster that they are of.
+	Cluster Cluster
+}
+
+// Cluster is what etcd's own data says of its cluster.
+type Cluster struct {
+	// Version that all members have agreed on, such as "3.7.0"; empty if not known.
+	Version string
+	Members []Member
+}
+
+// Member is one member of a cluster.
+type Member struct {
+	// ID in hexadecimal.
+	ID, Name             string
+	PeerURLs, ClientURLs []string
+	Learner              bool
 }
 
 // Input is an endpoint, or a file with its hash, such as "sha256:…", and size.
@@ -88,10 +169,15 @@ type Input struct {
 func (s Scope) ID() string {
 	names := strings.Join(s.names(), ", ")
 	of := cmp.Or(s.ClusterID, names)
-	if s.ClusterID != "" && s.Layer != Live {
+	if s.ClusterID != "" && (s.Layer != Live || s.Member != "") {
 		of += ":" + names
 	}
 	return fmt.Sprintf("%s:%s:%s", s.Layer, of, s.Prefix)
+}
+
+// OfFiles reports whether files were read, and not an etcd that runs.
+func (s Scope) OfFiles() bool {
+	return slices.ContainsFunc(s.Sources, func(from Input) bool { return from.Bytes > 0 })
 }
 
 // Store names what the data is of, whatever member or address was read: the cluster's
@@ -125,6 +211,9 @@ func (s Scope) String() string {
 	}
 	if s.Revision != 0 {
 		at = fmt.Sprintf(" at revision %d", s.Revision)
+	}
+	if s.Copy != "" {
+		of = fmt.Sprintf("the %s %s", s.Copy, strings.Join(s.names(), ", "))
 	}
 	return fmt.Sprintf("%s%s of %s, keys under %s", s.Layer.Name(), at, of, s.Prefix)
 }

@@ -101,6 +101,8 @@ type Object struct {
 type Origin struct {
 	Layer, File string
 	Offset      int64 // in bytes
+	// Index and Term are those of a raft entry; 0 for none.
+	Index, Term uint64
 }
 
 // Evidence is one thing that was looked at, and what was seen there.

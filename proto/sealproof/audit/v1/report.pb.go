@@ -368,7 +368,10 @@ type Report struct {
 	PrivateKeys []*PrivateKey `protobuf:"bytes,14,rep,name=private_keys,json=privateKeys,proto3" json:"private_keys,omitempty"`
 	// Who may read Secrets through the API server, by RBAC: one for each subject of each
 	// binding.
-	Readers       []*Reader `protobuf:"bytes,15,rep,name=readers,proto3" json:"readers,omitempty"`
+	Readers []*Reader `protobuf:"bytes,15,rep,name=readers,proto3" json:"readers,omitempty"`
+	// What removes plaintext that outlives live values from the clusters that were read, in
+	// this order. Empty where none was found.
+	Runbook       []*Step `protobuf:"bytes,16,rep,name=runbook,proto3" json:"runbook,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +511,93 @@ func (x *Report) GetReaders() []*Reader {
 	return nil
 }
 
+func (x *Report) GetRunbook() []*Step {
+	if x != nil {
+		return x.Runbook
+	}
+	return nil
+}
+
+// Step is one thing to do.
+type Step struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store that it is about, as in Scope.
+	Store string `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// What makes it necessary, and what it costs and frees.
+	Why  string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Cost string `protobuf:"bytes,4,opt,name=cost,proto3" json:"cost,omitempty"`
+	// For a shell, in their order. Lines that begin with # say what a person has to do.
+	Commands      []string `protobuf:"bytes,5,rep,name=commands,proto3" json:"commands,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Step) Reset() {
+	*x = Step{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Step) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Step) ProtoMessage() {}
+
+func (x *Step) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Step.ProtoReflect.Descriptor instead.
+func (*Step) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Step) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *Step) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Step) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Step) GetCost() string {
+	if x != nil {
+		return x.Cost
+	}
+	return ""
+}
+
+func (x *Step) GetCommands() []string {
+	if x != nil {
+		return x.Commands
+	}
+	return nil
+}
+
 // Coverage counts targets of checks: one for each result.
 type Coverage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -525,7 +615,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +627,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +640,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{1}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Coverage) GetEvaluated() uint32 {
@@ -593,7 +683,7 @@ type Tool struct {
 
 func (x *Tool) Reset() {
 	*x = Tool{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +695,7 @@ func (x *Tool) String() string {
 func (*Tool) ProtoMessage() {}
 
 func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +708,7 @@ func (x *Tool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tool.ProtoReflect.Descriptor instead.
 func (*Tool) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Tool) GetName() string {
@@ -687,14 +777,20 @@ type Scope struct {
 	// The node that a host's scope is of.
 	Node string `protobuf:"bytes,18,opt,name=node,proto3" json:"node,omitempty"`
 	// The outcome of the checks of this node, where a report is about several.
-	Verdict       *Verdict `protobuf:"bytes,19,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Verdict *Verdict `protobuf:"bytes,19,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// What kind of copy was read, such as "snapshot"; empty for what a member uses.
+	Copy string `protobuf:"bytes,20,opt,name=copy,proto3" json:"copy,omitempty"`
+	// Pieces of values without a beginning, their bytes, and places that could not be read.
+	Fragments     uint32 `protobuf:"varint,21,opt,name=fragments,proto3" json:"fragments,omitempty"`
+	FragmentBytes int64  `protobuf:"varint,22,opt,name=fragment_bytes,json=fragmentBytes,proto3" json:"fragment_bytes,omitempty"`
+	Damaged       uint32 `protobuf:"varint,23,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +802,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +815,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Scope) GetId() string {
@@ -855,6 +951,34 @@ func (x *Scope) GetVerdict() *Verdict {
 	return nil
 }
 
+func (x *Scope) GetCopy() string {
+	if x != nil {
+		return x.Copy
+	}
+	return ""
+}
+
+func (x *Scope) GetFragments() uint32 {
+	if x != nil {
+		return x.Fragments
+	}
+	return 0
+}
+
+func (x *Scope) GetFragmentBytes() int64 {
+	if x != nil {
+		return x.FragmentBytes
+	}
+	return 0
+}
+
+func (x *Scope) GetDamaged() uint32 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
 // Source is one endpoint or file.
 type Source struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -869,7 +993,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +1005,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1018,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Source) GetName() string {
@@ -935,7 +1059,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1071,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1084,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -1016,7 +1140,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1152,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1165,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Check) GetId() string {
@@ -1146,7 +1270,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1282,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1295,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Result) GetTarget() string {
@@ -1292,7 +1416,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1428,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1441,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Evidence) GetSource() string {
@@ -1356,7 +1480,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1492,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1505,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Object) GetResource() string {
@@ -1447,14 +1571,17 @@ type Origin struct {
 	Layer string `protobuf:"bytes,1,opt,name=layer,proto3" json:"layer,omitempty"`
 	File  string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
 	// In bytes, from the beginning of the file.
-	Offset        int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Offset int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Index and term of the raft entry that holds it; 0 outside of the write-ahead log.
+	RaftIndex     uint64 `protobuf:"varint,4,opt,name=raft_index,json=raftIndex,proto3" json:"raft_index,omitempty"`
+	RaftTerm      uint64 `protobuf:"varint,5,opt,name=raft_term,json=raftTerm,proto3" json:"raft_term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1593,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1606,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Origin) GetLayer() string {
@@ -1499,6 +1626,20 @@ func (x *Origin) GetFile() string {
 func (x *Origin) GetOffset() int64 {
 	if x != nil {
 		return x.Offset
+	}
+	return 0
+}
+
+func (x *Origin) GetRaftIndex() uint64 {
+	if x != nil {
+		return x.RaftIndex
+	}
+	return 0
+}
+
+func (x *Origin) GetRaftTerm() uint64 {
+	if x != nil {
+		return x.RaftTerm
 	}
 	return 0
 }
@@ -1523,7 +1664,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1676,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1689,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Resource) GetResource() string {
@@ -1641,7 +1782,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1794,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1807,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Group) GetValues() uint32 {
@@ -1808,7 +1949,7 @@ type Listener struct {
 
 func (x *Listener) Reset() {
 	*x = Listener{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1820,7 +1961,7 @@ func (x *Listener) String() string {
 func (*Listener) ProtoMessage() {}
 
 func (x *Listener) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1833,7 +1974,7 @@ func (x *Listener) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listener.ProtoReflect.Descriptor instead.
 func (*Listener) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Listener) GetPurpose() string {
@@ -1966,7 +2107,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1978,7 +2119,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2132,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Connection) GetLocal() string {
@@ -2096,7 +2237,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2108,7 +2249,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2121,7 +2262,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Configuration) GetProgram() string {
@@ -2225,7 +2366,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +2378,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +2391,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *File) GetSetting() string {
@@ -2310,7 +2451,7 @@ type EncryptionConfiguration struct {
 
 func (x *EncryptionConfiguration) Reset() {
 	*x = EncryptionConfiguration{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +2463,7 @@ func (x *EncryptionConfiguration) String() string {
 func (*EncryptionConfiguration) ProtoMessage() {}
 
 func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +2476,7 @@ func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionConfiguration.ProtoReflect.Descriptor instead.
 func (*EncryptionConfiguration) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EncryptionConfiguration) GetFile() string {
@@ -2380,7 +2521,7 @@ type EncryptionRule struct {
 
 func (x *EncryptionRule) Reset() {
 	*x = EncryptionRule{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2533,7 @@ func (x *EncryptionRule) String() string {
 func (*EncryptionRule) ProtoMessage() {}
 
 func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2546,7 @@ func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionRule.ProtoReflect.Descriptor instead.
 func (*EncryptionRule) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EncryptionRule) GetResource() string {
@@ -2436,7 +2577,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2448,7 +2589,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2461,7 +2602,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Setting) GetName() string {
@@ -2518,7 +2659,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2530,7 +2671,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2543,7 +2684,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Layer) GetId() string {
@@ -2618,7 +2759,7 @@ type Timeline struct {
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +2771,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +2784,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Timeline) GetResource() string {
@@ -2692,7 +2833,7 @@ type Interval struct {
 
 func (x *Interval) Reset() {
 	*x = Interval{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2845,7 @@ func (x *Interval) String() string {
 func (*Interval) ProtoMessage() {}
 
 func (x *Interval) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2858,7 @@ func (x *Interval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interval.ProtoReflect.Descriptor instead.
 func (*Interval) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Interval) GetFrom() *Bounds {
@@ -2748,7 +2889,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2901,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2914,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -2826,7 +2967,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +2979,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +2992,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Key) GetKind() string {
@@ -2931,7 +3072,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3084,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3097,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -3011,7 +3152,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3023,7 +3164,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3036,7 +3177,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -3176,7 +3317,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3188,7 +3329,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3201,7 +3342,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Control) GetCatalogue() string {
@@ -3303,7 +3444,7 @@ type ControlCheck struct {
 
 func (x *ControlCheck) Reset() {
 	*x = ControlCheck{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3315,7 +3456,7 @@ func (x *ControlCheck) String() string {
 func (*ControlCheck) ProtoMessage() {}
 
 func (x *ControlCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3328,7 +3469,7 @@ func (x *ControlCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
 func (*ControlCheck) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ControlCheck) GetCheck() string {
@@ -3384,7 +3525,7 @@ type Acceptance struct {
 
 func (x *Acceptance) Reset() {
 	*x = Acceptance{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3396,7 +3537,7 @@ func (x *Acceptance) String() string {
 func (*Acceptance) ProtoMessage() {}
 
 func (x *Acceptance) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3409,7 +3550,7 @@ func (x *Acceptance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
 func (*Acceptance) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Acceptance) GetCheck() string {
@@ -3515,7 +3656,7 @@ type PrivateKey struct {
 
 func (x *PrivateKey) Reset() {
 	*x = PrivateKey{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3527,7 +3668,7 @@ func (x *PrivateKey) String() string {
 func (*PrivateKey) ProtoMessage() {}
 
 func (x *PrivateKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3540,7 +3681,7 @@ func (x *PrivateKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
 func (*PrivateKey) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PrivateKey) GetNode() string {
@@ -3639,7 +3780,7 @@ type Reader struct {
 
 func (x *Reader) Reset() {
 	*x = Reader{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3792,7 @@ func (x *Reader) String() string {
 func (*Reader) ProtoMessage() {}
 
 func (x *Reader) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +3805,7 @@ func (x *Reader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reader.ProtoReflect.Descriptor instead.
 func (*Reader) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Reader) GetKind() string {
@@ -3727,7 +3868,7 @@ var File_sealproof_audit_v1_report_proto protoreflect.FileDescriptor
 
 const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x06\n" +
+	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\a\n" +
 	"\x06Report\x121\n" +
 	"\x06scopes\x18\x01 \x03(\v2\x19.sealproof.audit.v1.ScopeR\x06scopes\x125\n" +
 	"\averdict\x18\x02 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\x121\n" +
@@ -3744,7 +3885,14 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\bcontrols\x18\f \x03(\v2\x1b.sealproof.audit.v1.ControlR\bcontrols\x12@\n" +
 	"\vacceptances\x18\r \x03(\v2\x1e.sealproof.audit.v1.AcceptanceR\vacceptances\x12A\n" +
 	"\fprivate_keys\x18\x0e \x03(\v2\x1e.sealproof.audit.v1.PrivateKeyR\vprivateKeys\x124\n" +
-	"\areaders\x18\x0f \x03(\v2\x1a.sealproof.audit.v1.ReaderR\areaders\"\x92\x01\n" +
+	"\areaders\x18\x0f \x03(\v2\x1a.sealproof.audit.v1.ReaderR\areaders\x122\n" +
+	"\arunbook\x18\x10 \x03(\v2\x18.sealproof.audit.v1.StepR\arunbook\"t\n" +
+	"\x04Step\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\tR\x05store\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
+	"\x04cost\x18\x04 \x01(\tR\x04cost\x12\x1a\n" +
+	"\bcommands\x18\x05 \x03(\tR\bcommands\"\x92\x01\n" +
 	"\bCoverage\x12\x1c\n" +
 	"\tevaluated\x18\x01 \x01(\rR\tevaluated\x12#\n" +
 	"\rnot_evaluated\x18\x02 \x01(\rR\fnotEvaluated\x12\x1a\n" +
@@ -3753,7 +3901,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
-	"\x06commit\x18\x03 \x01(\tR\x06commit\"\x82\x05\n" +
+	"\x06commit\x18\x03 \x01(\tR\x06commit\"\xf5\x05\n" +
 	"\x05Scope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -3777,7 +3925,11 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\tresources\x18\x10 \x03(\v2\x1c.sealproof.audit.v1.ResourceR\tresources\x12\x14\n" +
 	"\x05store\x18\x11 \x01(\tR\x05store\x12\x12\n" +
 	"\x04node\x18\x12 \x01(\tR\x04node\x125\n" +
-	"\averdict\x18\x13 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\"F\n" +
+	"\averdict\x18\x13 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\x12\x12\n" +
+	"\x04copy\x18\x14 \x01(\tR\x04copy\x12\x1c\n" +
+	"\tfragments\x18\x15 \x01(\rR\tfragments\x12%\n" +
+	"\x0efragment_bytes\x18\x16 \x01(\x03R\rfragmentBytes\x12\x18\n" +
+	"\adamaged\x18\x17 \x01(\rR\adamaged\"F\n" +
 	"\x06Source\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x14\n" +
@@ -3824,11 +3976,14 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\brevision\x18\x05 \x01(\x03R\brevision\x122\n" +
 	"\x06origin\x18\x06 \x01(\v2\x1a.sealproof.audit.v1.OriginR\x06origin\x12 \n" +
 	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12\x1a\n" +
-	"\baccepted\x18\b \x01(\bR\baccepted\"J\n" +
+	"\baccepted\x18\b \x01(\bR\baccepted\"\x86\x01\n" +
 	"\x06Origin\x12\x14\n" +
 	"\x05layer\x18\x01 \x01(\tR\x05layer\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
-	"\x06offset\x18\x03 \x01(\x03R\x06offset\"\xe5\x01\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x1d\n" +
+	"\n" +
+	"raft_index\x18\x04 \x01(\x04R\traftIndex\x12\x1b\n" +
+	"\traft_term\x18\x05 \x01(\x04R\braftTerm\"\xe5\x01\n" +
 	"\bResource\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x1c\n" +
@@ -4090,7 +4245,7 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                     // 0: sealproof.audit.v1.Status
 	(Severity)(0),                   // 1: sealproof.audit.v1.Severity
@@ -4098,103 +4253,105 @@ var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Relation)(0),                   // 3: sealproof.audit.v1.Relation
 	(AcceptanceState)(0),            // 4: sealproof.audit.v1.AcceptanceState
 	(*Report)(nil),                  // 5: sealproof.audit.v1.Report
-	(*Coverage)(nil),                // 6: sealproof.audit.v1.Coverage
-	(*Tool)(nil),                    // 7: sealproof.audit.v1.Tool
-	(*Scope)(nil),                   // 8: sealproof.audit.v1.Scope
-	(*Source)(nil),                  // 9: sealproof.audit.v1.Source
-	(*Verdict)(nil),                 // 10: sealproof.audit.v1.Verdict
-	(*Check)(nil),                   // 11: sealproof.audit.v1.Check
-	(*Result)(nil),                  // 12: sealproof.audit.v1.Result
-	(*Evidence)(nil),                // 13: sealproof.audit.v1.Evidence
-	(*Object)(nil),                  // 14: sealproof.audit.v1.Object
-	(*Origin)(nil),                  // 15: sealproof.audit.v1.Origin
-	(*Resource)(nil),                // 16: sealproof.audit.v1.Resource
-	(*Group)(nil),                   // 17: sealproof.audit.v1.Group
-	(*Listener)(nil),                // 18: sealproof.audit.v1.Listener
-	(*Connection)(nil),              // 19: sealproof.audit.v1.Connection
-	(*Configuration)(nil),           // 20: sealproof.audit.v1.Configuration
-	(*File)(nil),                    // 21: sealproof.audit.v1.File
-	(*EncryptionConfiguration)(nil), // 22: sealproof.audit.v1.EncryptionConfiguration
-	(*EncryptionRule)(nil),          // 23: sealproof.audit.v1.EncryptionRule
-	(*Setting)(nil),                 // 24: sealproof.audit.v1.Setting
-	(*Layer)(nil),                   // 25: sealproof.audit.v1.Layer
-	(*Timeline)(nil),                // 26: sealproof.audit.v1.Timeline
-	(*Interval)(nil),                // 27: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                  // 28: sealproof.audit.v1.Bounds
-	(*Key)(nil),                     // 29: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                  // 30: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),             // 31: sealproof.audit.v1.Certificate
-	(*Control)(nil),                 // 32: sealproof.audit.v1.Control
-	(*ControlCheck)(nil),            // 33: sealproof.audit.v1.ControlCheck
-	(*Acceptance)(nil),              // 34: sealproof.audit.v1.Acceptance
-	(*PrivateKey)(nil),              // 35: sealproof.audit.v1.PrivateKey
-	(*Reader)(nil),                  // 36: sealproof.audit.v1.Reader
-	(*timestamppb.Timestamp)(nil),   // 37: google.protobuf.Timestamp
+	(*Step)(nil),                    // 6: sealproof.audit.v1.Step
+	(*Coverage)(nil),                // 7: sealproof.audit.v1.Coverage
+	(*Tool)(nil),                    // 8: sealproof.audit.v1.Tool
+	(*Scope)(nil),                   // 9: sealproof.audit.v1.Scope
+	(*Source)(nil),                  // 10: sealproof.audit.v1.Source
+	(*Verdict)(nil),                 // 11: sealproof.audit.v1.Verdict
+	(*Check)(nil),                   // 12: sealproof.audit.v1.Check
+	(*Result)(nil),                  // 13: sealproof.audit.v1.Result
+	(*Evidence)(nil),                // 14: sealproof.audit.v1.Evidence
+	(*Object)(nil),                  // 15: sealproof.audit.v1.Object
+	(*Origin)(nil),                  // 16: sealproof.audit.v1.Origin
+	(*Resource)(nil),                // 17: sealproof.audit.v1.Resource
+	(*Group)(nil),                   // 18: sealproof.audit.v1.Group
+	(*Listener)(nil),                // 19: sealproof.audit.v1.Listener
+	(*Connection)(nil),              // 20: sealproof.audit.v1.Connection
+	(*Configuration)(nil),           // 21: sealproof.audit.v1.Configuration
+	(*File)(nil),                    // 22: sealproof.audit.v1.File
+	(*EncryptionConfiguration)(nil), // 23: sealproof.audit.v1.EncryptionConfiguration
+	(*EncryptionRule)(nil),          // 24: sealproof.audit.v1.EncryptionRule
+	(*Setting)(nil),                 // 25: sealproof.audit.v1.Setting
+	(*Layer)(nil),                   // 26: sealproof.audit.v1.Layer
+	(*Timeline)(nil),                // 27: sealproof.audit.v1.Timeline
+	(*Interval)(nil),                // 28: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                  // 29: sealproof.audit.v1.Bounds
+	(*Key)(nil),                     // 30: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                  // 31: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),             // 32: sealproof.audit.v1.Certificate
+	(*Control)(nil),                 // 33: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),            // 34: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),              // 35: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),              // 36: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                  // 37: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
-	8,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
-	10, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
-	11, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	25, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
-	7,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	26, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	29, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	31, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
-	18, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
-	20, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
-	6,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	32, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
-	34, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
-	35, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
-	36, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
-	9,  // 15: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	37, // 16: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
-	16, // 17: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
-	10, // 18: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
-	0,  // 19: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
-	1,  // 20: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
-	1,  // 21: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
-	0,  // 22: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
-	12, // 23: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
-	0,  // 24: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
-	13, // 25: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
-	14, // 26: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	0,  // 27: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
-	15, // 28: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
-	17, // 29: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 30: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	19, // 31: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	37, // 32: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	24, // 33: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	24, // 34: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
-	21, // 35: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
-	22, // 36: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
-	23, // 37: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
-	0,  // 38: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	27, // 39: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	28, // 40: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	28, // 41: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	37, // 42: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	37, // 43: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	37, // 44: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	37, // 45: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	37, // 46: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	30, // 47: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	37, // 48: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	37, // 49: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	33, // 50: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 51: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 52: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 53: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 54: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 55: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	37, // 56: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 57: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	9,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
+	11, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
+	12, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
+	26, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	8,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
+	27, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	30, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	32, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	19, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
+	21, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
+	7,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
+	33, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	35, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	36, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	37, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	6,  // 15: sealproof.audit.v1.Report.runbook:type_name -> sealproof.audit.v1.Step
+	10, // 16: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
+	38, // 17: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	17, // 18: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
+	11, // 19: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
+	0,  // 20: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
+	1,  // 21: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
+	1,  // 22: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
+	0,  // 23: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
+	13, // 24: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
+	0,  // 25: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
+	14, // 26: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
+	15, // 27: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
+	0,  // 28: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
+	16, // 29: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	18, // 30: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 31: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	20, // 32: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	38, // 33: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	25, // 34: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	25, // 35: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	22, // 36: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
+	23, // 37: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
+	24, // 38: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
+	0,  // 39: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	28, // 40: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	29, // 41: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	29, // 42: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	38, // 43: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	38, // 44: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	38, // 45: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	38, // 46: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	38, // 47: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	31, // 48: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	38, // 49: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	38, // 50: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	34, // 51: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 52: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 53: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 54: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 55: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 56: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	38, // 57: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 58: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -4208,7 +4365,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
