@@ -1,0 +1,139 @@
+package offline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/carve"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/wal"
+)
+
+// logSource reads the segments of one write-ahead log: every value that an entry writes, and
+// what lies behind the last entry of each segment.
+type logSource struct {
+	segments        []logSegment
+	cluster, member string // in hexadecimal
+	prefix          []byte // with its last slash
+	scope           record.Scope
+	remains         record.Remains
+	search          *carve.Searcher
+	add             func(int)
+}
+
+type logSegment struct {
+	name string
+	file *os.File
+	size int64
+}
+
+var _ record.Leaver = (*logSource)(nil)
+
+// headOfLog is enough for the first records of a segment, which name cluster and member.
+const headOfLog = 4096
+
+func (s *Set) openLog(ctx context.Context, f found, o Options) (*logSource, error) {
+	if len(f.segments) == 0 {
+		return nil, nil
+	}
+	l := &logSource{scope: record.Scope{Layer: record.WAL, Copy: f.copy, Time: o.Now(), Outside: -1}, add: o.Progress}
+	for _, segment := range f.segments {
+		in, opened, err := s.openFile(ctx, segment, o)
+		if err != nil {
+			return nil, err
+		}
+		l.segments = append(l.segments, logSegment{opened.name, in, opened.size})
+		l.scope.Sources = append(l.scope.Sources, record.Input{Name: opened.name, Bytes: opened.size})
+		l.scope.Bytes += opened.size
+		head, err := wal.Read(ctx, in, min(opened.size, headOfLog), func(wal.Put) error { return nil })
+		if err != nil {
+			return nil, &Error{What: "read " + opened.name, Err: reason(err)}
+		}
+		if head.ClusterID == 0 {
+			continue
+		}
+		cluster, member := fmt.Sprintf("%x", head.ClusterID), fmt.Sprintf("%x", head.MemberID)
+		if l.cluster != "" && (cluster != l.cluster || member != l.member) {
+			return nil, &Error{
+				What: fmt.Sprintf("%s is of member %s of cluster %s, and %s of member %s of cluster %s", l.segments[0].name, l.member, l.cluster, opened.name, member, cluster),
+				Do:   "keep the files of one member in one directory",
+			}
+		}
+		l.cluster, l.member = cluster, member
+	}
+	l.scope.ClusterID, l.scope.Member = l.cluster, l.member
+	l.setPrefix([]byte(o.Prefix), o)
+	return l, nil
+}
+
+func (l *logSource) setPrefix(prefix []byte, o Options) {
+	name := strings.TrimRight(string(prefix), "/")
+	if name == "" {
+		name = usual()[0]
+	}
+	l.prefix = []byte(name + "/")
+	l.scope.Prefix = string(l.prefix)
+	l.search = carve.New(carve.Options{Prefix: name, Resources: o.Resources})
+}
+
+// Scopes returns the one scope of the log.
+func (l *logSource) Scopes() []record.Scope { return []record.Scope{l.scope} }
+
+// Remains returns what was met beside records.
+func (l *logSource) Remains() map[record.Layer]*record.Remains {
+	return map[record.Layer]*record.Remains{record.WAL: &l.remains}
+}
+
+// Read reads every segment in the order of the names, which is that of the entries.
+func (l *logSource) Read(ctx context.Context, add func([]record.Record) error) error {
+	var outside int64
+	records := make([]record.Record, 1)
+	for i, segment := range l.segments {
+		in := count(segment.file, l.add)
+		sum, err := wal.Read(ctx, in, segment.size, func(p wal.Put) error {
+			if !bytes.HasPrefix(p.Key, l.prefix) {
+				outside++
+				return nil
+			}
+			records[0] = record.Record{
+				Key: p.Key, Value: p.Value, Lease: p.Lease,
+				Origin: record.Origin{Layer: record.WAL, File: segment.name, Offset: p.Offset, Index: p.Index, Term: p.Term},
+			}
+			return add(records)
+		})
+		if err != nil {
+			return l.failed(ctx, segment, err)
+		}
+		for _, at := range sum.Damage {
+			l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: at.Offset}, at.Reason)
+		}
+		l.remains.Damaged += sum.MoreDamage
+		// What is damaged, and what lies behind the last entry, is searched byte by byte.
+		at := record.Origin{Layer: record.WAL, File: segment.name}
+		for _, extent := range append(sum.Unread, wal.Extent{Offset: sum.End, Length: segment.size - sum.End}) {
+			if _, err := objects(ctx, l.search, in, at, string(l.prefix), extent.Offset, extent.Offset+extent.Length, add); err != nil {
+				return l.failed(ctx, segment, err)
+			}
+		}
+		if info, err := segment.file.Stat(); err == nil && info.Size() < segment.size && i == len(l.segments)-1 {
+			l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: info.Size()}, "the file was cut while it was read")
+		}
+	}
+	l.scope.Outside = outside
+	return nil
+}
+
+func (l *logSource) failed(ctx context.Context, s logSegment, err error) error {
+	var read *os.PathError
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("read %s: %w", s.name, context.Cause(ctx))
+	case errors.As(err, &read):
+		return &Error{What: "read " + s.name, Err: read.Err, Do: "is its disk damaged?"}
+	}
+	return err
+}

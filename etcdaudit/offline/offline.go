@@ -1,0 +1,169 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/carve"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+)
+
+// Options says how files are read.
+type Options struct {
+	// Prefix of the Kubernetes keys; empty to find it.
+	Prefix string
+	// WALDir is where the write-ahead log of a data directory lies, if it is elsewhere.
+	WALDir string
+	// WorkDir is where compressed files are decompressed to; empty for none. What is
+	// written there has no name, and is gone when the Set is closed.
+	WorkDir string
+	// Resources are those beyond Secrets that have to be encrypted.
+	Resources []carve.Resource
+	// Progress is told how many more bytes were read; it may be nil.
+	Progress func(bytes int)
+	Now      func() time.Time
+}
+
+// Set is what was found under the paths that were given.
+type Set struct {
+	Sources []record.Source
+	// Bytes is the size of all files.
+	Bytes int64
+	// Skipped are files and directories that were found and cannot be read, and why.
+	Skipped []string
+	// Chosen says what was chosen where nothing was given, such as the prefix.
+	Chosen []string
+
+	files []*os.File
+}
+
+// Open finds what the paths lead to and looks at the beginning of each file. It returns an
+// error for a path that was given and is nothing of etcd's.
+func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
+	s := &Set{}
+	if err := s.open(ctx, paths, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close closes the files.
+func (s *Set) Close() error {
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	s.files = nil
+	return errors.Join(errs...)
+}
+
+func (s *Set) open(ctx context.Context, paths []string, o Options) error {
+	for _, path := range paths {
+		all, skipped, err := find(path, o.WALDir)
+		if err != nil {
+			return err
+		}
+		s.Skipped = append(s.Skipped, skipped...)
+		for _, f := range all {
+			err := s.add(ctx, f, o)
+			var damaged *Error
+			if len(all) > 1 && errors.As(err, &damaged) {
+				s.Skipped = append(s.Skipped, err.Error())
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add makes the sources of files that belong together.
+func (s *Set) add(ctx context.Context, f found, o Options) error {
+	log, err := s.openLog(ctx, f, o)
+	if err != nil {
+		return err
+	}
+	if f.database.name != "" {
+		d, err := s.openDatabase(ctx, f, o)
+		if err != nil {
+			return err
+		}
+		if log != nil {
+			d.of(log.cluster, log.member)
+			if o.Prefix == "" {
+				log.setPrefix(d.prefix, o)
+			}
+		}
+		s.Sources = append(s.Sources, d)
+	}
+	if log != nil {
+		s.Sources = append(s.Sources, log)
+	}
+	return nil
+}
+
+// openFile opens a file, decompressed.
+func (s *Set) openFile(ctx context.Context, f file, o Options) (*os.File, file, error) {
+	in, err := os.Open(f.name)
+	if err != nil {
+		return nil, f, &Error{What: "open " + f.name, Err: reason(err), Do: access(err)}
+	}
+	if f.kind == gzipped || f.kind == zstandard {
+		out, err := unpack(ctx, f.name, in, f.kind, o.WorkDir)
+		_ = in.Close()
+		if err != nil {
+			return nil, f, err
+		}
+		s.files = append(s.files, out)
+		head := make([]byte, headSize)
+		n, err := out.ReadAt(head, 0)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, f, &Error{What: "read " + f.name, Err: reason(err)}
+		}
+		info, err := out.Stat()
+		if err != nil {
+			return nil, f, &Error{What: "look at " + f.name, Err: reason(err)}
+		}
+		f.size = info.Size()
+		if f.kind = recognise("", head[:n], f.size); f.kind != database && f.kind != snapshot {
+			return nil, f, &Error{What: f.name + " holds no database and no snapshot of etcd"}
+		}
+		s.Bytes += f.size
+		return out, f, nil
+	}
+	s.files = append(s.files, in)
+	s.Bytes += f.size
+	return in, f, nil
+}
+
+// counted tells how much was read.
+type counted struct {
+	io.ReaderAt
+	add func(int)
+}
+
+func count(r io.ReaderAt, add func(int)) io.ReaderAt {
+	if add == nil {
+		return r
+	}
+	return counted{r, add}
+}
+
+func (c counted) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, at)
+	c.add(n)
+	return n, err
+}
+
+func noPrefix(name string, given string) error {
+	if given == "" {
+		return &Error{What: name + " has no key that an API server writes", Do: "is it of another etcd? If the keys have a prefix of their own, give --prefix"}
+	}
+	return &Error{What: fmt.Sprintf("%s has no key under %s", name, given), Do: "is it of another etcd? Leave --prefix out to have it found"}
+}

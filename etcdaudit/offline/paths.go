@@ -1,0 +1,292 @@
+package offline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/wal"
+)
+
+// Bounds on a search for copies below a directory.
+const (
+	deepest   = 6
+	mostFiles = 20_000
+	mostFound = 500
+)
+
+// What a copy is called. Each is shown before the file's name.
+const (
+	copyOfDatabase = "copy of a database"
+	copySnapshot   = "snapshot"
+	copyReceived   = "received snapshot"
+	copyTemporary  = "temporary file"
+	copyLog        = "copy of a write-ahead log"
+)
+
+// found is what one path leads to: files that belong together.
+type found struct {
+	// database is a member's, or a copy; empty for none.
+	database file
+	// segments are the files of a write-ahead log, in the order of their names.
+	segments []file
+	copy     string
+}
+
+type file struct {
+	name string
+	kind kind
+	size int64
+}
+
+// find says what a path leads to: a member's data with what lies beside it, one file, or the
+// copies below a directory. walDir is where the write-ahead log of a data directory lies, if
+// it is elsewhere.
+func find(path, walDir string) (all []found, skipped []string, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, nil, &Error{What: "look at " + path, Err: reason(err), Do: access(err)}
+	case info.IsDir():
+		return findIn(path, walDir)
+	case !info.Mode().IsRegular():
+		return nil, nil, &Error{What: path + " is no regular file", Do: "name a data directory, a database, a snapshot or a write-ahead log of etcd"}
+	}
+	f, err := look(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return one(f)
+}
+
+// one is a file that was named.
+func one(f file) (all []found, skipped []string, err error) {
+	const want = "name a data directory, a database, a snapshot or a write-ahead log of etcd"
+	switch f.kind {
+	case empty:
+		if isSegmentName(f.name) {
+			return []found{{segments: []file{f}, copy: copyLog}}, nil, nil
+		}
+		return nil, nil, &Error{What: f.name + " is empty", Do: want}
+	case database, snapshot, gzipped, zstandard:
+		if f.kind == database && isMembers(f.name) {
+			return []found{{database: f}}, nil, nil
+		}
+		return []found{{database: f, copy: copyName(f)}}, nil, nil
+	case segment:
+		if filepath.Base(filepath.Dir(f.name)) == "wal" {
+			return []found{{segments: []file{f}}}, nil, nil
+		}
+		return []found{{segments: []file{f}, copy: copyLog}}, nil, nil
+	case membership:
+		return nil, nil, &Error{What: f.name + " has members of the cluster, and no keys", Do: "name the database beside it (db)"}
+	case sqlite, sqliteLog:
+		return nil, nil, noEtcd(f.name, "k3s keeps its objects in SQLite here")
+	default:
+		return nil, nil, &Error{What: f.name + " is no database, snapshot or write-ahead log of etcd", Do: want}
+	}
+}
+
+// isMembers tells whether a file is the database of a data directory, which a member uses.
+func isMembers(name string) bool {
+	return strings.HasSuffix("/"+filepath.ToSlash(name), "/member/snap/db")
+}
+
+func copyName(f file) string {
+	if f.kind == snapshot {
+		return copySnapshot
+	}
+	return copyOfDatabase
+}
+
+func noEtcd(name, why string) error {
+	return &Error{What: name + ": " + why, Do: "this program reads etcd's own files; of such a cluster scan the live values (--endpoints, kine's socket)"}
+}
+
+func findIn(dir, walDir string) (all []found, skipped []string, err error) {
+	for _, lite := range []struct{ has, why string }{
+		{"state.db", "k3s keeps its objects in SQLite here"},
+		{"server/db/state.db", "k3s keeps its objects in SQLite here"},
+		{"db/state.db", "k3s keeps its objects in SQLite here"},
+		{"info.yaml", "this is dqlite's directory, as MicroK8s has it"},
+	} {
+		if exists(filepath.Join(dir, lite.has)) && !exists(filepath.Join(dir, "member")) && (lite.has != "info.yaml" || exists(filepath.Join(dir, "cluster.yaml"))) {
+			return nil, nil, noEtcd(dir, lite.why)
+		}
+	}
+	for _, below := range []string{"member", ".", "server/db/etcd/member"} {
+		member := filepath.Join(dir, below)
+		if exists(filepath.Join(member, "snap", "db")) || exists(filepath.Join(member, "wal")) {
+			return findMember(member, walDir, "")
+		}
+	}
+	if segments, err := segmentsIn(dir); err != nil || len(segments) > 0 {
+		return []found{{segments: segments}}, nil, err
+	}
+	all, skipped, err = search(dir)
+	if err == nil && len(all) == 0 {
+		err = &Error{What: "in " + dir + " is no data directory, database, snapshot or write-ahead log of etcd", Do: "name the directory that has member in it (/var/lib/etcd), or a folder of snapshots"}
+	}
+	return all, skipped, err
+}
+
+// findMember finds what lies in the member directory of a data directory. of is empty for a
+// member's own data, and says else what the whole directory is a copy of.
+func findMember(member, walDir, of string) (all []found, skipped []string, err error) {
+	own := found{copy: of}
+	if db := filepath.Join(member, "snap", "db"); exists(db) {
+		if own.database, err = look(db); err != nil {
+			return nil, nil, err
+		}
+		if own.database.kind == empty {
+			return nil, nil, &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
+		}
+	}
+	if walDir == "" {
+		walDir = filepath.Join(member, "wal")
+	}
+	if own.segments, err = segmentsIn(walDir); err != nil {
+		return nil, nil, err
+	}
+	all = append(all, own)
+	others, err := os.ReadDir(filepath.Join(member, "snap"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
+	}
+	for _, entry := range others {
+		if entry.Name() == "db" || !entry.Type().IsRegular() {
+			continue
+		}
+		f, err := look(filepath.Join(member, "snap", entry.Name()))
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case f.kind == membership, f.kind == empty:
+		case f.kind == database || f.kind == snapshot:
+			all = append(all, found{database: f, copy: copyReceived})
+		default:
+			// What etcd was writing when it was killed: a part of a database.
+			f.kind = unknown
+			all = append(all, found{database: f, copy: copyTemporary})
+		}
+	}
+	return all, nil, nil
+}
+
+func segmentsIn(dir string) (all []file, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &Error{What: "list " + dir, Err: reason(err), Do: access(err)}
+	}
+	for _, entry := range entries {
+		name := filepath.Join(dir, entry.Name())
+		if prepared := wal.ParseName(entry.Name()).Kind == wal.Preallocated; !entry.Type().IsRegular() || !isSegmentName(name) && !prepared {
+			continue
+		}
+		f, err := look(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// search finds copies below a directory. It does not follow links.
+func search(dir string) (all []found, skipped []string, err error) {
+	files := 0
+	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			skipped = append(skipped, fmt.Sprintf("%s: %v", name, reason(err)))
+			return nil
+		}
+		below, _ := filepath.Rel(dir, name)
+		switch depth := strings.Count(below, string(filepath.Separator)); {
+		case entry.IsDir() && depth >= deepest:
+			skipped = append(skipped, fmt.Sprintf("%s: more than %d directories deep", name, deepest))
+			return fs.SkipDir
+		case entry.IsDir() && entry.Name() == "member" && exists(filepath.Join(name, "snap")):
+			copies, more, err := findMember(name, "", copyOfDatabase)
+			if err != nil {
+				skipped = append(skipped, err.Error())
+			}
+			all, skipped = append(all, copies...), append(skipped, more...)
+			return fs.SkipDir
+		case !entry.Type().IsRegular() || !named(entry.Name()):
+			return nil
+		}
+		if files++; files > mostFiles || len(all) >= mostFound {
+			skipped = append(skipped, fmt.Sprintf("%s and what follows: more than %d files, or %d copies", name, mostFiles, mostFound))
+			return fs.SkipAll
+		}
+		f, err := look(name)
+		if err != nil {
+			skipped = append(skipped, err.Error())
+			return nil
+		}
+		switch f.kind {
+		case database, snapshot, gzipped, zstandard:
+			all = append(all, found{database: f, copy: copyName(f)})
+		case segment:
+			all = append(all, found{segments: []file{f}, copy: copyLog})
+		}
+		return nil
+	})
+	slices.SortStableFunc(all, func(a, b found) int { return strings.Compare(a.database.name, b.database.name) })
+	return all, skipped, err
+}
+
+// named is true for names that copies of etcd's files have: "db", "x.db", "x.db.gz",
+// "etcd-snapshot-node-1", "x.wal".
+func named(name string) bool {
+	name = strings.ToLower(name)
+	return name == "db" || strings.Contains(name, ".db") || strings.Contains(name, "snap") || strings.Contains(name, "etcd") || strings.Contains(name, "backup") || isSegmentName(name)
+}
+
+// look reads the beginning of a file.
+func look(name string) (file, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return file{}, &Error{What: "open " + name, Err: reason(err), Do: access(err)}
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return file{}, &Error{What: "look at " + name, Err: reason(err)}
+	}
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return file{}, &Error{What: "read " + name, Err: reason(err)}
+	}
+	return file{name: name, kind: recognise(name, head[:n], info.Size()), size: info.Size()}, nil
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// reason is an error without the path, which the text around it names.
+func reason(err error) error {
+	if e := new(fs.PathError); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+func access(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "run as root, or as the user that etcd runs as"
+	}
+	return ""
+}
