@@ -19,6 +19,8 @@ type Facts struct {
 	// none.
 	Stores    []Store
 	Unscanned string
+	// Unfound is what was looked for beside them and could not be read.
+	Unfound []Missing
 	// Encryption is the EncryptionConfiguration that the stores were compared with,
 	// and EncryptionFile its file; nil and empty if none was given.
 	Encryption     *encryptionconfig.Config
@@ -33,6 +35,7 @@ type Facts struct {
 
 // Unread lists what was looked for and could not be read or found.
 func (f Facts) Unread() (all []Missing) {
+	all = append(all, f.Unfound...)
 	if f.Wire != nil {
 		all = append(all, f.Wire.Missing...)
 	}
@@ -49,13 +52,40 @@ type Store struct {
 	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
 	// in the store.
 	CurrentKeyID string
+	// Remains are what was met beside records, in this layer, and Damaged how many places
+	// could not be read in all layers of the same files.
+	Remains record.Remains
+	Damaged int64
 }
 
-// Subjects returns each store as the subject of a rule, with its scope as evidence.
-func (f Facts) Subjects() (all []check.Subject[Store]) {
+// Live returns each store of live values as the subject of a rule, with its scope as evidence.
+func (f Facts) Live() []check.Subject[Store] {
+	return f.subjects("keys", func(s Store) bool { return s.Scope.Layer == record.Live })
+}
+
+// Older returns each store of what outlives live values.
+func (f Facts) Older() []check.Subject[Store] {
+	return f.subjects("copies of values", func(s Store) bool { return s.Scope.Layer != record.Live })
+}
+
+// Files returns, of each file or log, the store of its first layer.
+func (f Facts) Files() []check.Subject[Store] {
+	return f.subjects("values", func(s Store) bool {
+		return s.Scope.OfFiles() && s.Scope.Layer != record.History && s.Scope.Layer != record.FreePages
+	})
+}
+
+// All returns each store.
+func (f Facts) All() []check.Subject[Store] {
+	return f.subjects("values", func(Store) bool { return true })
+}
+
+func (f Facts) subjects(counted string, wanted func(Store) bool) (all []check.Subject[Store]) {
 	for _, s := range f.Stores {
-		seen := check.Evidence{Source: s.Scope.String(), Seen: fmt.Sprintf("%d keys", s.Inventory.Keys)}
-		all = append(all, check.Subject[Store]{Target: s.Scope.ID(), Identity: s.Scope.Identity(), Facts: s, Evidence: []check.Evidence{seen}})
+		if wanted(s) {
+			seen := check.Evidence{Source: s.Scope.String(), Seen: fmt.Sprintf("%d %s", s.Inventory.Keys, counted)}
+			all = append(all, check.Subject[Store]{Target: s.Scope.ID(), Identity: s.Scope.Identity(), Facts: s, Evidence: []check.Evidence{seen}})
+		}
 	}
 	return all
 }
@@ -86,6 +116,7 @@ type NotRead struct {
 const (
 	OutsidePrefix  = "outside-prefix"
 	OtherAPIServer = "other-api-server"
+	OfCluster      = "cluster"
 )
 
 // NotRead lists, of each store, the layers that were not read as a whole, and then what
@@ -95,11 +126,19 @@ func (f Facts) NotRead() (all []NotRead) {
 		store string
 		layer record.Layer
 	}
-	done := map[read]bool{}
+	done, partly := map[read]bool{}, map[read]bool{}
 	for _, s := range f.Stores {
-		done[read{s.Scope.Store(), s.Scope.Layer}] = s.Scope.Layer.Shared()
+		layer := read{s.Scope.Store(), s.Scope.Layer}
+		done[layer], partly[layer] = s.Scope.Layer.Shared(), !s.Scope.Layer.Shared()
 	}
 	for _, s := range f.Stores {
+		if s.Scope.Copy != "" {
+			if layer := (read{s.Scope.Store(), ""}); !done[layer] {
+				done[layer] = true
+				all = append(all, NotRead{ID: OfCluster, Name: "the cluster itself", Reason: "a " + s.Scope.Copy + " shows what was stored when it was taken: scan the cluster and the data directory of every member as well", Store: layer.store})
+			}
+			continue
+		}
 		for _, about := range record.Layers() {
 			fate, layer := about.Etcd, read{s.Scope.Store(), about.Layer}
 			if s.Scope.StandIn != "" {
@@ -107,7 +146,11 @@ func (f Facts) NotRead() (all []NotRead) {
 			}
 			if !done[layer] {
 				done[layer] = true
-				all = append(all, NotRead{ID: string(about.Layer), Name: fate.Name, Reason: fate.Survives, ClearedBy: fate.ClearedBy, Store: layer.store})
+				n := NotRead{ID: string(about.Layer), Name: fate.Name, Reason: fate.Survives, ClearedBy: fate.ClearedBy, Store: layer.store}
+				if partly[layer] {
+					n.Name += " of other members"
+				}
+				all = append(all, n)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -132,6 +133,13 @@ type Inventory struct {
 	groups      int
 	secrets     listed // plaintext Secrets
 	others      listed
+	embedded    Embedded
+}
+
+// Embedded are the values of other objects that hold a Secret, and the first of these objects.
+type Embedded struct {
+	Values  int64
+	Objects []check.Object
 }
 
 // listed counts the objects that are named, and the bytes of their names.
@@ -152,6 +160,12 @@ func (inv *Inventory) Add(rec record.Record) {
 	k, shaped := storedvalue.ParseKey(inv.Prefix, rec.Key)
 	r := inv.resource(k, shaped, rec)
 	verdict := drift.Verdict{Value: storedvalue.Parse(rec.Value)}
+	if r != inv.Secrets() && verdict.Value.Format.Plaintext() {
+		inv.embed(r, k, rec)
+	}
+	if rec.Within {
+		return // it is a part of a value that is counted where it begins
+	}
 	if r.Ruled {
 		verdict = drift.Of(r.Rule, rec.Key, verdict.Value)
 	}
@@ -180,6 +194,29 @@ func (inv *Inventory) Add(rec record.Record) {
 		inv.definitions[shortened(k.Name)] = true
 	}
 }
+
+// embed looks for a Secret inside an object of another kind.
+func (inv *Inventory) embed(r *Resource, k storedvalue.Key, rec record.Record) {
+	var in carve.Object
+	if !rec.Within {
+		var ok bool
+		if in, ok = carve.Within(rec.Value); !ok {
+			return
+		}
+	}
+	e := &inv.embedded
+	if e.Values++; len(e.Objects) >= maxListed {
+		return
+	}
+	o := object(r, k, rec)
+	if o.Detail = "holds a Secret"; len(in.Name) > 0 {
+		o.Detail = "holds the Secret " + term.Printable(shortened(in.Namespace)+"/"+shortened(in.Name))
+	}
+	e.Objects = append(e.Objects, o)
+}
+
+// Embedded returns the objects of other kinds that hold a Secret.
+func (inv *Inventory) Embedded() Embedded { return inv.embedded }
 
 // room returns the list that has room for one more name of a group; nil for none.
 func (inv *Inventory) room(r *Resource, c *Count) *listed {
@@ -214,7 +251,7 @@ func object(r *Resource, k storedvalue.Key, rec record.Record) check.Object {
 		o.Name += fmt.Sprintf(" (key sha256:%x)", sha256.Sum256(rec.Key))
 	}
 	if from := rec.Origin; from.File != "" {
-		o.Origin = &check.Origin{Layer: string(from.Layer), File: from.File, Offset: from.Offset}
+		o.Origin = &check.Origin{Layer: string(from.Layer), File: from.File, Offset: from.Offset, Index: from.Index, Term: from.Term}
 	}
 	return o
 }

@@ -56,6 +56,11 @@ type Case struct {
 	Values Values
 	Config string // entries of an EncryptionConfiguration; empty for none
 	KeyID  string // the one that is given as current
+	// Layer that they are of; empty for live values. Copy and Remains are of that.
+	Layer   record.Layer
+	Copy    string
+	Remains record.Remains
+	Damaged int64
 
 	Status check.Status
 	Count  int64
@@ -72,7 +77,11 @@ func Run(t *testing.T, id string, cases ...Case) {
 				config = Config(t, tt.Config)
 			}
 			f := Facts(config, Records(tt.Values)...)
-			f.Stores[0].CurrentKeyID = tt.KeyID
+			store := &f.Stores[0]
+			store.CurrentKeyID, store.Remains, store.Scope.Copy, store.Damaged = tt.KeyID, tt.Remains, tt.Copy, tt.Damaged
+			if tt.Layer != "" {
+				store.Scope.Layer, store.Scope.Sources = tt.Layer, []record.Input{{Name: "db", Bytes: 1}}
+			}
 			r := Result(t, f, id)
 			if r.Status != tt.Status || r.Count != tt.Count {
 				t.Errorf("%v, count %d; want %v, %d: %s %s", r.Status, r.Count, tt.Status, tt.Count, r.Summary, r.Reason)

@@ -2,15 +2,46 @@
 package data
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rules/need"
 	"github.com/sealproof/sealproof/internal/check"
 )
 
-// Rules returns the rules in the order of their ids. Each is about one store, and
-// evaluated for every store.
+// Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
+// and EA-111 to 114 about one of live values, EA-121 to 123 about what outlives them.
+// EA-107 and EA-124 are about both.
 func Rules() (all []check.Rule[facts.Facts]) {
-	for _, r := range []rule{
+	for _, group := range []struct {
+		rules    []rule
+		subjects func(facts.Facts) []check.Subject[facts.Store]
+		needs    []check.Need[facts.Facts]
+	}{
+		{live(), facts.Facts.Live, []check.Need[facts.Facts]{need.Scan, need.Live}},
+		{older(), facts.Facts.Older, []check.Need[facts.Facts]{need.Scan, need.Older}},
+		{[]rule{embeddedSecrets()}, facts.Facts.All, []check.Need[facts.Facts]{need.Scan}},
+		{[]rule{wholeFiles()}, facts.Facts.Files, []check.Need[facts.Facts]{need.Scan, need.Files}},
+	} {
+		for _, r := range group.rules {
+			if r.ID != wholeFiles().ID {
+				r = whole(r)
+			}
+			ofStores := check.ForEach(r, group.subjects)
+			ofStores.Needs = group.needs
+			if r.ID == "EA-101" {
+				ofStores.Run = unlessElsewhere(ofStores.Run)
+			}
+			all = append(all, ofStores)
+		}
+	}
+	slices.SortFunc(all, func(a, b check.Rule[facts.Facts]) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+func live() []rule {
+	return []rule{
 		plaintextSecrets(),
 		malformedValues(),
 		unknownEncryption(),
@@ -21,15 +52,15 @@ func Rules() (all []check.Rule[facts.Facts]) {
 		staleProviders(),
 		encryptedUnconfigured(),
 		unreadable(),
-	} {
-		ofStores := check.ForEach(r, facts.Facts.Subjects)
-		ofStores.Needs = []check.Need[facts.Facts]{need.Scan}
-		if r.ID == "EA-101" {
-			ofStores.Run = unlessElsewhere(ofStores.Run)
-		}
-		all = append(all, ofStores)
 	}
-	return all
+}
+
+func older() []rule {
+	return []rule{
+		plaintextCopies(),
+		plaintextCopiesOfOthers(),
+		fragments(),
+	}
 }
 
 // unlessElsewhere takes back what is said of Secrets in a store, findings aside, where an

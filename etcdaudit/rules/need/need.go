@@ -19,6 +19,21 @@ func Scan(f facts.Facts) (check.Result, bool) {
 	return check.Unevaluated("", cmp.Or(f.Unscanned, "no data was read"), ""), len(f.Stores) > 0
 }
 
+// Live is not met where no live value was read.
+func Live(f facts.Facts) (check.Result, bool) {
+	return check.Inapplicable("no live values were read, but older ones only"), len(f.Live()) > 0
+}
+
+// Older is not met where nothing but live values was read.
+func Older(f facts.Facts) (check.Result, bool) {
+	return check.Inapplicable("live values only were read: what outlives them is listed as not evaluated"), len(f.Older()) > 0
+}
+
+// Files is not met where no file was read.
+func Files(f facts.Facts) (check.Result, bool) {
+	return check.Inapplicable("no files were read"), len(f.Files()) > 0
+}
+
 // Keys is not met where nothing was found: a wrong prefix or the wrong etcd must not
 // look like a clean one.
 func Keys(s facts.Store) (check.Result, bool) {
