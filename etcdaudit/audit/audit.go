@@ -24,6 +24,8 @@ type Options struct {
 	// why there is none although data was asked for.
 	Sources   []record.Source
 	Unscanned string
+	// Missing is what was looked for and could not be read.
+	Missing []facts.Missing
 	// Wire is what connections to etcd have shown, and Host what the control-plane node
 	// has; nil for what was not asked for.
 	Wire *facts.Wire
@@ -56,7 +58,7 @@ type Options struct {
 // Where more than data was asked for, a source that cannot be read leaves the rules about
 // data unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
-	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned}
+	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing}
 	for _, source := range o.Sources {
 		stores, access, err := read(ctx, source, o)
 		if err != nil {
@@ -117,8 +119,23 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 		}
 		return nil
 	})
-	for _, s := range stores {
-		if err == nil && s.Scope.Layer == record.Live && s.Inventory.Keys != s.Scope.Keys {
+	// Reading shows more of a file than opening it.
+	scopes := source.Scopes()
+	var remains map[record.Layer]*record.Remains
+	if leaver, ok := source.(record.Leaver); ok {
+		remains = leaver.Remains()
+	}
+	damaged := int64(0)
+	for _, r := range remains {
+		damaged += r.Damaged
+	}
+	for i := range stores {
+		s := &stores[i]
+		s.Scope, s.Damaged = scopes[i], damaged
+		if r := remains[s.Scope.Layer]; r != nil {
+			s.Remains = *r
+		}
+		if err == nil && s.Scope.Layer == record.Live && s.Scope.Keys != 0 && s.Inventory.Keys != s.Scope.Keys {
 			err = fmt.Errorf("%d keys were read of %s, which counts %d", s.Inventory.Keys, s.Scope, s.Scope.Keys)
 		}
 		if s.Scope.Layer == record.Live {

@@ -130,7 +130,7 @@ func fileOf(layer record.Layer, cluster, file string) record.Source {
 // The copy of yesterday and that of today show the same finding, in two scopes.
 func TestTwoSnapshotsOfOneClusterAreTwoScopesWithTheSameFindings(t *testing.T) {
 	r := run(t, fileOf(record.Backups, "a", "1.db"), fileOf(record.Backups, "a", "2.db"), fileOf(record.Backups, "b", "2.db"))
-	results := check(t, r, "EA-101").Results
+	results := check(t, r, "EA-121").Results
 	if diff := cmp.Diff([]string{"backups:a:1.db:/registry/", "backups:a:2.db:/registry/", "backups:b:2.db:/registry/"}, []string{results[0].Target, results[1].Target, results[2].Target}); diff != "" {
 		t.Error(diff)
 	}

@@ -43,6 +43,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 		}
 		r.Checks = append(r.Checks, one)
 	}
+	r.Runbook = steps(f.Stores)
 	for _, n := range f.NotRead() {
 		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{
 			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy, Store: n.Store, Scope: n.Scope,
@@ -58,6 +59,7 @@ func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
 		Revision: s.Scope.Revision, Member: s.Scope.Member, Store: s.Scope.Store(), Time: timestamppb.New(s.Scope.Time),
 		ClusterId: s.Scope.ClusterID, StandIn: s.Scope.StandIn, Prefix: s.Scope.Prefix,
 		KeysCounted: count(s.Scope.Keys), KeysRead: count(s.Inventory.Keys), ValueBytes: s.Inventory.Bytes,
+		Copy: s.Scope.Copy, Fragments: count(s.Remains.Fragments), FragmentBytes: s.Remains.FragmentBytes, Damaged: count(s.Remains.Damaged),
 	}
 	for _, from := range s.Scope.Sources {
 		out.Sources = append(out.Sources, &auditv1.Source{Name: from.Name, Hash: from.Hash, Bytes: from.Bytes})
@@ -141,7 +143,7 @@ func result(id string, r check.Result) *auditv1.Result {
 			Fingerprint: outcome.Fingerprint(id, r.Identity, o.Resource, o.Namespace, o.Name),
 		}
 		if o.Origin != nil {
-			object.Origin = &auditv1.Origin{Layer: o.Origin.Layer, File: o.Origin.File, Offset: o.Origin.Offset}
+			object.Origin = &auditv1.Origin{Layer: o.Origin.Layer, File: term.Printable(o.Origin.File), Offset: o.Origin.Offset, RaftIndex: o.Origin.Index, RaftTerm: o.Origin.Term}
 		}
 		out.Objects = append(out.Objects, object)
 	}

@@ -31,6 +31,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	p.verdict(r)
 	list := entriesOf(r)
 	p.doFirst(list)
+	p.runbook(r.Runbook)
 	for _, s := range r.Scopes {
 		if s.Prefix != "" {
 			p.line("")
@@ -56,11 +57,26 @@ func (p *printer) scope(s *auditv1.Scope) {
 	if s.Prefix == "" {
 		return
 	}
-	read := fmt.Sprintf("Read: %d keys with %s of values", s.KeysRead, size(s.ValueBytes))
-	if s.Revision != 0 {
+	counted := "keys"
+	if s.Layer != "live" {
+		counted = "values"
+	}
+	read := fmt.Sprintf("Read: %d %s with %s", s.KeysRead, counted, size(s.ValueBytes))
+	if s.Layer == "live" {
+		read += " of values"
+	}
+	if s.Fragments > 0 {
+		read += fmt.Sprintf(", %d pieces without a beginning with %s", s.Fragments, size(s.FragmentBytes))
+	}
+	if files := len(s.Sources) > 0 && s.Sources[0].Bytes > 0; s.Revision != 0 && !files {
 		read += fmt.Sprintf(", all of the %d that %s counts at that revision", s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
 	}
 	p.wrap("      ", "%s", read)
+	for _, from := range s.Sources {
+		if from.Hash != "" && s.Layer != "history" && s.Layer != "free-pages" { // once for a file
+			p.wrap("      ", "File: %s, %s", size(from.Bytes), from.Hash)
+		}
+	}
 	for _, f := range s.EncryptionConfigFiles {
 		p.wrap("      ", "Compared with: %s, one API server's file; another's may differ and was not looked at", f)
 	}
@@ -149,7 +165,7 @@ func (p *printer) notEvaluated(r *auditv1.Report) {
 	if len(places) > 0 {
 		because := ""
 		if live {
-			because = ", because this version reads live values only"
+			because = ", because live values alone were read (etcdaudit scan PATH reads files)"
 		}
 		p.line("")
 		p.line("%s%s. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED), because)

@@ -1,0 +1,94 @@
+package audit
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/drift"
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/runbook"
+	"github.com/sealproof/sealproof/internal/term"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// steps says for each cluster whose files were read what clears them. Copies count for the
+// cluster where there is only one: nothing in a copy says which cluster it is of.
+func steps(stores []facts.Store) (all []*auditv1.Step) {
+	var names []string
+	clusters := map[string]*runbook.Found{}
+	var copies []string
+	files := false
+	for _, s := range stores {
+		files = files || s.Scope.Layer != record.Live
+		n := plaintextIn(s.Inventory)
+		if s.Scope.Copy != "" {
+			for _, from := range s.Scope.Sources {
+				// A copy of a data directory is removed as a whole.
+				name, _, _ := strings.Cut(filepath.ToSlash(from.Name), "/member/")
+				if n+s.Remains.Fragments > 0 && !slices.Contains(copies, name) {
+					copies = append(copies, name)
+				}
+			}
+			continue
+		}
+		of := s.Scope.Store()
+		if clusters[of] == nil {
+			names, clusters[of] = append(names, of), &runbook.Found{}
+		}
+		add(clusters[of], s, n)
+	}
+	if !files {
+		return nil // of live values alone the checks say what to do
+	}
+	if len(names) == 0 {
+		names, clusters[""] = []string{""}, &runbook.Found{}
+	}
+	clusters[names[0]].Copies = copies
+	for _, of := range names {
+		for _, step := range runbook.Steps(*clusters[of]) {
+			all = append(all, &auditv1.Step{
+				Store: of, Title: step.Title, Why: term.Printable(step.Why), Cost: term.Printable(step.Cost), Commands: allPrintable(step.Commands),
+			})
+		}
+	}
+	return all
+}
+
+func add(f *runbook.Found, s facts.Store, plaintext int64) {
+	switch s.Scope.Layer {
+	case record.Live:
+		f.Live += plaintext
+	case record.History:
+		f.History += plaintext
+	case record.WAL:
+		f.Log += plaintext
+		f.LogBytes += s.Scope.Bytes
+	default:
+		f.Free += plaintext
+		f.Pieces += s.Remains.Fragments
+		f.FreeBytes += s.Scope.Bytes
+	}
+	if len(s.Scope.Cluster.Members) > 0 {
+		f.Cluster = s.Scope.Cluster
+	}
+	for _, from := range s.Scope.Sources {
+		if data, ok := strings.CutSuffix(filepath.ToSlash(from.Name), "/member/snap/db"); ok {
+			f.Data = data
+		}
+	}
+}
+
+// plaintextIn is how many values are plaintext that should not be.
+func plaintextIn(inv *inventory.Inventory) (n int64) {
+	for _, r := range inv.Resources() {
+		for _, c := range r.Groups() {
+			if r == inv.Secrets() && c.Format.Plaintext() || c.Drift == drift.Plaintext || c.Drift == drift.UnreadablePlaintext {
+				n += c.Values
+			}
+		}
+	}
+	return n
+}
