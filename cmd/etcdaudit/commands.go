@@ -31,18 +31,28 @@ const exits = `Exit status:
 
 func scanCommand() *cobra.Command {
 	return auditCommand(rules.Groups{Data: true}, &cobra.Command{
-		Use:   "scan",
-		Short: "Classify every live value of an etcd",
+		Args:  cobra.ArbitraryArgs,
+		Use:   "scan [PATH...]",
+		Short: "Classify every value of a running etcd, or of its files",
 		Long: `scan reads every key under the prefix at one revision, a bounded page at a time,
 says how each value is stored, and proves by a count at that revision that none
 was missed. Its verdict is about live values only: history, the database file's
 free pages, the write-ahead log and backups are listed as not evaluated. What is
-listed as another API server's does not change the exit status.`,
+listed as another API server's does not change the exit status.
+
+With paths it reads etcd's own files instead: a data directory, a database, a
+snapshot (also as .gz or .zst), segments of the write-ahead log, or a folder with
+such files in it. Then it finds what outlives live values too: older revisions,
+values in free pages, in the log and in copies. It takes no lock and stops nothing;
+of a file that an etcd uses it says where plaintext is, and never that there is none.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit scan
 
   # elsewhere
   etcdaudit scan --endpoints https://192.0.2.1:2379 --cacert ca.crt --cert client.crt --key client.key
+
+  # everything that is left in the data directory of a stopped member, and in snapshots
+  etcdaudit scan /var/lib/etcd /var/backups/etcd
 
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
@@ -132,12 +142,17 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	if cmd.Args == nil {
 		cmd.Args = cobra.NoArgs
 	}
-	cmd.RunE = func(cmd *cobra.Command, archives []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		config.Connection = config.Connection.withEtcdctl(os.Getenv)
 		if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
 			return err
 		}
-		run := auditRun{settings: config, groups: groups, archives: archives, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		run := auditRun{settings: config, groups: groups, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		if groups.Data {
+			run.paths = args
+		} else {
+			run.archives = args
+		}
 		return run.do(cmd.Context())
 	}
 	flags := cmd.Flags()
@@ -148,6 +163,9 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	}
 	if groups.Data {
 		cli.AddFlags(flags, &config.Scan)
+	}
+	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
+		cli.AddFlags(flags, &config.Files)
 	}
 	if groups.Wire {
 		cli.AddFlags(flags, &config.TLS)

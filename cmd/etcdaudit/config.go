@@ -20,6 +20,7 @@ import (
 type settings struct {
 	Connection connection  `mapstructure:",squash"`
 	Scan       scanPart    `mapstructure:",squash"`
+	Files      filesPart   `mapstructure:",squash"`
 	TLS        tlsPart     `mapstructure:",squash"`
 	Node       nodePart    `mapstructure:",squash"`
 	API        apiPart     `mapstructure:",squash"`
@@ -41,6 +42,12 @@ type connection struct {
 type scanPart struct {
 	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with; its keys are tried on the values"`
 	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`
+}
+
+// filesPart says how etcd's own files are read.
+type filesPart struct {
+	WALDir  string `mapstructure:"wal-dir" help:"directory of the write-ahead log, where it is not in the data directory (etcd's --wal-dir)"`
+	WorkDir string `mapstructure:"work-dir" help:"directory to decompress files in; what is written there has no name and goes when the scan ends"`
 }
 
 type tlsPart struct {

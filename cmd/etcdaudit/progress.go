@@ -43,6 +43,41 @@ func (p progress) end() {
 	}
 }
 
+// reading shows how much of files is read, on a terminal only.
+type reading struct{ bar *progressbar.ProgressBar }
+
+func newReading(w io.Writer) reading {
+	if !term.IsTerminal(w) {
+		return reading{}
+	}
+	return reading{progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription("reading files"),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// of says how much there is.
+func (r reading) of(bytes int64) {
+	if r.bar != nil {
+		r.bar.ChangeMax64(bytes)
+	}
+}
+
+func (r reading) add(bytes int) {
+	if r.bar != nil {
+		_ = r.bar.Add(bytes)
+	}
+}
+
+func (r reading) end() {
+	if r.bar != nil {
+		_ = r.bar.Clear()
+	}
+}
+
 // probing shows which address is tested, on a terminal only.
 type probing struct {
 	bar *progressbar.ProgressBar

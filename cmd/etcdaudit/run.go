@@ -36,10 +36,11 @@ import (
 type auditRun struct {
 	settings
 	groups rules.Groups
-	// archives are files of collect, in the place of a host.
-	archives       []string
-	getenv         func(string) string
-	stdout, stderr io.Writer
+	// archives are files of collect, in the place of a host, and paths etcd's own files, in
+	// the place of a running etcd.
+	archives, paths []string
+	getenv          func(string) string
+	stdout, stderr  io.Writer
 	// node is what of the host has to do with the given endpoints, and found what it tells of
 	// etcd; empty where no host was read. chosen is set where the endpoints are from there.
 	node   *facts.Host
@@ -54,7 +55,7 @@ func (a *auditRun) do(ctx context.Context) error {
 		return err
 	}
 	accepted, err := a.Output.accepted()
-	if err != nil {
+	if err = errors.Join(err, a.validateFiles(a.paths)); err != nil {
 		return err
 	}
 	build := cli.BuildOf(name)
@@ -63,8 +64,11 @@ func (a *auditRun) do(ctx context.Context) error {
 		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
 	}
 	read := a.here
-	if len(a.archives) > 0 {
+	switch {
+	case len(a.archives) > 0:
 		read = a.evaluate
+	case len(a.paths) > 0:
+		read = a.files
 	}
 	r, err := read(ctx, o)
 	if err != nil || r == nil {
