@@ -57,9 +57,19 @@ func everything() *auditv1.Report {
 			},
 			{Id: "wire", Text: "TLS and access: 1 client, 0 peer, 1 metrics addresses of etcd, 3 connections", Layer: "wire", LayerName: "TLS and access", Time: at(0), Sources: []*auditv1.Source{{Name: client}, {Name: metrics}}},
 			{Id: "host:node-1", Text: "host node-1: kubeadm", Layer: "host", LayerName: "host", Time: at(0), Node: "node-1", Sources: []*auditv1.Source{{Name: manifest}}},
+			{
+				Id: "free-pages:cdf8:/var/lib/etcd/member/snap/db:/registry/", Text: "free pages of the database file at revision 4711 of etcd cluster cdf8 (/var/lib/etcd/member/snap/db), keys under /registry/",
+				Layer: "free-pages", LayerName: "free pages of the database file", Sources: []*auditv1.Source{{Name: "/var/lib/etcd/member/snap/db", Hash: "sha256:4444", Bytes: 1 << 20}},
+				Revision: 4711, Time: at(0), ClusterId: "cdf8", Member: "8e9e", Store: "cdf8", Prefix: "/registry/", KeysRead: 12, ValueBytes: 64 << 10, Fragments: 2, FragmentBytes: 8 << 10,
+				Resources: []*auditv1.Resource{{Resource: "secrets", Values: 12, Plaintext: 12, Groups: []*auditv1.Group{{Values: 12, Protection: auditv1.Protection_PROTECTION_PLAINTEXT, Format: "protobuf"}}}},
+			},
 		},
-		Verdict:  &auditv1.Verdict{Status: fail, Text: "finding at or above medium: EA-101, EA-302; below it: EA-305", FailOn: medium},
-		Coverage: &auditv1.Coverage{Evaluated: 7, NotEvaluated: 2, Optional: 1},
+		Runbook: []*auditv1.Step{
+			{Store: "cdf8", Title: "Defragment every member, one after the other", Why: "12 plaintext copies are in free pages", Cost: "a member answers nothing meanwhile", Commands: []string{"etcdctl defrag --endpoints=https://192.0.2.1:2379", "# then <look> & see"}},
+			{Store: "cdf8", Title: "Change the credentials", Why: "what was readable may have been read", Cost: "the objects are named above"},
+		},
+		Verdict:  &auditv1.Verdict{Status: fail, Text: "finding at or above medium: EA-101, EA-121, EA-302; below it: EA-305", FailOn: medium},
+		Coverage: &auditv1.Coverage{Evaluated: 8, NotEvaluated: 2, Optional: 1},
 		Checks: []*auditv1.Check{
 			{Id: "EA-101", Title: "Secrets are not stored as plaintext", Severity: high, Status: fail, Summary: "3 of 7 Secrets can be read", Why: "each reader of etcd has these credentials", Reads: "every value of Secrets", Results: []*auditv1.Result{{
 				Target: "live:cdf8:/registry/", Status: fail, Summary: "3 of 7 Secrets can be read", Remediation: "rewrite them, see EA-111", Count: 3, Fingerprint: "0123456789abcdef0123456789abcdef",
@@ -79,6 +89,10 @@ func everything() *auditv1.Report {
 			{Id: "EA-411", Title: "etcd can read its revocation list, and the list is current", Severity: high, Status: failed, Summary: "the check went wrong", Results: []*auditv1.Result{{Target: "etcd-node-1", Status: failed, Reason: "the check went wrong"}}},
 			{Id: "EA-430", Title: "Only root and the KMS plugin can write to its socket", Severity: high, Status: no, Summary: "no KMS provider", Results: []*auditv1.Result{{Status: no, Reason: "no KMS provider"}}},
 			{Id: "EA-501", Title: "etcd's data directory belongs to etcd, and is closed to others", Severity: high, Status: fail, Summary: "drwxr-xr-x", Results: []*auditv1.Result{{Target: "etcd-node-1: /var/lib/etcd", Status: fail, Summary: "drwxr-xr-x", Remediation: "chmod 0700 /var/lib/etcd", Fingerprint: "d4", Node: "node-1"}}},
+			{Id: "EA-121", Title: "No plaintext Secret is left behind live values", Severity: high, Status: fail, Summary: "12 plaintext copies of Secrets can be read there", Why: "each reader of these bytes has the credentials", Results: []*auditv1.Result{{
+				Target: "free-pages:cdf8:/var/lib/etcd/member/snap/db:/registry/", Status: fail, Summary: "12 plaintext copies of Secrets can be read there", Remediation: "defragmentation of every member", Count: 12, ObjectsOmitted: 11,
+				Objects: []*auditv1.Object{{Resource: "secrets", Namespace: "default", Name: "db-password", Revision: 99, Origin: &auditv1.Origin{Layer: "free-pages", File: "/var/lib/etcd/member/snap/db", Offset: 81920}}},
+			}}},
 		},
 		NotEvaluated: []*auditv1.Layer{
 			{Id: "history", Name: "history (older revisions)", Status: open, Reason: "etcd keeps overwritten values", ClearedBy: "compaction", Store: "cdf8"},

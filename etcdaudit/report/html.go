@@ -79,6 +79,8 @@ type page struct {
 	Nodes                        part[nodeView]
 	First                        []finding
 	FirstMore                    int
+	Runbook                      []*auditv1.Step
+	Several                      bool // its steps are about several stores
 	Findings                     part[finding]
 	Gaps                         part[gap]
 	Places, Missing              part[*auditv1.Layer]
@@ -109,6 +111,8 @@ func pageOf(r *auditv1.Report) page {
 	if p.All = uint64(p.Coverage.GetEvaluated()) + uint64(p.Coverage.GetNotEvaluated()); p.All > 0 {
 		p.Percent = uint64(p.Coverage.GetEvaluated()) * 100 / p.All
 	}
+	p.Runbook = r.Runbook[:min(len(r.Runbook), shownRows)]
+	p.Several = slices.ContainsFunc(r.Runbook, func(s *auditv1.Step) bool { return s.Store != r.Runbook[0].Store })
 	list := entriesOf(r)
 	findings := findingsOf(list)
 	for _, f := range findings {

@@ -14,11 +14,12 @@ type scopeView struct {
 	*auditv1.Scope
 	Time    string
 	Sources part[*auditv1.Source]
+	Files   bool // etcd's own were read, and no running etcd
 }
 
 func scopesOf(r *auditv1.Report) (all []scopeView) {
 	for _, s := range r.Scopes {
-		v := scopeView{Scope: s, Sources: head(s.Sources, shownSources)}
+		v := scopeView{Scope: s, Sources: head(s.Sources, shownSources), Files: ofFiles(s)}
 		if s.Time != nil {
 			v.Time = s.Time.AsTime().Format("2006-01-02 15:04:05 UTC")
 		}

@@ -66,9 +66,9 @@ func (p *printer) scope(s *auditv1.Scope) {
 		read += " of values"
 	}
 	if s.Fragments > 0 {
-		read += fmt.Sprintf(", %d pieces without a beginning with %s", s.Fragments, size(s.FragmentBytes))
+		read += fmt.Sprintf(", %d pieces of %s without a beginning", s.Fragments, size(s.FragmentBytes))
 	}
-	if files := len(s.Sources) > 0 && s.Sources[0].Bytes > 0; s.Revision != 0 && !files {
+	if s.Revision != 0 && !ofFiles(s) {
 		read += fmt.Sprintf(", all of the %d that %s counts at that revision", s.KeysCounted, cmp.Or(s.StandIn, "etcd"))
 	}
 	p.wrap("      ", "%s", read)
@@ -80,6 +80,11 @@ func (p *printer) scope(s *auditv1.Scope) {
 	for _, f := range s.EncryptionConfigFiles {
 		p.wrap("      ", "Compared with: %s, one API server's file; another's may differ and was not looked at", f)
 	}
+}
+
+// ofFiles reports whether data was read from files, and not from a running etcd.
+func ofFiles(s *auditv1.Scope) bool {
+	return s.Prefix != "" && len(s.Sources) > 0 && s.Sources[0].Bytes > 0
 }
 
 // when says from when to when it was looked at.

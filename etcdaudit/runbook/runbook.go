@@ -8,6 +8,7 @@ package runbook
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
 )
@@ -156,9 +157,9 @@ func (f Found) replace(m record.Member) []string {
 		data = "/var/lib/etcd"
 	}
 	return []string{
-		"# member " + m.Name,
-		fmt.Sprintf("etcdctl move-leader --endpoints=%s %s || true", quote(strings.Join(f.endpoints(), ",")), f.another(m).ID),
-		fmt.Sprintf("etcdctl member remove --endpoints=%s %s", quote(others), m.ID),
+		"# member " + quote(m.Name),
+		fmt.Sprintf("etcdctl move-leader --endpoints=%s %s || true", quote(strings.Join(f.endpoints(), ",")), quote(f.another(m).ID)),
+		fmt.Sprintf("etcdctl member remove --endpoints=%s %s", quote(others), quote(m.ID)),
 		"# on its node: stop etcd, then",
 		fmt.Sprintf("rm -rf %s", quote(data+"/member")),
 		fmt.Sprintf("etcdctl member add --endpoints=%s %s --peer-urls=%s", quote(others), quote(m.Name), quote(strings.Join(m.PeerURLs, ","))),
@@ -224,8 +225,15 @@ func (f Found) another(not record.Member) record.Member {
 	return not
 }
 
-// quote makes one word of a shell of a text that comes from a file.
+// quote makes one word of a shell of a text that comes from a file. A line break would end a
+// comment, and begin a command.
 func quote(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=@%+[]", r)
 	}

@@ -1,0 +1,115 @@
+package runbook_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/runbook"
+)
+
+func cluster(version string, members int) record.Cluster {
+	c := record.Cluster{Version: version}
+	for i := range members {
+		n := string(rune('1' + i))
+		c.Members = append(c.Members, record.Member{ID: "a" + n, Name: "etcd-" + n, PeerURLs: []string{"https://192.0.2." + n + ":2380"}, ClientURLs: []string{"https://192.0.2." + n + ":2379"}})
+	}
+	return c
+}
+
+const (
+	reach, rewrite, compact, defragment = "Let etcdctl reach every member", "Rewrite live values", "Compact the history", "Defragment every member, one after the other"
+	clearLog, remove, credentials, show = "Clear the write-ahead log of every member", "Remove the copies, and take new ones", "Change the credentials", "Show that nothing is left"
+)
+
+func TestStepsAreThoseFromTheFirstLayerOn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		found runbook.Found
+		want  []string
+	}{
+		"nothing":                 {runbook.Found{}, nil},
+		"live values":             {runbook.Found{Live: 1}, []string{reach, rewrite, compact, defragment, clearLog, credentials, show}},
+		"history":                 {runbook.Found{History: 1}, []string{reach, compact, defragment, clearLog, credentials, show}},
+		"free pages":              {runbook.Found{Free: 1}, []string{reach, defragment, clearLog, credentials, show}},
+		"pieces":                  {runbook.Found{Pieces: 1}, []string{reach, defragment, clearLog, credentials, show}},
+		"the log alone":           {runbook.Found{Log: 1}, []string{reach, clearLog, credentials, show}},
+		"copies alone":            {runbook.Found{Copies: []string{"/b/x.db"}}, []string{remove, credentials}},
+		"free pages and a copy":   {runbook.Found{Free: 1, Copies: []string{"/b/x.db"}}, []string{reach, defragment, clearLog, remove, credentials, show}},
+		"everything is in effect": {runbook.Found{Live: 1, History: 1, Free: 1, Log: 1, Copies: []string{"x"}}, []string{reach, rewrite, compact, defragment, clearLog, remove, credentials, show}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var titles []string
+			for _, s := range runbook.Steps(tc.found) {
+				titles = append(titles, s.Title)
+				if s.Why == "" || s.Cost == "" {
+					t.Errorf("%+v", s)
+				}
+			}
+			if !slices.Equal(titles, tc.want) {
+				t.Errorf("%q", titles)
+			}
+		})
+	}
+}
+
+func commands(f runbook.Found, title string) string {
+	for _, s := range runbook.Steps(f) {
+		if s.Title == title {
+			return strings.Join(s.Commands, "\n")
+		}
+	}
+	return ""
+}
+
+// Replacing a member of etcd 3.5 brings the old entries back from the leader's log.
+func TestTheLogIsClearedInTheWayThatTheReleaseAllows(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cluster record.Cluster
+		replace bool
+	}{
+		"three members of 3.7": {cluster("3.7.0", 3), true},
+		"three members of 3.6": {cluster("3.6.0", 3), true},
+		"three members of 3.5": {cluster("3.5.0", 3), false},
+		"one member":           {cluster("3.7.0", 1), false},
+		"not known":            {record.Cluster{}, false},
+	} {
+		got := commands(runbook.Found{Log: 1, Cluster: tc.cluster}, clearLog)
+		if replaced := strings.Contains(got, "etcdctl member remove"); replaced != tc.replace || strings.Contains(got, "--max-wals=1") == tc.replace {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
+}
+
+func TestCommandsNameTheMembersOfTheCluster(t *testing.T) {
+	f := runbook.Found{Free: 1, Cluster: cluster("3.7.0", 3), Data: "/data/etcd one"}
+	if got, want := commands(f, defragment), "etcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.1:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.2:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.3:2379"; got != want {
+		t.Error(got)
+	}
+	got := commands(f, clearLog)
+	for _, want := range []string{"etcdctl member remove --endpoints=https://192.0.2.2:2379,https://192.0.2.3:2379 a1", "rm -rf '/data/etcd one/member'", "etcdctl member add --endpoints=https://192.0.2.1:2379,https://192.0.2.3:2379 etcd-2 --peer-urls=https://192.0.2.2:2380"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q:\n%s", want, got)
+		}
+	}
+}
+
+// Names come from files, and commands are there to be copied into a shell of root.
+func TestNamesCannotBeCommands(t *testing.T) {
+	evil := "x'; touch /tmp/hacked; '$(id)`id`\n-rf"
+	c := cluster("3.7.0", 3)
+	c.Members[0].Name, c.Members[0].ClientURLs, c.Members[0].PeerURLs = evil, []string{evil}, []string{evil}
+	for _, s := range runbook.Steps(runbook.Found{Live: 1, Copies: []string{evil}, Cluster: c, Data: evil}) {
+		for _, command := range s.Commands {
+			if !strings.Contains(command, "touch") {
+				continue
+			}
+			// echo shows the words that the shell makes of the command.
+			out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput() //nolint:gosec // that is what is tested
+			if strings.Contains(command, "\n") || err == nil && strings.Contains(string(out), "HACKED") {
+				t.Errorf("%s\n%s", command, out)
+			}
+		}
+	}
+}
