@@ -46,7 +46,7 @@ func BenchmarkSearch(b *testing.B) {
 		{"ciphertext", filled(func(i int) []byte {
 			return keyValue(b, key(i), append([]byte("k8s:enc:kms:v2:p:"), random[i%1000*1000:][:1000]...), 1, int64(i)+1000, 1)
 		})},
-		{"zeros", make([]byte, benchSize)},
+		{"zeros", bytes.Repeat([]byte{0}, benchSize)},
 		{"random", garbage(5, benchSize)},
 		{"pods", filled(func(i int) []byte {
 			return keyValue(b, fmt.Sprintf("/registry/pods/n/p-%d", i), pods, 1, int64(i)+1000, 1)

@@ -62,7 +62,7 @@ func (s *search) begun(format storedvalue.Format, end int64) bool {
 		return false
 	}
 	s.spent += end - start
-	o := s.forwards(source{format: format, start: start})
+	o := s.forwards(source{format: format, start: start}, end)
 	return o.Complete && start+int64(o.Length) == end
 }
 
@@ -81,9 +81,9 @@ func (s *search) jsonEnd(at int64) int64 {
 // yamlEnd looks at the field kind of an object in YAML of which the beginning is
 // not there.
 func (s *search) yamlEnd(field, next int64) int64 {
-	o := s.forwards(source{format: storedvalue.YAML, start: field})
+	o := s.forwards(source{format: storedvalue.YAML, start: field}, field+s.reach())
 	end := field + int64(o.Length)
-	if string(o.Kind) != Secrets().Kind || len(o.Name) == 0 || end < next || !s.fragment(storedvalue.YAML, field, o) {
+	if string(o.Kind) != Secrets().Kind || !namesOf(0, o) || end < next || !s.fragment(storedvalue.YAML, field, o) {
 		s.spent += int64(o.Length)
 		return next
 	}

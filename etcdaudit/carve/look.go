@@ -39,7 +39,7 @@ func (s *search) keyed(at int64) int64 {
 		return at + 1
 	}
 	f, ok := readFrame(b, int(before))
-	if !ok {
+	if !ok || !isKey(f.key) {
 		return at + 1
 	}
 	value := at + f.value
@@ -79,28 +79,25 @@ const maxHead = 4096
 // Where other bytes have overwritten it, it ends before them: they are searched.
 func (s *search) extent(value, length int64, format storedvalue.Format) (end int64, whole bool) {
 	end = value + length
-	b := s.w.view(value, end)
-	switch format {
-	case storedvalue.JSON:
-		whole = bytes.HasSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("}"))
-	case storedvalue.YAML:
-		whole = bytes.HasSuffix(b, []byte("\n"))
+	if length > int64(s.limits.object) && end <= s.w.to {
+		return end, true // larger than what is looked at
 	}
-	there := int64(len(b)) == length
-	if whole && there {
+	if last := s.w.view(max(value, end-2), end); end <= s.w.to {
+		switch format {
+		case storedvalue.JSON:
+			whole = bytes.HasSuffix(bytes.TrimSuffix(last, []byte("\n")), []byte("}"))
+		case storedvalue.YAML:
+			whole = bytes.HasSuffix(last, []byte("\n"))
+		}
+	}
+	if whole {
 		return end, true
 	}
-	o, _ := storedvalue.ReadObject(b)
-	switch {
-	case o.Length < len(b):
-		return value + int64(o.Length), false
-	case there:
-		return end, o.Complete
-	case end > s.w.to:
-		return s.w.to, false
-	default: // larger than what is looked at
-		return end, true
+	o := s.forwards(source{format: format, start: value}, end)
+	if read := value + int64(o.Length); read < min(end, s.w.to) {
+		return read, false
 	}
+	return min(end, s.w.to), o.Complete && end <= s.w.to
 }
 
 // ofKind looks at an object of which the kind is at the anchor.
@@ -156,6 +153,10 @@ const (
 	maxAfterKind = 1 << maxEscaped
 )
 
+// hostileReach is how much of an object is looked at, in bytes, once so much was
+// looked at in vain that the bytes must be made for it.
+const hostileReach = 512
+
 // firstView is how much of an object is read at first, in bytes. Nearly every one
 // is smaller; of others eight times as much is read, until it is enough.
 const firstView = 4096
@@ -178,13 +179,16 @@ func (s *search) backwards(at int64, head func(b []byte, all bool) int) (start i
 	}
 }
 
-// forwards reads an object from its beginning to its end.
-func (s *search) forwards(src source) storedvalue.Object {
-	reach := s.reach()
+// forwards reads an object from its beginning, up to an offset.
+func (s *search) forwards(src source, end int64) storedvalue.Object {
+	end = min(end, s.w.to, src.start+int64(s.limits.object))
 	for size := int64(firstView); ; size *= 8 {
-		b := s.w.view(src.start, src.start+min(size, reach))
+		b, all := s.w.near.show(src.start, end) // costs nothing
+		if !all {
+			b = s.w.view(src.start, min(end, src.start+size))
+		}
 		o := src.read(b)
-		if o.Length < len(b) || size >= reach || src.start+size >= s.w.to {
+		if all || o.Length < len(b) || src.start+size >= end {
 			return o
 		}
 	}
@@ -194,8 +198,8 @@ func (s *search) forwards(src source) storedvalue.Object {
 // be none. Without a bound for all of them together, a file made for it would be
 // read a million times.
 func (s *search) reach() int64 {
-	if s.spent > 8*(s.w.pos-s.w.from)+int64(s.limits.object) {
-		return maxHead
+	if s.spent > 4*(s.w.pos-s.w.from)+int64(s.limits.object) {
+		return hostileReach
 	}
 	return int64(s.limits.object)
 }
@@ -234,10 +238,10 @@ func (src source) read(b []byte) storedvalue.Object {
 // ends, if it is one that is searched for.
 func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
 	in := s.enclosing(src.start)
-	o := s.forwards(src)
+	o := s.forwards(src, src.start+s.reach())
 	end = src.start + int64(o.Length)
 	resource := s.ofType(o)
-	if resource < 0 || len(o.Name) == 0 || end <= kind {
+	if resource < 0 || end <= kind || !namesOf(resource, o) {
 		s.spent += kind - src.start + int64(o.Length)
 		return 0, false
 	}
@@ -263,6 +267,37 @@ func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
 	s.err = s.each(h)
 	s.floor = max(s.floor, end)
 	return end, true
+}
+
+// isKey reports whether text can be a key of an API server. Behind a key there are
+// bytes that none has: a damaged length must not make data a part of it.
+func isKey(text []byte) bool {
+	return !bytes.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r == 0x7f })
+}
+
+// maxName is the longest name that API servers accept, in bytes.
+const maxName = 253
+
+// namesOf reports whether an object's names are ones that an API server accepts:
+// where an object is damaged, data can stand in their place. Those of Secrets are
+// DNS names, which base64 and most passwords are not.
+func namesOf(resource int, o storedvalue.Object) bool {
+	if len(o.Name) == 0 || len(o.Name) > maxName || len(o.Namespace) > maxName {
+		return false
+	}
+	if resource != 0 {
+		return isKey(o.Name) && isKey(o.Namespace)
+	}
+	return isDNS(o.Name) && isDNS(o.Namespace)
+}
+
+func isDNS(name []byte) bool {
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 // ofPath returns the index of the resource that is stored under a path.
@@ -296,11 +331,15 @@ func (s *search) enclosing(at int64) *outer {
 	if at < o.start || at >= o.end {
 		return nil
 	}
-	if !o.checked && o.start >= s.w.pos-int64(s.limits.object) {
+	if !o.checked {
 		o.checked = true
-		b := s.w.view(o.start, o.end)
-		if read, ok := storedvalue.ReadObject(b); ok && read.Length < len(b) {
-			o.end = o.start + int64(read.Length)
+		end := min(o.end, s.w.to, o.start+int64(s.limits.object))
+		format := storedvalue.Parse(s.w.view(o.start, min(end, o.start+maxHead))).Format
+		if format.Plaintext() && format != storedvalue.Unrecognised {
+			read := o.start + int64(s.forwards(source{format: format, start: o.start}, end).Length)
+			if read < end {
+				o.end = read
+			}
 		}
 	}
 	if at >= o.end {
