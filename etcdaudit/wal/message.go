@@ -8,8 +8,8 @@ type message struct {
 	at    int64
 }
 
-// field is one field of a message: a number, or bytes. Of all other types nothing is
-// needed.
+// field is one field of a message: a number, or content. That of the types that etcd
+// does not use is content as well, lest damage hides something in it.
 type field struct {
 	num     protowire.Number
 	typ     protowire.Type
@@ -42,6 +42,7 @@ func (m *message) next() (f field, ok bool) {
 		f.content = message{content, m.at + int64(tag+n-len(content))}
 	default:
 		n = protowire.ConsumeFieldValue(num, typ, rest)
+		f.content = message{rest[:max(n, 0)], m.at + int64(tag)}
 	}
 	if n < 0 {
 		return field{}, false

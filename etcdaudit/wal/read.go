@@ -15,7 +15,9 @@ const (
 	// maxRecord is the largest record that is read, in bytes. etcd takes requests of at
 	// most 1.5 MiB unless --max-request-bytes says otherwise.
 	maxRecord = 64 << 20
-	maxFrame  = frameHeader + maxRecord + 7
+	// maxFrame is as much as is in memory of one frame: with padding, and the length of the
+	// next one.
+	maxFrame = frameHeader + maxRecord + 7 + frameHeader
 )
 
 // Types of walpb.Record (server/storage/wal/wal.go).
@@ -27,8 +29,11 @@ const (
 	typeSnapshot
 )
 
-// errTooDamaged ends the reading where Unread is full.
-var errTooDamaged = errors.New("too much damage")
+// Both end the reading, and are no errors to its caller.
+var (
+	errTooDamaged = errors.New("no room for another extent")
+	errNoFrame    = errors.New("the length of a damaged frame leads to no other")
+)
 
 // reader reads one segment.
 type reader struct {
@@ -42,6 +47,8 @@ type reader struct {
 	known bool
 	// put has what is the same for all puts of an entry.
 	put Put
+	// noted is how many puts there were when an extent was last added to Unread.
+	noted int64
 }
 
 // Read gives every put of the segment to each, in the order of the file. The size is
@@ -74,16 +81,17 @@ func (rd *reader) frames(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(header) < frameHeader {
+		if len(header) == 0 {
 			rd.sum.Ending = EndOfFile
-			if len(header) > 0 {
-				rd.sum.Ending = Torn
-			}
+			return nil
+		}
+		if len(header) < frameHeader {
+			rd.end(Torn)
 			return nil
 		}
 		record, padding, ending := frameSize(binary.LittleEndian.Uint64(header), w.left()-frameHeader)
 		if ending != EndOfFile {
-			rd.sum.Ending = ending
+			rd.end(ending)
 			return nil
 		}
 		length := frameHeader + record + padding
@@ -96,18 +104,39 @@ func (rd *reader) frames(ctx context.Context) error {
 			w.pass(length)
 			continue
 		}
-		frame, err := w.view(int(length))
+		frame, err := w.view(int(length) + frameHeader)
+		if err != nil { // what is behind cannot be read, this frame perhaps can
+			frame, err = w.view(int(length))
+		}
 		if err != nil {
 			return err
 		}
 		if int64(len(frame)) < length {
-			rd.sum.Ending = Torn
+			rd.end(Torn)
 			return nil
 		}
-		if err := rd.record(message{frame[frameHeader : frameHeader+record], w.at + frameHeader}); err != nil {
+		err = rd.record(message{frame[frameHeader : frameHeader+record], w.at + frameHeader}, followed(frame[length:], w.left()-length))
+		if errors.Is(err, errNoFrame) {
+			rd.end(ImpossibleLength)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		w.pass(length)
+	}
+}
+
+// end ends the reading at a place where no frame follows. If what is before could not be
+// read, the length there may have been wrong: then all from there on belongs together.
+func (rd *reader) end(ending Ending) {
+	rd.sum.Ending = ending
+	for n := len(rd.sum.Unread) - 1; n >= 0; n-- {
+		last := rd.sum.Unread[n]
+		if last.Offset+last.Length < rd.sum.End-7 { // but for padding
+			return
+		}
+		rd.sum.End, rd.sum.Unread = last.Offset, rd.sum.Unread[:n]
 	}
 }
 
@@ -135,8 +164,19 @@ func frameSize(field uint64, left int64) (record, padding int64, ending Ending) 
 	return record, padding, EndOfFile
 }
 
-// record reads a walpb.Record.
-func (rd *reader) record(m message) error {
+// followed reports whether the bytes behind a frame can be what follows one. left is how
+// much of the file they begin.
+func followed(next []byte, left int64) bool {
+	if len(next) < frameHeader {
+		return len(next) == 0
+	}
+	_, _, ending := frameSize(binary.LittleEndian.Uint64(next), left-frameHeader)
+	return ending == EndOfFile || ending == ZeroLength
+}
+
+// record reads a walpb.Record. If it is damaged, its length may be too: what follows shows
+// whether it can be right.
+func (rd *reader) record(m message, followed bool) error {
 	var (
 		kind, checksum uint64
 		data           message
@@ -155,21 +195,21 @@ func (rd *reader) record(m message) error {
 			checksum = f.number
 		case f.is(3, protowire.BytesType):
 			data = f.content
+		default: // the checksum is of data only
+			rd.known = false
+			return rd.malformed(whole, "a record")
 		}
 	}
 	// Protobuf keeps the low 32 bits of a uint32.
 	verified := rd.verify(whole.at, kind, uint32(checksum), data.bytes)
+	if !verified && !followed {
+		return errNoFrame
+	}
 	switch kind {
-	case typeMetadata:
-		return rd.metadata(data)
 	case typeEntry:
 		return rd.entry(data, verified)
-	case typeState:
-		return rd.state(data)
-	case typeChecksum:
-		return nil
-	case typeSnapshot:
-		return rd.snapshot(data)
+	case typeMetadata, typeState, typeSnapshot, typeChecksum:
+		return rd.numbers(int(kind), data)
 	default:
 		rd.sum.damaged(whole.at, "a record of the unknown type %d", int64(kind))
 		return rd.unread(whole, int64(len(whole.bytes)))
@@ -198,10 +238,19 @@ func (rd *reader) verify(at int64, kind uint64, checksum uint32, data []byte) bo
 
 // unread notes bytes that could not be read. The extent has the given length, in bytes.
 func (rd *reader) unread(m message, length int64) error {
-	if len(rd.sum.Unread) == maxUnread {
+	n := len(rd.sum.Unread)
+	if n > 0 && rd.noted == rd.sum.Puts {
+		// Where only a tag and a length are between two extents, these may be damage too.
+		if last := &rd.sum.Unread[n-1]; m.at-last.Offset-last.Length < frameHeader {
+			last.Length = m.at + length - last.Offset
+			return nil
+		}
+	}
+	if n == maxUnread {
 		rd.sum.End, rd.sum.Ending = m.at, TooDamaged
 		return errTooDamaged
 	}
+	rd.noted = rd.sum.Puts
 	rd.sum.Unread = append(rd.sum.Unread, Extent{m.at, length})
 	return nil
 }

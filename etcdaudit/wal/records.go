@@ -2,48 +2,30 @@ package wal
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// metadata reads etcdserverpb.Metadata. All segments of a member have the same one.
-func (rd *reader) metadata(m message) error {
-	for len(m.bytes) > 0 {
+// numbers reads the records that hold numbers only: etcdserverpb.Metadata {NodeID = 1,
+// ClusterID = 2}, raftpb.HardState {commit = 3} and walpb.Snapshot {index = 1}, which also
+// names the members. The checksum does not cover a record's type, so what else is there
+// may be an entry.
+func (rd *reader) numbers(kind int, m message) error {
+	var n [4]uint64
+	for whole := m; len(m.bytes) > 0; {
 		f, ok := m.next()
 		switch {
-		case !ok:
-			return rd.malformed(m, "the metadata")
-		case f.is(1, protowire.VarintType):
-			rd.sum.MemberID = f.number
-		case f.is(2, protowire.VarintType):
-			rd.sum.ClusterID = f.number
+		case ok && f.typ == protowire.VarintType && f.num < 4:
+			n[f.num] = f.number
+		case ok && f.is(3, protowire.BytesType) && kind == typeSnapshot:
+		default:
+			return rd.malformed(whole, "a record that is no entry")
 		}
 	}
-	return nil
-}
-
-// state reads raftpb.HardState.
-func (rd *reader) state(m message) error {
-	for len(m.bytes) > 0 {
-		f, ok := m.next()
-		switch {
-		case !ok:
-			return rd.malformed(m, "a state")
-		case f.is(3, protowire.VarintType):
-			rd.sum.Commit = max(rd.sum.Commit, f.number)
-		}
-	}
-	return nil
-}
-
-// snapshot reads walpb.Snapshot.
-func (rd *reader) snapshot(m message) error {
-	rd.sum.Snapshots++
-	rd.sum.LastSnapshot = 0 // the index 0 of a new log may be left out
-	for len(m.bytes) > 0 {
-		f, ok := m.next()
-		switch {
-		case !ok:
-			return rd.malformed(m, "a snapshot record")
-		case f.is(1, protowire.VarintType):
-			rd.sum.LastSnapshot = f.number
-		}
+	switch kind {
+	case typeMetadata: // the same in all segments of a member
+		rd.sum.MemberID, rd.sum.ClusterID = n[1], n[2]
+	case typeState:
+		rd.sum.Commit = n[3]
+	case typeSnapshot:
+		rd.sum.Snapshots++
+		rd.sum.LastSnapshot = n[1]
 	}
 	return nil
 }
@@ -71,6 +53,8 @@ func (rd *reader) entry(m message, verified bool) error {
 			rd.put.Index = f.number
 		case f.is(4, protowire.BytesType):
 			data = f.content
+		case !verified && len(f.content.bytes) > 0:
+			return rd.malformed(whole, "an entry")
 		}
 	}
 	rd.sum.Entries++
@@ -79,7 +63,7 @@ func (rd *reader) entry(m message, verified bool) error {
 	}
 	rd.sum.LastIndex = rd.put.Index
 	if kind != 0 {
-		return nil
+		return rd.passed(field{content: data})
 	}
 	return rd.request(data)
 }

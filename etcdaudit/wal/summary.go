@@ -94,7 +94,8 @@ type Summary struct {
 	Snapshots    int64
 	LastSnapshot uint64
 	// End is the offset at which reading ended, and Ending why. Of what is before, each put
-	// was given or its bytes are in Unread. Nothing behind it was looked at.
+	// was given or its bytes are in Unread. What is behind belongs together, and nothing of
+	// it was given.
 	End    int64
 	Ending Ending
 	// Unread are the extents before End that belong together and are not as etcd writes
