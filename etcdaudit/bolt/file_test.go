@@ -19,7 +19,7 @@ import (
 
 func TestASnapshotIsReadLikeTheDatabase(t *testing.T) {
 	t.Parallel()
-	db := newDatabase(t, 1, 20, bbolt.Options{PageSize: 4096, NoFreelistSync: true})
+	db := newDatabase(t, 1, 20, largest, bbolt.Options{PageSize: 4096, NoFreelistSync: true})
 	var b bytes.Buffer
 	testkit.Check(t, db.View(func(tx *bbolt.Tx) error {
 		_, err := tx.WriteTo(&b)
@@ -61,7 +61,7 @@ func TestASnapshotIsReadLikeTheDatabase(t *testing.T) {
 func TestTheNewerValidMetaPageCounts(t *testing.T) {
 	t.Parallel()
 	for _, pageSize := range []int{512, 4096, 65536} {
-		db := newDatabase(t, 2, 21, bbolt.Options{PageSize: pageSize})
+		db := newDatabase(t, 2, 21, largest, bbolt.Options{PageSize: pageSize})
 		file := read(t, db)
 		meta := open(t, file).Meta()
 		older, ok := open(t, file).OlderMeta()
@@ -94,7 +94,7 @@ func TestTheNewerValidMetaPageCounts(t *testing.T) {
 
 func TestTheOlderMetaPageShowsTheStateBefore(t *testing.T) {
 	t.Parallel()
-	db := newDatabase(t, 3, 20, bbolt.Options{PageSize: 4096, NoFreelistSync: true})
+	db := newDatabase(t, 3, 20, largest, bbolt.Options{PageSize: 4096, NoFreelistSync: true})
 	before := wanted(t, db, "key")
 	testkit.Check(t, db.Update(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte("key")).Delete(before[0].key)
@@ -194,7 +194,7 @@ func (f *failing) ReadAt(p []byte, offset int64) (int, error) {
 
 func TestACancelledContextEndsEveryWalk(t *testing.T) {
 	t.Parallel()
-	f := open(t, read(t, newDatabase(t, 4, 5, bbolt.Options{PageSize: 512})))
+	f := open(t, read(t, newDatabase(t, 4, 5, largest, bbolt.Options{PageSize: 512})))
 	reach := testkit.Must(f.Reach(context.Background()))(t)
 	buckets, _, err := f.Buckets(context.Background())
 	testkit.Check(t, err)
@@ -220,7 +220,7 @@ func TestACancelledContextEndsEveryWalk(t *testing.T) {
 
 func TestAnErrorOfTheCallerIsReturnedAsItIs(t *testing.T) {
 	t.Parallel()
-	f := open(t, read(t, newDatabase(t, 5, 5, bbolt.Options{PageSize: 512})))
+	f := open(t, read(t, newDatabase(t, 5, 5, largest, bbolt.Options{PageSize: 512})))
 	reach := testkit.Must(f.Reach(context.Background()))(t)
 	enough := errors.New("enough")
 	calls := 0

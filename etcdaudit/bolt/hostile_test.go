@@ -163,11 +163,11 @@ func allocated() uint64 {
 // Not parallel, so that what is allocated is allocated here.
 func TestADamagedDatabaseEndsInDamageSoonAndInLittleMemory(t *testing.T) {
 	for _, pageSize := range []int{512, 4096} {
-		db := newDatabase(t, 6, 3, bbolt.Options{PageSize: pageSize, NoFreelistSync: pageSize == 512})
+		db := newDatabase(t, 6, 2, 15<<10, bbolt.Options{PageSize: pageSize, NoFreelistSync: pageSize == 512})
 		sane := read(t, db)
 		sane = sane[:min(int64(len(sane)), open(t, sane).Meta().HighWater*int64(pageSize))]
 		databases, slowest := 0, time.Duration(0)
-		for seed := range uint64(600) {
+		for seed := range uint64(500) {
 			b := mutate(rand.New(rand.NewPCG(seed, 2)), sane, pageSize)
 			start, before := time.Now(), allocated()
 			if readAll(t, b) {
@@ -178,8 +178,8 @@ func TestADamagedDatabaseEndsInDamageSoonAndInLittleMemory(t *testing.T) {
 				t.Fatalf("seed %d: took %s and %d MiB", seed, took, used>>20)
 			}
 		}
-		if databases < 540 {
-			t.Errorf("%d of 600 mutations are databases still: the others test little", databases)
+		if databases < 450 {
+			t.Errorf("%d of 500 mutations are databases still: the others test little", databases)
 		}
 		t.Logf("pages of %d: %d KiB, the slowest took %s", pageSize, len(sane)>>10, slowest)
 	}

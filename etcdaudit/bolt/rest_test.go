@@ -210,7 +210,7 @@ func rest(t testing.TB, f *bolt.File, reach *bolt.Reach) (runs []bolt.Run) {
 func TestEveryPageIsReachedOrRestOrZeros(t *testing.T) {
 	t.Parallel()
 	for _, pageSize := range []int{512, 4096} {
-		db := newDatabase(t, 7, 80, bbolt.Options{PageSize: pageSize, NoFreelistSync: true})
+		db := newDatabase(t, 7, 80, largest, bbolt.Options{PageSize: pageSize, NoFreelistSync: true})
 		file := read(t, db)
 		f := open(t, file)
 		reach := testkit.Must(f.Reach(context.Background()))(t)
