@@ -112,7 +112,12 @@ func secretType(b []byte) bool {
 	if slash <= 0 || bytes.IndexByte(b[:slash], '.') < 0 {
 		return false
 	}
-	return !bytes.ContainsFunc(b, func(r rune) bool { return r >= 0x7f || !typeByte(byte(r)) })
+	for _, c := range b {
+		if !typeByte(c) {
+			return false
+		}
+	}
+	return true
 }
 
 func typeByte(c byte) bool {

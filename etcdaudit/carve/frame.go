@@ -44,10 +44,10 @@ func readFrame(b []byte, at int) (frame, bool) {
 			continue
 		}
 		length, n := protowire.ConsumeVarint(b[at-size : at])
-		if n != size || length > maxKey || length > uint64(len(b)-at) {
+		if n != size || length > maxKey || length > uint64(len(b)-at) { //nolint:gosec // at is within b
 			continue
 		}
-		f := frame{key: b[at : at+int(length)]} //nolint:gosec // not above maxKey
+		f := frame{key: b[at : at+int(length)]}
 		if f.fields(b[at+len(f.key):]) {
 			return f, true
 		}
@@ -68,7 +68,7 @@ func (f *frame) fields(b []byte) bool {
 		}
 		first := at == 0
 		at += tag + n
-		switch signed := int64(number); { //nolint:gosec // checked above
+		switch signed := int64(number); {
 		case typ == protowire.BytesType && (num == fieldPutValue && first || num == fieldValue && !first):
 			f.value, f.length = int64(len(f.key)+at), signed
 			return true

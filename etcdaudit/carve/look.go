@@ -39,7 +39,7 @@ func (s *search) keyed(at int64) int64 {
 		return at + 1
 	}
 	f, ok := readFrame(b, int(before))
-	if !ok || !isKey(f.key) {
+	if !ok {
 		return at + 1
 	}
 	value := at + f.value
@@ -49,13 +49,16 @@ func (s *search) keyed(at int64) int64 {
 	resource := s.ofPath(key.Path)
 	format := storedvalue.Unrecognised
 	if resource >= 0 {
-		format = storedvalue.Parse(s.w.view(value, value+min(f.length, maxHead))).Format
+		format = storedvalue.PlaintextFormat(s.w.view(value, value+min(f.length, maxHead)))
 	}
-	if format == storedvalue.Unrecognised || !format.Plaintext() {
+	if format == storedvalue.Unrecognised {
 		if s.enclosing(at) == nil {
 			s.outer = outer{start: value, end: value + f.length, key: append(s.outer.key[:0], s.key...)}
 		}
 		return value
+	}
+	if !isKey(s.key) {
+		return at + 1 // it is found without its key
 	}
 	end, whole := s.extent(value, f.length, format)
 	h := Hit{
@@ -79,9 +82,6 @@ const maxHead = 4096
 // Where other bytes have overwritten it, it ends before them: they are searched.
 func (s *search) extent(value, length int64, format storedvalue.Format) (end int64, whole bool) {
 	end = value + length
-	if length > int64(s.limits.object) && end <= s.w.to {
-		return end, true // larger than what is looked at
-	}
 	if last := s.w.view(max(value, end-2), end); end <= s.w.to {
 		switch format {
 		case storedvalue.JSON:
@@ -94,10 +94,11 @@ func (s *search) extent(value, length int64, format storedvalue.Format) (end int
 		return end, true
 	}
 	o := s.forwards(source{format: format, start: value}, end)
-	if read := value + int64(o.Length); read < min(end, s.w.to) {
+	seen := value + int64(s.limits.object) // of a larger object the end is not looked at
+	if read := value + int64(o.Length); read < min(end, s.w.to, seen) {
 		return read, false
 	}
-	return min(end, s.w.to), o.Complete && end <= s.w.to
+	return min(end, s.w.to), end <= s.w.to && (o.Complete || seen < end)
 }
 
 // ofKind looks at an object of which the kind is at the anchor.
@@ -272,7 +273,12 @@ func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
 // isKey reports whether text can be a key of an API server. Behind a key there are
 // bytes that none has: a damaged length must not make data a part of it.
 func isKey(text []byte) bool {
-	return !bytes.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r == 0x7f })
+	for _, c := range text {
+		if c <= ' ' || c == '"' || c == '\\' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // maxName is the longest name that API servers accept, in bytes.
@@ -333,9 +339,13 @@ func (s *search) enclosing(at int64) *outer {
 	}
 	if !o.checked {
 		o.checked = true
+		if !isKey(o.key) {
+			o.end = o.start
+			return nil
+		}
 		end := min(o.end, s.w.to, o.start+int64(s.limits.object))
-		format := storedvalue.Parse(s.w.view(o.start, min(end, o.start+maxHead))).Format
-		if format.Plaintext() && format != storedvalue.Unrecognised {
+		format := storedvalue.PlaintextFormat(s.w.view(o.start, min(end, o.start+maxHead)))
+		if format != storedvalue.Unrecognised {
 			read := o.start + int64(s.forwards(source{format: format, start: o.start}, end).Length)
 			if read < end {
 				o.end = read

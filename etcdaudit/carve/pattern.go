@@ -3,8 +3,7 @@ package carve
 import "encoding/binary"
 
 // patterns finds a few short texts in many bytes, all of them in one pass that
-// looks at two bytes of every four. Of each text it compares only the beginning,
-// as much as the shortest text has; the caller looks at the rest.
+// looks at two bytes of every four.
 type patterns struct {
 	width int
 	texts []text
@@ -36,8 +35,8 @@ const (
 const (
 	tableBits = 12
 	tableSize = 1 << tableBits
-	// maxWidth is as much of a text as is compared: one byte more than a step
-	// passes over, so that two bytes of each text are looked at.
+	// maxWidth is how much of a text has to be there to be found: one byte more than
+	// a step passes over, so that two bytes of each text are looked at.
 	maxWidth = 5
 )
 
@@ -56,7 +55,8 @@ func newPatterns(prefix string, resources []Resource) *patterns {
 		default:
 			// So short a text is everywhere. Before a kind the encodings have its
 			// length, a quote or a space.
-			for _, before := range []string{string(rune(len(r.Kind))), `"`, " "} {
+			length := string([]byte{byte(len(r.Kind))}) //nolint:gosec // below maxWidth
+			for _, before := range []string{length, `"`, " "} {
 				p.add(text{bytes: before + r.Kind, resource: i, skip: 1})
 			}
 		}
@@ -108,7 +108,9 @@ func (p *patterns) find(data []byte) (at int, found *text) {
 			if start < 0 || start+p.width > len(data) || found != nil && at <= start {
 				continue
 			}
-			if t := &p.texts[place.text]; string(data[start:start+p.width]) == t.bytes[:p.width] {
+			// A text that data ends in is compared as far as it is there.
+			t := &p.texts[place.text]
+			if end := min(start+len(t.bytes), len(data)); string(data[start:end]) == t.bytes[:end-start] {
 				at, found = start, t
 			}
 		}

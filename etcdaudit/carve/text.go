@@ -29,7 +29,7 @@ func jsonKind(b []byte) (escaped int, ok bool) {
 	}
 	b, ok = bytes.CutSuffix(b, []byte("kind"))
 	_, named, quoted = cutQuote(b)
-	escaped = bits.Len(uint(slashes)) //nolint:gosec // a length
+	escaped = bits.Len(uint(slashes))
 	return escaped, ok && quoted && named == slashes && slashes == 1<<escaped-1 && escaped <= maxEscaped
 }
 
@@ -126,7 +126,7 @@ func cutLineStart(b []byte) (line []byte, escaped int, ok bool) {
 	}
 	line = bytes.TrimRight(b, `\`)
 	slashes := len(b) - len(line)
-	escaped = bits.Len(uint(slashes)) //nolint:gosec // a length
+	escaped = bits.Len(uint(slashes))
 	return line, escaped, slashes > 0 && slashes == 1<<(escaped-1) && escaped <= maxEscaped
 }
 
@@ -134,7 +134,7 @@ func cutLineStart(b []byte) (line []byte, escaped int, ok bool) {
 func escapedLineEnd(b []byte) int {
 	rest := bytes.TrimLeft(b, `\`)
 	if slashes := len(b) - len(rest); slashes > 0 && len(rest) > 0 && rest[0] == 'n' {
-		return bits.Len(uint(slashes)) //nolint:gosec // a length
+		return bits.Len(uint(slashes))
 	}
 	return 0
 }

@@ -68,7 +68,7 @@ func (c *cborCursor) head() (major byte, number uint64, ok bool) {
 func (c *cborCursor) text() (text []byte, ok bool) {
 	start := c.at
 	major, number, ok := c.head()
-	if !ok || major != cborBytes && major != cborText || number > uint64(len(c.b)-c.at) {
+	if !ok || major != cborBytes && major != cborText || number > uint64(len(c.b)-c.at) { //nolint:gosec // at is within b
 		c.at = start
 		return nil, false
 	}
@@ -115,7 +115,7 @@ func (c *cborCursor) skip() bool {
 		}
 		switch major {
 		case cborBytes, cborText:
-			if left := len(c.b) - c.at; number > uint64(left) {
+			if number > uint64(len(c.b)-c.at) { //nolint:gosec // at is within b
 				c.at = len(c.b)
 				return false
 			}

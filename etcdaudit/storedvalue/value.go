@@ -152,6 +152,15 @@ func Parse(value []byte) Value {
 	}
 }
 
+// PlaintextFormat is the format of a value in plaintext, and Unrecognised for one
+// that is encrypted. It looks at no more than the first 4 KiB.
+func PlaintextFormat(value []byte) Format {
+	if hasPrefix(value, encryptedPrefix) {
+		return Unrecognised
+	}
+	return plaintextFormat(value)
+}
+
 func plaintextFormat(value []byte) Format {
 	switch {
 	case hasPrefix(value, protobufPrefix):
