@@ -55,7 +55,7 @@ func (a *auditRun) do(ctx context.Context) error {
 		return err
 	}
 	accepted, err := a.Output.accepted()
-	if err = errors.Join(err, a.validateFiles(a.paths)); err != nil {
+	if err := errors.Join(err, a.validateFiles(a.paths)); err != nil {
 		return err
 	}
 	build := cli.BuildOf(name)

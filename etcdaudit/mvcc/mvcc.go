@@ -84,34 +84,35 @@ func ParseVersion(b []byte) (v Version, ok bool) {
 				return v, false
 			}
 			at += n
-			if size > uint64(len(b)-at) {
+			if size > uint64(len(b)-at) { //nolint:gosec // at is within b
 				if number == fieldValue {
 					v.Value, v.ValueAt = b[at:], at
 				}
 				return v, false
 			}
+			end := at + int(size) //nolint:gosec // within b
 			switch number {
 			case fieldKey:
-				v.Key = b[at : at+int(size) : at+int(size)]
+				v.Key = b[at:end:end]
 			case fieldValue:
-				v.Value, v.ValueAt = b[at:at+int(size):at+int(size)], at
+				v.Value, v.ValueAt = b[at:end:end], at
 			}
-			at += int(size)
+			at = end
 		case protowire.VarintType:
 			x, n := protowire.ConsumeVarint(b[at:])
 			if n < 0 {
 				return v, false
 			}
 			at += n
-			switch number {
+			switch signed := int64(x); number { //nolint:gosec // protobuf keeps a negative one so
 			case fieldCreate:
-				v.CreateRevision = int64(x)
+				v.CreateRevision = signed
 			case fieldMod:
-				v.ModRevision = int64(x)
+				v.ModRevision = signed
 			case fieldVersion:
-				v.Version = int64(x)
+				v.Version = signed
 			case fieldLease:
-				v.Lease = int64(x)
+				v.Lease = signed
 			}
 		default:
 			n := protowire.ConsumeFieldValue(number, kind, b[at:])

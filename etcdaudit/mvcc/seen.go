@@ -43,8 +43,8 @@ func (s *Seen) Len() int { return s.keys }
 
 // Bytes is what the set takes of memory.
 func (s *Seen) Bytes() (n int64) {
-	for _, t := range s.shards {
-		n += int64(len(t.hashes)) * 8
+	for i := range s.shards {
+		n += int64(len(s.shards[i].hashes)) * 8
 	}
 	return n
 }
@@ -64,7 +64,7 @@ func (t *table) add(h uint64) bool {
 
 // place is where a hash stands or belongs.
 func (t *table) place(h uint64) uint64 {
-	mask := uint64(len(t.hashes) - 1)
+	mask := uint64(len(t.hashes) - 1) //nolint:gosec // never empty here
 	at := h / shards & mask
 	for t.hashes[at] != 0 && t.hashes[at] != h {
 		at = (at + 1) & mask

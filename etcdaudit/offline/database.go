@@ -71,8 +71,9 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 		d.loose = fmt.Sprintf("process %d uses the file", pid)
 	}
 	if d.db, err = bolt.Open(in, d.size); err != nil {
-		if reason(err) != err {
-			return nil, &Error{What: "read " + d.name, Err: reason(err), Do: "is its disk damaged?"}
+		var read *os.PathError
+		if errors.As(err, &read) {
+			return nil, &Error{What: "read " + d.name, Err: read.Err, Do: "is its disk damaged?"}
 		}
 		d.loose, d.db = err.Error(), bolt.Pages(in, d.size, usualPage)
 	} else if err := d.findKeys(ctx); err != nil {
@@ -170,7 +171,7 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 		}
 		d.scopes[len(d.scopes)-1].Bytes = d.size - reach.Pages*d.db.Meta().PageSize
 		for _, at := range reach.First {
-			d.damaged(record.Live, at.Offset, at.Reason)
+			d.damaged(at.Offset, at.Reason)
 		}
 		d.remains[record.Live].Damaged += int64(reach.More)
 		if err := d.readTree(ctx, add); err != nil {
@@ -212,7 +213,7 @@ func (d *databaseSource) checkHash(ctx context.Context) error {
 		return d.failed(ctx, err)
 	}
 	if d.hash != nil && !bytes.Equal(sum.Sum(nil), d.hash) {
-		d.damaged(record.Live, d.size, "the hash that etcd has sent with the snapshot is not that of the file: it was changed or damaged")
+		d.damaged(d.size, "the hash that etcd has sent with the snapshot is not that of the file: it was changed or damaged")
 	}
 	if d.hash != nil {
 		_, _ = sum.Write(d.hash)
@@ -228,10 +229,9 @@ func (d *databaseSource) hashTo(ctx context.Context, sum hash.Hash) error {
 	return err
 }
 
-func (d *databaseSource) damaged(layer record.Layer, at int64, what string) {
-	if d.loose != "" {
-		layer = record.Undetermined
-	}
+// damaged notes what is wrong with the file, in its first layer.
+func (d *databaseSource) damaged(at int64, what string) {
+	layer := d.scopes[0].Layer
 	d.remains[layer].AddDamage(record.Origin{Layer: layer, File: d.name, Offset: at}, what)
 }
 
@@ -250,7 +250,7 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 			}
 			rev, tombstone, ok := mvcc.ParseRevision(key)
 			if !ok {
-				d.damaged(record.Live, l.Offset, "a key of the store that is no revision")
+				d.damaged(l.Offset, "a key of the store that is no revision")
 				continue
 			}
 			if rev.Main > newest.Main {
@@ -258,7 +258,7 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 			}
 			v, ok := mvcc.ParseVersion(value)
 			if !ok {
-				d.damaged(record.Live, offset, "a version that is no mvccpb.KeyValue")
+				d.damaged(offset, "a version that is no mvccpb.KeyValue")
 				continue
 			}
 			first := seen.Add(v.Key)

@@ -45,7 +45,7 @@ func decompress(ctx context.Context, w io.Writer, packed io.Reader, how kind) er
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(w, r)
+		_, err = io.Copy(w, r) //nolint:gosec // room bounds it
 		return errors.Join(err, r.Close())
 	}
 	r, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))

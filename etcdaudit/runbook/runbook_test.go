@@ -106,7 +106,7 @@ func TestNamesCannotBeCommands(t *testing.T) {
 				continue
 			}
 			// echo shows the words that the shell makes of the command.
-			out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput() //nolint:gosec // that is what is tested
+			out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput()
 			if strings.Contains(command, "\n") || err == nil && strings.Contains(string(out), "HACKED") {
 				t.Errorf("%s\n%s", command, out)
 			}
