@@ -195,6 +195,7 @@ func named(t testing.TB) map[string][]byte {
 	all["a custom resource that refers to one"] = written(t, widgetKey, widget(t, map[string]any{
 		"ref": reference, "refs": []any{reference, reference}, "data": map[string]any{"metadata": map[string]any{"name": "x"}},
 		"text":   "kind: Secret\nname: db\n",
+		"target": map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "db", "namespace": "default"}},
 		"enum":   []any{"Secret", "ConfigMap"},
 		"schema": map[string]any{"kind": map[string]any{"type": "string", "enum": []any{"Secret"}}},
 		"owner":  `{"ownerReferences":[{"apiVersion":"v1","kind":"Secret","name":"x","uid":"y"}]}`,
