@@ -170,7 +170,7 @@ func (p *printer) notEvaluated(r *auditv1.Report) {
 	if len(places) > 0 {
 		because := ""
 		if live {
-			because = ", because live values alone were read (etcdaudit scan PATH reads files)"
+			because = ", because live values alone were read"
 		}
 		p.line("")
 		p.line("%s%s. Plaintext may remain there:", p.status(auditv1.Status_STATUS_NOT_EVALUATED), because)
