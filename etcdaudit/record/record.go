@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -193,11 +194,31 @@ func (s Scope) Store() string {
 // Identity names the scope across reports. A snapshot taken later has the same one.
 func (s Scope) Identity() []string { return []string{string(s.Layer), s.Store(), s.Member, s.Prefix} }
 
+// names are those of the sources. Many files of one directory, as a write-ahead log has, are
+// named by that.
 func (s Scope) names() (names []string) {
+	if dir := s.directory(); dir != "" {
+		return []string{dir}
+	}
 	for _, input := range s.Sources {
 		names = append(names, input.Name)
 	}
 	return names
+}
+
+// directory is where all files lie, if there are several and they lie in one directory.
+func (s Scope) directory() (dir string) {
+	if len(s.Sources) < 2 {
+		return ""
+	}
+	for i, from := range s.Sources {
+		of := path.Dir(from.Name)
+		if !s.OfFiles() || i > 0 && of != dir {
+			return ""
+		}
+		dir = of
+	}
+	return dir
 }
 
 // String says in one line what is read.

@@ -1,0 +1,24 @@
+package record_test
+
+import (
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+)
+
+func TestScopesAreNamedByWhatWasRead(t *testing.T) {
+	file := func(name string) record.Input { return record.Input{Name: name, Bytes: 1} }
+	for want, s := range map[string]record.Scope{
+		"live:cdf8:/registry/":                         {Layer: record.Live, ClusterID: "cdf8", Sources: []record.Input{{Name: "https://a:1"}, {Name: "https://b:1"}}},
+		"live:https://a:1, https://b:1:/registry/":     {Layer: record.Live, Sources: []record.Input{{Name: "https://a:1"}, {Name: "https://b:1"}}},
+		"live:cdf8:/d/member/snap/db:/registry/":       {Layer: record.Live, ClusterID: "cdf8", Member: "8e", Sources: []record.Input{file("/d/member/snap/db")}},
+		"wal:cdf8:/d/member/wal:/registry/":            {Layer: record.WAL, ClusterID: "cdf8", Member: "8e", Sources: []record.Input{file("/d/member/wal/0.wal"), file("/d/member/wal/1.wal")}},
+		"wal:/d/member/wal/0.wal, /e/0.wal:/registry/": {Layer: record.WAL, Sources: []record.Input{file("/d/member/wal/0.wal"), file("/e/0.wal")}},
+		"wal:/d/member/wal/0.wal:/registry/":           {Layer: record.WAL, Sources: []record.Input{file("/d/member/wal/0.wal")}},
+	} {
+		s.Prefix = "/registry/"
+		if got := s.ID(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
