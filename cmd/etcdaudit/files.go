@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -34,7 +35,10 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 		Prefix: a.Connection.Prefix, WALDir: a.Files.WALDir, WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption),
 		Progress: progress.add, Now: time.Now,
 	})
-	if err != nil {
+	switch wrong := new(offline.Error); {
+	case errors.Is(err, fs.ErrNotExist) || errors.As(err, &wrong) && wrong.Err == nil:
+		return nil, cli.Usage(err) // what was named is nothing of etcd's
+	case err != nil:
 		return nil, cli.Exit(report.ExitNotEvaluated, err)
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()

@@ -176,7 +176,7 @@ func TestScanOfFilesRefusesWrongCalls(t *testing.T) {
 		"it is of one data direc": {"scan", "--wal-dir", "/tmp", "/a", "/b"},
 	} {
 		status, out, errs := run(t, args...)
-		if status < 2 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
+		if status != 3 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%q: status %d, %q, %s", args, status, out, errs)
 		}
 	}
