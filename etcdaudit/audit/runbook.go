@@ -26,10 +26,8 @@ func steps(stores []facts.Store) (all []*auditv1.Step) {
 		n := plaintextIn(s.Inventory)
 		if s.Scope.Copy != "" {
 			for _, from := range s.Scope.Sources {
-				// A copy of a data directory is removed as a whole.
-				name, _, _ := strings.Cut(filepath.ToSlash(from.Name), "/member/")
-				if n+s.Remains.Fragments > 0 && !slices.Contains(copies, name) {
-					copies = append(copies, name)
+				if n+s.Remains.Fragments > 0 && !slices.Contains(copies, from.Name) {
+					copies = append(copies, from.Name)
 				}
 			}
 			continue

@@ -117,6 +117,7 @@ const (
 	OutsidePrefix  = "outside-prefix"
 	OtherAPIServer = "other-api-server"
 	OfCluster      = "cluster"
+	NotFound       = "not-found"
 )
 
 // NotRead lists, of each store, the layers that were not read as a whole, and then what
@@ -153,6 +154,9 @@ func (f Facts) NotRead() (all []NotRead) {
 				all = append(all, n)
 			}
 		}
+	}
+	for _, m := range f.Unfound {
+		all = append(all, NotRead{ID: NotFound, Name: m.What, Reason: term.Printable(m.Why)})
 	}
 	for _, s := range f.Stores {
 		for _, n := range s.notRead() {

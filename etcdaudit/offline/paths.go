@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/sealproof/sealproof/etcdaudit/wal"
 )
@@ -150,6 +151,9 @@ func findMember(member, walDir, of string) (all []found, skipped []string, err e
 	if walDir == "" {
 		walDir = filepath.Join(member, "wal")
 	}
+	if !exists(walDir) && walDir != filepath.Join(member, "wal") {
+		return nil, nil, &Error{What: walDir + " is not there", Do: "name the directory of etcd's --wal-dir"}
+	}
 	if own.segments, err = segmentsIn(walDir); err != nil {
 		return nil, nil, err
 	}
@@ -254,7 +258,8 @@ func named(name string) bool {
 
 // look reads the beginning of a file.
 func look(name string) (file, error) {
-	f, err := os.Open(name) //nolint:gosec // the caller named it, or a folder that it is in
+	// A pipe must not be waited for.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the caller named it, or a folder that it is in
 	if err != nil {
 		return file{}, &Error{What: "open " + name, Err: reason(err), Do: access(err)}
 	}
@@ -262,6 +267,9 @@ func look(name string) (file, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return file{}, &Error{What: "look at " + name, Err: reason(err)}
+	}
+	if !info.Mode().IsRegular() {
+		return file{}, &Error{What: name + " is no regular file"}
 	}
 	head := make([]byte, headSize)
 	n, err := io.ReadFull(f, head)

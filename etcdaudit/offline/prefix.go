@@ -3,7 +3,6 @@ package offline
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
@@ -16,10 +15,7 @@ const every = "/namespaces/kube-system"
 // usual are the prefixes of API servers that store no Namespaces, and the usual one.
 func usual() []string { return []string{"/registry", "/kubernetes.io", "/openshift.io"} }
 
-var errFound = errors.New("found")
-
-// findPrefix finds the prefix of the keys, without its last slash; empty if there is none. The
-// oldest revisions are looked at first: Namespaces are among the first keys of a cluster.
+// findPrefix finds the prefix of the keys, without its last slash; empty if there is none.
 func findPrefix(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, error) {
 	var found string
 	counts := map[string]int{}
@@ -31,8 +27,10 @@ func findPrefix(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, e
 			}
 			v, _ := mvcc.ParseVersion(value)
 			if before, ok := bytes.CutSuffix(v.Key, []byte(every)); ok && len(before) > 1 && before[0] == '/' {
-				found = string(before)
-				return errFound
+				// A ConfigMap can have such a name below the real prefix.
+				if found == "" || len(before) < len(found) {
+					found = string(before)
+				}
 			}
 			for _, prefix := range usual() {
 				if strings.HasPrefix(string(v.Key), prefix+"/") {
@@ -42,7 +40,7 @@ func findPrefix(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, e
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errFound) {
+	if err != nil {
 		return "", err
 	}
 	if found != "" {

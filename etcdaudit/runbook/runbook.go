@@ -7,6 +7,7 @@ package runbook
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -176,7 +177,12 @@ func (f Found) remove() Step {
 		Cost:  "take a new snapshot first, when the members are clean; other copies of the same files are on other machines, tapes and in buckets",
 	}
 	for _, name := range f.Copies {
-		s.Commands = append(s.Commands, "rm -r -- "+quote(name))
+		// It may be of a member that is stopped: to remove that is not for a list of commands.
+		if path, _ := filepath.Abs(name); strings.Contains(path, "/member/") || filepath.Base(path) == "db" {
+			s.Commands = append(s.Commands, "# a data directory has "+quote(name)+": remove that directory only if no member of any cluster uses it")
+			continue
+		}
+		s.Commands = append(s.Commands, "rm -- "+quote(name))
 	}
 	return s
 }
