@@ -64,7 +64,7 @@ func add(f *runbook.Found, s facts.Store, plaintext int64) {
 	case record.WAL:
 		f.Log += plaintext
 		f.LogBytes += s.Scope.Bytes
-	default:
+	case record.FreePages:
 		f.Free += plaintext
 		f.Pieces += s.Remains.Fragments
 		f.FreeBytes += s.Scope.Bytes

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
@@ -23,7 +24,9 @@ type databaseSource struct {
 	name string
 	file *os.File
 	in   io.ReaderAt
-	size int64 // of the database, without the hash behind it
+	// opened is what the file was before anything of it was read.
+	opened fs.FileInfo
+	size   int64 // of the database, without the hash behind it
 
 	db   *bolt.File
 	keys bolt.Bucket
@@ -67,6 +70,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 	if err != nil {
 		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
 	}
+	d.opened = info
 	if pid := usedBy(info); pid != 0 {
 		d.loose = fmt.Sprintf("process %d uses the file", pid)
 	}
@@ -157,11 +161,8 @@ func (d *databaseSource) Remains() map[record.Layer]*record.Remains { return d.r
 
 // Read reads the file: first the tree, from the newest revision to the oldest, then the rest.
 func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) error) error {
-	before, err := d.file.Stat()
+	err := d.checkHash(ctx)
 	if err != nil {
-		return &Error{What: "look at " + d.name, Err: reason(err)}
-	}
-	if err := d.checkHash(ctx); err != nil {
 		return err
 	}
 	reach := &bolt.Reach{}
@@ -185,7 +186,7 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	if err != nil {
 		return &Error{What: "look at " + d.name, Err: reason(err)}
 	}
-	if d.loose == "" && (before.Size() != after.Size() || !before.ModTime().Equal(after.ModTime())) {
+	if d.loose == "" && (d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
 		return &Error{What: d.name + " was changed while it was read, so that its parts do not fit each other", Do: "take a snapshot (etcdctl snapshot save), or one of the file system, and scan that"}
 	}
 	return nil
