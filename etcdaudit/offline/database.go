@@ -30,9 +30,11 @@ type databaseSource struct {
 
 	db   *bolt.File
 	keys bolt.Bucket
-	// loose is why the layers are not determined; empty if they are.
-	loose string
-	hash  []byte // what the Snapshot RPC has sent behind the database; nil for none
+	// loose is why the layers are not determined; empty if they are. broken is set where that
+	// is damage, and not that the file is in use.
+	loose  string
+	broken bool
+	hash   []byte // what the Snapshot RPC has sent behind the database; nil for none
 
 	prefix  []byte // with its last slash
 	scopes  []record.Scope
@@ -79,7 +81,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 		if errors.As(err, &read) {
 			return nil, &Error{What: "read " + d.name, Err: read.Err, Do: "is its disk damaged?"}
 		}
-		d.loose, d.db = err.Error(), bolt.Pages(in, d.size, usualPage)
+		d.loose, d.broken, d.db = err.Error(), true, bolt.Pages(in, d.size, usualPage)
 	} else if err := d.findKeys(ctx); err != nil {
 		return nil, err
 	}
@@ -140,7 +142,7 @@ func (d *databaseSource) findKeys(ctx context.Context) error {
 		return nil
 	}
 	if damage.Any() {
-		d.loose = "the tree of the database is damaged: " + damage.First[0].Reason
+		d.loose, d.broken = "the tree of the database is damaged: "+damage.First[0].Reason, true
 		return nil
 	}
 	return &Error{What: d.name + " is a database without etcd's keys", Do: "name the database of an etcd (member/snap/db) or a snapshot"}
@@ -165,6 +167,9 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	if err != nil {
 		return err
 	}
+	if d.broken {
+		d.damaged(0, d.loose)
+	}
 	reach := &bolt.Reach{}
 	if d.loose == "" {
 		if reach, err = d.db.Reach(ctx); err != nil {
@@ -186,7 +191,7 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	if err != nil {
 		return &Error{What: "look at " + d.name, Err: reason(err)}
 	}
-	if d.loose == "" && (d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
+	if (d.loose == "" || d.broken) && (usedBy(after) != 0 || d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
 		return &Error{What: d.name + " was changed while it was read, so that its parts do not fit each other", Do: "take a snapshot (etcdctl snapshot save), or one of the file system, and scan that"}
 	}
 	return nil
@@ -206,11 +211,11 @@ func (d *databaseSource) failed(ctx context.Context, err error) error {
 
 // checkHash reads the file once, and compares with what the Snapshot RPC has sent behind it.
 func (d *databaseSource) checkHash(ctx context.Context) error {
-	if d.loose != "" {
+	if d.loose != "" && !d.broken {
 		return nil // it would be that of no state of the file
 	}
-	sum := sha256.New()
-	if err := d.hashTo(ctx, sum); err != nil {
+	sum, err := hashOf(ctx, d.file, d.size)
+	if err != nil {
 		return d.failed(ctx, err)
 	}
 	if d.hash != nil && !bytes.Equal(sum.Sum(nil), d.hash) {
@@ -225,9 +230,11 @@ func (d *databaseSource) checkHash(ctx context.Context) error {
 	return nil
 }
 
-func (d *databaseSource) hashTo(ctx context.Context, sum hash.Hash) error {
-	_, err := io.Copy(sum, cancelled{ctx, io.NewSectionReader(d.file, 0, d.size)})
-	return err
+// hashOf reads so many bytes of a file once.
+func hashOf(ctx context.Context, file io.ReaderAt, size int64) (hash.Hash, error) {
+	sum := sha256.New()
+	_, err := io.Copy(sum, cancelled{ctx, io.NewSectionReader(file, 0, size)})
+	return sum, err
 }
 
 // damaged notes what is wrong with the file, in its first layer.

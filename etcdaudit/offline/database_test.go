@@ -121,6 +121,7 @@ type scanned struct {
 	keys    map[record.Layer][]string
 	damaged int64
 	pieces  int64
+	skipped []string
 }
 
 func scan(t testing.TB, o offline.Options, paths ...string) (s scanned, err error) {
@@ -131,6 +132,7 @@ func scan(t testing.TB, o offline.Options, paths ...string) (s scanned, err erro
 		return s, err
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
+	s.skipped = set.Skipped
 	for _, source := range set.Sources {
 		if err := source.Read(t.Context(), func(records []record.Record) error {
 			for _, r := range records {
@@ -339,18 +341,94 @@ func TestWhatIsNoFileOfEtcdIsRefusedWithOneLine(t *testing.T) {
 	}
 }
 
-func TestCopiesBelowADirectoryAreFound(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"kubeadm-backup-etcd-1/etcd/member/snap/db", "a/b/etcd-snapshot-1", "x.db"} {
-		s := newStore(t, filepath.Join(dir, name))
-		s.put("/registry/secrets/shop/a", secret("a", 10))
-		s.close()
+// dirty is a database with one Secret in plaintext, which is live.
+func dirty(t *testing.T, path string) {
+	t.Helper()
+	s := newStore(t, path)
+	s.put("/registry/secrets/shop/a", secret("a", 10))
+	s.close()
+}
+
+func TestCopiesAreFoundByTheirBytesWhereverTheyLie(t *testing.T) {
+	for name, tc := range map[string]struct {
+		make func(dir string)
+		want int // live Secrets
+	}{
+		"in folders":        {func(dir string) { dirty(t, dir+"/a/b/etcd-snapshot-1"); dirty(t, dir+"/x.db") }, 2},
+		"under an odd name": {func(dir string) { dirty(t, dir+"/on-demand-n1") }, 1},
+		"behind a link": {func(dir string) {
+			dirty(t, t.TempDir()+"/y")
+			dirty(t, dir+"/x")
+			testkit.Check(t, os.Symlink(dir+"/x", dir+"/z"))
+		}, 2},
+		"kubeadm's backup": {func(dir string) { dirty(t, dir+"/kubeadm-backup-etcd-1/etcd/member/snap/db") }, 1},
+		"beside a member": {func(dir string) {
+			dirty(t, dir+"/member/snap/db")
+			dirty(t, dir+"/old.db")
+			dirty(t, dir+"/member.bak/snap/db")
+		}, 3},
+		"a member's own directory": {func(dir string) { dirty(t, dir+"/snap/db"); dirty(t, dir+"/backup") }, 2},
+		"what the member received": {func(dir string) { dirty(t, dir+"/member/snap/db"); dirty(t, dir+"/member/snap/1.snap.db") }, 2},
+		"beside an empty segment":  {func(dir string) { dirty(t, dir+"/x.db"); testkit.Check(t, os.WriteFile(dir+"/x.wal", nil, 0o600)) }, 1},
+		"beside files of no etcd": {func(dir string) {
+			dirty(t, dir+"/x.db")
+			testkit.Check(t, os.WriteFile(dir+"/notes.db", []byte("no"), 0o600))
+		}, 1},
+		"k3s with etcd, and its db": {func(dir string) {
+			dirty(t, dir+"/server/db/etcd/member/snap/db")
+			dirty(t, dir+"/server/db/snapshots/on-demand")
+		}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			tc.make(dir)
+			got := testkit.Must(scan(t, options(), dir))(t)
+			n := 0
+			for _, key := range got.keys[record.Live] {
+				if key == "secrets/shop/a" {
+					n++
+				}
+			}
+			if n != tc.want || len(got.skipped) != 0 {
+				t.Errorf("%d Secrets, skipped %q", n, got.skipped)
+			}
+		})
 	}
-	testkit.Check(t, os.WriteFile(filepath.Join(dir, "notes.db"), []byte("no database"), 0o600))
+}
+
+func TestWhatIsNotReadIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	dirty(t, dir+"/x.db")
+	for name, text := range map[string]string{"etcd.zip": "PK\x03\x04", "db.gz": "\x1f\x8b\x08"} {
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
 	testkit.Check(t, os.Symlink("/", filepath.Join(dir, "link")))
 	got := testkit.Must(scan(t, options(), dir))(t)
-	if n := len(got.keys[record.Live]); n != 6 || got.scopes[record.Live].Copy == "" {
-		t.Errorf("%d live keys: %+v", n, got.scopes)
+	if all := strings.Join(got.skipped, "\n"); len(got.skipped) != 3 || !strings.Contains(all, "etcd.zip is packed") || !strings.Contains(all, "db.gz is compressed") || !strings.Contains(all, "link: a link to a directory") {
+		t.Errorf("%q", got.skipped)
+	}
+	o := options()
+	for _, o.WALDir = range []string{filepath.Join(dir, "none"), dir} {
+		if _, err := scan(t, o, dir); err == nil || !strings.Contains(err.Error(), "is no data directory") {
+			t.Errorf("%s: %v", o.WALDir, err)
+		}
+	}
+	dirty(t, dir+"/data/member/snap/db")
+	if _, err := scan(t, o, dir+"/data"); err == nil || !strings.Contains(err.Error(), "is no segment") {
+		t.Error(err)
+	}
+}
+
+func TestADatabaseThatChangedSinceItWasOpenedIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	dirty(t, path)
+	set := testkit.Must(offline.Open(t.Context(), []string{path}, options()))(t)
+	defer func() { testkit.Check(t, set.Close()) }()
+	f := testkit.Must(os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0))(t)
+	testkit.Must(f.Write(make([]byte, 4096)))(t)
+	testkit.Check(t, f.Close())
+	if err := set.Sources[0].Read(t.Context(), func([]record.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "was changed while it was read") {
+		t.Error(err)
 	}
 }
 
@@ -372,10 +450,10 @@ func TestAnInterruptEndsTheReading(t *testing.T) {
 func TestADamagedDatabaseIsNeverClean(t *testing.T) {
 	dir := t.TempDir()
 	s := newStore(t, filepath.Join(dir, "x.db"))
-	for i := range 60 {
-		s.put(fmt.Sprintf("/registry/secrets/shop/s%02d", i), secret(fmt.Sprintf("s%02d", i), []int{100, 1000, 9000}[i%3]))
+	for i := range 30 {
+		s.put(fmt.Sprintf("/registry/secrets/shop/s%02d", i), secret(fmt.Sprintf("s%02d", i), []int{100, 500, 5000}[i%3]))
 	}
-	s.compact(20)
+	s.compact(10)
 	whole := testkit.Must(os.ReadFile(s.close()))(t)
 	want := len(testkit.Must(scan(t, options(), s.path))(t).keys[record.Live])
 	random := rand.New(rand.NewPCG(1, 2))

@@ -25,6 +25,8 @@ const (
 	membership
 	gzipped
 	zstandard
+	// archived is packed in a way that is not read: zip, xz, bzip2, lz4.
+	archived
 	// sqlite is what k3s has in place of etcd's database.
 	sqlite
 	sqliteLog
@@ -54,6 +56,8 @@ func recognise(name string, head []byte, size int64) kind {
 		return gzipped
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return zstandard
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")), bytes.HasPrefix(head, []byte("BZh")), bytes.HasPrefix(head, []byte{0x04, 0x22, 0x4d, 0x18}):
+		return archived
 	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
 		return sqlite
 	case len(head) >= 4 && binary.BigEndian.Uint32(head)|1 == 0x377f0683:

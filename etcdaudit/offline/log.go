@@ -49,6 +49,11 @@ func (s *Set) openLog(ctx context.Context, f found, o Options) (*logSource, erro
 		l.segments = append(l.segments, logSegment{opened.name, in, opened.size})
 		l.scope.Sources = append(l.scope.Sources, record.Input{Name: opened.name, Bytes: opened.size})
 		l.scope.Bytes += opened.size
+		info, err := in.Stat()
+		if err != nil {
+			return nil, &Error{What: "look at " + opened.name, Err: reason(err)}
+		}
+		l.scope.InUse = l.scope.InUse || usedBy(info) != 0
 		head, err := wal.Read(ctx, in, min(opened.size, headOfLog), func(wal.Put) error { return nil })
 		if err != nil {
 			return nil, &Error{What: "read " + opened.name, Err: reason(err)}
@@ -93,6 +98,10 @@ func (l *logSource) Read(ctx context.Context, add func([]record.Record) error) e
 	var outside int64
 	records := make([]record.Record, 1)
 	for i, segment := range l.segments {
+		before, err := segment.file.Stat()
+		if err != nil {
+			return &Error{What: "look at " + segment.name, Err: reason(err)}
+		}
 		in := count(segment.file, l.add)
 		sum, err := wal.Read(ctx, in, segment.size, func(p wal.Put) error {
 			if !bytes.HasPrefix(p.Key, l.prefix) {
@@ -119,9 +128,19 @@ func (l *logSource) Read(ctx context.Context, add func([]record.Record) error) e
 				return l.failed(ctx, segment, err)
 			}
 		}
-		if info, err := segment.file.Stat(); err == nil && info.Size() < segment.size && i == len(l.segments)-1 {
-			l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: info.Size()}, "the file was cut while it was read")
+		hash, err := hashOf(ctx, segment.file, segment.size)
+		if err != nil {
+			return l.failed(ctx, segment, err)
 		}
+		after, err := segment.file.Stat()
+		if err != nil {
+			return &Error{What: "look at " + segment.name, Err: reason(err)}
+		}
+		if after.Size() != segment.size || !after.ModTime().Equal(before.ModTime()) {
+			l.scope.InUse = true
+			continue // the hash would be that of no state of the file
+		}
+		l.scope.Sources[i].Hash = fmt.Sprintf("sha256:%x", hash.Sum(nil))
 	}
 	l.scope.Outside = outside
 	return nil

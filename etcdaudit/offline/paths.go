@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,12 +50,18 @@ type file struct {
 // copies below a directory. walDir is where the write-ahead log of a data directory lies, if
 // it is elsewhere.
 func find(path, walDir string) (all []found, skipped []string, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, nil, &Error{What: "look at " + path, Err: err}
+	}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return nil, nil, &Error{What: "look at " + path, Err: reason(err), Do: access(err)}
 	case info.IsDir():
 		return findIn(path, walDir)
+	case walDir != "":
+		return nil, nil, &Error{What: path + " is no data directory", Do: "leave --wal-dir out, or name the directory that has member in it"}
 	case !info.Mode().IsRegular():
 		return nil, nil, &Error{What: path + " is no regular file", Do: "name a data directory, a database, a snapshot or a write-ahead log of etcd"}
 	}
@@ -95,7 +102,7 @@ func one(f file) (all []found, skipped []string, err error) {
 
 // isMembers tells whether a file is the database of a data directory, which a member uses.
 func isMembers(name string) bool {
-	return strings.HasSuffix("/"+filepath.ToSlash(name), "/member/snap/db")
+	return strings.HasSuffix(filepath.ToSlash(name), "/member/snap/db")
 }
 
 func copyName(f file) string {
@@ -120,17 +127,23 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 			return nil, nil, noEtcd(dir, lite.why)
 		}
 	}
-	for _, below := range []string{"member", ".", "server/db/etcd/member"} {
-		member := filepath.Join(dir, below)
+	// What lies beside a member's data is searched as well: backups are often there.
+	beside, taken := dir, ""
+	for _, at := range []struct{ member, beside string }{{"member", "."}, {".", "."}, {"server/db/etcd/member", "server/db"}} {
+		member := filepath.Join(dir, at.member)
 		if exists(filepath.Join(member, "snap", "db")) || exists(filepath.Join(member, "wal")) {
-			return findMember(member, walDir, "")
+			if all, err = findMember(member, walDir, ""); err != nil {
+				return nil, nil, err
+			}
+			beside, taken = filepath.Join(dir, at.beside), member
+			break
 		}
 	}
-	if segments, err := segmentsIn(dir); err != nil || len(segments) > 0 {
-		return []found{{segments: segments}}, nil, err
+	if taken == "" && walDir != "" {
+		return nil, nil, &Error{What: dir + " is no data directory", Do: "leave --wal-dir out, or name the directory that has member in it"}
 	}
-	all, skipped, err = search(dir)
-	if err == nil && len(all) == 0 {
+	copies, skipped, err := search(beside, taken)
+	if all = append(all, copies...); err == nil && len(all)+len(skipped) == 0 {
 		err = &Error{What: "in " + dir + " is no data directory, database, snapshot or write-ahead log of etcd", Do: "name the directory that has member in it (/var/lib/etcd), or a folder of snapshots"}
 	}
 	return all, skipped, err
@@ -138,29 +151,29 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 
 // findMember finds what lies in the member directory of a data directory. of is empty for a
 // member's own data, and says else what the whole directory is a copy of.
-func findMember(member, walDir, of string) (all []found, skipped []string, err error) {
+func findMember(member, walDir, of string) (all []found, err error) {
 	own := found{copy: of}
 	if db := filepath.Join(member, "snap", "db"); exists(db) {
 		if own.database, err = look(db); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if own.database.kind == empty {
-			return nil, nil, &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
+			return nil, &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
 		}
 	}
 	if walDir == "" {
 		walDir = filepath.Join(member, "wal")
 	}
-	if !exists(walDir) && walDir != filepath.Join(member, "wal") {
-		return nil, nil, &Error{What: walDir + " is not there", Do: "name the directory of etcd's --wal-dir"}
-	}
 	if own.segments, err = segmentsIn(walDir); err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if len(own.segments) == 0 && walDir != filepath.Join(member, "wal") {
+		return nil, &Error{What: "in " + walDir + " is no segment of a write-ahead log", Do: "name the directory of etcd's --wal-dir"}
 	}
 	all = append(all, own)
 	others, err := os.ReadDir(filepath.Join(member, "snap"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
+		return nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
 	}
 	for _, entry := range others {
 		if entry.Name() == "db" || !entry.Type().IsRegular() {
@@ -168,7 +181,7 @@ func findMember(member, walDir, of string) (all []found, skipped []string, err e
 		}
 		f, err := look(filepath.Join(member, "snap", entry.Name()))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		switch {
 		case f.kind == membership, f.kind == empty:
@@ -180,7 +193,7 @@ func findMember(member, walDir, of string) (all []found, skipped []string, err e
 			all = append(all, found{database: f, copy: copyTemporary})
 		}
 	}
-	return all, nil, nil
+	return all, nil
 }
 
 func segmentsIn(dir string) (all []file, err error) {
@@ -205,55 +218,105 @@ func segmentsIn(dir string) (all []file, err error) {
 	return all, nil
 }
 
-// search finds copies below a directory. It does not follow links.
-func search(dir string) (all []found, skipped []string, err error) {
-	files := 0
+// search finds copies below a directory, but for those in taken. Files are told by their
+// bytes, not by their names. Links to files are followed, those to directories are not.
+func search(dir, taken string) (all []found, skipped []string, err error) {
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, nil, &Error{What: "look at " + dir, Err: reason(err), Do: access(err)}
+	}
+	if taken != "" {
+		if taken, err = filepath.EvalSymlinks(taken); err != nil {
+			return nil, nil, &Error{What: "look at " + taken, Err: reason(err), Do: access(err)}
+		}
+	}
+	s := searched{logs: map[string]*found{}}
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			skipped = append(skipped, fmt.Sprintf("%s: %v", name, reason(err)))
+			s.skip("%s: %v", name, reason(err))
 			return nil
+		}
+		if !entry.IsDir() {
+			return s.file(name, entry)
 		}
 		below, _ := filepath.Rel(dir, name)
-		switch depth := strings.Count(below, string(filepath.Separator)); {
-		case entry.IsDir() && depth >= deepest:
-			skipped = append(skipped, fmt.Sprintf("%s: more than %d directories deep", name, deepest))
+		switch {
+		case taken == dir && (name == filepath.Join(dir, "snap") || name == filepath.Join(dir, "wal")), name == taken && taken != dir:
 			return fs.SkipDir
-		case entry.IsDir() && entry.Name() == "member" && exists(filepath.Join(name, "snap")):
-			copies, more, err := findMember(name, "", copyOfDatabase)
+		case strings.Count(below, string(filepath.Separator)) >= deepest:
+			s.skip("%s: more than %d directories deep", name, deepest)
+			return fs.SkipDir
+		case exists(filepath.Join(name, "snap", "db")) && name != taken:
+			copies, err := findMember(name, "", copyOfDatabase)
 			if err != nil {
-				skipped = append(skipped, err.Error())
+				s.skip("%v", err)
 			}
-			all, skipped = append(all, copies...), append(skipped, more...)
+			s.all = append(s.all, copies...)
 			return fs.SkipDir
-		case !entry.Type().IsRegular() || !named(entry.Name()):
-			return nil
-		}
-		if files++; files > mostFiles || len(all) >= mostFound {
-			skipped = append(skipped, fmt.Sprintf("%s and what follows: more than %d files, or %d copies", name, mostFiles, mostFound))
-			return fs.SkipAll
-		}
-		f, err := look(name)
-		if err != nil {
-			skipped = append(skipped, err.Error())
-			return nil
-		}
-		switch f.kind {
-		case database, snapshot, gzipped, zstandard:
-			all = append(all, found{database: f, copy: copyName(f)})
-		case segment:
-			all = append(all, found{segments: []file{f}, copy: copyLog})
 		}
 		return nil
 	})
-	slices.SortStableFunc(all, func(a, b found) int { return strings.Compare(a.database.name, b.database.name) })
-	return all, skipped, err
+	for _, dir := range slices.Sorted(maps.Keys(s.logs)) {
+		s.all = append(s.all, *s.logs[dir])
+	}
+	return s.all, s.skipped, err
 }
 
-// named is true for names that copies of etcd's files have: "db", "x.db", "x.db.gz",
-// "etcd-snapshot-node-1", "x.wal".
+// searched is what a search has found so far.
+type searched struct {
+	all     []found
+	logs    map[string]*found // by directory: segments belong together
+	skipped []string
+	files   int
+}
+
+func (s *searched) skip(format string, args ...any) {
+	s.skipped = append(s.skipped, fmt.Sprintf(format, args...))
+}
+
+func (s *searched) file(name string, entry fs.DirEntry) error {
+	if s.files++; s.files > mostFiles || len(s.all) >= mostFound {
+		s.skip("%s and what follows: more than %d files, or %d copies", name, mostFiles, mostFound)
+		return fs.SkipAll
+	}
+	if entry.Type()&fs.ModeSymlink != 0 {
+		switch info, err := os.Stat(name); {
+		case err != nil:
+			return nil // it leads nowhere
+		case info.IsDir():
+			s.skip("%s: a link to a directory: name that", name)
+			return nil
+		case !info.Mode().IsRegular():
+			return nil
+		}
+	} else if !entry.Type().IsRegular() {
+		return nil
+	}
+	f, err := look(name)
+	if err != nil {
+		s.skip("%v", err)
+		return nil
+	}
+	switch dir := filepath.Dir(name); {
+	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && named(name):
+		s.all = append(s.all, found{database: f, copy: copyName(f)})
+	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
+		if s.logs[dir] == nil {
+			s.logs[dir] = &found{copy: copyLog}
+			if filepath.Base(dir) == "wal" {
+				s.logs[dir].copy = ""
+			}
+		}
+		s.logs[dir].segments = append(s.logs[dir].segments, f)
+	case f.kind == archived && named(name):
+		s.skip("%s is packed in a way that is not read: unpack it", name)
+	}
+	return nil
+}
+
+// named is true for names that packed copies of etcd's files have.
 func named(name string) bool {
-	name = strings.ToLower(name)
-	return name == "db" || strings.Contains(name, ".db") || strings.Contains(name, "snap") || strings.Contains(name, "etcd") || strings.Contains(name, "backup") || isSegmentName(name)
+	name = strings.ToLower(filepath.Base(name))
+	return strings.Contains(name, "db") || strings.Contains(name, "snap") || strings.Contains(name, "etcd") || strings.Contains(name, "backup")
 }
 
 // look reads the beginning of a file.

@@ -40,6 +40,9 @@ func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add fu
 			}
 			ends = ends || end
 		}
+		if layer == record.Undetermined {
+			return nil // the pages of live values may have no header of their own either
+		}
 		d.remains[layer].AddFragment(record.Origin{Layer: layer, File: d.name, Offset: run.Offset}, run.Length, ends)
 		return nil
 	})

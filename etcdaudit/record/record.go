@@ -113,6 +113,9 @@ type Leaver interface {
 // Scope is what is read of one layer. Nothing outside it is proven.
 type Scope struct {
 	Layer Layer
+	// InUse is set where a process wrote to the files while they were read: what it has written
+	// since is not in it.
+	InUse bool
 	// Copy is what kind of copy was read, such as "snapshot", where no member uses the file;
 	// empty for etcd's own data.
 	Copy string

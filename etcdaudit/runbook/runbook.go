@@ -128,13 +128,6 @@ func (f Found) clearLog() Step {
 		Title: "Clear the write-ahead log of every member",
 		Why:   fmt.Sprintf("%d plaintext copies are in its segments, and each step above is in it as well; nothing removes a segment but its age", f.Log),
 	}
-	if f.replaceable() {
-		s.Cost = "each member is replaced: its peers send it a snapshot of the database, and it begins a new log. Move the leader away first, and wait until all are healthy before the next one"
-		for _, m := range f.Cluster.Members {
-			s.Commands = append(s.Commands, f.replace(m)...)
-		}
-		return s
-	}
 	s.Cost = fmt.Sprintf("later traffic replaces the segments: about %s more, and %d entries of the log, with the defaults of etcd 3.6 and later (--max-wals %d, --snapshot-count %d)", size(maxWALs*segmentBytes+segmentBytes), snapshotCount, maxWALs, snapshotCount)
 	s.Commands = []string{
 		"# start every member with --max-wals=1 --snapshot-count=500 added to its flags, one after the other; then:",
@@ -143,31 +136,6 @@ func (f Found) clearLog() Step {
 		"# wait half a minute (etcd removes segments every 30 s), start every member with its own flags again, then repeat compaction and defragmentation",
 	}
 	return s
-}
-
-// replaceable reports whether replacing members clears their logs: there must be others, and
-// before 3.6 the new member gets the old entries again from the leader's log.
-func (f Found) replaceable() bool {
-	return len(f.Cluster.Members) >= 3 && !strings.HasPrefix(f.Cluster.Version, "3.5") && !strings.HasPrefix(f.Cluster.Version, "3.4") && f.Cluster.Version != ""
-}
-
-func (f Found) replace(m record.Member) []string {
-	others := strings.Join(f.others(m), ",")
-	data := f.Data
-	if data == "" {
-		data = "/var/lib/etcd"
-	}
-	return []string{
-		"# member " + quote(m.Name),
-		fmt.Sprintf("etcdctl move-leader --endpoints=%s %s || true", quote(strings.Join(f.endpoints(), ",")), quote(f.another(m).ID)),
-		fmt.Sprintf("etcdctl member remove --endpoints=%s %s", quote(others), quote(m.ID)),
-		"# on its node: stop etcd, then",
-		fmt.Sprintf("rm -rf %s", quote(data+"/member")),
-		fmt.Sprintf("etcdctl member add --endpoints=%s %s --peer-urls=%s", quote(others), quote(m.Name), quote(strings.Join(m.PeerURLs, ","))),
-		"# on its node: start etcd with --initial-cluster-state=existing, then",
-		fmt.Sprintf("etcdctl put --endpoints=%s sealproof-joined 1 && etcdctl del --endpoints=%s sealproof-joined", quote(others), quote(others)),
-		"etcdctl endpoint health",
-	}
 }
 
 func (f Found) remove() Step {
@@ -210,25 +178,6 @@ func (f Found) endpoints() (all []string) {
 		return []string{"https://127.0.0.1:2379"}
 	}
 	return all
-}
-
-func (f Found) others(not record.Member) (all []string) {
-	for _, m := range f.Cluster.Members {
-		if m.ID != not.ID && len(m.ClientURLs) > 0 {
-			all = append(all, m.ClientURLs[0])
-		}
-	}
-	return all
-}
-
-// another is a member that can lead while one is replaced.
-func (f Found) another(not record.Member) record.Member {
-	for _, m := range f.Cluster.Members {
-		if m.ID != not.ID && !m.Learner {
-			return m
-		}
-	}
-	return not
 }
 
 // quote makes one word of a shell of a text that comes from a file. A line break would end a

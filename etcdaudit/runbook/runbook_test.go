@@ -63,35 +63,21 @@ func commands(f runbook.Found, title string) string {
 	return ""
 }
 
-// Replacing a member of etcd 3.5 brings the old entries back from the leader's log.
-func TestTheLogIsClearedInTheWayThatTheReleaseAllows(t *testing.T) {
-	for name, tc := range map[string]struct {
-		cluster record.Cluster
-		replace bool
-	}{
-		"three members of 3.7": {cluster("3.7.0", 3), true},
-		"three members of 3.6": {cluster("3.6.0", 3), true},
-		"three members of 3.5": {cluster("3.5.0", 3), false},
-		"one member":           {cluster("3.7.0", 1), false},
-		"not known":            {record.Cluster{}, false},
-	} {
-		got := commands(runbook.Found{Log: 1, Cluster: tc.cluster}, clearLog)
-		if replaced := strings.Contains(got, "etcdctl member remove"); replaced != tc.replace || strings.Contains(got, "--max-wals=1") == tc.replace {
-			t.Errorf("%s:\n%s", name, got)
-		}
-	}
-}
-
 func TestCommandsNameTheMembersOfTheCluster(t *testing.T) {
 	f := runbook.Found{Free: 1, Cluster: cluster("3.7.0", 3), Data: "/data/etcd one"}
 	if got, want := commands(f, defragment), "etcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.1:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.2:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.3:2379"; got != want {
 		t.Error(got)
 	}
-	got := commands(f, clearLog)
-	for _, want := range []string{"etcdctl member remove --endpoints=https://192.0.2.2:2379,https://192.0.2.3:2379 a1", "rm -rf '/data/etcd one/member'", "etcdctl member add --endpoints=https://192.0.2.1:2379,https://192.0.2.3:2379 etcd-2 --peer-urls=https://192.0.2.2:2380"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q:\n%s", want, got)
-		}
+	if got, want := commands(f, show), "etcdaudit scan '/data/etcd one'"; got != want {
+		t.Error(got)
+	}
+}
+
+// The database of a member must not stand behind rm: nothing in a file says that it is not used.
+func TestOnlySingleCopiesAreRemoved(t *testing.T) {
+	got := commands(runbook.Found{Copies: []string{"/b/x.db", "/var/lib/etcd/member/snap/1.snap.db", "/m/snap/db"}}, remove)
+	if lines := strings.Split(got, "\n"); len(lines) != 3 || lines[0] != "rm -- /b/x.db" || !strings.HasPrefix(lines[1], "# ") || !strings.HasPrefix(lines[2], "# ") {
+		t.Error(got)
 	}
 }
 

@@ -61,6 +61,7 @@ type Case struct {
 	Copy    string
 	Remains record.Remains
 	Damaged int64
+	InUse   bool
 
 	Status check.Status
 	Count  int64
@@ -78,7 +79,7 @@ func Run(t *testing.T, id string, cases ...Case) {
 			}
 			f := Facts(config, Records(tt.Values)...)
 			store := &f.Stores[0]
-			store.CurrentKeyID, store.Remains, store.Scope.Copy, store.Damaged = tt.KeyID, tt.Remains, tt.Copy, tt.Damaged
+			store.CurrentKeyID, store.Remains, store.Scope.Copy, store.Scope.InUse, store.Damaged = tt.KeyID, tt.Remains, tt.Copy, tt.InUse, tt.Damaged
 			if tt.Layer != "" {
 				store.Scope.Layer, store.Scope.Sources = tt.Layer, []record.Input{{Name: "db", Bytes: 1}}
 			}

@@ -15,7 +15,7 @@ func fragments() rule {
 		Run: one(func(s facts.Store) check.Result {
 			r := s.Remains
 			if r.Fragments == 0 {
-				return check.Passed("", "every byte that is not empty belongs to a value, or to none that could be one")
+				return nothingLeft(s, "no piece without a beginning was found")
 			}
 			summary := fmt.Sprintf("%s, %d bytes, without a beginning", number(r.Fragments, "piece"), r.FragmentBytes)
 			if r.Ends > 0 {

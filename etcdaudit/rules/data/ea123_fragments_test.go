@@ -14,6 +14,6 @@ func TestFragments(t *testing.T) {
 	two.AddFragment(record.Origin{Layer: record.FreePages, File: "db", Offset: 65536}, 4096, true)
 	stored.Run(t, "EA-123",
 		stored.Case{Name: "two pieces", Layer: record.FreePages, Remains: two, Status: check.Warn, Count: 2, Says: "2 pieces, 12288 bytes, without a beginning; 1 of them end as a Secret does"},
-		stored.Case{Name: "none", Layer: record.FreePages, Status: check.Pass, Says: "every byte"},
+		stored.Case{Name: "none", Layer: record.FreePages, Status: check.Pass, Says: "no piece"},
 	)
 }

@@ -23,6 +23,8 @@ func nothingLeft(s facts.Store, summary string) check.Result {
 	switch {
 	case s.Scope.Layer == record.Undetermined:
 		return check.Unevaluated("", "nothing was found, but bytes without a structure do not show that everything was searched: take a consistent view (etcdctl snapshot save, or a snapshot of the file system) and scan that", "")
+	case s.Scope.InUse:
+		return check.Unevaluated("", "nothing was found, but a process writes to it, and what it has written since was not read: stop the member, or scan a snapshot of its file system", "")
 	case s.Damaged > 0:
 		return check.Unevaluated("", "nothing was found, but "+unread(s), "")
 	case s.Inventory.Keys == 0 && s.Scope.Outside > 0:
