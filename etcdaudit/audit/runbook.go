@@ -63,14 +63,13 @@ func add(f *runbook.Found, s facts.Store, plaintext int64) {
 		f.History += plaintext
 	case record.WAL:
 		f.Log += plaintext
-		f.LogBytes += s.Scope.Bytes
 	case record.FreePages:
 		f.Free += plaintext
 		f.Pieces += s.Remains.Fragments
 		f.FreeBytes += s.Scope.Bytes
 	}
-	if len(s.Scope.Cluster.Members) > 0 {
-		f.Cluster = s.Scope.Cluster
+	if len(s.Scope.Members) > 0 {
+		f.Members = s.Scope.Members
 	}
 	for _, from := range s.Scope.Sources {
 		if data, ok := strings.CutSuffix(filepath.ToSlash(from.Name), "/member/snap/db"); ok {

@@ -12,20 +12,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The names of the buckets that this package reads.
-const (
-	KeyBucket     = "key"
-	MetaBucket    = "meta"
-	ClusterBucket = "cluster"
-)
-
-// The keys of the meta bucket that tell how far the store is compacted, as revisions.
-const (
-	finishedCompact  = "finishedCompactRev"
-	scheduledCompact = "scheduledCompactRev"
-	consistentIndex  = "consistent_index"
-	term             = "term"
-)
+// KeyBucket is the name of the bucket that versions are in.
+const KeyBucket = "key"
 
 // The lengths of a key in KeyBucket: 8 bytes of the main revision, '_', 8 bytes of the sub
 // revision, both big-endian, and 't' for a tombstone.
@@ -123,35 +111,4 @@ func ParseVersion(b []byte) (v Version, ok bool) {
 		}
 	}
 	return v, len(v.Key) > 0
-}
-
-// Meta is what the meta bucket says of the store.
-type Meta struct {
-	// Compacted is the revision up to which older versions are gone, and Compacting that up
-	// to which they are being removed; 0 for none.
-	Compacted, Compacting int64
-	// Index and Term are those of the last raft entry that is applied; 0 for none.
-	Index, Term uint64
-}
-
-// Set takes one pair of the meta bucket.
-func (m *Meta) Set(key, value []byte) {
-	switch string(key) {
-	case finishedCompact:
-		if rev, _, ok := ParseRevision(value); ok {
-			m.Compacted = rev.Main
-		}
-	case scheduledCompact:
-		if rev, _, ok := ParseRevision(value); ok {
-			m.Compacting = rev.Main
-		}
-	case consistentIndex:
-		if len(value) == 8 {
-			m.Index = binary.BigEndian.Uint64(value)
-		}
-	case term:
-		if len(value) == 8 {
-			m.Term = binary.BigEndian.Uint64(value)
-		}
-	}
 }

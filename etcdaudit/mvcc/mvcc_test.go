@@ -77,23 +77,6 @@ func TestVersionsAreReadAsEtcdWritesThem(t *testing.T) {
 	}
 }
 
-func TestTheMetaBucketTellsHowFarItIsCompacted(t *testing.T) {
-	var m mvcc.Meta
-	m.Set([]byte("finishedCompactRev"), revision(7, 0, ""))
-	m.Set([]byte("scheduledCompactRev"), revision(9, 0, ""))
-	m.Set([]byte("consistent_index"), []byte{0, 0, 0, 0, 0, 0, 1, 0})
-	m.Set([]byte("term"), []byte{0, 0, 0, 0, 0, 0, 0, 2})
-	m.Set([]byte("confState"), []byte("{}"))
-	if want := (mvcc.Meta{Compacted: 7, Compacting: 9, Index: 256, Term: 2}); m != want {
-		t.Errorf("%+v", m)
-	}
-	m.Set([]byte("finishedCompactRev"), []byte("x"))
-	m.Set([]byte("consistent_index"), nil)
-	if m.Compacted != 7 || m.Index != 256 {
-		t.Errorf("damage counts: %+v", m)
-	}
-}
-
 func TestASetKnowsItsKeys(t *testing.T) {
 	const keys = 200_000
 	s := mvcc.NewSeen()

@@ -47,7 +47,7 @@ func newStore(t testing.TB, path string) *store {
 				return err
 			}
 		}
-		return tx.Bucket([]byte("cluster")).Put([]byte("clusterVersion"), []byte("3.7.0"))
+		return tx.Bucket([]byte("members")).Put([]byte("8e9e05c52164694d"), []byte(`{"id":1,"name":"a","clientURLs":["https://192.0.2.1:2379","https://192.0.2.9:2379"]}`))
 	}))
 	s.put("/registry/namespaces/kube-system", stored.Plaintext)
 	return s
@@ -185,7 +185,7 @@ func TestTheNewestVersionOfAKeyIsLive(t *testing.T) {
 		t.Errorf("history: %q", got.keys[record.History])
 	}
 	live := got.scopes[record.Live]
-	if live.Revision != 8 || live.Keys != 3 || live.Outside != 1 || live.Prefix != "/registry/" || live.Copy == "" || live.Cluster.Version != "3.7.0" || !strings.HasPrefix(live.Sources[0].Hash, "sha256:") {
+	if live.Revision != 8 || live.Keys != 3 || live.Outside != 1 || live.Prefix != "/registry/" || live.Copy == "" || !slices.Equal(live.Members, []string{"https://192.0.2.1:2379"}) || !strings.HasPrefix(live.Sources[0].Hash, "sha256:") {
 		t.Errorf("%+v", live)
 	}
 	if got.damaged != 0 {

@@ -143,23 +143,8 @@ type Scope struct {
 	// Bytes is how much of the files is of the layer, and could be given back by clearing it;
 	// 0 if that is not known.
 	Bytes int64
-	// Cluster is what the files say of the cluster that they are of.
-	Cluster Cluster
-}
-
-// Cluster is what etcd's own data says of its cluster.
-type Cluster struct {
-	// Version that all members have agreed on, such as "3.7.0"; empty if not known.
-	Version string
-	Members []Member
-}
-
-// Member is one member of a cluster.
-type Member struct {
-	// ID in hexadecimal.
-	ID, Name             string
-	PeerURLs, ClientURLs []string
-	Learner              bool
+	// Members are the client addresses that the files have of the cluster's members, one of each.
+	Members []string
 }
 
 // Input is an endpoint, or a file with its hash, such as "sha256:…", and size.

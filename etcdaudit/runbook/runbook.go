@@ -2,7 +2,7 @@
 // steps in their order, with the commands, what each frees and what it costs. It is pure: it
 // runs nothing.
 //
-// What it rests on was measured on etcd 3.7.3 and 3.5.35: see docs/auditor-files.md.
+// The defaults are those of etcd 3.6 and later (server/embed/config.go).
 package runbook
 
 import (
@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
-
-	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // Found is what is left of one cluster, as far as it was looked at.
@@ -19,13 +17,13 @@ type Found struct {
 	// Live, History, Free and Log are how many plaintext copies each layer has, Pieces how many
 	// pieces without a beginning are in free pages.
 	Live, History, Free, Log, Pieces int64
-	// FreeBytes and LogBytes are the sizes of these layers.
-	FreeBytes, LogBytes int64
+	// FreeBytes is the size of free pages; 0 if not known.
+	FreeBytes int64
 	// Copies are files that no member uses and that hold plaintext.
 	Copies []string
-	// Cluster is what the data says of the cluster, and Data the data directory that was
-	// read; empty if that is not known.
-	Cluster record.Cluster
+	// Members are client addresses of the members, one of each, and Data is the data directory
+	// that was read; empty if that is not known.
+	Members []string
 	Data    string
 }
 
@@ -105,7 +103,7 @@ func (f Found) defragment() Step {
 	s := Step{
 		Title: "Defragment every member, one after the other",
 		Why:   fmt.Sprintf("%d plaintext copies, and %d pieces without a beginning, are in free pages of the member that was read; the other members have their own", f.Free, f.Pieces),
-		Cost:  "a member answers nothing while it is defragmented, about a second for 200 MB",
+		Cost:  "a member answers nothing while it is defragmented",
 	}
 	if f.FreeBytes > 0 {
 		s.Cost += fmt.Sprintf("; it gives back about %s here", size(f.FreeBytes))
@@ -168,16 +166,11 @@ func (f Found) prove() Step {
 	}
 }
 
-func (f Found) endpoints() (all []string) {
-	for _, m := range f.Cluster.Members {
-		if len(m.ClientURLs) > 0 {
-			all = append(all, m.ClientURLs[0])
-		}
-	}
-	if len(all) == 0 {
+func (f Found) endpoints() []string {
+	if len(f.Members) == 0 {
 		return []string{"https://127.0.0.1:2379"}
 	}
-	return all
+	return f.Members
 }
 
 // quote makes one word of a shell of a text that comes from a file. A line break would end a

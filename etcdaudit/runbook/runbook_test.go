@@ -6,18 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/runbook"
 )
-
-func cluster(version string, members int) record.Cluster {
-	c := record.Cluster{Version: version}
-	for i := range members {
-		n := string(rune('1' + i))
-		c.Members = append(c.Members, record.Member{ID: "a" + n, Name: "etcd-" + n, PeerURLs: []string{"https://192.0.2." + n + ":2380"}, ClientURLs: []string{"https://192.0.2." + n + ":2379"}})
-	}
-	return c
-}
 
 const (
 	reach, rewrite, compact, defragment = "Let etcdctl reach every member", "Rewrite live values", "Compact the history", "Defragment every member, one after the other"
@@ -64,7 +54,7 @@ func commands(f runbook.Found, title string) string {
 }
 
 func TestCommandsNameTheMembersOfTheCluster(t *testing.T) {
-	f := runbook.Found{Free: 1, Cluster: cluster("3.7.0", 3), Data: "/data/etcd one"}
+	f := runbook.Found{Free: 1, Members: []string{"https://192.0.2.1:2379", "https://192.0.2.2:2379", "https://192.0.2.3:2379"}, Data: "/data/etcd one"}
 	if got, want := commands(f, defragment), "etcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.1:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.2:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.3:2379"; got != want {
 		t.Error(got)
 	}
@@ -84,9 +74,7 @@ func TestOnlySingleCopiesAreRemoved(t *testing.T) {
 // Names come from files, and commands are there to be copied into a shell of root.
 func TestNamesCannotBeCommands(t *testing.T) {
 	evil := "x'; touch /tmp/hacked; '$(id)`id`\n-rf"
-	c := cluster("3.7.0", 3)
-	c.Members[0].Name, c.Members[0].ClientURLs, c.Members[0].PeerURLs = evil, []string{evil}, []string{evil}
-	for _, s := range runbook.Steps(runbook.Found{Live: 1, Copies: []string{evil}, Cluster: c, Data: evil}) {
+	for _, s := range runbook.Steps(runbook.Found{Live: 1, Copies: []string{evil}, Members: []string{evil}, Data: evil}) {
 		for _, command := range s.Commands {
 			if !strings.Contains(command, "touch") {
 				continue
