@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sealproof/sealproof/kmsplugin/backend"
 )
@@ -103,6 +104,15 @@ func TestOneGoesFromAUIDToVaultsAuditEntry(t *testing.T) {
 // TestAGatheredRequestNamesAllWhoWait uses a fake Vault, which can be held up
 // until all callers have asked.
 func TestAGatheredRequestNamesAllWhoWait(t *testing.T) {
+	// On a busy machine the callers may not all have asked when the first request counts as
+	// slow and the others pass it: then nothing is gathered, and it is tried again.
+	for !gathersAndNames(t) {
+	}
+}
+
+// gathersAndNames reports whether all callers had asked before the first request was slow.
+func gathersAndNames(t *testing.T) (gathered bool) {
+	t.Helper()
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var mu sync.Mutex
 	var named [][]string
@@ -126,6 +136,7 @@ func TestAGatheredRequestNamesAllWhoWait(t *testing.T) {
 			}
 		})
 	}
+	start := time.Now()
 	ask("first", "AAAA")
 	<-arrived
 	ask("second", "BBBB")
@@ -141,8 +152,12 @@ func TestAGatheredRequestNamesAllWhoWait(t *testing.T) {
 		return n == 4
 	}
 	until(t, "all wait", waiting, func() {})
+	gathered = time.Since(start) < slowBatch
 	close(release)
 	wg.Wait()
+	if !gathered {
+		return false
+	}
 	if len(named) != 2 || !slices.Equal(named[0], []string{"first"}) {
 		t.Fatalf("requests named %v", named)
 	}
@@ -150,4 +165,5 @@ func TestAGatheredRequestNamesAllWhoWait(t *testing.T) {
 	if !slices.Equal(named[1], []string{"fourth", "second", "third"}) {
 		t.Errorf("the gathered request names %v", named[1])
 	}
+	return true
 }
