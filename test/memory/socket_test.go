@@ -57,36 +57,48 @@ func TestWhateverCallersDoTheShippedLimitHolds(t *testing.T) {
 	t.Logf("at rest: %d MiB", memory(t, p.PID(), "VmRSS")>>20)
 	for _, k := range attacks {
 		resetPeak(p.PID())
-		var wg sync.WaitGroup
-		var steps atomic.Int64
-		attackers := make([]*attacker, connections)
-		for n := range attackers {
-			wg.Go(func() {
-				a, err := k.dial(p.Socket())
-				for i := 0; i < k.times && err == nil; i++ {
-					if err = k.step(a, n*k.times+i); err == nil {
-						steps.Add(1)
-					}
-				}
-				attackers[n] = a
-			})
-		}
-		wg.Wait()
-		serves()
-		for _, a := range attackers {
-			if a != nil {
-				_ = a.conn.Close()
-			}
+		var steps int64
+		// The plugin may still count the connections of the way before, and refuse
+		// new ones: a way that did nothing begins again.
+		for round := 0; round < 5 && steps < connections; round++ {
+			steps += k.rush(p.Socket(), connections, serves)
 		}
 		most := memory(t, p.PID(), "VmHWM")
-		t.Logf("%s: %d times, %d MiB at most", k.name, steps.Load(), most>>20)
-		if steps.Load() < connections {
-			t.Errorf("%s: done %d times by %d connections: the test shows nothing", k.name, steps.Load(), connections)
+		t.Logf("%s: %d times, %d MiB at most", k.name, steps, most>>20)
+		if steps < connections {
+			t.Errorf("%s: done %d times by %d connections: the test shows nothing", k.name, steps, connections)
 		}
 		if most > limit-slack {
 			t.Errorf("%s: the plugin takes %d MiB; %d MiB are allowed, of which %d are kept for what the kernel adds", k.name, most>>20, limit>>20, slack>>20)
 		}
 	}
+}
+
+// rush attacks from many connections at once, has an honest caller ask while all of
+// them are open, and returns how many steps were done.
+func (k attack) rush(path string, connections int, honest func()) int64 {
+	var wg sync.WaitGroup
+	var steps atomic.Int64
+	attackers := make([]*attacker, connections)
+	for n := range attackers {
+		wg.Go(func() {
+			a, err := k.dial(path)
+			for i := 0; i < k.times && err == nil; i++ {
+				if err = k.step(a, n*k.times+i); err == nil {
+					steps.Add(1)
+				}
+			}
+			attackers[n] = a
+		})
+	}
+	wg.Wait()
+	honest()
+	for _, a := range attackers {
+		if a != nil {
+			_ = a.conn.Close()
+		}
+	}
+	return steps.Load()
 }
 
 // slack is left for what a limit counts beside resident memory: what answers take
