@@ -235,9 +235,7 @@ func authorities() check.Rule[Nodes] {
 				{etcd, "trusted-ca-file"}, {etcd, "peer-trusted-ca-file"}, {apiServer, "client-ca-file"}, {apiServer, "etcd-cafile"}, {apiServer, "requestheader-client-ca-file"},
 			} {
 				programs, apart := nodes.compared(of.program)
-				if results = append(results, apart...); programs == nil {
-					continue
-				}
+				results = append(results, apart...)
 				var all []said
 				given := false
 				for _, p := range programs {

@@ -38,6 +38,13 @@ func TestDifferencesBetweenNodes(t *testing.T) {
 			set(etcd(r), "max-txn-ops", "256", "default of etcd 3.7")
 		}, false, pass, "the same", false},
 		{"two etcds on one node", "EA-601", func(r *auditv1.Report) { r.Configurations = append(r.Configurations, etcd(r)) }, false, unevaluated, "cp-2 has more than one etcd", false},
+		{"two etcds on one node, one of which differs", "EA-601", func(r *auditv1.Report) {
+			r.Configurations = append(r.Configurations, &auditv1.Configuration{Program: "etcd", Node: "cp-2", Settings: []*auditv1.Setting{{Name: "auto-tls", Value: "true", Origin: "--auto-tls"}}})
+		}, false, unevaluated, "cp-2 has more than one etcd", false},
+		{"an etcd of whose settings one is known", "EA-601", func(r *auditv1.Report) {
+			etcd(r).Unknown = "its file cannot be read"
+			set(etcd(r), "auto-tls", "true", "--auto-tls")
+		}, false, unevaluated, "the settings of etcd on cp-2 are not known", false},
 		{"an etcd whose settings are not known", "EA-601", func(r *auditv1.Report) {
 			etcd(r).Unknown, etcd(r).Settings = "its file cannot be read", nil
 		}, false, unevaluated, "the settings of etcd on cp-2 are not known: its file cannot be read", false},
