@@ -17,6 +17,7 @@ type goTest struct {
 	env  []string
 	args []string
 	each bool // show every test that ends, not only every package
+	nice bool // leave the processors to whatever else wants them
 }
 
 // run runs the tests. It shows a line for every package that has ended, and at the
@@ -39,8 +40,11 @@ func (g goTest) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c := command{dir: g.dir, env: g.env, args: append([]string{strings.TrimSpace(program), "--format=" + format, "--format-icons=text",
-		"--format-hide-empty-pkg", "--jsonfile-timing-events=" + events.Name(), "--"}, g.args...)}
+	args := []string{strings.TrimSpace(program), "--format=" + format, "--format-icons=text", "--format-hide-empty-pkg", "--jsonfile-timing-events=" + events.Name(), "--"}
+	if g.nice {
+		args = append([]string{"nice", "-n", "19"}, args...)
+	}
+	c := command{dir: g.dir, env: g.env, args: append(args, g.args...)}
 	if err := c.stream(ctx, out); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,20 @@ func runSteps(ctx context.Context, out io.Writer, steps []step) error {
 		return fmt.Errorf("%d of %d steps failed", failed, len(steps))
 	}
 	return nil
+}
+
+// beside returns a step that runs two: what the second writes is shown when the first has
+// ended. Either may fail; both are run to their end.
+func beside(first, second step) step {
+	return step{name: first.name + "; beside them " + second.name, run: func(ctx context.Context, out io.Writer) error {
+		var later bytes.Buffer
+		ended := make(chan error, 1)
+		go func() { ended <- second.run(ctx, &later) }()
+		err := first.run(ctx, out)
+		err = errors.Join(err, <-ended)
+		_, _ = later.WriteTo(out)
+		return err
+	}}
 }
 
 // clock writes a duration as minutes and seconds.

@@ -32,6 +32,15 @@ func TestRunStepsEndsWithATableAndTheRightResult(t *testing.T) {
 			steps: []step{lasting("one", nil), lasting("two", nil)},
 			table: "STEP   TIME    RESULT\none    1m00s   ok\ntwo    1m00s   ok\nall    2m00s   \n",
 		},
+		"two beside each other take the time of one": {
+			steps: []step{beside(lasting("one", nil), lasting("two", nil))},
+			table: "STEP                   TIME    RESULT\none; beside them two   1m00s   ok\nall                    1m00s   \n",
+		},
+		"either of two beside each other fails": {
+			steps:   []step{beside(lasting("one", nil), lasting("two", broken)), beside(lasting("three", broken), lasting("four", nil))},
+			wantErr: "2 of 2 steps failed",
+			table:   "STEP                      TIME    RESULT\none; beside them two      1m00s   FAILED\nthree; beside them four   1m00s   FAILED\nall                       2m00s   \n",
+		},
 		"what follows a failed step is run as well": {
 			steps:   []step{lasting("one", broken), lasting("two", nil)},
 			wantErr: "1 of 2 steps failed",

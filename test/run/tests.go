@@ -16,12 +16,14 @@ func testSteps() []step {
 	return append(lintSteps(),
 		buildStep(components.Default()...),
 		step{name: "tests", run: unitTests},
-		// Without the race detector, which makes them several times longer: what they
-		// compare has no goroutines, or is tested with it above.
-		step{name: "etcd's own reading, and the corpus", run: goTest{args: append([]string{"-timeout=30m"}, comparisons()...)}.run},
 		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
-		// Together: the faults wait most of the time.
-		step{name: "end-to-end tests and faults", run: endToEndTests(nil, "./test/e2e/...", "./test/faults", "./test/residue/...")},
+		// Together: those of the first wait most of the time, and the second compute.
+		beside(
+			step{name: "end-to-end tests and faults", run: endToEndTests(nil, "./test/e2e/...", "./test/faults", "./test/residue/...")},
+			// Without the race detector, which makes them several times longer: what they
+			// compare has no goroutines, or is tested with it above.
+			step{name: "etcd's own reading, and the corpus", run: goTest{nice: true, args: append([]string{"-timeout=60m"}, comparisons()...)}.run},
+		),
 		// One fixed sequence; others are for `make chaos`.
 		step{name: "chaos", run: endToEndTests(nil, "./test/chaos")},
 		step{name: "demo", run: command{args: []string{"go", "run", "./test/demo", "-once", "-transcript=check"}}.stream},
