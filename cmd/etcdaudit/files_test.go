@@ -142,8 +142,11 @@ func TestScanOfADataDirectoryFindsWhatWasRewritten(t *testing.T) {
 	for _, step := range r.Runbook {
 		titles = append(titles, step.Title)
 	}
-	if want := []string{"Let etcdctl reach every member", "Compact the history", "Defragment every member, one after the other", "Clear the write-ahead log of every member", "Remove the copies, and take new ones", "Change the credentials", "Show that nothing is left"}; !slices.Equal(titles, want) {
+	if want := []string{"Let etcdctl reach every member", "Compact the history", "Defragment every member, one after the other", "Say how members are stopped and started", "Clear the write-ahead log of every member", "Remove the copies, and take new ones", "Change the credentials", "Show that nothing is left"}; !slices.Equal(titles, want) {
 		t.Errorf("runbook: %q", titles)
+	}
+	if cost := r.Runbook[4].Cost; !strings.Contains(cost, "; there is one segment, ") {
+		t.Errorf("the log is not known: %s", cost)
 	}
 	if c := checkOf(t, r, "EA-124"); c.Status != auditv1.Status_STATUS_PASS {
 		t.Errorf("sound files: %v", c)

@@ -58,22 +58,24 @@ func steps(stores []facts.Store) (all []*auditv1.Step) {
 func add(f *runbook.Found, s facts.Store, plaintext int64) {
 	switch s.Scope.Layer {
 	case record.Live:
-		f.Live += plaintext
+		f.Plaintext.Live += plaintext
 	case record.History:
-		f.History += plaintext
+		f.Plaintext.History += plaintext
 	case record.WAL:
-		f.Log += plaintext
+		f.Plaintext.Log += plaintext
+		f.Log = s.Scope.Log
+		f.WAL = filepath.ToSlash(filepath.Dir(s.Scope.Sources[0].Name))
 	case record.FreePages:
-		f.Free += plaintext
-		f.Pieces += s.Remains.Fragments
+		f.Plaintext.Free += plaintext
+		f.Plaintext.Pieces += s.Remains.Fragments
 		f.FreeBytes += s.Scope.Bytes
 	}
-	if len(s.Scope.Members) > 0 {
-		f.Members = s.Scope.Members
+	if len(s.Scope.Cluster.Members) > 0 {
+		f.Cluster = s.Scope.Cluster
 	}
 	for _, from := range s.Scope.Sources {
 		if data, ok := strings.CutSuffix(filepath.ToSlash(from.Name), "/member/snap/db"); ok {
-			f.Data = data
+			f.Data, f.DatabaseBytes = data, from.Bytes
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 	}
 	d.setPrefix(prefix, o)
 	scope := record.Scope{
-		Members: membersOf(ctx, d.db), Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
+		Cluster: clusterOf(ctx, d.db), Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
 		Sources: []record.Input{{Name: d.name, Bytes: opened.size}},
 	}
 	if d.loose != "" {

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +48,11 @@ func newStore(t testing.TB, path string) *store {
 				return err
 			}
 		}
-		return tx.Bucket([]byte("members")).Put([]byte("8e9e05c52164694d"), []byte(`{"id":1,"name":"a","clientURLs":["https://192.0.2.1:2379","https://192.0.2.9:2379"]}`))
+		return errors.Join(
+			tx.Bucket([]byte("members")).Put([]byte("8e9e05c52164694d"), []byte(`{"id":1,"name":"a","peerURLs":["https://192.0.2.1:2380"],"clientURLs":["https://192.0.2.1:2379","https://192.0.2.9:2379"]}`)),
+			tx.Bucket([]byte("cluster")).Put([]byte("clusterVersion"), []byte("3.7.0")),
+			tx.Bucket([]byte("meta")).Put([]byte("consistent_index"), binary.BigEndian.AppendUint64(nil, 77)),
+		)
 	}))
 	s.put("/registry/namespaces/kube-system", stored.Plaintext)
 	return s
@@ -185,7 +190,10 @@ func TestTheNewestVersionOfAKeyIsLive(t *testing.T) {
 		t.Errorf("history: %q", got.keys[record.History])
 	}
 	live := got.scopes[record.Live]
-	if live.Revision != 8 || live.Keys != 3 || live.Outside != 1 || live.Prefix != "/registry/" || live.Copy == "" || !slices.Equal(live.Members, []string{"https://192.0.2.1:2379"}) || !strings.HasPrefix(live.Sources[0].Hash, "sha256:") {
+	cluster := record.Cluster{Version: "3.7.0", Index: 77, Members: []record.Member{{
+		Name: "a", PeerURLs: []string{"https://192.0.2.1:2380"}, ClientURLs: []string{"https://192.0.2.1:2379", "https://192.0.2.9:2379"},
+	}}}
+	if live.Revision != 8 || live.Keys != 3 || live.Outside != 1 || live.Prefix != "/registry/" || live.Copy == "" || !reflect.DeepEqual(live.Cluster, cluster) || !strings.HasPrefix(live.Sources[0].Hash, "sha256:") {
 		t.Errorf("%+v", live)
 	}
 	if got.damaged != 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/carve"
@@ -116,6 +117,11 @@ func (l *logSource) Read(ctx context.Context, add func([]record.Record) error) e
 		})
 		if err != nil {
 			return l.failed(ctx, segment, err)
+		}
+		if wal.ParseName(filepath.Base(segment.name)).Kind == wal.Segment {
+			of := &l.scope.Log
+			of.Segments, of.Rest = of.Segments+1, max(0, wal.SegmentSize-sum.End)
+			of.Index, of.Snapshot = max(of.Index, sum.LastIndex), max(of.Snapshot, sum.LastSnapshot)
 		}
 		for _, at := range sum.Damage {
 			l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: at.Offset}, at.Reason)

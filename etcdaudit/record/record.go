@@ -143,8 +143,37 @@ type Scope struct {
 	// Bytes is how much of the files is of the layer, and could be given back by clearing it;
 	// 0 if that is not known.
 	Bytes int64
-	// Members are the client addresses that the files have of the cluster's members, one of each.
-	Members []string
+	// Cluster is what a database says of its cluster, and Log what a write-ahead log says of
+	// itself; empty of other layers, and where it cannot be read.
+	Cluster Cluster
+	Log     Log
+}
+
+// Cluster is what etcd's own data says of its cluster.
+type Cluster struct {
+	// Version that all members have agreed on, such as "3.7.0"; empty if not known.
+	Version string
+	Members []Member
+	// Index is that of the last raft entry in the database; 0 if not known.
+	Index uint64
+}
+
+// Member is one member of a cluster, with the names that etcd stores it by.
+type Member struct {
+	Name       string   `json:"name"`
+	PeerURLs   []string `json:"peerURLs"`
+	ClientURLs []string `json:"clientURLs"`
+	Learner    bool     `json:"isLearner"`
+}
+
+// Log is what a write-ahead log says of itself.
+type Log struct {
+	// Segments is how many of them etcd uses, and Rest how many bytes of the last one no record
+	// takes yet.
+	Segments int
+	Rest     int64
+	// Index is that of the last raft entry, Snapshot that of the last snapshot of raft on disk.
+	Index, Snapshot uint64
 }
 
 // Input is an endpoint, or a file with its hash, such as "sha256:…", and size.

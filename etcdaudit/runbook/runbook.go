@@ -1,31 +1,41 @@
 // Package runbook says what removes plaintext that outlives live values from one cluster: the
 // steps in their order, with the commands, what each frees and what it costs. It is pure: it
 // runs nothing.
-//
-// The defaults are those of etcd 3.6 and later (server/embed/config.go).
 package runbook
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"unicode"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // Found is what is left of one cluster, as far as it was looked at.
 type Found struct {
-	// Live, History, Free and Log are how many plaintext copies each layer has, Pieces how many
-	// pieces without a beginning are in free pages.
-	Live, History, Free, Log, Pieces int64
-	// FreeBytes is the size of free pages; 0 if not known.
-	FreeBytes int64
+	Plaintext Plaintext
+	// FreeBytes is the size of free pages, DatabaseBytes that of the database; 0 if not known.
+	FreeBytes, DatabaseBytes int64
 	// Copies are files that no member uses and that hold plaintext.
 	Copies []string
-	// Members are client addresses of the members, one of each, and Data is the data directory
-	// that was read; empty if that is not known.
-	Members []string
-	Data    string
+	// Cluster and Log are what the files say; empty if they do not.
+	Cluster record.Cluster
+	Log     record.Log
+	// Data is the data directory that was read, and WAL the directory of its log; empty if that
+	// is not known.
+	Data, WAL string
 }
+
+// Plaintext is how many plaintext copies each layer has; Pieces are those without a beginning
+// in free pages.
+type Plaintext struct {
+	Live, History, Free, Pieces, Log int64
+}
+
+func (p Plaintext) free() int64 { return p.Free + p.Pieces }
+func (p Plaintext) all() int64  { return p.Live + p.History + p.free() + p.Log }
 
 // Step is one thing to do.
 type Step struct {
@@ -35,28 +45,30 @@ type Step struct {
 	Commands  []string
 }
 
-// Steps returns what has to be done, in this order; nothing where nothing is left.
+// Steps returns what has to be done, in this order; nothing where nothing is left. The commands
+// of all steps are for one shell.
 func Steps(f Found) (all []Step) {
-	if f.Live+f.History+f.Free+f.Pieces+f.Log == 0 && len(f.Copies) == 0 {
+	p := f.Plaintext
+	inCluster := p.all() > 0
+	if !inCluster && len(f.Copies) == 0 {
 		return nil
 	}
-	inCluster := f.Live+f.History+f.Free+f.Pieces+f.Log > 0
 	if inCluster {
 		all = append(all, f.reach())
 	}
-	if f.Live > 0 {
+	if p.Live > 0 {
 		all = append(all, f.rewrite())
 	}
 	// What is rewritten leaves the old value in the layer below, and so on: from the first
 	// layer with plaintext on, each has to be cleared.
-	if f.Live+f.History > 0 {
+	if p.Live+p.History > 0 {
 		all = append(all, f.compact())
 	}
-	if f.Live+f.History+f.Free+f.Pieces > 0 {
+	if p.Live+p.History+p.free() > 0 {
 		all = append(all, f.defragment())
 	}
 	if inCluster {
-		all = append(all, f.clearLog())
+		all = append(all, f.clearLog()...)
 	}
 	if len(f.Copies) > 0 {
 		all = append(all, f.remove())
@@ -73,18 +85,25 @@ func Steps(f Found) (all []Step) {
 }
 
 func (f Found) reach() Step {
-	return Step{
+	s := Step{
 		Title:    "Let etcdctl reach every member",
-		Why:      "the commands below ask all members, and take certificates from the environment",
-		Cost:     "on a kubeadm node the certificates are those of the API server's manifest",
-		Commands: []string{"export ETCDCTL_ENDPOINTS=" + quote(strings.Join(f.endpoints(), ",")), "export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt ETCDCTL_CERT=/etc/kubernetes/pki/apiserver-etcd-client.crt ETCDCTL_KEY=/etc/kubernetes/pki/apiserver-etcd-client.key", "etcdctl endpoint health"},
+		Why:      "the commands of all steps are for one POSIX shell (sh), which ends at the first that fails: find out why before you go on from there",
+		Cost:     "on a kubeadm node the certificates are those of the API server; if yours lie elsewhere, set the variables before",
+		Commands: []string{"set -e", "export ETCDCTL_ENDPOINTS=" + quote(strings.Join(f.endpoints(), ","))},
 	}
+	if strings.HasPrefix(f.endpoints()[0], "https:") {
+		s.Commands = append(s.Commands,
+			`: "${ETCDCTL_CACERT:=/etc/kubernetes/pki/etcd/ca.crt}" "${ETCDCTL_CERT:=/etc/kubernetes/pki/apiserver-etcd-client.crt}" "${ETCDCTL_KEY:=/etc/kubernetes/pki/apiserver-etcd-client.key}"`,
+			"export ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY")
+	}
+	s.Commands = append(s.Commands, lines(reachScript)...)
+	return s
 }
 
 func (f Found) rewrite() Step {
 	return Step{
 		Title:    "Rewrite live values",
-		Why:      fmt.Sprintf("%d live values are plaintext: encrypt Secrets in the EncryptionConfiguration of every API server first", f.Live),
+		Why:      fmt.Sprintf("%d live values are plaintext: encrypt Secrets in the EncryptionConfiguration of every API server first", f.Plaintext.Live),
 		Cost:     "each object is written once; what was stored becomes history",
 		Commands: []string{"kubectl get secrets --all-namespaces -o json | kubectl replace -f -"},
 	}
@@ -93,46 +112,22 @@ func (f Found) rewrite() Step {
 func (f Found) compact() Step {
 	return Step{
 		Title:    "Compact the history",
-		Why:      fmt.Sprintf("%d plaintext copies are in older revisions, which etcd keeps until they are compacted", f.History),
+		Why:      fmt.Sprintf("%d plaintext copies are in older revisions, which etcd keeps until they are compacted", f.Plaintext.History),
 		Cost:     "watches that are further behind have to list again; what is removed stays in free pages",
-		Commands: []string{`etcdctl compaction --physical "$(etcdctl endpoint status --write-out=fields | sed -n 's/^"Revision" : //p' | sort -n | tail -n 1)"`},
+		Commands: lines(compactScript),
 	}
 }
 
 func (f Found) defragment() Step {
 	s := Step{
 		Title: "Defragment every member, one after the other",
-		Why:   fmt.Sprintf("%d plaintext copies, and %d pieces without a beginning, are in free pages of the member that was read; the other members have their own", f.Free, f.Pieces),
-		Cost:  "a member answers nothing while it is defragmented",
+		Why:   fmt.Sprintf("%d plaintext copies, and %d pieces without a beginning, are in free pages of the member that was read; the other members have their own", f.Plaintext.Free, f.Plaintext.Pieces),
+		Cost:  "a member answers nothing while it is defragmented, about a second for 200 MiB, and needs as much free disk as its database then has",
 	}
 	if f.FreeBytes > 0 {
 		s.Cost += fmt.Sprintf("; it gives back about %s here", size(f.FreeBytes))
 	}
-	for _, endpoint := range f.endpoints() {
-		s.Commands = append(s.Commands, "etcdctl defrag --command-timeout=300s --endpoints="+quote(endpoint))
-	}
-	return s
-}
-
-// The write-ahead log of etcd: the size of a segment, and the defaults of etcd 3.6 and later.
-const (
-	segmentBytes  = 64 << 20
-	maxWALs       = 5
-	snapshotCount = 10_000
-)
-
-func (f Found) clearLog() Step {
-	s := Step{
-		Title: "Clear the write-ahead log of every member",
-		Why:   fmt.Sprintf("%d plaintext copies are in its segments, and each step above is in it as well; nothing removes a segment but its age", f.Log),
-	}
-	s.Cost = fmt.Sprintf("later traffic replaces the segments: about %s more, and %d entries of the log, with the defaults of etcd 3.6 and later (--max-wals %d, --snapshot-count %d)", size(maxWALs*segmentBytes+segmentBytes), snapshotCount, maxWALs, snapshotCount)
-	s.Commands = []string{
-		"# start every member with --max-wals=1 --snapshot-count=500 added to its flags, one after the other; then:",
-		"for i in $(seq 1 700); do head -c 400000 /dev/zero | etcdctl put sealproof-ageing > /dev/null; done",
-		"etcdctl del sealproof-ageing",
-		"# wait half a minute (etcd removes segments every 30 s), start every member with its own flags again, then repeat compaction and defragmentation",
-	}
+	s.Commands = lines(defragmentScript)
 	return s
 }
 
@@ -154,23 +149,25 @@ func (f Found) remove() Step {
 }
 
 func (f Found) prove() Step {
-	data := f.Data
-	if data == "" {
-		data = "/var/lib/etcd"
-	}
 	return Step{
 		Title:    "Show that nothing is left",
 		Why:      "each member has its own file and log",
 		Cost:     "on each member, stopped or from a snapshot of its file system",
-		Commands: []string{"etcdaudit scan " + quote(data)},
+		Commands: []string{"etcdctl del sealproof-runbook --command-timeout=60s", "etcdaudit scan " + quote(cmp.Or(f.Data, "/var/lib/etcd"))},
 	}
 }
 
-func (f Found) endpoints() []string {
-	if len(f.Members) == 0 {
+// endpoints are the first client addresses of the members.
+func (f Found) endpoints() (all []string) {
+	for _, m := range f.Cluster.Members {
+		if len(m.ClientURLs) > 0 {
+			all = append(all, m.ClientURLs[0])
+		}
+	}
+	if len(all) == 0 {
 		return []string{"https://127.0.0.1:2379"}
 	}
-	return f.Members
+	return all
 }
 
 // quote makes one word of a shell of a text that comes from a file. A line break would end a
@@ -182,10 +179,10 @@ func quote(text string) string {
 		}
 		return r
 	}, text)
-	plain := func(r rune) bool {
+	harmless := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=@%+[]", r)
 	}
-	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 && !strings.Contains(text, "[") {
+	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !harmless(r) }) < 0 && !strings.Contains(text, "[") {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

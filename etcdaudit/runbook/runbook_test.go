@@ -1,37 +1,42 @@
 package runbook_test
 
 import (
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/runbook"
 )
 
 const (
 	reach, rewrite, compact, defragment = "Let etcdctl reach every member", "Rewrite live values", "Compact the history", "Defragment every member, one after the other"
-	clearLog, remove, credentials, show = "Clear the write-ahead log of every member", "Remove the copies, and take new ones", "Change the credentials", "Show that nothing is left"
+	nodes, clearLog, remove             = "Say how members are stopped and started", "Clear the write-ahead log of every member", "Remove the copies, and take new ones"
+	replace, orAge                      = "Clear the write-ahead log by replacing every member", "Or age the write-ahead log, instead of replacing members"
+	credentials, show                   = "Change the credentials", "Show that nothing is left"
 )
 
 func TestStepsAreThoseFromTheFirstLayerOn(t *testing.T) {
 	for name, tc := range map[string]struct {
-		found runbook.Found
-		want  []string
+		plaintext runbook.Plaintext
+		copies    []string
+		want      []string
 	}{
-		"nothing":                 {runbook.Found{}, nil},
-		"live values":             {runbook.Found{Live: 1}, []string{reach, rewrite, compact, defragment, clearLog, credentials, show}},
-		"history":                 {runbook.Found{History: 1}, []string{reach, compact, defragment, clearLog, credentials, show}},
-		"free pages":              {runbook.Found{Free: 1}, []string{reach, defragment, clearLog, credentials, show}},
-		"pieces":                  {runbook.Found{Pieces: 1}, []string{reach, defragment, clearLog, credentials, show}},
-		"the log alone":           {runbook.Found{Log: 1}, []string{reach, clearLog, credentials, show}},
-		"copies alone":            {runbook.Found{Copies: []string{"/b/x.db"}}, []string{remove, credentials}},
-		"free pages and a copy":   {runbook.Found{Free: 1, Copies: []string{"/b/x.db"}}, []string{reach, defragment, clearLog, remove, credentials, show}},
-		"everything is in effect": {runbook.Found{Live: 1, History: 1, Free: 1, Log: 1, Copies: []string{"x"}}, []string{reach, rewrite, compact, defragment, clearLog, remove, credentials, show}},
+		"nothing":                 {runbook.Plaintext{}, nil, nil},
+		"live values":             {runbook.Plaintext{Live: 1}, nil, []string{reach, rewrite, compact, defragment, nodes, clearLog, credentials, show}},
+		"history":                 {runbook.Plaintext{History: 1}, nil, []string{reach, compact, defragment, nodes, clearLog, credentials, show}},
+		"free pages":              {runbook.Plaintext{Free: 1}, nil, []string{reach, defragment, nodes, clearLog, credentials, show}},
+		"pieces":                  {runbook.Plaintext{Pieces: 1}, nil, []string{reach, defragment, nodes, clearLog, credentials, show}},
+		"the log alone":           {runbook.Plaintext{Log: 1}, nil, []string{reach, nodes, clearLog, credentials, show}},
+		"copies alone":            {runbook.Plaintext{}, []string{"/b/x.db"}, []string{remove, credentials}},
+		"free pages and a copy":   {runbook.Plaintext{Free: 1}, []string{"/b/x.db"}, []string{reach, defragment, nodes, clearLog, remove, credentials, show}},
+		"everything is in effect": {runbook.Plaintext{Live: 1, History: 1, Free: 1, Log: 1}, []string{"x"}, []string{reach, rewrite, compact, defragment, nodes, clearLog, remove, credentials, show}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var titles []string
-			for _, s := range runbook.Steps(tc.found) {
+			for _, s := range runbook.Steps(runbook.Found{Plaintext: tc.plaintext, Copies: tc.copies}) {
 				titles = append(titles, s.Title)
 				if s.Why == "" || s.Cost == "" {
 					t.Errorf("%+v", s)
@@ -44,28 +49,136 @@ func TestStepsAreThoseFromTheFirstLayerOn(t *testing.T) {
 	}
 }
 
-func commands(f runbook.Found, title string) string {
+func step(f runbook.Found, title string) (s runbook.Step, commands string) {
 	for _, s := range runbook.Steps(f) {
 		if s.Title == title {
-			return strings.Join(s.Commands, "\n")
+			return s, strings.Join(s.Commands, "\n")
 		}
 	}
-	return ""
+	return runbook.Step{}, ""
+}
+
+// found is what is left in the log of a cluster of so many members, with more entries than a
+// leader sends again.
+func found(version string, members int) runbook.Found {
+	f := runbook.Found{
+		Plaintext: runbook.Plaintext{Log: 1}, Data: "/var/lib/etcd", WAL: "/var/lib/etcd/member/wal",
+		Cluster: record.Cluster{Version: version, Index: 30_000},
+		Log:     record.Log{Segments: 3, Rest: 14_000_000, Index: 30_100, Snapshot: 20_002},
+	}
+	for i := range members {
+		f.Cluster.Members = append(f.Cluster.Members, record.Member{
+			Name: fmt.Sprintf("cp-%d", i), PeerURLs: []string{fmt.Sprintf("https://192.0.2.%d:2380", i)}, ClientURLs: []string{fmt.Sprintf("https://192.0.2.%d:2379", i)},
+		})
+	}
+	return f
+}
+
+func TestTheLogIsClearedInTheWayThatTheClusterAllows(t *testing.T) {
+	changed := func(change func(f *runbook.Found)) runbook.Found {
+		f := found("3.7.0", 3)
+		change(&f)
+		return f
+	}
+	for name, tc := range map[string]struct {
+		found runbook.Found
+		why   string // members are not replaced; nothing if they are
+	}{
+		"three members of 3.7":  {found("3.7.0", 3), ""},
+		"five members of 3.6":   {found("3.6.0", 5), ""},
+		"three members of 3.5":  {found("3.5.0", 3), "before 3.6 (here 3.5.0) a leader sends a new member the old entries again"},
+		"one member":            {found("3.7.0", 1), "three members or more"},
+		"no version":            {found("", 3), "release of etcd is not known"},
+		"a strange version":     {found("4.0.0", 3), "release of etcd is not known"},
+		"few entries":           {changed(func(f *runbook.Found) { f.Cluster.Index, f.Log.Index = 90, 99 }), "with 99 entries"},
+		"a snapshot alone":      {changed(func(f *runbook.Found) { f.Log, f.WAL = record.Log{}, "" }), ""},
+		"a learner":             {changed(func(f *runbook.Found) { f.Cluster.Members[1].Learner = true }), "learner"},
+		"a log of its own disk": {changed(func(f *runbook.Found) { f.WAL = "/wal" }), "outside of the data directory"},
+		"a name with a blank":   {changed(func(f *runbook.Found) { f.Cluster.Members[1].Name = "a b" }), "does not name its members"},
+		"an address with more":  {changed(func(f *runbook.Found) { f.Cluster.Members[1].PeerURLs[0] += "/$(id)" }), "does not name its members"},
+		"a member not started":  {changed(func(f *runbook.Found) { f.Cluster.Members[1].ClientURLs = nil }), "does not name its members"},
+	} {
+		s, ageing := step(tc.found, clearLog)
+		_, replacing := step(tc.found, replace)
+		if tc.why == "" {
+			s, ageing = step(tc.found, orAge)
+		}
+		if (replacing != "") != (tc.why == "") || !strings.Contains(s.Why, tc.why) || !strings.Contains(ageing, "\nage ") {
+			t.Errorf("%s: %s\n%s\n%s", name, s.Why, ageing, replacing)
+		}
+	}
 }
 
 func TestCommandsNameTheMembersOfTheCluster(t *testing.T) {
-	f := runbook.Found{Free: 1, Members: []string{"https://192.0.2.1:2379", "https://192.0.2.2:2379", "https://192.0.2.3:2379"}, Data: "/data/etcd one"}
-	if got, want := commands(f, defragment), "etcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.1:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.2:2379\netcdctl defrag --command-timeout=300s --endpoints=https://192.0.2.3:2379"; got != want {
+	f := found("3.7.0", 3)
+	f.Plaintext.Free = 1
+	for title, want := range map[string]string{
+		reach:   "\nexport ETCDCTL_ENDPOINTS=https://192.0.2.0:2379,https://192.0.2.1:2379,https://192.0.2.2:2379\n",
+		replace: "\nreplace cp-0\nreplace cp-1\nreplace cp-2\non 192.0.2.0 'rm -r -- \"$1/member.replaced\"' \"$data\"\n",
+		orAge:   "\nage 192.0.2.0 192.0.2.1 192.0.2.2",
+		nodes:   `: "${data:=/var/lib/etcd}" "${wal:=$data/member/wal}" #`,
+		show:    "\netcdaudit scan /var/lib/etcd",
+	} {
+		if _, got := step(f, title); !strings.Contains(got, want) {
+			t.Errorf("%s: no %q in\n%s", title, want, got)
+		}
+	}
+	f.Data, f.WAL = "/data/etcd one", "/wal"
+	if _, got := step(f, show); !strings.HasSuffix(got, "etcdaudit scan '/data/etcd one'") {
 		t.Error(got)
 	}
-	if got, want := commands(f, show), "etcdaudit scan '/data/etcd one'"; got != want {
+	if _, got := step(f, nodes); !strings.HasPrefix(got, `: "${data:=/var/lib/etcd}" "${wal:=/wal}" #`) {
 		t.Error(got)
+	}
+}
+
+// What an operator waits for, in bytes and in entries, is worked out from the log.
+func TestTheCostOfAgeingIsThatOfTheLog(t *testing.T) {
+	for name, tc := range map[string]struct {
+		found runbook.Found
+		want  []string
+	}{
+		"3.7":          {found("3.7.0", 3), []string{"about 257 MiB of other writes", "at the most 10001 entries behind the first 13 MiB", "--snapshot-count 10000", "3 segments, the last entry is 30100, the last snapshot at 20002"}},
+		"3.5":          {found("3.5.0", 3), []string{"at the most 100001 entries", "--snapshot-count 100000"}},
+		"no release":   {found("", 3), []string{"up to 366 MiB of other writes, and --snapshot-count entries"}},
+		"a single one": {found("3.7.0", 1), []string{"no etcd meanwhile"}},
+	} {
+		s, _ := step(tc.found, clearLog)
+		if s.Title == "" {
+			s, _ = step(tc.found, orAge)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(s.Cost, want) {
+				t.Errorf("%s: no %q in %s", name, want, s.Cost)
+			}
+		}
+	}
+}
+
+// Scripts are read by every sh: what only bash knows ends this one.
+func TestCommandsAreAScript(t *testing.T) {
+	f := found("3.7.0", 3)
+	f.Plaintext = runbook.Plaintext{Live: 1, History: 1, Free: 1, Log: 1}
+	f.Copies = []string{"/b/it's"}
+	var all []string
+	for _, s := range runbook.Steps(f) {
+		all = append(all, s.Commands...)
+		for _, line := range s.Commands {
+			if strings.ContainsAny(line, "\t\n") {
+				t.Errorf("%q is no line that a report shows as it is", line)
+			}
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-n")
+	cmd.Stdin = strings.NewReader(strings.Join(all, "\n"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
 // The database of a member must not stand behind rm: nothing in a file says that it is not used.
 func TestOnlySingleCopiesAreRemoved(t *testing.T) {
-	got := commands(runbook.Found{Copies: []string{"/b/x.db", "/var/lib/etcd/member/snap/1.snap.db", "/m/snap/db"}}, remove)
+	_, got := step(runbook.Found{Copies: []string{"/b/x.db", "/var/lib/etcd/member/snap/1.snap.db", "/m/snap/db"}}, remove)
 	if lines := strings.Split(got, "\n"); len(lines) != 3 || lines[0] != "rm -- /b/x.db" || !strings.HasPrefix(lines[1], "# ") || !strings.HasPrefix(lines[2], "# ") {
 		t.Error(got)
 	}
@@ -74,15 +187,27 @@ func TestOnlySingleCopiesAreRemoved(t *testing.T) {
 // Names come from files, and commands are there to be copied into a shell of root.
 func TestNamesCannotBeCommands(t *testing.T) {
 	evil := "x'; touch /tmp/hacked; '$(id)`id`\n-rf"
-	for _, s := range runbook.Steps(runbook.Found{Live: 1, Copies: []string{evil}, Members: []string{evil}, Data: evil}) {
-		for _, command := range s.Commands {
-			if !strings.Contains(command, "touch") {
-				continue
-			}
-			// echo shows the words that the shell makes of the command.
-			out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput()
-			if strings.Contains(command, "\n") || err == nil && strings.Contains(string(out), "HACKED") {
-				t.Errorf("%s\n%s", command, out)
+	f := found("3.7.0", 3)
+	f.Plaintext.Live, f.Copies, f.Data, f.WAL = 1, []string{evil}, evil, evil
+	for _, change := range []func(m *record.Member){
+		func(m *record.Member) { m.Name = evil },
+		func(m *record.Member) { m.PeerURLs = []string{evil} },
+		func(m *record.Member) { m.PeerURLs = []string{"https://" + evil + ":2380"} },
+		func(m *record.Member) { m.ClientURLs = []string{evil} },
+	} {
+		g := f
+		g.Cluster.Members = slices.Clone(f.Cluster.Members)
+		change(&g.Cluster.Members[0])
+		for _, s := range runbook.Steps(g) {
+			for _, command := range s.Commands {
+				if !strings.Contains(command, "touch") {
+					continue
+				}
+				// echo shows the words that the shell makes of the command.
+				out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput()
+				if strings.Contains(command, "\n") || err == nil && strings.Contains(string(out), "HACKED") {
+					t.Errorf("%s\n%s", command, out)
+				}
 			}
 		}
 	}

@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// SegmentSize is how large a segment grows before etcd begins the next one, in bytes
+// (server/storage/wal/wal.go). The record that goes beyond it is still in it.
+const SegmentSize = 64_000_000
+
 // Kind is what a file in a WAL directory is, by its name.
 type Kind int
 

@@ -20,6 +20,7 @@ const (
 	Etcd          Name = "etcd"
 	Etcd36        Name = "etcd-3.6"
 	Etcd35        Name = "etcd-3.5"
+	Etcdctl       Name = "etcdctl"
 	Vault         Name = "vault"
 	APIServer     Name = "kube-apiserver"
 	APIServer136  Name = "kube-apiserver-1.36"
@@ -73,6 +74,8 @@ func table() []component {
 	}
 	readLog := etcd(ReadLog, "test/etcdserver")
 	readLog.binary, readLog.pkg = "readlog", "./readlog"
+	ctl := nested(Etcdctl, "etcdctl", "test/etcdserver", "go.etcd.io/etcd/etcdctl/v3", cost{20, 300})
+	ctl.pkg = "./etcdctl"
 	kube := func(name Name, binary, dir string, first cost) component {
 		c := nested(name, binary, dir, "k8s.io/kubernetes", first)
 		// Without it kube-apiserver calls itself v0.0.0-master and refuses feature
@@ -96,6 +99,7 @@ func table() []component {
 		etcd(Etcd36, "test/etcdserver-3.6"),
 		etcd(Etcd35, "test/etcdserver-3.5"),
 		readLog,
+		ctl,
 		product(KMSPlugin, "kmsplugin"),
 		race,
 		skewed,
@@ -120,7 +124,7 @@ func Names() []Name {
 // Default returns what `make test` and `make demo` need: one version of each
 // program. The other versions are for `make test-matrix`.
 func Default() []Name {
-	return []Name{Etcd, KMSPlugin, KMSPluginRace, KMSPluginSkewed, ETCDAudit, Vault, APIServer}
+	return []Name{Etcd, Etcdctl, KMSPlugin, KMSPluginRace, KMSPluginSkewed, ETCDAudit, Vault, APIServer}
 }
 
 // choose returns the named components in building order, each once.
