@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
+	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/offline"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/internal/apiresource"
@@ -31,10 +33,12 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	}
 	progress := newReading(a.stderr)
 	defer progress.end()
-	set, err := offline.Open(ctx, a.paths, offline.Options{
-		Prefix: a.Connection.Prefix, WALDir: a.Files.WALDir, WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption),
-		Progress: progress.add, Now: time.Now,
-	})
+	how := a.reading(progress, o)
+	how.Prefix, how.WALDir = a.Connection.Prefix, a.Files.WALDir
+	if len(a.Connection.Endpoints) > 0 {
+		how.Snapshot = a.snapshotFrom(a.Connection.Endpoints)
+	}
+	set, err := offline.Open(ctx, a.paths, how)
 	switch wrong := new(offline.Error); {
 	case errors.Is(err, fs.ErrNotExist) || errors.As(err, &wrong) && wrong.Err == nil:
 		return nil, cli.Usage(err) // what was named is nothing of etcd's
@@ -43,17 +47,36 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
 	progress.of(set.Bytes)
+	a.takes(set, &o)
+	if r, err = audit.Run(ctx, o); err != nil {
+		return nil, cli.Exit(report.ExitNotEvaluated, err)
+	}
+	return r, nil
+}
+
+// reading says how files are read, whatever was named.
+func (a *auditRun) reading(progress reading, o audit.Options) offline.Options {
+	return offline.Options{WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption), Progress: progress.add, Now: time.Now}
+}
+
+// snapshotFrom asks some endpoints for the database of a member that runs.
+func (a *auditRun) snapshotFrom(endpoints []string) func(ctx context.Context, cluster, member string, w io.Writer) (string, error) {
+	c := a.Connection
+	c.Endpoints = endpoints
+	return func(ctx context.Context, cluster, member string, w io.Writer) (string, error) {
+		return live.CopyDatabase(ctx, c.live(a.getenv), cluster, member, w)
+	}
+}
+
+// takes adds what was found, and says what was chosen.
+func (a *auditRun) takes(set *offline.Set, o *audit.Options) {
 	for _, chosen := range set.Chosen {
 		a.say("%s", chosen)
 	}
 	for _, skipped := range set.Skipped {
 		o.Missing = append(o.Missing, facts.Missing{What: "a file", Why: skipped})
 	}
-	o.Sources = set.Sources
-	if r, err = audit.Run(ctx, o); err != nil {
-		return nil, cli.Exit(report.ExitNotEvaluated, err)
-	}
-	return r, nil
+	o.Sources = append(o.Sources, set.Sources...)
 }
 
 // covered are the resources beside Secrets that a configuration encrypts by their names. Those
