@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/hostconfig"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/offline"
@@ -34,7 +37,7 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	progress := newReading(a.stderr)
 	defer progress.end()
 	how := a.reading(progress, o)
-	how.Prefix, how.WALDir = a.Connection.Prefix, a.Files.WALDir
+	how.Prefix, how.WALDir = a.Connection.Prefix, a.Paths.WALDir
 	if len(a.Connection.Endpoints) > 0 {
 		how.Snapshot = a.snapshotFrom(a.Connection.Endpoints)
 	}
@@ -99,15 +102,78 @@ func covered(c *encryptionconfig.Config) (all []carve.Resource) {
 	return all
 }
 
-func (s settings) validateFiles(paths []string) error {
-	if len(paths) == 0 {
-		if s.Files.WALDir != "" || s.Files.WorkDir != "" {
-			return cli.Usage(errors.New("wal-dir and work-dir: they are for files: name a data directory, a database or a snapshot"))
+// nodeFiles opens the files of this node's etcds and the copies that are on the node. What it
+// returns closes them, also after an error.
+func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress reading) (closeAll func(), err error) {
+	var sets []*offline.Set
+	closeAll = func() {
+		for _, set := range sets {
+			_ = set.Close()
 		}
+	}
+	var bytes int64
+	add := func(how offline.Options, paths ...string) error {
+		set, err := offline.Open(ctx, paths, how)
+		if err != nil {
+			return cli.Exit(report.ExitNotEvaluated, err)
+		}
+		sets, bytes = append(sets, set), bytes+set.Bytes
+		a.takes(set, o)
 		return nil
 	}
-	if s.Files.WALDir != "" && len(paths) > 1 {
-		return cli.Usage(fmt.Errorf("wal-dir: it is of one data directory, and %d paths are given", len(paths)))
+	how := a.reading(progress, *o)
+	how.Optional = true
+	var read []string
+	for _, e := range a.node.Etcds {
+		d := hostconfig.DataOf(e)
+		if d.Dir == "" {
+			o.Missing = append(o.Missing, facts.Missing{What: "the data directory of " + e.Name, Why: cmp.Or(e.Files[e.Config.DataDir].Err, "it is not on this node")})
+			continue
+		}
+		of, dir := how, a.path(d.Dir)
+		if slices.Contains(read, dir) {
+			continue // another start of the same etcd
+		}
+		if d.WALDir != "" {
+			of.WALDir = a.path(d.WALDir)
+		}
+		of.Snapshot = a.snapshotFrom(d.Endpoints)
+		if err := add(of, dir); err != nil {
+			return closeAll, err
+		}
+		read = append(read, dir)
+	}
+	for _, dir := range a.copies {
+		dir = a.path(dir)
+		if err := add(how, dir); err != nil {
+			return closeAll, err
+		}
+		read = append(read, dir)
+	}
+	if progress.of(bytes); len(read) > 0 {
+		a.say("files as well: %s, %s (--files=false leaves them out)", strings.Join(read, ", "), size(bytes))
+	}
+	return closeAll, nil
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// validateFiles checks what is said of files. A configuration file serves all commands: what
+// is of no use to one of them is no mistake.
+func (a *auditRun) validateFiles() error {
+	switch {
+	case !a.groups.Data || a.Paths.WALDir == "":
+		return nil
+	case len(a.paths) == 0:
+		return cli.Usage(errors.New("wal-dir: it is of a data directory that is named: name one, or leave it out"))
+	case len(a.paths) > 1:
+		return cli.Usage(fmt.Errorf("wal-dir: it is of one data directory, and %d paths are given", len(a.paths)))
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ type Options struct {
 	// WorkDir is where compressed files are decompressed to; empty for none. What is
 	// written there has no name, and is gone when the Set is closed.
 	WorkDir string
+	// Optional is set where the paths were found and not named: what cannot be read is Skipped.
+	Optional bool
 	// Snapshot writes what etcd's Snapshot RPC sends of the member with these ids, in
 	// hexadecimal, and says which endpoint has sent it; nil if no etcd is to be asked. It is used
 	// for a database that is in use, and its file is in WorkDir.
@@ -69,6 +71,10 @@ func (s *Set) Close() error {
 func (s *Set) open(ctx context.Context, paths []string, o Options) error {
 	for _, path := range paths {
 		all, skipped, err := find(path, o.WALDir)
+		if err != nil && o.Optional {
+			s.Skipped = append(s.Skipped, err.Error())
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -76,7 +82,7 @@ func (s *Set) open(ctx context.Context, paths []string, o Options) error {
 		for _, f := range all {
 			err := s.add(ctx, f, o)
 			var damaged *Error
-			if len(all) > 1 && errors.As(err, &damaged) {
+			if (o.Optional || len(all) > 1) && errors.As(err, &damaged) && ctx.Err() == nil {
 				s.Skipped = append(s.Skipped, err.Error())
 				continue
 			}
