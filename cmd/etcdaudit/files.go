@@ -82,22 +82,25 @@ func (a *auditRun) takes(set *offline.Set, o *audit.Options) {
 	o.Sources = append(o.Sources, set.Sources...)
 }
 
-// covered are the resources beside Secrets that a configuration encrypts by their names. Those
-// of a wildcard are found where their keys can be read.
+// covered are the resources beside Secrets that a configuration encrypts: the built-in ones, by
+// their names or by a wildcard, and others that it names. Of the latter the kind is not known, so
+// that they are found by their keys alone.
 func covered(c *encryptionconfig.Config) (all []carve.Resource) {
 	if c == nil {
 		return nil
 	}
+	builtIn := map[string]bool{}
+	for _, r := range apiresource.BuiltIn() {
+		builtIn[r.String()] = true
+		if rule, ok := c.For(r.Resource); ok && rule.Encrypts() && r.Path != carve.Secrets().Path {
+			all = append(all, carve.Resource{Path: r.Path, Group: r.Group, Kind: r.Kind})
+		}
+	}
 	for _, rule := range c.Rules() {
 		name, group, _ := strings.Cut(rule.Entry, ".")
-		if !rule.Encrypts() || name == "*" || rule.Entry == carve.Secrets().Path {
-			continue
+		if rule.Encrypts() && name != "*" && group != "" && !builtIn[rule.Entry] {
+			all = append(all, carve.Resource{Path: group + "/" + name, Group: group})
 		}
-		path := name
-		if r := apiresource.Of(name); group != "" && r.Group != group {
-			path = group + "/" + name
-		}
-		all = append(all, carve.Resource{Path: path, Group: group})
 	}
 	return all
 }
