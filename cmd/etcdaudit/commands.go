@@ -164,8 +164,11 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	if groups.Data {
 		cli.AddFlags(flags, &config.Scan)
 	}
-	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
+	if groups.Data {
 		cli.AddFlags(flags, &config.Files)
+	}
+	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
+		cli.AddFlags(flags, &config.Paths)
 	}
 	if groups.Wire {
 		cli.AddFlags(flags, &config.TLS)

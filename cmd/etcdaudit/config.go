@@ -21,6 +21,7 @@ type settings struct {
 	Connection connection  `mapstructure:",squash"`
 	Scan       scanPart    `mapstructure:",squash"`
 	Files      filesPart   `mapstructure:",squash"`
+	Paths      pathsPart   `mapstructure:",squash"`
 	TLS        tlsPart     `mapstructure:",squash"`
 	Node       nodePart    `mapstructure:",squash"`
 	API        apiPart     `mapstructure:",squash"`
@@ -46,8 +47,13 @@ type scanPart struct {
 
 // filesPart says how etcd's own files are read.
 type filesPart struct {
-	WALDir  string `mapstructure:"wal-dir" help:"directory of the write-ahead log, where it is not in the data directory (etcd's --wal-dir)"`
-	WorkDir string `mapstructure:"work-dir" help:"directory to decompress files in; what is written there has no name and goes when the scan ends"`
+	Files   bool   `mapstructure:"files" help:"where neither --endpoints nor a path is given, read the files of this node's etcd as well: data directory, log and copies"`
+	WorkDir string `mapstructure:"work-dir" help:"directory for what is decompressed and for what a running member sends of its database; it has no name there and goes when the scan ends"`
+}
+
+// pathsPart says more of the paths that are named.
+type pathsPart struct {
+	WALDir string `mapstructure:"wal-dir" help:"directory of the write-ahead log, where it is not in the data directory that is named (etcd's --wal-dir)"`
 }
 
 type tlsPart struct {
@@ -95,6 +101,7 @@ func defaults() settings {
 	return settings{
 		Connection: connection{Timeout: 30 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
+		Files:      filesPart{Files: true},
 		Node:       nodePart{Root: "/"},
 		Host:       hostPart{MaxSnapshotAge: 24 * time.Hour},
 		Output:     outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},

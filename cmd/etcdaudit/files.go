@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +15,9 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/hostconfig"
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
+	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/offline"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/internal/apiresource"
@@ -31,10 +36,12 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	}
 	progress := newReading(a.stderr)
 	defer progress.end()
-	set, err := offline.Open(ctx, a.paths, offline.Options{
-		Prefix: a.Connection.Prefix, WALDir: a.Files.WALDir, WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption),
-		Progress: progress.add, Now: time.Now,
-	})
+	how := a.reading(progress, o)
+	how.Prefix, how.WALDir = a.Connection.Prefix, a.Paths.WALDir
+	if len(a.Connection.Endpoints) > 0 {
+		how.Snapshot = a.snapshotFrom(a.Connection.Endpoints)
+	}
+	set, err := offline.Open(ctx, a.paths, how)
 	switch wrong := new(offline.Error); {
 	case errors.Is(err, fs.ErrNotExist) || errors.As(err, &wrong) && wrong.Err == nil:
 		return nil, cli.Usage(err) // what was named is nothing of etcd's
@@ -43,48 +50,133 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
 	progress.of(set.Bytes)
-	for _, chosen := range set.Chosen {
-		a.say("%s", chosen)
-	}
-	for _, skipped := range set.Skipped {
-		o.Missing = append(o.Missing, facts.Missing{What: "a file", Why: skipped})
-	}
-	o.Sources = set.Sources
+	a.takes(set, &o)
 	if r, err = audit.Run(ctx, o); err != nil {
 		return nil, cli.Exit(report.ExitNotEvaluated, err)
 	}
 	return r, nil
 }
 
-// covered are the resources beside Secrets that a configuration encrypts by their names. Those
-// of a wildcard are found where their keys can be read.
+// reading says how files are read, whatever was named.
+func (a *auditRun) reading(progress reading, o audit.Options) offline.Options {
+	return offline.Options{WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption), Progress: progress.add, Now: time.Now}
+}
+
+// snapshotFrom asks some endpoints for the database of a member that runs.
+func (a *auditRun) snapshotFrom(endpoints []string) func(ctx context.Context, cluster, member string, w io.Writer) (string, error) {
+	c := a.Connection
+	c.Endpoints = endpoints
+	return func(ctx context.Context, cluster, member string, w io.Writer) (string, error) {
+		return live.CopyDatabase(ctx, c.live(a.getenv), cluster, member, w)
+	}
+}
+
+// takes adds what was found, and says what was chosen.
+func (a *auditRun) takes(set *offline.Set, o *audit.Options) {
+	for _, chosen := range set.Chosen {
+		a.say("%s", chosen)
+	}
+	for _, skipped := range set.Skipped {
+		o.Missing = append(o.Missing, facts.Missing{What: "a file", Why: skipped})
+	}
+	o.Sources = append(o.Sources, set.Sources...)
+}
+
+// covered are the resources beside Secrets that a configuration encrypts: the built-in ones, by
+// their names or by a wildcard, and others that it names. Of the latter the kind is not known, so
+// that they are found by their keys alone.
 func covered(c *encryptionconfig.Config) (all []carve.Resource) {
 	if c == nil {
 		return nil
 	}
+	builtIn := map[string]bool{}
+	for _, r := range apiresource.BuiltIn() {
+		builtIn[r.String()] = true
+		if rule, ok := c.For(r.Resource); ok && rule.Encrypts() && r.Path != carve.Secrets().Path {
+			all = append(all, carve.Resource{Path: r.Path, Group: r.Group, Kind: r.Kind})
+		}
+	}
 	for _, rule := range c.Rules() {
 		name, group, _ := strings.Cut(rule.Entry, ".")
-		if !rule.Encrypts() || name == "*" || rule.Entry == carve.Secrets().Path {
-			continue
+		if rule.Encrypts() && name != "*" && group != "" && !builtIn[rule.Entry] {
+			all = append(all, carve.Resource{Path: group + "/" + name, Group: group})
 		}
-		path := name
-		if r := apiresource.Of(name); group != "" && r.Group != group {
-			path = group + "/" + name
-		}
-		all = append(all, carve.Resource{Path: path, Group: group})
 	}
 	return all
 }
 
-func (s settings) validateFiles(paths []string) error {
-	if len(paths) == 0 {
-		if s.Files.WALDir != "" || s.Files.WorkDir != "" {
-			return cli.Usage(errors.New("wal-dir and work-dir: they are for files: name a data directory, a database or a snapshot"))
+// nodeFiles opens the files of this node's etcds and the copies that are on the node. What it
+// returns closes them, also after an error.
+func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress reading) (closeAll func(), err error) {
+	var sets []*offline.Set
+	closeAll = func() {
+		for _, set := range sets {
+			_ = set.Close()
 		}
+	}
+	var bytes int64
+	add := func(how offline.Options, paths ...string) error {
+		set, err := offline.Open(ctx, paths, how)
+		if err != nil {
+			return cli.Exit(report.ExitNotEvaluated, err)
+		}
+		sets, bytes = append(sets, set), bytes+set.Bytes
+		a.takes(set, o)
 		return nil
 	}
-	if s.Files.WALDir != "" && len(paths) > 1 {
-		return cli.Usage(fmt.Errorf("wal-dir: it is of one data directory, and %d paths are given", len(paths)))
+	how := a.reading(progress, *o)
+	how.Optional = true
+	var read []string
+	for _, e := range a.node.Etcds {
+		d := hostconfig.DataOf(e)
+		if d.Dir == "" {
+			o.Missing = append(o.Missing, facts.Missing{What: "the data directory of " + e.Name, Why: cmp.Or(e.Files[e.Config.DataDir].Err, "it is not on this node")})
+			continue
+		}
+		of, dir := how, a.path(d.Dir)
+		if slices.Contains(read, dir) {
+			continue // another start of the same etcd
+		}
+		if d.WALDir != "" {
+			of.WALDir = a.path(d.WALDir)
+		}
+		of.Snapshot = a.snapshotFrom(d.Endpoints)
+		if err := add(of, dir); err != nil {
+			return closeAll, err
+		}
+		read = append(read, dir)
+	}
+	for _, dir := range a.copies {
+		dir = a.path(dir)
+		if err := add(how, dir); err != nil {
+			return closeAll, err
+		}
+		read = append(read, dir)
+	}
+	if progress.of(bytes); len(read) > 0 {
+		a.say("files as well: %s, %s (--files=false leaves them out)", strings.Join(read, ", "), size(bytes))
+	}
+	return closeAll, nil
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// validateFiles checks what is said of files. A configuration file serves all commands: what
+// is of no use to one of them is no mistake.
+func (a *auditRun) validateFiles() error {
+	switch {
+	case !a.groups.Data || a.Paths.WALDir == "":
+		return nil
+	case len(a.paths) == 0:
+		return cli.Usage(errors.New("wal-dir: it is of a data directory that is named: name one, or leave it out"))
+	case len(a.paths) > 1:
+		return cli.Usage(fmt.Errorf("wal-dir: it is of one data directory, and %d paths are given", len(a.paths)))
 	}
 	return nil
 }

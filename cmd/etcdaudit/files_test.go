@@ -20,9 +20,11 @@ import (
 	"github.com/sealproof/sealproof/test/testkit"
 )
 
-// plain is a Secret in JSON with a canary in it.
+// plain is a Secret in JSON with a canary in it. It nearly fills a page: of several in free pages
+// most stay there while the test writes on.
 func plain(name string) string {
-	return fmt.Sprintf(`{"kind":"Secret","apiVersion":"v1","metadata":{"name":%q,"namespace":"shop"},"data":{"p":%q}}`, name, base64.StdEncoding.EncodeToString([]byte(stored.Canary)))
+	return fmt.Sprintf(`{"kind":"Secret","apiVersion":"v1","metadata":{"name":%q,"namespace":"shop"},"data":{"p":%q,"q":%q}}`,
+		name, base64.StdEncoding.EncodeToString([]byte(stored.Canary)), strings.Repeat("A", 3000))
 }
 
 // commit writes as an API server does, in a transaction.
@@ -41,6 +43,9 @@ func leftBehind(t *testing.T) (e *cluster.Etcd, dir string) {
 		name := fmt.Sprintf("s%02d", i)
 		commit(t, e, clientv3.OpPut("/registry/secrets/shop/"+name, plain(name)), clientv3.OpPut("/registry/configmaps/shop/"+name, stored.Plaintext))
 	}
+	// Else one transaction of the database may hold it all, and nothing of it be freed.
+	written := func() { testkit.Must(e.Client().HashKV(t.Context(), e.Endpoints()[0], 0))(t) }
+	written()
 	for i := range 20 {
 		commit(t, e, clientv3.OpPut(fmt.Sprintf("/registry/secrets/shop/s%02d", i), stored.KMSv2("p", "k", 1)))
 	}
@@ -48,6 +53,7 @@ func leftBehind(t *testing.T) (e *cluster.Etcd, dir string) {
 	last := testkit.Must(e.Client().Get(t.Context(), "x"))(t).Header.Revision
 	commit(t, e, clientv3.OpPut("/registry/secrets/shop/late", plain("late")))
 	commit(t, e, clientv3.OpPut("/registry/secrets/shop/late", stored.KMSv2("p", "k", 1)))
+	written()
 	testkit.Must(e.Client().Compact(t.Context(), last, clientv3.WithCompactPhysical()))(t)
 	testkit.Check(t, snapshotTo(t.Context(), e, filepath.Join(dir, "snapshot.db")))
 	return e, dir
@@ -172,11 +178,11 @@ func TestScanOfAMemberThatIsClearedIsClean(t *testing.T) {
 
 func TestScanOfFilesRefusesWrongCalls(t *testing.T) {
 	for want, args := range map[string][]string{
-		"no such file":            {"scan", "/no/such/file"},
-		"is no regular file":      {"scan", "/dev/null"},
-		"is no data directory":    {"scan", t.TempDir()},
-		"they are for files":      {"scan", "--work-dir", "/tmp"},
-		"it is of one data direc": {"scan", "--wal-dir", "/tmp", "/a", "/b"},
+		"no such file":                 {"scan", "/no/such/file"},
+		"is no regular file":           {"scan", "/dev/null"},
+		"is no data directory":         {"scan", t.TempDir()},
+		"data directory that is named": {"scan", "--wal-dir", "/tmp"},
+		"it is of one data direc":      {"scan", "--wal-dir", "/tmp", "/a", "/b"},
 	} {
 		status, out, errs := run(t, args...)
 		if status != 3 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {

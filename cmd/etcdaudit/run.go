@@ -46,6 +46,8 @@ type auditRun struct {
 	node   *facts.Host
 	found  hostconfig.Discovered
 	chosen bool
+	// copies are the folders of the host that have copies of etcd's data.
+	copies []string
 }
 
 // do is the whole run, from the settings to the exit status.
@@ -55,7 +57,7 @@ func (a *auditRun) do(ctx context.Context) error {
 		return err
 	}
 	accepted, err := a.Output.accepted()
-	if err := errors.Join(err, a.validateFiles(a.paths)); err != nil {
+	if err := errors.Join(err, a.validateFiles()); err != nil {
 		return err
 	}
 	build := cli.BuildOf(name)
@@ -147,7 +149,7 @@ func (a *auditRun) host(ctx context.Context) (*facts.Host, error) {
 		return nil, cli.Usage(fmt.Errorf("root: %w", err))
 	}
 	a.node = concerned(h, a.Connection.Endpoints)
-	a.found = hostconfig.Discover(a.node)
+	a.found, a.copies = hostconfig.Discover(a.node), hostconfig.Copies(h)
 	return h, nil
 }
 
@@ -160,7 +162,7 @@ func concerned(h *facts.Host, endpoints []string) *facts.Host {
 	part := facts.Host{}
 	given := func(u string) bool { return slices.Contains(endpoints, u) }
 	for _, e := range h.Etcds {
-		if slices.ContainsFunc(e.Config.ListenClient, given) || slices.ContainsFunc(e.Config.AdvertiseClient, given) {
+		if slices.ContainsFunc(hostconfig.Endpoints(e), given) || slices.ContainsFunc(e.Config.ListenClient, given) {
 			part.Etcds = append(part.Etcds, e)
 		}
 	}
@@ -286,13 +288,25 @@ func (a *auditRun) report(ctx context.Context, o audit.Options) (*auditv1.Report
 		return audit.Run(ctx, o)
 	}
 	onlyData := !a.groups.Wire && !a.groups.Host
+	if a.chosen && a.Files.Files {
+		// Before the revision is taken: a member may take minutes to send its database.
+		read := newReading(a.stderr)
+		defer read.end()
+		closeFiles, err := a.nodeFiles(ctx, &o, read)
+		defer closeFiles()
+		if err != nil {
+			return nil, err
+		}
+	}
 	store, snapshot, err := a.pin(ctx)
 	switch {
 	case err == nil:
 		defer func() { _ = store.Close() }()
 		progress := newProgress(a.stderr, snapshot.Keys)
 		defer progress.end()
-		o.Sources, o.Progress = []record.Source{snapshot}, progress.add
+		o.Sources, o.Progress = slices.Insert(o.Sources, 0, record.Source(snapshot)), progress.add
+	case len(o.Sources) > 0 && ctx.Err() == nil:
+		o.Missing = append(o.Missing, facts.Missing{What: "live values", Why: err.Error()})
 	case onlyData || ctx.Err() != nil || live.KindOf(err) == live.BadConfig && !a.chosen:
 		return nil, err
 	default:

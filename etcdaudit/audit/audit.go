@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,20 +56,31 @@ type Options struct {
 
 // Run reads every source to its end. It returns an error, and no report, if one cannot
 // be read as a whole, if there is nothing to look at, or if two scopes have the same id.
-// Where more than data was asked for, a source that cannot be read leaves the rules about
-// data unevaluated instead, and the rest of the audit goes on.
+// Of several sources, one that cannot be read is listed as missing, and the others are judged.
+// Where more than data was asked for and no source can be read, the rules about data are left
+// unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing}
+	var failed error
 	for _, source := range o.Sources {
 		stores, access, err := read(ctx, source, o)
-		if err != nil {
-			if onlyData := !o.Groups.Wire && !o.Groups.Host; onlyData || ctx.Err() != nil {
-				return nil, err
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return nil, err
+		case err != nil:
+			failed = cmp.Or(failed, err)
+			if len(o.Sources) > 1 {
+				f.Unfound = append(f.Unfound, facts.Missing{What: source.Scopes()[0].String(), Why: err.Error()})
 			}
-			f.Stores, f.Access, f.Unscanned = nil, nil, "the data could not be read: "+err.Error()
-			break
+			continue
 		}
 		f.Stores, f.Access = append(f.Stores, stores...), append(f.Access, access...)
+	}
+	if failed != nil && len(f.Stores) == 0 {
+		if onlyData := !o.Groups.Wire && !o.Groups.Host; onlyData {
+			return nil, failed
+		}
+		f.Unscanned = "the data could not be read: " + failed.Error()
 	}
 	if o.Groups.Data {
 		f.Access = completed(ctx, f.Access, o.API)

@@ -11,6 +11,7 @@ package carve
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -70,9 +71,12 @@ type Hit struct {
 type Searcher struct {
 	prefix    string
 	resources []Resource
-	patterns  *patterns
-	limits    limits
-	searches  sync.Pool
+	// alike are, of each resource, the kinds that stand where its own does: those that its kind
+	// begins with or that begin with it, such as ServiceAccount and Service. The longest is first.
+	alike    [][]string
+	patterns *patterns
+	limits   limits
+	searches sync.Pool
 }
 
 // limits are the sizes of the search, in bytes. Tests make them small.
@@ -97,6 +101,19 @@ func New(o Options) *Searcher {
 			s.resources = append(s.resources, r)
 		}
 	}
+	for _, r := range s.resources {
+		s.alike = append(s.alike, alike(r.Kind, s.resources))
+	}
 	s.patterns = newPatterns(s.prefix, s.resources)
 	return s
+}
+
+func alike(kind string, resources []Resource) (all []string) {
+	for _, r := range resources {
+		if r.Kind != "" && (strings.HasPrefix(r.Kind, kind) || strings.HasPrefix(kind, r.Kind)) && !slices.Contains(all, r.Kind) {
+			all = append(all, r.Kind)
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return all
 }

@@ -6,9 +6,18 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
-// ofKind looks at an object of which the kind is at the anchor.
+// ofKind looks at an object of which the kind is at the anchor: the one that was found there, or
+// another one that begins in the same way.
 func (s *search) ofKind(a anchor) int64 {
-	kind := s.resources[a.text.resource].Kind
+	for _, kind := range s.alike[a.text.resource] {
+		if next := s.ofThisKind(a, kind); next > a.at+1 {
+			return next
+		}
+	}
+	return a.at + 1
+}
+
+func (s *search) ofThisKind(a anchor, kind string) int64 {
 	at := a.at + int64(a.text.skip)
 	next := at + int64(len(kind))
 	lo := max(at-maxBeforeKind, s.floor)

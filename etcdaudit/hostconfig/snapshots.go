@@ -15,6 +15,9 @@ import (
 // mostCopies bounds how many files of one folder are inspected.
 const mostCopies = 200
 
+// kubeadmCopy is where the database lies in a copy that kubeadm makes.
+const kubeadmCopy = "/etcd/member/snap"
+
 // mostSubfolders bounds how many folders in one are looked into.
 const mostSubfolders = 200
 
@@ -49,7 +52,7 @@ func (r *reader) snapshots() {
 		all = append(all, candidate{path: dir, found: "a usual place", copies: byName})
 	}
 	for _, dir := range r.under("/etc/kubernetes/tmp", "kubeadm-backup-etcd-") {
-		all = append(all, candidate{path: path.Join(dir, "etcd/member/snap"), found: "a copy that kubeadm makes at each upgrade", copies: regexp.MustCompile(`^db$`)})
+		all = append(all, candidate{path: dir + kubeadmCopy, found: "a copy that kubeadm makes at each upgrade", copies: regexp.MustCompile(`^db$`)})
 	}
 	for _, e := range r.host.Etcds {
 		if f := e.Files[e.Config.DataDir]; f.Exists && !strings.HasPrefix(f.At, "/proc/") {

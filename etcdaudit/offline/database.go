@@ -26,7 +26,11 @@ type databaseSource struct {
 	in   io.ReaderAt
 	// opened is what the file was before anything of it was read.
 	opened fs.FileInfo
-	size   int64 // of the database, without the hash behind it
+	// sent is the endpoint that has sent what is read, of a member that runs, and tail is the
+	// member's own file then: what is behind its last page is not sent.
+	sent string
+	tail *os.File
+	size int64 // of the database, without the hash behind it
 
 	db   *bolt.File
 	keys bolt.Bucket
@@ -37,6 +41,7 @@ type databaseSource struct {
 	hash   []byte // what the Snapshot RPC has sent behind the database; nil for none
 
 	prefix  []byte // with its last slash
+	found   string // the prefix as it was found, without its last slash; empty if it was not
 	scopes  []record.Scope
 	remains map[record.Layer]*record.Remains
 	search  *carve.Searcher
@@ -55,26 +60,29 @@ const usualPage = 4096
 // apiCompaction is the key that API servers keep for their compaction, outside of their prefix.
 const apiCompaction = "compact_rev_key"
 
-func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSource, error) {
+// openDatabase opens a database. log is the one that lies beside it; nil for none.
+func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Options) (*databaseSource, error) {
 	in, opened, err := s.openFile(ctx, f.database, o)
 	if err != nil {
 		return nil, err
 	}
-	d := &databaseSource{name: opened.name, file: in, in: count(in, o.Progress), size: opened.size, remains: map[record.Layer]*record.Remains{}}
+	d := &databaseSource{name: opened.name, file: in, remains: map[record.Layer]*record.Remains{}}
+	if d.opened, err = in.Stat(); err != nil {
+		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
+	}
+	if d.loose = inUse(d.name, d.opened); d.loose != "" && f.copy == "" {
+		if opened, err = s.atOneMoment(ctx, d, log, opened, o); err != nil {
+			return nil, err
+		}
+		in = d.file
+	}
+	d.in, d.size = count(in, o.Progress), opened.size
 	if opened.kind == snapshot {
 		d.size -= hashSize
 		d.hash = make([]byte, hashSize)
 		if _, err := in.ReadAt(d.hash, d.size); err != nil {
 			return nil, &Error{What: "read the hash of " + d.name, Err: reason(err)}
 		}
-	}
-	info, err := in.Stat()
-	if err != nil {
-		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
-	}
-	d.opened = info
-	if pid := usedBy(info); pid != 0 {
-		d.loose = fmt.Sprintf("process %d uses the file", pid)
 	}
 	if d.db, err = bolt.Open(in, d.size); err != nil {
 		var read *os.PathError
@@ -87,19 +95,18 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 	}
 	prefix := o.Prefix
 	if prefix == "" && d.keys.Name != nil {
-		if prefix, err = findPrefix(ctx, d.db, d.keys); err != nil {
+		if prefix, err = prefixOf(ctx, d.db, d.keys); err != nil {
 			return nil, &Error{What: "read " + d.name, Err: reason(err)}
 		}
 		if prefix == "" && d.loose == "" {
 			return nil, noPrefix(d.name, "")
 		}
-		if prefix != "" && prefix != usual()[0] {
-			s.Chosen = append(s.Chosen, fmt.Sprintf("keys under %s, as %s has them", prefix, d.name))
-		}
+		d.found = prefix
+		s.chose(prefix, d.name)
 	}
 	d.setPrefix(prefix, o)
 	scope := record.Scope{
-		Cluster: clusterOf(ctx, d.db), Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
+		Cluster: clusterOf(ctx, d.db), Sent: d.sent, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
 		Sources: []record.Input{{Name: d.name, Bytes: opened.size}},
 	}
 	if d.loose != "" {
@@ -124,6 +131,9 @@ func (d *databaseSource) setPrefix(prefix string, o Options) {
 	prefix = string(bytes.TrimRight([]byte(prefix), "/"))
 	d.prefix = []byte(prefix + "/")
 	d.search = carve.New(carve.Options{Prefix: prefix, Resources: o.Resources})
+	for i := range d.scopes {
+		d.scopes[i].Prefix = string(d.prefix)
+	}
 }
 
 // findKeys finds the bucket that etcd's keys are in.
@@ -187,11 +197,14 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	if err := d.readRest(ctx, reach, add); err != nil {
 		return d.failed(ctx, err)
 	}
+	if err := d.readTail(ctx, add); err != nil {
+		return d.failed(ctx, err)
+	}
 	after, err := d.file.Stat()
 	if err != nil {
 		return &Error{What: "look at " + d.name, Err: reason(err)}
 	}
-	if (d.loose == "" || d.broken) && (usedBy(after) != 0 || d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
+	if (d.loose == "" || d.broken) && (d.sent == "" && inUse(d.name, after) != "" || d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
 		return &Error{What: d.name + " was changed while it was read, so that its parts do not fit each other", Do: "take a snapshot (etcdctl snapshot save), or one of the file system, and scan that"}
 	}
 	return nil

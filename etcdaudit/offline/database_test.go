@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"go.etcd.io/bbolt"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sealproof/sealproof/etcdaudit/offline"
@@ -311,6 +312,26 @@ func TestAFileInUseIsSearchedAndNeverClean(t *testing.T) {
 	s.close()
 	if got := testkit.Must(scan(t, options(), s.path))(t); len(got.keys[record.Live]) != 2 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// From a container the lock on a database of the host is not seen, but those on its log are.
+func TestALockedLogShowsThatTheDatabaseIsInUse(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, filepath.Join(dir, "member/snap/db"))
+	s.put("/registry/secrets/shop/a", secret("a", 10))
+	db := s.close()
+	segment := filepath.Join(dir, "member/wal/0000000000000000-0000000000000000.wal")
+	testkit.Check(t, os.MkdirAll(filepath.Dir(segment), 0o700))
+	f := testkit.Must(os.Create(segment))(t)
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	testkit.Check(t, unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock)) // as etcd does
+	if got := testkit.Must(scan(t, options(), db))(t); len(got.scopes) != 1 || !slices.Contains(got.keys[record.Undetermined], "secrets/shop/a") {
+		t.Errorf("while it is locked: %+v", got)
+	}
+	testkit.Check(t, f.Close())
+	if got := testkit.Must(scan(t, options(), db))(t); len(got.keys[record.Live]) != 2 {
+		t.Errorf("afterwards: %+v", got)
 	}
 }
 

@@ -5,12 +5,25 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// inUse says why a database may change while it is read; empty if nothing shows that it may.
+func inUse(name string, info fs.FileInfo) string {
+	if pid := usedBy(info); pid != 0 {
+		return fmt.Sprintf("process %d uses the file", pid)
+	}
+	if isMembers(name) && memberRuns(name) {
+		return "an etcd uses its data directory"
+	}
+	return ""
+}
 
 // usedBy returns the process that holds a lock on a file; 0 if none does, or if this system
 // does not tell. It takes no lock itself: a lock that the auditor held for a moment could keep
@@ -43,6 +56,36 @@ func usedBy(info fs.FileInfo) (pid int) {
 		}
 	}
 	return 0
+}
+
+// writtenTo tells whether an etcd has a segment of its write-ahead log open. etcd holds a lock of
+// the open file description on each segment that it may write to (etcd/client/pkg/fileutil,
+// lock_linux.go). Such a lock can be asked for without taking one, and is seen from a container
+// with process ids of its own as well, where /proc/locks does not show the database's.
+func writtenTo(segment *os.File) bool {
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	err := unix.FcntlFlock(segment.Fd(), unix.F_OFD_GETLK, &lock)
+	return err == nil && lock.Type != unix.F_UNLCK
+}
+
+// memberRuns tells whether an etcd writes to the log of the data directory that a database is in.
+func memberRuns(db string) bool {
+	dir := filepath.Join(filepath.Dir(filepath.Dir(db)), "wal")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(entries, func(entry fs.DirEntry) bool {
+		if !entry.Type().IsRegular() || !isSegmentName(entry.Name()) {
+			return false
+		}
+		f, err := os.Open(filepath.Join(dir, entry.Name())) //nolint:gosec // beside what the caller named
+		if err != nil {
+			return false
+		}
+		defer func() { _ = f.Close() }()
+		return writtenTo(f)
+	})
 }
 
 func isEtcd(pid int) bool {

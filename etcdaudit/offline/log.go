@@ -54,7 +54,7 @@ func (s *Set) openLog(ctx context.Context, f found, o Options) (*logSource, erro
 		if err != nil {
 			return nil, &Error{What: "look at " + opened.name, Err: reason(err)}
 		}
-		l.scope.InUse = l.scope.InUse || usedBy(info) != 0
+		l.scope.InUse = l.scope.InUse || writtenTo(in) || usedBy(info) != 0
 		head, err := wal.Read(ctx, in, min(opened.size, headOfLog), func(wal.Put) error { return nil })
 		if err != nil {
 			return nil, &Error{What: "read " + opened.name, Err: reason(err)}
@@ -72,12 +72,12 @@ func (s *Set) openLog(ctx context.Context, f found, o Options) (*logSource, erro
 		l.cluster, l.member = cluster, member
 	}
 	l.scope.ClusterID, l.scope.Member = l.cluster, l.member
-	l.setPrefix([]byte(o.Prefix), o)
+	l.setPrefix(o.Prefix, o)
 	return l, nil
 }
 
-func (l *logSource) setPrefix(prefix []byte, o Options) {
-	name := strings.TrimRight(string(prefix), "/")
+func (l *logSource) setPrefix(prefix string, o Options) {
+	name := strings.TrimRight(prefix, "/")
 	if name == "" {
 		name = usual()[0]
 	}

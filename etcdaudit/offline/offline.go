@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/carve"
@@ -21,6 +22,12 @@ type Options struct {
 	// WorkDir is where compressed files are decompressed to; empty for none. What is
 	// written there has no name, and is gone when the Set is closed.
 	WorkDir string
+	// Optional is set where the paths were found and not named: what cannot be read is Skipped.
+	Optional bool
+	// Snapshot writes what etcd's Snapshot RPC sends of the member with these ids, in
+	// hexadecimal, and says which endpoint has sent it; nil if no etcd is to be asked. It is used
+	// for a database that is in use, and its file is in WorkDir.
+	Snapshot func(ctx context.Context, cluster, member string, w io.Writer) (endpoint string, err error)
 	// Resources are those beyond Secrets that have to be encrypted.
 	Resources []carve.Resource
 	// Progress is told how many more bytes were read; it may be nil.
@@ -64,6 +71,10 @@ func (s *Set) Close() error {
 func (s *Set) open(ctx context.Context, paths []string, o Options) error {
 	for _, path := range paths {
 		all, skipped, err := find(path, o.WALDir)
+		if err != nil && o.Optional {
+			s.Skipped = append(s.Skipped, err.Error())
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -71,7 +82,7 @@ func (s *Set) open(ctx context.Context, paths []string, o Options) error {
 		for _, f := range all {
 			err := s.add(ctx, f, o)
 			var damaged *Error
-			if len(all) > 1 && errors.As(err, &damaged) {
+			if (o.Optional || len(all) > 1) && errors.As(err, &damaged) && ctx.Err() == nil {
 				s.Skipped = append(s.Skipped, err.Error())
 				continue
 			}
@@ -89,23 +100,44 @@ func (s *Set) add(ctx context.Context, f found, o Options) error {
 	if err != nil {
 		return err
 	}
+	var d *databaseSource
 	if f.database.name != "" {
-		d, err := s.openDatabase(ctx, f, o)
-		if err != nil {
+		if d, err = s.openDatabase(ctx, f, log, o); err != nil {
 			return err
-		}
-		if log != nil {
-			d.of(log.cluster, log.member)
-			if o.Prefix == "" {
-				log.setPrefix(d.prefix, o)
-			}
 		}
 		s.Sources = append(s.Sources, d)
 	}
-	if log != nil {
-		s.Sources = append(s.Sources, log)
+	if log == nil {
+		return nil
 	}
+	s.Sources = append(s.Sources, log)
+	prefix := ""
+	if d != nil {
+		d.of(log.cluster, log.member)
+		prefix = d.found
+	}
+	if o.Prefix != "" {
+		return nil
+	}
+	// A log alone, or beside a database that is broken, has to tell the prefix itself.
+	if prefix == "" {
+		if prefix, err = prefixOfLog(ctx, log.segments); err != nil {
+			return err
+		}
+		s.chose(prefix, filepath.Dir(log.segments[0].name))
+		if d != nil {
+			d.setPrefix(prefix, o)
+		}
+	}
+	log.setPrefix(prefix, o)
 	return nil
+}
+
+// chose says which prefix was found, if it is not the usual one.
+func (s *Set) chose(prefix, in string) {
+	if prefix != "" && prefix != usual()[0] {
+		s.Chosen = append(s.Chosen, fmt.Sprintf("keys under %s, as %s has them", prefix, in))
+	}
 }
 
 // openFile opens a file, decompressed.

@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -22,20 +23,32 @@ func unpack(ctx context.Context, name string, packed io.Reader, how kind, dir st
 	if dir == "" {
 		return nil, &Error{What: fmt.Sprintf("%s is compressed", name), Do: "give --work-dir, a directory for the decompressed file (it is removed again), or decompress it first"}
 	}
+	f, err := workFile(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := decompress(ctx, &room{f: f}, packed, how); err != nil {
+		_ = f.Close()
+		return nil, &Error{What: "decompress " + name, Err: err, Do: cmp.Or(roomFor(err), "the file is cut or damaged: fetch it again")}
+	}
+	return f, nil
+}
+
+// workFile makes a file without a name in a directory. It is called name in errors.
+func workFile(dir, name string) (*os.File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, &Error{What: "make a file in " + dir, Err: err, Do: "give a --work-dir that can be written, on a local file system"}
 	}
-	f := os.NewFile(uintptr(fd), name)
-	if err := decompress(ctx, &room{f: f}, packed, how); err != nil {
-		_ = f.Close()
-		do := "the file is cut or damaged: fetch it again"
-		if errors.Is(err, errFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			do = "make room in --work-dir, or name another directory"
-		}
-		return nil, &Error{What: "decompress " + name, Err: err, Do: do}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// roomFor says what to do where a directory for work is full; empty for another error.
+func roomFor(err error) string {
+	if errors.Is(err, errFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return "make room in --work-dir, or name another directory"
 	}
-	return f, nil
+	return ""
 }
 
 func decompress(ctx context.Context, w io.Writer, packed io.Reader, how kind) error {

@@ -4,13 +4,16 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/kubernetes/scheme"
+
 	"github.com/sealproof/sealproof/internal/apiresource"
 )
 
 // The pairs are those of test/integration/etcd/data.go in k8s.io/kubernetes
 // v1.37.1: the place where each resource is stored.
 func TestEveryBuiltInResourceIsKnown(t *testing.T) {
-	for path, want := range map[string]string{
+	paths := map[string]string{
 		"mutatingadmissionpolicies": "mutatingadmissionpolicies.admissionregistration.k8s.io", "mutatingadmissionpolicybindings": "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
 		"mutatingwebhookconfigurations": "mutatingwebhookconfigurations.admissionregistration.k8s.io", "validatingadmissionpolicies": "validatingadmissionpolicies.admissionregistration.k8s.io",
 		"validatingadmissionpolicybindings": "validatingadmissionpolicybindings.admissionregistration.k8s.io", "validatingwebhookconfigurations": "validatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -31,7 +34,16 @@ func TestEveryBuiltInResourceIsKnown(t *testing.T) {
 		"configmaps": "configmaps", "services/endpoints": "endpoints", "events": "events", "limitranges": "limitranges", "namespaces": "namespaces", "minions": "nodes", "persistentvolumeclaims": "persistentvolumeclaims",
 		"persistentvolumes": "persistentvolumes", "pods": "pods", "podtemplates": "podtemplates", "controllers": "replicationcontrollers", "resourcequotas": "resourcequotas", "secrets": "secrets",
 		"serviceaccounts": "serviceaccounts", "services/specs": "services",
-	} {
+	}
+	for _, r := range apiresource.BuiltIn() {
+		if paths[r.Path] != r.String() {
+			t.Errorf("%s is %s, not %s", r.Path, r, paths[r.Path])
+		}
+	}
+	if n := len(apiresource.BuiltIn()); n != len(paths) {
+		t.Errorf("%d built-in resources, and %d paths", n, len(paths))
+	}
+	for path, want := range paths {
 		if r := apiresource.Of(path); r.String() != want || !r.Known || r.Internal {
 			t.Errorf("%s: got %s, known %v, internal %v; want %s", path, r, r.Known, r.Internal, want)
 		}
@@ -45,6 +57,21 @@ func TestEveryBuiltInResourceIsKnown(t *testing.T) {
 	for _, r := range []apiresource.Resource{{Group: "example.com", Name: "gizmos"}, {Group: "example.com", Name: "secrets"}, {Name: "deployments"}, {Name: "ingress"}, {Name: "*"}} {
 		if apiresource.Located(r.Group, r.Name) {
 			t.Errorf("%s is said to be known", r)
+		}
+	}
+}
+
+// client-go knows every built-in kind but the aggregator's.
+func TestEveryBuiltInKindIsTheOneOfItsResource(t *testing.T) {
+	kinds := map[string]bool{}
+	for gvk := range scheme.Scheme.AllKnownTypes() {
+		plural, _ := meta.UnsafeGuessKindToResource(gvk)
+		kinds[plural.GroupResource().String()+" "+gvk.Kind] = true
+	}
+	kinds["apiservices.apiregistration.k8s.io APIService"] = true
+	for _, r := range apiresource.BuiltIn() {
+		if !kinds[r.String()+" "+r.Kind] {
+			t.Errorf("%s is no kind of %s", r.Kind, r)
 		}
 	}
 }
