@@ -32,7 +32,12 @@ type EtcdMember struct {
 	Endpoint, PeerURL string
 	// DataDir holds member/snap/db and member/wal.
 	DataDir string
+	own     int // how many flags it was made with
 }
+
+// SetFlags has the next start use further flags; those of an earlier call are dropped. A flag
+// that stands twice has its last value.
+func (m *EtcdMember) SetFlags(flags ...string) { m.args = append(m.args[:m.own:m.own], flags...) }
 
 // StartEtcd starts a new etcd cluster of the given size, normally 1 or 3, and
 // waits until every member serves. args are added to each member's flags.
@@ -128,6 +133,7 @@ func (c *Cluster) describeMembers(e *Etcd, name, dir string, size int, args []st
 			// requests after 7 s.
 			"--unsafe-no-fsync",
 		}, args...)...)
+		m.own = len(m.args)
 		m.ready = func(ctx context.Context) error { return etcdHealth(ctx, m.Endpoint, tlsConfig) }
 	}
 	return nil

@@ -1,4 +1,4 @@
-// Command demo shows Sealproof's main job on real components, in six acts, and
+// Command demo shows Sealproof's main job on real components, in seven acts, and
 // ends with exit status 0 only if every act kept its promise.
 package main
 
@@ -59,7 +59,7 @@ func perform(ctx context.Context, once bool, transcript string) error {
 }
 
 func run(ctx context.Context, once bool, printed io.Writer) (err error) {
-	binaries, err := components.Build(ctx, os.Stderr, components.Etcd, components.KMSPlugin, components.ETCDAudit, components.Vault, components.APIServer)
+	binaries, err := components.Build(ctx, os.Stderr, components.Etcd, components.Etcdctl, components.KMSPlugin, components.ETCDAudit, components.Vault, components.APIServer)
 	if err != nil {
 		return err
 	}
@@ -80,10 +80,11 @@ func run(ctx context.Context, once bool, printed io.Writer) (err error) {
 		stage:   newStage(os.Stdout, printed),
 		c:       c,
 		auditor: binaries.Path(components.ETCDAudit),
+		etcdctl: binaries.Path(components.Etcdctl),
 		secrets: cluster.NewSecretWriter(),
 	}
 	d.header()
-	for _, act := range []func(context.Context) error{d.before, d.after, d.rotate, d.outage, d.proof, d.audited} {
+	for _, act := range []func(context.Context) error{d.before, d.after, d.rotate, d.outage, d.proof, d.audited, d.residue} {
 		if err := act(ctx); err != nil {
 			return err
 		}
