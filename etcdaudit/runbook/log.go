@@ -67,22 +67,26 @@ func (f Found) irreplaceable() string {
 // does it, and ageing.
 func (f Found) clearLog() []Step {
 	why := fmt.Sprintf("%d plaintext copies are in its segments, and each step above is in it as well", f.Plaintext.Log)
-	nodes := Step{
+	stopping := Step{
 		Title:    "Say how members are stopped and started",
 		Why:      "the next step does it; it takes a systemd unit named etcd or kubeadm's static pod, and stops with FILL IN where a node has neither: change these lines to what is right there",
 		Cost:     "nothing yet; nodes are reached with ssh as root, but for this one",
 		Commands: append([]string{f.directories()}, lines(nodesScript)...),
 	}
+	nodes, command := f.nodes(), "age 127.0.0.1 # FILL IN: the hosts of all members"
+	if nodes != nil {
+		command = "age " + strings.Join(nodes, " ")
+	}
 	ageing := Step{
 		Title:    "Clear the write-ahead log of every member",
 		Why:      why + "; etcd removes a segment by its age only",
 		Cost:     f.costOfAgeing(),
-		Commands: append(lines(ageScript), "age "+strings.Join(f.nodes(), " ")),
+		Commands: append(lines(ageScript), command),
 	}
 	reason := f.irreplaceable()
 	if reason != "" {
 		ageing.Why += ". Replacing members is not offered: " + reason
-		return []Step{nodes, ageing}
+		return []Step{stopping, ageing}
 	}
 	replacing := Step{
 		Title:    "Clear the write-ahead log by replacing every member",
@@ -93,11 +97,11 @@ func (f Found) clearLog() []Step {
 	for _, m := range f.Cluster.Members {
 		replacing.Commands = append(replacing.Commands, "replace "+m.Name)
 	}
-	for _, node := range f.nodes() {
+	for _, node := range nodes {
 		replacing.Commands = append(replacing.Commands, fmt.Sprintf(`on %s 'rm -r -- "$1/member.replaced"' "$data"`, node))
 	}
 	ageing.Title = "Or age the write-ahead log, instead of replacing members"
-	return []Step{nodes, replacing, ageing}
+	return []Step{stopping, replacing, ageing}
 }
 
 func (f Found) costOfReplacing() string {
@@ -142,15 +146,14 @@ func (f Found) costOfAgeing() string {
 	return text
 }
 
-// nodes are the hosts of the members.
+// nodes are the hosts of all members; nil if one is not known.
 func (f Found) nodes() (all []string) {
 	for _, m := range f.Cluster.Members {
-		if host := hosts(m); host != "" {
-			all = append(all, host)
+		host := hosts(m)
+		if host == "" {
+			return nil
 		}
-	}
-	if len(all) == 0 || len(all) < len(f.Cluster.Members) {
-		return []string{"127.0.0.1"}
+		all = append(all, host)
 	}
 	return all
 }

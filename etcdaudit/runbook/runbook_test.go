@@ -123,6 +123,10 @@ func TestCommandsNameTheMembersOfTheCluster(t *testing.T) {
 			t.Errorf("%s: no %q in\n%s", title, want, got)
 		}
 	}
+	f.Cluster.Members[1].ClientURLs = nil
+	if _, got := step(f, clearLog); !strings.HasSuffix(got, "\nage 127.0.0.1 # FILL IN: the hosts of all members") {
+		t.Error(got)
+	}
 	f.Data, f.WAL = "/data/etcd one", "/wal"
 	if _, got := step(f, show); !strings.HasSuffix(got, "etcdaudit scan '/data/etcd one'") {
 		t.Error(got)

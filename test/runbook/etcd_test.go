@@ -2,6 +2,7 @@ package runbook_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -38,11 +39,14 @@ type setup struct {
 	canary []byte
 }
 
-// newSetup starts an etcd of so many members. The first one is kubeadm's; the second has all
+// newSetup starts an etcd of a release with so many members. The first one is kubeadm's; the second has all
 // settings as flags of its unit, the third some as variables.
-func newSetup(t *testing.T, members int) *setup {
+func newSetup(t *testing.T, release components.Name, members int) *setup {
 	t.Helper()
-	opts := clustertest.Options(t, components.Etcd, components.Etcdctl, components.ETCDAudit)
+	opts := clustertest.Options(t, release, components.Etcdctl, components.ETCDAudit)
+	if release == components.Etcd {
+		release = cmp.Or(opts.Etcd, release)
+	}
 	s := &setup{t: t, ctx: t.Context(), auditor: opts.Binaries.Path(components.ETCDAudit)}
 	c := clustertest.Start(t, opts)
 	authority := testkit.Must(cluster.NewAuthority(filepath.Join(t.TempDir(), "pki"), "etcd-ca"))(t)
@@ -50,7 +54,7 @@ func newSetup(t *testing.T, members int) *setup {
 	root := t.TempDir()
 	var initial, endpoints []string
 	for i := range members {
-		n := &node{t: t, c: c, address: fmt.Sprintf("127.0.0.%d", i+2), manifest: i == 0}
+		n := &node{t: t, c: c, etcd: release, address: fmt.Sprintf("127.0.0.%d", i+2), manifest: i == 0}
 		n.root = filepath.Join(root, n.address)
 		s.nodes = append(s.nodes, n)
 		urls := [2]string{}
@@ -62,7 +66,7 @@ func newSetup(t *testing.T, members int) *setup {
 		initial = append(initial, fmt.Sprintf("cp-%d=%s", i, urls[1]))
 		endpoints = append(endpoints, urls[0])
 		n.unit = []string{
-			opts.Binaries.Path(components.Etcd), fmt.Sprintf("--name=cp-%d", i), "--data-dir=" + n.dataDir(),
+			c.Program(release), fmt.Sprintf("--name=cp-%d", i), "--data-dir=" + n.dataDir(),
 			"--listen-client-urls=" + urls[0], "--advertise-client-urls=" + urls[0],
 			"--listen-peer-urls=" + urls[1], "--initial-advertise-peer-urls=" + urls[1],
 			"--client-cert-auth=true", "--trusted-ca-file=" + server.CA, "--cert-file=" + server.Cert, "--key-file=" + server.Key,

@@ -22,6 +22,7 @@ import (
 type node struct {
 	t       *testing.T
 	c       *cluster.Cluster
+	etcd    components.Name
 	address string
 	root    string
 	// unit is the unit's command line, and env its variables.
@@ -45,7 +46,7 @@ func (n *node) dropIn() string {
 // start starts etcd with these flags and variables.
 func (n *node) start(flags, env []string) error {
 	p, err := n.c.StartProgram(n.t.Context(), cluster.ProgramOptions{
-		Name: fmt.Sprintf("etcd-%s-%d", n.address, n.starts), Program: components.Etcd, Args: flags, Env: env,
+		Name: fmt.Sprintf("etcd-%s-%d", n.address, n.starts), Program: n.etcd, Args: flags, Env: env,
 		Ready: func(context.Context, *cluster.Process) error { return nil },
 	})
 	n.process = p

@@ -3,6 +3,7 @@ package runbook_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/testkit"
 )
 
@@ -41,9 +43,22 @@ func TestAgeingTheLogOfOneMemberLeavesNothing(t *testing.T) {
 	carryOut(t, 1, byAgeing, "")
 }
 
+// Before 3.6 a new member gets the old entries from the leader's log.
+func TestMembersOf35AreNotReplaced(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, components.Etcd35, 1)
+	s.plant()
+	for _, step := range s.scan(s.copyStopped(s.nodes[0]), 1).GetRunbook() {
+		if step.GetTitle() == byAgeing && strings.Contains(step.GetWhy(), "before 3.6 (here 3.5.0)") && strings.Contains(step.GetCost(), "--snapshot-count 100000") {
+			return
+		}
+	}
+	t.Error("no step ages the log, and says why members are not replaced")
+}
+
 // carryOut executes the runbook of a scan, but for one of its steps, and looks for what is left.
 func carryOut(t *testing.T, members int, with, without string) {
-	s := newSetup(t, members)
+	s := newSetup(t, components.Etcd, members)
 	s.plant()
 	var copied string
 	for i, n := range s.nodes {
@@ -137,10 +152,25 @@ func (s *setup) scan(dir string, status int) *auditv1.Report {
 	_ = cmd.Run()
 	report := new(auditv1.Report)
 	if err := protojson.Unmarshal(out.Bytes(), report); err != nil || cmd.ProcessState.ExitCode() != status {
-		table, _ := exec.CommandContext(s.ctx, s.auditor, "scan", dir).Output()
-		s.t.Fatalf("scan %s: status %d, want %d: %v\n%s%s", dir, cmd.ProcessState.ExitCode(), status, err, messages.String(), table)
+		s.t.Fatalf("scan %s: status %d, want %d: %v\n%s%s%s", dir, cmd.ProcessState.ExitCode(), status, err, messages.String(), report.GetVerdict().GetText(), open(report))
 	}
 	return report
+}
+
+// open lists what made a verdict that is no pass.
+func open(report *auditv1.Report) string {
+	var text strings.Builder
+	for _, check := range report.GetChecks() {
+		for _, r := range check.GetResults() {
+			if r.GetStatus() != auditv1.Status_STATUS_PASS && r.GetStatus() != auditv1.Status_STATUS_NOT_APPLICABLE && !r.GetOptional() {
+				fmt.Fprintf(&text, "\n%s %s: %s%s", check.GetId(), r.GetTarget(), r.GetSummary(), r.GetReason())
+			}
+		}
+	}
+	for _, layer := range report.GetNotEvaluated() {
+		fmt.Fprintf(&text, "\n%s: %s", layer.GetName(), layer.GetReason())
+	}
+	return text.String()
 }
 
 // run executes a script.
