@@ -33,20 +33,29 @@ func scanCommand() *cobra.Command {
 	return auditCommand(rules.Groups{Data: true}, &cobra.Command{
 		Args:  cobra.ArbitraryArgs,
 		Use:   "scan [PATH...]",
-		Short: "Classify every value of a running etcd, or of its files",
+		Short: "Classify every value of a running etcd, and of its files",
 		Long: `scan reads every key under the prefix at one revision, a bounded page at a time,
 says how each value is stored, and proves by a count at that revision that none
-was missed. Its verdict is about live values only: history, the database file's
-free pages, the write-ahead log and backups are listed as not evaluated. What is
-listed as another API server's does not change the exit status.
+was missed. Live values reveal nothing about what was stored before: history, the
+database file's free pages, the write-ahead log and backups are in etcd's files.
 
-With paths it reads etcd's own files instead: a data directory, a database, a
-snapshot (also as .gz or .zst), segments of the write-ahead log, or a folder with
-such files in it. Then it finds what outlives live values too: older revisions,
-values in free pages, in the log and in copies. It takes no lock and stops nothing;
-of a file that an etcd uses it says where plaintext is, and never that there is none.`,
-		Example: `  # on a control-plane node, as root
-  etcdaudit scan
+On a node with an etcd it needs no flag: it finds etcd, a certificate, the data
+directory, the log and copies (kubeadm's, snapshots of RKE2 and k3s, usual folders of
+backups), says what it chose, and reads all of it. That can be gigabytes:
+--files=false leaves the files out. With --endpoints it reads live values only.
+
+With paths it reads files only: a data directory, a database, a snapshot (also as .gz
+or .zst), segments of the write-ahead log, or a folder with such files in it.
+
+It takes no lock and stops nothing. Of a database that an etcd uses it says where
+plaintext is, and never that there is none; with --work-dir the member is asked for a
+snapshot, which is read in its place. A log that etcd writes to is never called clean.
+What is listed as another API server's does not change the exit status.`,
+		Example: `  # on a control-plane node, as root: live values, the member's files and copies
+  etcdaudit scan --work-dir /var/tmp
+
+  # the same without files
+  etcdaudit scan --files=false
 
   # elsewhere
   etcdaudit scan --endpoints https://192.0.2.1:2379 --cacert ca.crt --cert client.crt --key client.key
@@ -118,7 +127,8 @@ func allCommand() *cobra.Command {
 		Use:   "all",
 		Short: "scan, tls and host in one report",
 		Long: `all does what scan, tls and host do, and makes one report of it. What is stored is
-compared with the EncryptionConfiguration of this node's API server.`,
+compared with the EncryptionConfiguration of this node's API server. The files of
+this node's etcd are read as well; --files=false leaves them out.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit all
 

@@ -176,6 +176,19 @@ func TestScanOfAMemberThatIsClearedIsClean(t *testing.T) {
 	}
 }
 
+func TestTheFilesOfTwoMembersInOneDirectoryAreRefused(t *testing.T) {
+	e, other := startEtcd(t), startEtcd(t)
+	testkit.Check(t, e.Stop(t.Context()))
+	testkit.Check(t, other.Stop(t.Context()))
+	const first = "member/wal/0000000000000000-0000000000000000.wal"
+	segment := testkit.Must(os.ReadFile(filepath.Join(other.Member(0).DataDir, first)))(t)
+	testkit.Check(t, os.WriteFile(filepath.Join(e.Member(0).DataDir, strings.Replace(first, "0.wal", "1.wal", 1)), segment, 0o600))
+	status, out, errs := run(t, "scan", e.Member(0).DataDir)
+	if status != 3 || out != "" || !strings.Contains(errs, "is of member") || !strings.Contains(errs, "keep the files of one member in one directory") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("status %d, %q, %s", status, out, errs)
+	}
+}
+
 func TestScanOfFilesRefusesWrongCalls(t *testing.T) {
 	for want, args := range map[string][]string{
 		"no such file":                 {"scan", "/no/such/file"},

@@ -46,8 +46,10 @@ type auditRun struct {
 	node   *facts.Host
 	found  hostconfig.Discovered
 	chosen bool
-	// copies are the folders of the host that have copies of etcd's data.
+	// copies are the folders of the host that have copies of etcd's data, and setup is how its
+	// control plane was set up.
 	copies []string
+	setup  facts.Setup
 }
 
 // do is the whole run, from the settings to the exit status.
@@ -149,7 +151,7 @@ func (a *auditRun) host(ctx context.Context) (*facts.Host, error) {
 		return nil, cli.Usage(fmt.Errorf("root: %w", err))
 	}
 	a.node = concerned(h, a.Connection.Endpoints)
-	a.found, a.copies = hostconfig.Discover(a.node), hostconfig.Copies(h)
+	a.found, a.copies, a.setup = hostconfig.Discover(a.node), hostconfig.Copies(h), h.Setup
 	return h, nil
 }
 
@@ -317,7 +319,7 @@ func (a *auditRun) report(ctx context.Context, o audit.Options) (*auditv1.Report
 
 func (a *auditRun) pin(ctx context.Context) (*live.Store, *live.Snapshot, error) {
 	if len(a.Connection.Endpoints) == 0 {
-		return nil, nil, errNoEndpoint
+		return nil, nil, fmt.Errorf("%w (%s: %s)", errNoEndpoint, a.setup.Kind, a.setup.Fact)
 	}
 	store, err := live.Connect(ctx, a.Connection.live(a.getenv))
 	if err != nil {

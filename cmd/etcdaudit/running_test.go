@@ -83,7 +83,7 @@ func behindTheLastPage(t *testing.T, db, text string) {
 
 func TestASnapshotThatCannotBeHadLeavesTheLayerUndetermined(t *testing.T) {
 	e, _ := leftBehind(t)
-	t.Run("no place", func(t *testing.T) { undetermined(t, e, e, "with --work-dir it is asked for a snapshot there") })
+	t.Run("no place", func(t *testing.T) { undetermined(t, e, e, "with --work-dir it is asked for a snapshot") })
 	t.Run("another member", func(t *testing.T) {
 		undetermined(t, e, startEtcd(t), "is that member of cluster", "--work-dir", t.TempDir())
 	})

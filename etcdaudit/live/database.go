@@ -45,7 +45,7 @@ func (c Config) copyDatabase(ctx context.Context, cluster, member string, w io.W
 		return false, err
 	}
 	defer func() { _ = s.Close() }()
-	op := "take a snapshot from " + s.endpoints[0].url
+	const op = "take a snapshot"
 	asked, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	status, err := s.client.Status(asked, s.endpoints[0].url)
@@ -77,7 +77,7 @@ func (c Config) copyDatabase(ctx context.Context, cluster, member string, w io.W
 func (s *Store) refusedSnapshot(ctx context.Context, op string, err error) error {
 	for _, refusal := range []error{rpctypes.ErrPermissionDenied, rpctypes.ErrUserNotFound, rpctypes.ErrUserEmpty} {
 		if errors.Is(rpctypes.Error(err), refusal) {
-			return &Error{Kind: Permission, Op: op, Err: err, What: "etcd's authentication is on, and this user may not take one", Do: "etcd sends it to its user root only: set ETCDCTL_USER=root and ETCDCTL_PASSWORD"}
+			return &Error{Kind: Permission, Op: op + " from " + s.endpoints[0].url, Err: err, What: "etcd's authentication is on, and this user may not take one", Do: "etcd sends it to its user root only: set ETCDCTL_USER=root and ETCDCTL_PASSWORD"}
 		}
 	}
 	return s.explain(ctx, op, err)

@@ -70,7 +70,10 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	if d.opened, err = in.Stat(); err != nil {
 		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
 	}
-	if d.loose = inUse(d.name, d.opened); d.loose != "" && f.copy == "" {
+	if d.loose = inUse(d.name, d.opened); d.loose == "" && log != nil && log.scope.InUse {
+		d.loose = "an etcd writes to its log"
+	}
+	if d.loose != "" && f.copy == "" {
 		if opened, err = s.atOneMoment(ctx, d, log, opened, o); err != nil {
 			return nil, err
 		}

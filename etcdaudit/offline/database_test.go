@@ -345,6 +345,7 @@ func TestWhatIsNoFileOfEtcdIsRefusedWithOneLine(t *testing.T) {
 	write("k3s/server/db/state.db", "SQLite format 3\x00")
 	write("dqlite/info.yaml", "")
 	write("dqlite/cluster.yaml", "")
+	write("microk8s/var/kubernetes/backend/cluster.yaml", "")
 	write("empty/member/snap/db", "")
 	testkit.Check(t, os.MkdirAll(filepath.Join(dir, "nothing"), 0o700))
 	other := testkit.Must(bbolt.Open(filepath.Join(dir, "other.db"), 0o600, nil))(t)
@@ -357,6 +358,7 @@ func TestWhatIsNoFileOfEtcdIsRefusedWithOneLine(t *testing.T) {
 		write("lite.db", "SQLite format 3\x00..."):        "k3s keeps its objects in SQLite",
 		write("lite-wal", "\x37\x7f\x06\x82............"): "k3s keeps its objects in SQLite",
 		filepath.Join(dir, "k3s"):                         "k3s keeps its objects in SQLite",
+		filepath.Join(dir, "microk8s"):                    "dqlite",
 		filepath.Join(dir, "dqlite"):                      "dqlite",
 		filepath.Join(dir, "empty"):                       "snap/db is empty",
 		filepath.Join(dir, "nothing"):                     "is no data directory",

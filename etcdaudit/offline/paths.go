@@ -50,9 +50,9 @@ type file struct {
 // copies below a directory. walDir is where the write-ahead log of a data directory lies, if
 // it is elsewhere.
 func find(path, walDir string) (all []found, skipped []string, err error) {
-	path, err = filepath.Abs(path)
-	if err != nil {
-		return nil, nil, &Error{What: "look at " + path, Err: err}
+	given := path
+	if path, err = filepath.Abs(given); err != nil {
+		return nil, nil, &Error{What: "look at " + given, Err: err, Do: access(err)}
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -121,6 +121,7 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 		{"state.db", "k3s keeps its objects in SQLite here"},
 		{"server/db/state.db", "k3s keeps its objects in SQLite here"},
 		{"db/state.db", "k3s keeps its objects in SQLite here"},
+		{"var/kubernetes/backend/cluster.yaml", "MicroK8s keeps its objects in dqlite here"},
 		{"info.yaml", "this is dqlite's directory, as MicroK8s has it"},
 	} {
 		if exists(filepath.Join(dir, lite.has)) && !exists(filepath.Join(dir, "member")) && (lite.has != "info.yaml" || exists(filepath.Join(dir, "cluster.yaml"))) {

@@ -13,9 +13,10 @@ import (
 func (s *Set) atOneMoment(ctx context.Context, d *databaseSource, log *logSource, opened file, o Options) (file, error) {
 	switch {
 	case o.Snapshot == nil:
+		d.loose += "; with --endpoints and --work-dir it is asked for a snapshot"
 		return opened, nil
 	case o.WorkDir == "":
-		d.loose += "; with --work-dir it is asked for a snapshot there"
+		d.loose += "; with --work-dir it is asked for a snapshot"
 		return opened, nil
 	case log == nil || log.member == "":
 		d.loose += "; it was asked for no snapshot, since no log beside it tells which member it is"
