@@ -3,6 +3,7 @@ package offline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
@@ -14,6 +15,8 @@ const every = "/namespaces/kube-system"
 
 // usual are the prefixes of API servers that store no Namespaces, and the usual one.
 func usual() []string { return []string{"/registry", "/kubernetes.io", "/openshift.io"} }
+
+var errSure = errors.New("the prefix is found")
 
 // findPrefix finds the prefix of the keys, without its last slash; empty if there is none.
 func findPrefix(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, error) {
@@ -31,6 +34,9 @@ func findPrefix(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, e
 				if found == "" || len(before) < len(found) {
 					found = string(before)
 				}
+				if found == usual()[0] {
+					return errSure // nearly always, and soon: this key is written first
+				}
 			}
 			for _, prefix := range usual() {
 				if strings.HasPrefix(string(v.Key), prefix+"/") {
@@ -40,7 +46,7 @@ func findPrefix(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, e
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errSure) {
 		return "", err
 	}
 	if found != "" {

@@ -1,6 +1,7 @@
 package atrest
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestTheFilesHoldWhatWasWritten(t *testing.T) {
 			}
 			again := testkit.Must(Make(t.TempDir(), o))(t)
 			for i, name := range f.Segments {
-				if string(testkit.Must(os.ReadFile(name))(t)) != string(testkit.Must(os.ReadFile(again.Segments[i]))(t)) {
+				if !bytes.Equal(testkit.Must(os.ReadFile(name))(t), testkit.Must(os.ReadFile(again.Segments[i]))(t)) {
 					t.Errorf("%s is another file each time", name)
 				}
 			}

@@ -97,7 +97,7 @@ func (s *segments) record(kind uint64, content []byte) {
 	if content != nil {
 		record = protowire.AppendBytes(protowire.AppendTag(record, 3, protowire.BytesType), content)
 	}
-	head, padding := uint64(len(record)), (8-len(record)%8)%8 //nolint:gosec // not negative
+	head, padding := uint64(len(record)), (8-len(record)%8)%8
 	if padding > 0 {
 		head |= (0x80 | uint64(padding)) << 56
 	}

@@ -95,7 +95,7 @@ func (v *values) plaintext(i int) []byte {
 	// What base64 can be is also valid as bytes.
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	_, _ = v.random.Read(v.text[:]) // never fails
-	for j, c := range v.text {
+	for j, c := range &v.text {
 		value[t.data+j] = letters[c%64]
 	}
 	return value
