@@ -106,22 +106,27 @@ func (f *File) Buckets(ctx context.Context) ([]Bucket, Damages, error) {
 
 // Leaves gives the leaves of a bucket to each, in the order of their keys as the tree has
 // it, or in the opposite one; the elements within a leaf always have ascending keys. In a
-// damaged tree keys may be out of order. An error of each ends the walk and is returned
-// as it is.
+// damaged tree keys may be out of order. Leaves are read ahead while each is busy. An error of
+// each ends the walk and is returned as it is.
 func (f *File) Leaves(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) (Damages, error) {
 	w := f.newWalk()
+	err := w.bucket(ctx, b, backwards, each)
+	return w.damages, err
+}
+
+func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) error {
 	if b.Root != 0 {
-		w.backwards, w.leaf = backwards, each
-		err := w.tree(ctx, b.at, b.Root)
-		return w.damages, err
+		w.backwards = backwards
+		err := readAhead(w, each, func() error { return w.tree(ctx, b.at, b.Root) })
+		w.backwards = false
+		return err
 	}
 	page, err := w.far.view(b.at+bucketSize, min(b.inline, maxRun))
 	if err != nil {
-		return w.damages, err
+		return err
 	}
-	l, ok := inlineLeaf(page, b.at+bucketSize, &w.damages)
-	if ok {
+	if l, ok := inlineLeaf(page, b.at+bucketSize, &w.damages); ok {
 		err = each(l)
 	}
-	return w.damages, err
+	return err
 }

@@ -209,6 +209,8 @@ func TestACancelledContextEndsEveryWalk(t *testing.T) {
 		if b.Root != 0 {
 			_, err = f.Leaves(ctx, b, false, func(bolt.Leaf) error { return nil })
 			errs = append(errs, err)
+			_, err = f.Walk(ctx, b, false, func(bolt.Leaf) error { return nil })
+			errs = append(errs, err)
 		}
 	}
 	for i, err := range errs {
@@ -233,8 +235,11 @@ func TestAnErrorOfTheCallerIsReturnedAsItIs(t *testing.T) {
 		if _, err := f.Leaves(context.Background(), b, true, func(bolt.Leaf) error { calls++; return enough }); !errors.Is(err, enough) {
 			t.Errorf("Leaves of %s: error %v", b.Name, err)
 		}
+		if _, err := f.Walk(context.Background(), b, true, func(bolt.Leaf) error { calls++; return enough }); !errors.Is(err, enough) {
+			t.Errorf("Walk of %s: error %v", b.Name, err)
+		}
 	}
-	if calls != 1+len(buckets) {
-		t.Errorf("%d calls after the first error of each", calls-1-len(buckets))
+	if calls != 1+2*len(buckets) {
+		t.Errorf("%d calls after the first error of each", calls-1-2*len(buckets))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -122,7 +123,7 @@ func pairs(t testing.TB, file []byte, f *bolt.File, name string, backwards bool)
 	if i < 0 {
 		t.Fatalf("bucket %s is not found", name)
 	}
-	damages, err = f.Leaves(context.Background(), buckets[i], backwards, func(l bolt.Leaf) error {
+	each := func(l bolt.Leaf) error {
 		for i := range l.Len() {
 			if backwards {
 				i = l.Len() - 1 - i
@@ -138,9 +139,20 @@ func pairs(t testing.TB, file []byte, f *bolt.File, name string, backwards bool)
 			all = append(all, pair{bytes.Clone(key), bytes.Clone(value)})
 		}
 		return nil
-	})
+	}
+	damages, err = f.Leaves(context.Background(), buckets[i], backwards, each)
 	testkit.Check(t, err)
 	sound(t, damages)
+	leaves := slices.Clone(all)
+	all = nil
+	reach := testkit.Must(f.Walk(context.Background(), buckets[i], backwards, each))(t)
+	sound(t, reach.Damages)
+	if !slices.EqualFunc(all, leaves, equalPairs) {
+		t.Errorf("Walk has %d elements of bucket %s, and Leaves %d, or they differ in one", len(all), name, len(leaves))
+	}
+	if want := testkit.Must(f.Reach(context.Background()))(t); !reflect.DeepEqual(reach, want) {
+		t.Errorf("Walk of bucket %s reaches %d pages, and Reach %d, or others", name, reach.Pages, want.Pages)
+	}
 	return all
 }
 

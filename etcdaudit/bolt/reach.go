@@ -31,29 +31,52 @@ func (r *Reach) add(page, pages int64) {
 // Reach finds the pages that the database is made of, from those of all buckets, also
 // of buckets within buckets. Values in continuation pages are not read.
 func (f *File) Reach(ctx context.Context) (*Reach, error) {
-	r := &Reach{pages: newBitmap(f.pages)}
-	w := f.newWalk()
-	w.reach = r
-	w.damages.First = append(w.damages.First, f.metas.First...)
-	if f.pages < f.meta.HighWater {
-		w.damages.add(f.size, "the file has %d of the database's %d pages", f.pages, f.meta.HighWater)
-	}
-	for _, m := range []*Meta{&f.meta, f.older} {
-		if m != nil && m.Page < f.pages {
-			r.add(m.Page, 1)
-		}
-	}
-	at := f.offset(f.meta.Page)
-	if err := w.tree(ctx, at, f.meta.Root); err != nil {
+	w := f.newReach()
+	return w.reach, w.database(ctx)
+}
+
+// Walk is Reach, and gives the leaves of one bucket to each as Leaves does: what both need is
+// read once. The pages of this bucket are its own, whatever else refers to them.
+func (f *File) Walk(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) (*Reach, error) {
+	w := f.newReach()
+	if err := w.bucket(ctx, b, backwards, each); err != nil {
 		return nil, err
 	}
-	if f.meta.HasFreelist && w.admits(at, f.meta.Freelist) {
-		if err := w.freelist(ctx, f.meta.Freelist); err != nil {
-			return nil, err
+	if w.nested { // which etcd has not
+		return f.Reach(ctx)
+	}
+	w.walked = b.Root
+	return w.reach, w.database(ctx)
+}
+
+func (f *File) newReach() *walk {
+	w := f.newWalk()
+	w.reach = &Reach{pages: newBitmap(f.pages)}
+	w.damages.First = append(w.damages.First, f.metas.First...)
+	return w
+}
+
+// database walks all buckets but the one that was walked before.
+func (w *walk) database(ctx context.Context) error {
+	if w.pages < w.meta.HighWater {
+		w.damages.add(w.size, "the file has %d of the database's %d pages", w.pages, w.meta.HighWater)
+	}
+	for _, m := range []*Meta{&w.meta, w.older} {
+		if m != nil && m.Page < w.pages {
+			w.reach.add(m.Page, 1)
 		}
 	}
-	r.Damages = w.damages
-	return r, nil
+	at := w.offset(w.meta.Page)
+	if err := w.tree(ctx, at, w.meta.Root); err != nil {
+		return err
+	}
+	if w.meta.HasFreelist && w.admits(at, w.meta.Freelist) {
+		if err := w.freelist(ctx, w.meta.Freelist); err != nil {
+			return err
+		}
+	}
+	w.reach.Damages = w.damages
+	return nil
 }
 
 // freelist takes the pages of the list of free pages, and compares the list with what the

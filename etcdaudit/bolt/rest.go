@@ -217,11 +217,16 @@ func (f *File) Leaf(run Run, buf []byte) (Leaf, []byte, error) {
 	if int64(n) < run.Length && !errors.Is(err, io.EOF) {
 		return Leaf{}, buf, readError(run.Offset+int64(n), err)
 	}
-	b := buf[:n]
-	if n < headerSize || !parseHeader(b).heads(run.Page, f.meta.PageSize) {
-		return Leaf{}, buf, Damage{run.Offset, fmt.Sprintf("the header of page %d has changed since it was found", run.Page)}
+	l, err := f.LeafIn(run, buf[:n])
+	return l, buf, err
+}
+
+// LeafIn is Leaf of a run whose bytes were read already, or as many of them as the file has.
+func (f *File) LeafIn(run Run, b []byte) (Leaf, error) {
+	if run.Kind != LeafPage || len(b) < headerSize || !parseHeader(b).heads(run.Page, f.meta.PageSize) {
+		return Leaf{}, Damage{run.Offset, fmt.Sprintf("the header of page %d has changed since it was found", run.Page)}
 	}
-	e, _ := readElements(parseHeader(b), int64(n), func(n int64) ([]byte, error) { return b[:n], nil }) // bytes in memory
+	e, _ := readElements(parseHeader(b), int64(len(b)), func(n int64) ([]byte, error) { return b[:n], nil }) // bytes in memory
 	e.b = b
-	return newLeaf(run.Page, run.Offset, e, e.survey()), buf, nil
+	return newLeaf(run.Page, run.Offset, e, e.survey()), nil
 }

@@ -25,11 +25,15 @@ type walk struct {
 	overflow int64
 	damages  Damages
 
+	// nested is set once a bucket was met within the one that is walked.
+	nested bool
+	// walked is the root of a bucket that was walked before the others; 0 for none.
+	walked int64
 	// backwards is set to walk in the opposite order of keys.
 	backwards bool
 	// leaf gets every leaf; nil to read only as much of a leaf as shows what it holds.
 	leaf func(Leaf) error
-	// reach gets the pages that are part of the tree, and has the walk follow the
+	// reach gets the pages that are part of the tree, and has a walk without leaf follow the
 	// buckets within buckets; nil for neither.
 	reach *Reach
 }
@@ -65,6 +69,10 @@ func (w *walk) tree(ctx context.Context, from int64, root int64) error {
 		}
 		page := top.pages[top.next]
 		top.next++
+		if page != 0 && page == w.walked {
+			w.walked = 0 // what refers to it again is damage
+			continue
+		}
 		if !w.admits(top.from, page) {
 			continue
 		}
@@ -175,8 +183,8 @@ func (w *walk) visitLeaf(page int64, h header) error {
 	if w.reach != nil {
 		w.reach.Leaves++
 	}
-	follow := w.reach != nil && s.buckets
-	if w.leaf == nil && !follow {
+	w.nested = w.nested || s.buckets
+	if w.leaf == nil && (w.reach == nil || !s.buckets) {
 		return nil
 	}
 	if e.b, err = w.bytes(offset, length); err != nil {
@@ -187,10 +195,8 @@ func (w *walk) visitLeaf(page int64, h header) error {
 		return nil
 	}
 	l := newLeaf(page, offset, e, s)
-	if follow {
-		w.visitBuckets(l)
-	}
 	if w.leaf == nil {
+		w.visitBuckets(l)
 		return nil
 	}
 	return w.leaf(l)

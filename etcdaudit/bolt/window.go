@@ -19,6 +19,8 @@ type window struct {
 	size int64 // of the file
 	at   int64 // offset of buf[0]
 	buf  []byte
+	// ahead has the buffers of what another goroutine is given; nil where buf is the only one.
+	ahead *ahead
 }
 
 // has reports whether the bytes are in memory.
@@ -39,10 +41,9 @@ func (w *window) view(offset, length int64) ([]byte, error) {
 }
 
 func (w *window) load(offset, length int64) error {
-	buf := w.buf[:cap(w.buf)]
-	if int64(len(buf)) < length || len(buf) > keepSize {
-		w.buf = nil // not kept beside the new one
-		buf = make([]byte, length)
+	buf, err := w.room(length)
+	if err != nil {
+		return err
 	}
 	n, err := w.r.ReadAt(buf[:length], offset)
 	w.at, w.buf = offset, buf[:n]
@@ -51,6 +52,19 @@ func (w *window) load(offset, length int64) error {
 		return readError(offset+int64(n), err)
 	}
 	return nil
+}
+
+// room returns a buffer of at least so many bytes.
+func (w *window) room(length int64) ([]byte, error) {
+	if w.ahead != nil {
+		return w.ahead.room(length)
+	}
+	buf := w.buf[:cap(w.buf)]
+	if int64(len(buf)) < length || len(buf) > keepSize {
+		w.buf = nil // not kept beside the new one
+		buf = make([]byte, length)
+	}
+	return buf, nil
 }
 
 func readError(offset int64, err error) error {

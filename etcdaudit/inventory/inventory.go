@@ -97,6 +97,8 @@ type Resource struct {
 
 	name   string // what String returns, made once: rules sort by it again and again
 	groups map[Group]*Count
+	path   string // in the keys; empty for what is Mixed
+	last   *Count // the group of the value before: mostly that of the next one too
 }
 
 func newResource(r apiresource.Resource) *Resource {
@@ -128,6 +130,7 @@ type Inventory struct {
 	Bytes  int64 // of values
 
 	resources map[string]*Resource
+	last      *Resource // that of the value before
 	// definitions are the names of the CustomResourceDefinitions.
 	definitions map[string]bool
 	groups      int
@@ -281,7 +284,11 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool, rec record.Record
 	if !shaped || len(k.Path) > maxName {
 		return inv.special(Shapeless)
 	}
+	if inv.last != nil && string(k.Path) == inv.last.path {
+		return inv.last
+	}
 	if r, ok := inv.resources[string(k.Path)]; ok {
+		inv.last = r
 		return r
 	}
 	if len(inv.resources) >= maxResources && !k.IsSecret() {
@@ -293,6 +300,7 @@ func (inv *Inventory) resource(k storedvalue.Key, shaped bool, rec record.Record
 // begin makes room for a resource, with the rule that the configuration has for it.
 func (inv *Inventory) begin(path string, of apiresource.Resource) *Resource {
 	r := newResource(of)
+	r.path = path
 	if inv.Config != nil {
 		r.Foreign = inv.Config.Foreign(r.Resource)
 	}
@@ -323,10 +331,16 @@ func (inv *Inventory) count(r *Resource, verdict drift.Verdict) *Count {
 	}
 	version, _ := v.VaultKeyVersion()
 	cluster, _ := v.Cluster()
+	if c := r.last; c != nil && c.Format == v.Format && c.Problem == v.Problem && c.Name == string(v.Name) && c.KeyID == string(v.KeyID) &&
+		c.VaultVersion == version && c.Envelope == v.Envelope() && c.Cluster == string(cluster) &&
+		c.Drift == verdict.Drift && c.Opened == verdict.Opened && !c.Rest {
+		return c
+	}
 	if c, ok := r.groups[Group{
 		Format: v.Format, Problem: v.Problem, Name: string(v.Name), KeyID: string(v.KeyID), VaultVersion: version,
 		Envelope: v.Envelope(), Cluster: string(cluster), Drift: verdict.Drift, Opened: verdict.Opened,
 	}]; ok {
+		r.last = c
 		return c
 	}
 	g := Group{Format: v.Format, Problem: v.Problem, Drift: verdict.Drift, Opened: verdict.Opened}

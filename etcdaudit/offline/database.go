@@ -3,10 +3,8 @@ package offline
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -47,7 +45,7 @@ type databaseSource struct {
 	search  *carve.Searcher
 
 	records []record.Record
-	leaf    []byte // the run that is read, used again for the next one
+	leaf    []byte // the long run that is read, used again for the next one
 	outside int64
 }
 
@@ -176,16 +174,15 @@ func (d *databaseSource) Remains() map[record.Layer]*record.Remains { return d.r
 
 // Read reads the file: first the tree, from the newest revision to the oldest, then the rest.
 func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) error) error {
-	err := d.checkHash(ctx)
-	if err != nil {
-		return err
-	}
+	sum := startHash(ctx, d.file, d.hashed())
+	defer sum.stop()
 	if d.broken {
 		d.damaged(0, d.loose)
 	}
 	reach := &bolt.Reach{}
 	if d.loose == "" {
-		if reach, err = d.db.Reach(ctx); err != nil {
+		var err error
+		if reach, err = d.readTree(ctx, add); err != nil {
 			return d.failed(ctx, err)
 		}
 		d.scopes[len(d.scopes)-1].Bytes = d.size - reach.Pages*d.db.Meta().PageSize
@@ -193,15 +190,15 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 			d.damaged(at.Offset, at.Reason)
 		}
 		d.remains[record.Live].Damaged += int64(reach.More)
-		if err := d.readTree(ctx, add); err != nil {
-			return d.failed(ctx, err)
-		}
 	}
 	if err := d.readRest(ctx, reach, add); err != nil {
 		return d.failed(ctx, err)
 	}
 	if err := d.readTail(ctx, add); err != nil {
 		return d.failed(ctx, err)
+	}
+	if err := d.checkHash(ctx, sum); err != nil {
+		return err
 	}
 	after, err := d.file.Stat()
 	if err != nil {
@@ -225,14 +222,23 @@ func (d *databaseSource) failed(ctx context.Context, err error) error {
 	return err
 }
 
-// checkHash reads the file once, and compares with what the Snapshot RPC has sent behind it.
-func (d *databaseSource) checkHash(ctx context.Context) error {
+// hashed is how much of the file is hashed, in bytes: nothing of one that is in use, since that
+// would be the hash of no state of the file.
+func (d *databaseSource) hashed() int64 {
 	if d.loose != "" && !d.broken {
-		return nil // it would be that of no state of the file
+		return 0
 	}
-	sum, err := hashOf(ctx, d.file, d.size)
+	return d.size
+}
+
+// checkHash notes the file's hash, and compares it with what the Snapshot RPC has sent behind it.
+func (d *databaseSource) checkHash(ctx context.Context, h *hashing) error {
+	sum, err := h.wait()
 	if err != nil {
 		return d.failed(ctx, err)
+	}
+	if d.hashed() == 0 {
+		return nil
 	}
 	if d.hash != nil && !bytes.Equal(sum.Sum(nil), d.hash) {
 		d.damaged(d.size, "the hash that etcd has sent with the snapshot is not that of the file: it was changed or damaged")
@@ -246,13 +252,6 @@ func (d *databaseSource) checkHash(ctx context.Context) error {
 	return nil
 }
 
-// hashOf reads so many bytes of a file once.
-func hashOf(ctx context.Context, file io.ReaderAt, size int64) (hash.Hash, error) {
-	sum := sha256.New()
-	_, err := io.Copy(sum, cancelled{ctx, io.NewSectionReader(file, 0, size)})
-	return sum, err
-}
-
 // damaged notes what is wrong with the file, in its first layer.
 func (d *databaseSource) damaged(at int64, what string) {
 	layer := d.scopes[0].Layer
@@ -260,17 +259,18 @@ func (d *databaseSource) damaged(at int64, what string) {
 }
 
 // readTree reads the versions that the database holds. They are in the order of their
-// revisions: from the end, the first one of a key is its newest.
-func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record) error) error {
+// revisions: from the end, the first one of a key is its newest. It returns the pages that the
+// database reaches.
+func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record) error) (*bolt.Reach, error) {
 	seen := mvcc.NewSeen()
 	var newest mvcc.Revision
 	var live int64
-	damage, err := d.db.Leaves(ctx, d.keys, true, func(l bolt.Leaf) error {
+	reach, err := d.db.Walk(ctx, d.keys, true, func(l bolt.Leaf) error {
 		d.records = d.records[:0]
 		for i := l.Len() - 1; i >= 0; i-- {
 			key, value, offset, err := l.Element(i)
 			if err != nil {
-				continue // Reach has it as damage
+				continue // the walk has it as damage
 			}
 			rev, tombstone, ok := mvcc.ParseRevision(key)
 			if !ok {
@@ -307,16 +307,15 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 		}
 		return add(d.records)
 	})
-	_ = damage // that of Reach, which has walked the same pages
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if live == 0 && d.outside > 0 {
-		return noPrefix(d.name, string(d.prefix))
+		return nil, noPrefix(d.name, string(d.prefix))
 	}
 	for i := range d.scopes {
 		d.scopes[i].Revision, d.scopes[i].Outside = newest.Main, d.outside
 	}
 	d.scopes[0].Keys = live
-	return nil
+	return reach, nil
 }

@@ -1,7 +1,6 @@
 package offline
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,59 +96,60 @@ func (l *logSource) Remains() map[record.Layer]*record.Remains {
 // Read reads every segment in the order of the names, which is that of the entries.
 func (l *logSource) Read(ctx context.Context, add func([]record.Record) error) error {
 	var outside int64
-	records := make([]record.Record, 1)
 	for i, segment := range l.segments {
-		before, err := segment.file.Stat()
-		if err != nil {
-			return &Error{What: "look at " + segment.name, Err: reason(err)}
-		}
-		in := count(segment.file, l.add)
-		sum, err := wal.Read(ctx, in, segment.size, func(p wal.Put) error {
-			if !bytes.HasPrefix(p.Key, l.prefix) {
-				outside++
-				return nil
-			}
-			records[0] = record.Record{
-				Key: p.Key, Value: p.Value, Lease: p.Lease,
-				Origin: record.Origin{Layer: record.WAL, File: segment.name, Offset: p.Offset, Index: p.Index, Term: p.Term},
-			}
-			return add(records)
-		})
+		others, err := l.read(ctx, i, segment, add)
 		if err != nil {
 			return l.failed(ctx, segment, err)
 		}
-		if wal.ParseName(filepath.Base(segment.name)).Kind == wal.Segment {
-			of := &l.scope.Log
-			of.Segments, of.Rest = of.Segments+1, max(0, wal.SegmentSize-sum.End)
-			of.Index, of.Snapshot = max(of.Index, sum.LastIndex), max(of.Snapshot, sum.LastSnapshot)
-		}
-		for _, at := range sum.Damage {
-			l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: at.Offset}, at.Reason)
-		}
-		l.remains.Damaged += sum.MoreDamage
-		// What is damaged, and what lies behind the last entry, is searched byte by byte.
-		at := record.Origin{Layer: record.WAL, File: segment.name}
-		for _, extent := range append(sum.Unread, wal.Extent{Offset: sum.End, Length: segment.size - sum.End}) {
-			if _, err := objects(ctx, l.search, in, at, string(l.prefix), extent.Offset, extent.Offset+extent.Length, add); err != nil {
-				return l.failed(ctx, segment, err)
-			}
-		}
-		hash, err := hashOf(ctx, segment.file, segment.size)
-		if err != nil {
-			return l.failed(ctx, segment, err)
-		}
-		after, err := segment.file.Stat()
-		if err != nil {
-			return &Error{What: "look at " + segment.name, Err: reason(err)}
-		}
-		if after.Size() != segment.size || !after.ModTime().Equal(before.ModTime()) {
-			l.scope.InUse = true
-			continue // the hash would be that of no state of the file
-		}
-		l.scope.Sources[i].Hash = fmt.Sprintf("sha256:%x", hash.Sum(nil))
+		outside += others
 	}
 	l.scope.Outside = outside
 	return nil
+}
+
+// read reads segment i. It returns how many puts there are of keys outside of the prefix.
+func (l *logSource) read(ctx context.Context, i int, segment logSegment, add func([]record.Record) error) (outside int64, err error) {
+	before, err := segment.file.Stat()
+	if err != nil {
+		return 0, &Error{What: "look at " + segment.name, Err: reason(err)}
+	}
+	hashing := startHash(ctx, segment.file, segment.size)
+	defer hashing.stop()
+	in := count(segment.file, l.add)
+	sum, outside, err := l.entries(ctx, segment.name, in, segment.size, add)
+	if err != nil {
+		return 0, err
+	}
+	if wal.ParseName(filepath.Base(segment.name)).Kind == wal.Segment {
+		of := &l.scope.Log
+		of.Segments, of.Rest = of.Segments+1, max(0, wal.SegmentSize-sum.End)
+		of.Index, of.Snapshot = max(of.Index, sum.LastIndex), max(of.Snapshot, sum.LastSnapshot)
+	}
+	for _, at := range sum.Damage {
+		l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: at.Offset}, at.Reason)
+	}
+	l.remains.Damaged += sum.MoreDamage
+	// What is damaged, and what lies behind the last entry, is searched byte by byte.
+	at := record.Origin{Layer: record.WAL, File: segment.name}
+	for _, extent := range append(sum.Unread, wal.Extent{Offset: sum.End, Length: segment.size - sum.End}) {
+		if err := objects(ctx, l.search, in, at, string(l.prefix), extent.Offset, extent.Offset+extent.Length, add); err != nil {
+			return 0, err
+		}
+	}
+	hash, err := hashing.wait()
+	if err != nil {
+		return 0, err
+	}
+	after, err := segment.file.Stat()
+	if err != nil {
+		return 0, &Error{What: "look at " + segment.name, Err: reason(err)}
+	}
+	if after.Size() != segment.size || !after.ModTime().Equal(before.ModTime()) {
+		l.scope.InUse = true
+		return outside, nil // the hash would be that of no state of the file
+	}
+	l.scope.Sources[i].Hash = fmt.Sprintf("sha256:%x", hash.Sum(nil))
+	return outside, nil
 }
 
 func (l *logSource) failed(ctx context.Context, s logSegment, err error) error {

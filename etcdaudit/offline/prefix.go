@@ -3,6 +3,7 @@ package offline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
@@ -19,6 +20,8 @@ const (
 
 // usual are the prefixes of API servers that store no Namespaces, and the usual one.
 func usual() []string { return []string{"/registry", "/kubernetes.io", "/openshift.io"} }
+
+var errSure = errors.New("the prefix is found")
 
 // mostPrefixes bounds how many are counted: a hostile file can have any number.
 const mostPrefixes = 100
@@ -78,9 +81,15 @@ func prefixOf(ctx context.Context, db *bolt.File, keys bolt.Bucket) (string, err
 				v, _ := mvcc.ParseVersion(value)
 				p.see(v.Key)
 			}
+			if p.sure == usual()[0] {
+				return errSure // nearly always, and soon: this key is written first
+			}
 		}
 		return nil
 	})
+	if errors.Is(err, errSure) {
+		err = nil
+	}
 	return p.found(), err
 }
 
@@ -89,9 +98,11 @@ func prefixOfLog(ctx context.Context, segments []logSegment) (string, error) {
 	var p prefixes
 	for _, s := range segments {
 		if _, err := wal.Read(ctx, s.file, s.size, func(put wal.Put) error {
-			p.see(put.Key)
+			if p.see(put.Key); p.sure == usual()[0] {
+				return errSure
+			}
 			return nil
-		}); err != nil {
+		}); err != nil && !errors.Is(err, errSure) {
 			return "", &Error{What: "read " + s.name, Err: reason(err)}
 		}
 	}

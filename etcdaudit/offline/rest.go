@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
 	"github.com/sealproof/sealproof/etcdaudit/carve"
@@ -11,53 +12,80 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
-// readRest reads the pages that the database does not reach. An intact leaf is read as the
-// tree's are; in all else objects are searched for. No name is read across the end of a page
-// that nothing shows to belong to the one before it.
+// readRest reads the pages that the database does not reach, on all processors. An intact leaf
+// is read as the tree's are; in all else objects are searched for. No name is read across the
+// end of a page that nothing shows to belong to the one before it.
 func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add func([]record.Record) error) error {
 	layer := d.scopes[len(d.scopes)-1].Layer
-	page := d.db.Meta().PageSize
-	return d.db.Rest(ctx, reach, func(run bolt.Run) error {
-		switch {
-		case run.Kind == bolt.LeafPage && !run.Cut:
-			l, buf, err := d.db.Leaf(run, d.leaf)
-			d.leaf = buf
-			if err != nil {
+	var used sync.Pool
+	fresh := func() *lot {
+		if l, ok := used.Get().(*lot); ok {
+			l.pieces, l.records = l.pieces[:0], l.records[:0]
+			return l
+		}
+		return &lot{}
+	}
+	ends := false // of the run that is read
+	return inOrder(ctx,
+		func(ctx context.Context, put func(*lot) error) error { return d.lots(ctx, reach, fresh, put) },
+		func(ctx context.Context, l *lot) error {
+			if l.size() > lotSize {
+				return nil // it is read alone: several of these would take too much memory
+			}
+			return d.readLot(ctx, l, layer)
+		},
+		func(l *lot) error {
+			if l.size() > lotSize {
+				return d.readLarge(ctx, l.pieces[0].run, layer, add)
+			}
+			if err := add(l.records); err != nil {
 				return err
 			}
-			return d.freeLeaf(ctx, l, layer, add)
-		case run.Kind == bolt.LeafPage:
-			_, err := d.carve(ctx, run.Offset, run.Offset+run.Length, layer, add)
-			return err
-		case run.Kind != bolt.Headless:
-			return nil // pages that hold no values
-		}
-		ends := false
-		for at := run.Offset; at < run.Offset+run.Length; at += page {
-			end, err := d.carve(ctx, at, min(at+page, run.Offset+run.Length), layer, add)
-			if err != nil {
-				return err
+			for _, p := range l.pieces {
+				if p.run.Kind != bolt.Headless || layer == record.Undetermined {
+					continue // there the pages of live values may have no header of their own either
+				}
+				ends = ends || p.end
+				if p.to == p.run.Offset+p.run.Length {
+					d.remains[layer].AddFragment(record.Origin{Layer: layer, File: d.name, Offset: p.run.Offset}, p.run.Length, ends)
+					ends = false
+				}
 			}
-			ends = ends || end
-		}
-		if layer == record.Undetermined {
-			return nil // the pages of live values may have no header of their own either
-		}
-		d.remains[layer].AddFragment(record.Origin{Layer: layer, File: d.name, Offset: run.Offset}, run.Length, ends)
-		return nil
-	})
+			used.Put(l)
+			return nil
+		})
 }
 
-// freeLeaf reads the versions of a leaf that was freed as a whole.
-func (d *databaseSource) freeLeaf(ctx context.Context, l bolt.Leaf, layer record.Layer, add func([]record.Record) error) error {
+// readLarge reads a run that is too long for a lot.
+func (d *databaseSource) readLarge(ctx context.Context, run bolt.Run, layer record.Layer, add func([]record.Record) error) error {
+	search := func(from, to int64) error {
+		return objects(ctx, d.search, d.in, record.Origin{Layer: layer, File: d.name}, string(d.prefix), from, to, add)
+	}
+	if run.Cut {
+		return search(run.Offset, run.Offset+run.Length)
+	}
+	l, buf, err := d.db.Leaf(run, d.leaf)
+	d.leaf = buf
+	if err != nil {
+		return err
+	}
 	d.records = d.records[:0]
+	if err := d.versions(&d.records, l, layer, search); err != nil {
+		return err
+	}
+	return add(d.records)
+}
+
+// versions adds the versions of a leaf that was freed as a whole. A small bucket lies within a
+// value: that is searched.
+func (d *databaseSource) versions(records *[]record.Record, l bolt.Leaf, layer record.Layer, search func(from, to int64) error) error {
 	for i := range l.Len() {
 		key, value, offset, err := l.Element(i)
 		if err != nil {
 			continue
 		}
-		if l.IsBucket(i) { // a small bucket lies within the value
-			if _, err := d.carve(ctx, offset, offset+int64(len(value)), layer, add); err != nil {
+		if l.IsBucket(i) {
+			if err := search(offset, offset+int64(len(value))); err != nil {
 				return err
 			}
 			continue
@@ -70,49 +98,46 @@ func (d *databaseSource) freeLeaf(ctx context.Context, l bolt.Leaf, layer record
 		if !ok || !bytes.HasPrefix(v.Key, d.prefix) {
 			continue
 		}
-		d.records = append(d.records, record.Record{
+		*records = append(*records, record.Record{
 			Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version, Lease: v.Lease,
 			Origin: record.Origin{Layer: layer, File: d.name, Offset: offset + int64(v.ValueAt)},
 		})
 	}
-	return add(d.records)
-}
-
-// carve searches bytes that belong together. ends is set where an object ends there that
-// begins elsewhere.
-func (d *databaseSource) carve(ctx context.Context, from, to int64, layer record.Layer, add func([]record.Record) error) (ends bool, err error) {
-	return objects(ctx, d.search, d.in, record.Origin{Layer: layer, File: d.name}, string(d.prefix), from, to, add)
+	return nil
 }
 
 // headOf is how much of a value is read again to tell its encoding, in bytes.
 const headOf = 4096
 
 // objects gives the objects within [from, to) as records.
-func objects(ctx context.Context, s *carve.Searcher, in io.ReaderAt, at record.Origin, prefix string, from, to int64, add func([]record.Record) error) (ends bool, err error) {
+func objects(ctx context.Context, s *carve.Searcher, in io.ReaderAt, at record.Origin, prefix string, from, to int64, add func([]record.Record) error) error {
 	var head [headOf]byte
-	err = s.Search(ctx, in, from, to, func(h carve.Hit) error {
+	return s.Search(ctx, in, from, to, func(h carve.Hit) error {
 		if h.End {
-			ends = true
 			return nil
 		}
 		n, err := in.ReadAt(head[:min(int64(headOf), to-h.Offset)], h.Offset)
 		if n == 0 && err != nil {
 			return err
 		}
-		rec := record.Record{
-			Key: h.Key, Value: head[:n], Head: true, Named: h.Key == nil, Within: h.Embedded,
-			CreateRevision: h.CreateRevision, ModRevision: h.ModRevision, Version: h.Version, Origin: at,
-		}
-		rec.Origin.Offset = h.Offset
-		switch {
-		case h.Embedded:
-			rec.Key = h.EmbeddedIn
-		case h.Key == nil:
-			rec.Key = keyOf(prefix, h)
-		}
-		return add([]record.Record{rec})
+		return add([]record.Record{recordOf(h, head[:n], at, prefix)})
 	})
-	return ends, err
+}
+
+// recordOf is a hit as a record, with the beginning of the value.
+func recordOf(h carve.Hit, head []byte, at record.Origin, prefix string) record.Record {
+	rec := record.Record{
+		Key: h.Key, Value: head, Head: true, Named: h.Key == nil, Within: h.Embedded,
+		CreateRevision: h.CreateRevision, ModRevision: h.ModRevision, Version: h.Version, Origin: at,
+	}
+	rec.Origin.Offset = h.Offset
+	switch {
+	case h.Embedded:
+		rec.Key = h.EmbeddedIn
+	case h.Key == nil:
+		rec.Key = keyOf(prefix, h)
+	}
+	return rec
 }
 
 // keyOf is the key of an object that carries its names and has no key beside it.

@@ -62,6 +62,5 @@ func (d *databaseSource) readTail(ctx context.Context, add func([]record.Record)
 		return err
 	}
 	at := record.Origin{Layer: record.FreePages, File: d.name}
-	_, err = objects(ctx, d.search, d.tail, at, string(d.prefix), d.size, info.Size(), add)
-	return err
+	return objects(ctx, d.search, d.tail, at, string(d.prefix), d.size, info.Size(), add)
 }
