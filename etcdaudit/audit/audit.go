@@ -109,7 +109,9 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 			if !ok {
 				return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
 			}
-			inv.Add(rec)
+			if !rec.Tombstone {
+				inv.Add(rec)
+			}
 			if rec.Origin.Layer == record.Live {
 				objects.Add(rec.Key, rec.Value)
 			}

@@ -42,6 +42,7 @@ type databaseSource struct {
 	search  *carve.Searcher
 
 	records []record.Record
+	memory  int64  // see Options
 	leaf    []byte // the run that is read, used again for the next one
 	outside int64
 }
@@ -60,7 +61,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 	if err != nil {
 		return nil, err
 	}
-	d := &databaseSource{name: opened.name, file: in, in: count(in, o.Progress), size: opened.size, remains: map[record.Layer]*record.Remains{}}
+	d := &databaseSource{name: opened.name, file: in, in: count(in, o.Progress), size: opened.size, memory: o.Memory, remains: map[record.Layer]*record.Remains{}}
 	if opened.kind == snapshot {
 		d.size -= hashSize
 		d.hash = make([]byte, hashSize)
@@ -98,9 +99,10 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 		}
 	}
 	d.setPrefix(prefix, o)
+	urls, ids := membersOf(ctx, d.db)
 	scope := record.Scope{
-		Members: membersOf(ctx, d.db), Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
-		Sources: []record.Input{{Name: d.name, Bytes: opened.size}},
+		Members: urls, MemberIDs: ids, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
+		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}},
 	}
 	if d.loose != "" {
 		s.Chosen = append(s.Chosen, d.name+" is searched byte by byte: "+d.loose)
@@ -270,24 +272,24 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 				continue
 			}
 			first := seen.Add(v.Key)
-			switch {
-			case tombstone:
-				continue
-			case !bytes.HasPrefix(v.Key, d.prefix):
-				if first && string(v.Key) != apiCompaction {
+			if !bytes.HasPrefix(v.Key, d.prefix) {
+				if first && !tombstone && string(v.Key) != apiCompaction {
 					d.outside++
 				}
 				continue
 			}
 			layer := record.History
-			if first {
+			if first && !tombstone {
 				layer = record.Live
 				live++
 			}
 			d.records = append(d.records, record.Record{
-				Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version, Lease: v.Lease,
+				Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: rev.Main, Version: v.Version, Lease: v.Lease, Tombstone: tombstone,
 				Origin: record.Origin{Layer: layer, File: d.name, Offset: offset + int64(v.ValueAt)},
 			})
+		}
+		if d.memory > 0 && seen.Bytes() > d.memory {
+			return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
 		}
 		return add(d.records)
 	})

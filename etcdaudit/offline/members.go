@@ -14,12 +14,13 @@ const membersBucket = "members"
 // mostMembers bounds what a hostile file can name; an etcd cluster has seven at the most.
 const mostMembers = 64
 
-// membersOf returns the first client address of each member that a database knows. What
-// cannot be read is left out: it is there for the runbook's commands only.
-func membersOf(ctx context.Context, db *bolt.File) (urls []string) {
+// membersOf returns the first client address of each member that a database knows, and the
+// members' ids. What cannot be read is left out: it is there for the runbook's commands, and to
+// tell copies of one cluster.
+func membersOf(ctx context.Context, db *bolt.File) (urls, ids []string) {
 	buckets, _, err := db.Buckets(ctx)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	for _, b := range buckets {
 		if string(b.Name) != membersBucket {
@@ -30,7 +31,10 @@ func membersOf(ctx context.Context, db *bolt.File) (urls []string) {
 				var m struct {
 					ClientURLs []string `json:"clientURLs"`
 				}
-				_, value, _, err := l.Element(i)
+				key, value, _, err := l.Element(i)
+				if err == nil && len(key) > 0 && len(key) <= 16 && len(ids) < mostMembers {
+					ids = append(ids, string(key))
+				}
 				if err == nil && len(urls) < mostMembers && json.Unmarshal(value, &m) == nil && len(m.ClientURLs) > 0 {
 					urls = append(urls, m.ClientURLs[0])
 				}
@@ -38,5 +42,5 @@ func membersOf(ctx context.Context, db *bolt.File) (urls []string) {
 			return nil
 		})
 	}
-	return urls
+	return urls, ids
 }

@@ -21,6 +21,9 @@ type Options struct {
 	// WorkDir is where compressed files are decompressed to; empty for none. What is
 	// written there has no name, and is gone when the Set is closed.
 	WorkDir string
+	// Memory is how much the set of a database's keys may take, in bytes: 11 to 22 for each.
+	// 0 is no bound.
+	Memory int64
 	// Resources are those beyond Secrets that have to be encrypted.
 	Resources []carve.Resource
 	// Progress is told how many more bytes were read; it may be nil.
@@ -114,6 +117,12 @@ func (s *Set) openFile(ctx context.Context, f file, o Options) (*os.File, file, 
 	if err != nil {
 		return nil, f, &Error{What: "open " + f.name, Err: reason(err), Do: access(err)}
 	}
+	info, err := in.Stat()
+	if err != nil {
+		_ = in.Close()
+		return nil, f, &Error{What: "look at " + f.name, Err: reason(err)}
+	}
+	f.modified = info.ModTime()
 	if f.kind == gzipped || f.kind == zstandard {
 		out, err := unpack(ctx, f.name, in, f.kind, o.WorkDir)
 		_ = in.Close()

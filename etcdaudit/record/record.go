@@ -143,14 +143,18 @@ type Scope struct {
 	// Bytes is how much of the files is of the layer, and could be given back by clearing it;
 	// 0 if that is not known.
 	Bytes int64
-	// Members are the client addresses that the files have of the cluster's members, one of each.
-	Members []string
+	// Members are the client addresses that the files have of the cluster's members, one of each,
+	// and MemberIDs their ids in hexadecimal. A restored cluster has other ids.
+	Members, MemberIDs []string
 }
 
 // Input is an endpoint, or a file with its hash, such as "sha256:…", and size.
 type Input struct {
 	Name, Hash string
 	Bytes      int64
+	// Modified is when the file was last written, by the clock of the machine that wrote it;
+	// zero where that is not known.
+	Modified time.Time
 }
 
 // ID names the scope within one report: "live:cdf818194e3a8c32:/registry/". One cluster
