@@ -44,7 +44,8 @@ With paths it reads etcd's own files instead: a data directory, a database, a
 snapshot (also as .gz or .zst), segments of the write-ahead log, or a folder with
 such files in it. Then it finds what outlives live values too: older revisions,
 values in free pages, in the log and in copies. It takes no lock and stops nothing;
-of a file that an etcd uses it says where plaintext is, and never that there is none.`,
+of a file that an etcd uses it says where plaintext is, and never that there is none.
+With --timeline it says of each Secret from when to when it was readable.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit scan
 
@@ -53,6 +54,9 @@ of a file that an etcd uses it says where plaintext is, and never that there is 
 
   # everything that is left in the data directory of a stopped member, and in snapshots
   etcdaudit scan /var/lib/etcd /var/backups/etcd
+
+  # which credentials have to be changed, since when, and where they can still be read
+  etcdaudit scan --timeline --work-dir /var/tmp /var/lib/etcd /var/backups/etcd
 
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
@@ -166,6 +170,7 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	}
 	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
 		cli.AddFlags(flags, &config.Files)
+		cli.AddFlags(flags, &config.Timeline)
 	}
 	if groups.Wire {
 		cli.AddFlags(flags, &config.TLS)

@@ -18,15 +18,16 @@ import (
 // and ETCDAUDIT_* variables serve all of them, and each command has the flags of what it
 // does. Nothing secret is in it.
 type settings struct {
-	Connection connection  `mapstructure:",squash"`
-	Scan       scanPart    `mapstructure:",squash"`
-	Files      filesPart   `mapstructure:",squash"`
-	TLS        tlsPart     `mapstructure:",squash"`
-	Node       nodePart    `mapstructure:",squash"`
-	API        apiPart     `mapstructure:",squash"`
-	Host       hostPart    `mapstructure:",squash"`
-	Output     outputPart  `mapstructure:",squash"`
-	Collect    collectPart `mapstructure:",squash"`
+	Connection connection   `mapstructure:",squash"`
+	Scan       scanPart     `mapstructure:",squash"`
+	Files      filesPart    `mapstructure:",squash"`
+	Timeline   timelinePart `mapstructure:",squash"`
+	TLS        tlsPart      `mapstructure:",squash"`
+	Node       nodePart     `mapstructure:",squash"`
+	API        apiPart      `mapstructure:",squash"`
+	Host       hostPart     `mapstructure:",squash"`
+	Output     outputPart   `mapstructure:",squash"`
+	Collect    collectPart  `mapstructure:",squash"`
 }
 
 // connection says how to reach etcd.
@@ -47,7 +48,14 @@ type scanPart struct {
 // filesPart says how etcd's own files are read.
 type filesPart struct {
 	WALDir  string `mapstructure:"wal-dir" help:"directory of the write-ahead log, where it is not in the data directory (etcd's --wal-dir)"`
-	WorkDir string `mapstructure:"work-dir" help:"directory to decompress files in; what is written there has no name and goes when the scan ends"`
+	WorkDir string `mapstructure:"work-dir" help:"directory to decompress files in, and for a timeline beyond --memory; what is written there has no name and goes when the scan ends"`
+	Memory  string `mapstructure:"memory" help:"how much the indexes of keys and of a timeline may take, beside what a scan always needs"`
+}
+
+// timelinePart says how timelines are worked out.
+type timelinePart struct {
+	Timeline  bool          `mapstructure:"timeline" help:"work out for each Secret from when to when it was readable, and where it can still be read"`
+	ClockSkew time.Duration `mapstructure:"clock-skew" help:"how wrong the clock of an API server, or of a machine that wrote files, may be: the bounds of a timeline have this in them"`
 }
 
 type tlsPart struct {
@@ -94,6 +102,8 @@ const defaultPrefix = "/registry"
 func defaults() settings {
 	return settings{
 		Connection: connection{Timeout: 30 * time.Second},
+		Files:      filesPart{Memory: "512MiB"},
+		Timeline:   timelinePart{ClockSkew: 10 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
 		Node:       nodePart{Root: "/"},
 		Host:       hostPart{MaxSnapshotAge: 24 * time.Hour},
@@ -157,6 +167,12 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 		if err := usable(file.path); file.path != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
+	}
+	if _, err := s.Files.memory(); err != nil {
+		errs = append(errs, err)
+	}
+	if skew := s.Timeline.ClockSkew; skew < 0 || skew > longestSkew {
+		errs = append(errs, fmt.Errorf("clock-skew: %v: want 0 to %v", skew, longestSkew))
 	}
 	if s.Host.MaxSnapshotAge <= 0 {
 		errs = append(errs, fmt.Errorf("max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge))

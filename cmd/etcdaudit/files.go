@@ -29,10 +29,15 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 			return nil, cli.Usage(err)
 		}
 	}
+	if o.Timeline != nil {
+		for _, r := range covered(o.Encryption) {
+			o.Timeline.Paths = append(o.Timeline.Paths, r.Path)
+		}
+	}
 	progress := newReading(a.stderr)
 	defer progress.end()
 	set, err := offline.Open(ctx, a.paths, offline.Options{
-		Prefix: a.Connection.Prefix, WALDir: a.Files.WALDir, WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption),
+		Prefix: a.Connection.Prefix, WALDir: a.Files.WALDir, WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption), Memory: a.indexes(),
 		Progress: progress.add, Now: time.Now,
 	})
 	switch wrong := new(offline.Error); {
@@ -78,7 +83,7 @@ func covered(c *encryptionconfig.Config) (all []carve.Resource) {
 
 func (s settings) validateFiles(paths []string) error {
 	if len(paths) == 0 {
-		if s.Files.WALDir != "" || s.Files.WorkDir != "" {
+		if s.Files.WALDir != "" || s.Files.WorkDir != "" && !s.Timeline.Timeline {
 			return cli.Usage(errors.New("wal-dir and work-dir: they are for files: name a data directory, a database or a snapshot"))
 		}
 		return nil

@@ -63,6 +63,9 @@ func (a *auditRun) do(ctx context.Context) error {
 		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
 		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
 	}
+	if a.Timeline.Timeline {
+		o.Timeline = a.timeline(time.Now())
+	}
 	read := a.here
 	switch {
 	case len(a.archives) > 0:
