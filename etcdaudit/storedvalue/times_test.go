@@ -20,7 +20,7 @@ import (
 
 func TestTimesAreReadInAllEncodings(t *testing.T) {
 	at := func(s int64) *metav1.Time { return &metav1.Time{Time: time.Unix(1_790_000_000+s, 999)} }
-	fields := &metav1.FieldsV1{Raw: []byte(`{"f:data":{"f:time":{}},"f:metadata":{"f:labels":{}}}`)}
+	fields := metav1.NewFieldsV1(`{"f:data":{"f:time":{}},"f:metadata":{"f:labels":{}}}`)
 	secret := &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{

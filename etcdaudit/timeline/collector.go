@@ -124,7 +124,7 @@ func (c *Collector) Add(at int, rec record.Record) error {
 	}
 	one := sighting{
 		key: c.fingerprint(rec.Key), revision: rec.ModRevision, create: rec.CreateRevision, index: rec.Origin.Index,
-		version: uint32(min(max(rec.Version, 0), math.MaxUint32)),                                   //nolint:gosec // bounded
+		version: uint32(min(max(rec.Version, 0), math.MaxUint32)),
 		created: uint32(times.Created), changed: uint32(times.Changed), places: c.store.sets.of(at), //nolint:gosec // storedvalue bounds them
 	}
 	switch {
@@ -151,7 +151,7 @@ func (c *Collector) times(rec record.Record) storedvalue.Times {
 	}
 	created, changed := bound{t.Created, Creation}, bound{t.Changed, ManagedFields}
 	if i := rec.Origin.Index; i > 0 {
-		c.log.tell(int64(min(i, math.MaxInt64)), created, changed) //nolint:gosec // bounded
+		c.log.tell(int64(min(i, math.MaxInt64)), created, changed)
 	}
 	if rec.ModRevision > 0 {
 		c.revisions.tell(rec.ModRevision, changed)
@@ -185,7 +185,7 @@ func (c *Collector) renewed(rec record.Record) {
 		}
 	}
 	set(&c.revisions, rec.ModRevision)
-	set(&c.log, int64(min(rec.Origin.Index, math.MaxInt64))) //nolint:gosec // bounded
+	set(&c.log, int64(min(rec.Origin.Index, math.MaxInt64)))
 }
 
 func (c *Collector) latest() int64 { return c.o.Now.Unix() + c.skew() }
@@ -222,7 +222,7 @@ func (c *Collector) Read(at int, revision int64, files []record.Input, read time
 		}
 		latest = later(latest, written)
 		if index := p.last[f.Name]; index > 0 {
-			c.log.notAfter(int64(min(index, math.MaxInt64)), written) //nolint:gosec // bounded
+			c.log.notAfter(int64(min(index, math.MaxInt64)), written)
 		}
 	}
 	if latest.at != never {

@@ -106,7 +106,7 @@ func (s *store) merge() error {
 	if len(current) > 0 {
 		all.chunks = append(all.chunks, slices.Clone(current))
 	}
-	s.runs, s.merged = append(inFile, all), s.kept
+	s.runs, s.merged = slices.Concat(inFile, []run{all}), s.kept
 	return err
 }
 
