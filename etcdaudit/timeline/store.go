@@ -39,7 +39,10 @@ var _ [sightingSize]struct{} = [unsafe.Sizeof(sighting{})]struct{}{}
 
 func (s *store) add(one sighting) error {
 	if s.buffer == nil {
-		s.buffer = make([]sighting, 0, chunk)
+		var err error
+		if s.buffer, err = mapped(chunk); err != nil {
+			return err
+		}
 	}
 	s.buffer = append(s.buffer, one)
 	if len(s.buffer) < cap(s.buffer) {
@@ -71,10 +74,17 @@ func (s *store) joined(list []sighting) []sighting {
 
 // flush makes a run of the buffer.
 func (s *store) flush() error {
-	s.runs = append(s.runs, run{chunks: [][]sighting{slices.Clone(s.buffer)}})
+	if len(s.buffer) == 0 {
+		return nil
+	}
+	list, err := mapped(len(s.buffer))
+	if err != nil {
+		return err
+	}
+	s.runs = append(s.runs, run{chunks: [][]sighting{append(list, s.buffer...)}})
 	s.kept += int64(len(s.buffer))
 	s.buffer = s.buffer[:0]
-	if s.kept >= 2*s.merged+4*chunk {
+	if 2*s.kept >= 3*s.merged+8*chunk {
 		// The same version is seen in several layers.
 		if err := s.merge(); err != nil {
 			return err
@@ -95,7 +105,10 @@ func (s *store) merge() error {
 	s.kept = 0
 	err := s.each(func(one *sighting) error {
 		if current == nil {
-			current = make([]sighting, 0, chunk)
+			var err error
+			if current, err = mapped(chunk); err != nil {
+				return err
+			}
 		}
 		if current = append(current, *one); len(current) == cap(current) {
 			all.chunks, current = append(all.chunks, current), nil
@@ -104,7 +117,7 @@ func (s *store) merge() error {
 		return nil
 	})
 	if len(current) > 0 {
-		all.chunks = append(all.chunks, slices.Clone(current))
+		all.chunks = append(all.chunks, current)
 	}
 	s.runs, s.merged = slices.Concat(inFile, []run{all}), s.kept
 	return err
@@ -143,6 +156,9 @@ func (s *store) spill() error {
 	}
 	if err := out.Flush(); err != nil {
 		return s.full(err)
+	}
+	for _, c := range s.runs[last].chunks {
+		unmap(c)
 	}
 	s.runs[last] = run{at: begin, size: s.end - begin}
 	s.kept, s.merged = 0, 0
@@ -189,8 +205,15 @@ func (s *store) each(give func(*sighting) error) error {
 	return err
 }
 
-// close gives the file back. It has no name, so that nothing else is left.
+// close gives memory and file back. The file has no name, so that nothing is left of it.
 func (s *store) close() error {
+	unmap(s.buffer)
+	for _, r := range s.runs {
+		for _, c := range r.chunks {
+			unmap(c)
+		}
+	}
+	s.buffer, s.runs = nil, nil
 	if s.file == nil {
 		return nil
 	}
@@ -234,7 +257,7 @@ func (r *reader) read() (more bool, err error) {
 		return true, nil
 	}
 	if len(r.chunks) > 0 && r.next == len(r.chunks[0]) {
-		r.chunks[0] = nil // its memory is used again while others are read
+		unmap(r.chunks[0]) // others are made while these are read
 		r.chunks, r.next = r.chunks[1:], 0
 	}
 	if len(r.chunks) == 0 {
