@@ -50,6 +50,7 @@ or .zst), segments of the write-ahead log, or a folder with such files in it.
 It takes no lock and stops nothing. Of a database that an etcd uses it says where
 plaintext is, and never that there is none; with --work-dir the member is asked for a
 snapshot, which is read in its place. A log that etcd writes to is never called clean.
+With --timeline it says of each Secret from when to when it was readable.
 What is listed as another API server's does not change the exit status.`,
 		Example: `  # on a control-plane node, as root: live values, the member's files and copies
   etcdaudit scan --work-dir /var/tmp
@@ -62,6 +63,9 @@ What is listed as another API server's does not change the exit status.`,
 
   # everything that is left in the data directory of a stopped member, and in snapshots
   etcdaudit scan /var/lib/etcd /var/backups/etcd
+
+  # which credentials have to be changed, since when, and where they can still be read
+  etcdaudit scan --timeline --work-dir /var/tmp /var/lib/etcd /var/backups/etcd
 
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
@@ -176,6 +180,7 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	}
 	if groups.Data {
 		cli.AddFlags(flags, &config.Files)
+		cli.AddFlags(flags, &config.Timeline)
 	}
 	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
 		cli.AddFlags(flags, &config.Paths)

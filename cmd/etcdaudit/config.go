@@ -18,16 +18,17 @@ import (
 // and ETCDAUDIT_* variables serve all of them, and each command has the flags of what it
 // does. Nothing secret is in it.
 type settings struct {
-	Connection connection  `mapstructure:",squash"`
-	Scan       scanPart    `mapstructure:",squash"`
-	Files      filesPart   `mapstructure:",squash"`
-	Paths      pathsPart   `mapstructure:",squash"`
-	TLS        tlsPart     `mapstructure:",squash"`
-	Node       nodePart    `mapstructure:",squash"`
-	API        apiPart     `mapstructure:",squash"`
-	Host       hostPart    `mapstructure:",squash"`
-	Output     outputPart  `mapstructure:",squash"`
-	Collect    collectPart `mapstructure:",squash"`
+	Connection connection   `mapstructure:",squash"`
+	Scan       scanPart     `mapstructure:",squash"`
+	Files      filesPart    `mapstructure:",squash"`
+	Paths      pathsPart    `mapstructure:",squash"`
+	Timeline   timelinePart `mapstructure:",squash"`
+	TLS        tlsPart      `mapstructure:",squash"`
+	Node       nodePart     `mapstructure:",squash"`
+	API        apiPart      `mapstructure:",squash"`
+	Host       hostPart     `mapstructure:",squash"`
+	Output     outputPart   `mapstructure:",squash"`
+	Collect    collectPart  `mapstructure:",squash"`
 }
 
 // connection says how to reach etcd.
@@ -48,12 +49,19 @@ type scanPart struct {
 // filesPart says how etcd's own files are read.
 type filesPart struct {
 	Files   bool   `mapstructure:"files" help:"where neither --endpoints nor a path is given, read the files of this node's etcd as well: data directory, log and copies"`
-	WorkDir string `mapstructure:"work-dir" help:"directory for what is decompressed and for what a running member sends of its database; it has no name there and goes when the scan ends"`
+	WorkDir string `mapstructure:"work-dir" help:"directory for what is decompressed, for what a running member sends of its database, and for a timeline beyond --memory; it has no name there and goes when the scan ends"`
+	Memory  string `mapstructure:"memory" help:"how much the indexes of keys and of a timeline may take, beside what a scan always needs"`
 }
 
 // pathsPart says more of the paths that are named.
 type pathsPart struct {
 	WALDir string `mapstructure:"wal-dir" help:"directory of the write-ahead log, where it is not in the data directory that is named (etcd's --wal-dir)"`
+}
+
+// timelinePart says how timelines are worked out.
+type timelinePart struct {
+	Timeline  bool          `mapstructure:"timeline" help:"work out for each Secret from when to when it was readable, and where it can still be read"`
+	ClockSkew time.Duration `mapstructure:"clock-skew" help:"how wrong the clock of an API server, or of a machine that wrote files, may be: the bounds of a timeline have this in them"`
 }
 
 type tlsPart struct {
@@ -100,8 +108,9 @@ const defaultPrefix = "/registry"
 func defaults() settings {
 	return settings{
 		Connection: connection{Timeout: 30 * time.Second},
+		Timeline:   timelinePart{ClockSkew: 10 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
-		Files:      filesPart{Files: true},
+		Files:      filesPart{Files: true, Memory: "512MiB"},
 		Node:       nodePart{Root: "/"},
 		Host:       hostPart{MaxSnapshotAge: 24 * time.Hour},
 		Output:     outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
@@ -164,6 +173,12 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 		if err := usable(file.path); file.path != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
+	}
+	if _, err := s.Files.memory(); err != nil {
+		errs = append(errs, err)
+	}
+	if skew := s.Timeline.ClockSkew; skew < 0 || skew > longestSkew {
+		errs = append(errs, fmt.Errorf("clock-skew: %v: want 0 to %v", skew, longestSkew))
 	}
 	if s.Host.MaxSnapshotAge <= 0 {
 		errs = append(errs, fmt.Errorf("max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge))

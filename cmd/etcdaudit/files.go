@@ -34,6 +34,7 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 			return nil, cli.Usage(err)
 		}
 	}
+	o.Timeline = a.timeline(o.Encryption)
 	progress := newReading(a.stderr)
 	defer progress.end()
 	how := a.reading(progress, o)
@@ -59,7 +60,7 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 
 // reading says how files are read, whatever was named.
 func (a *auditRun) reading(progress reading, o audit.Options) offline.Options {
-	return offline.Options{WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption), Progress: progress.add, Now: time.Now}
+	return offline.Options{WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption), Memory: a.indexes(), Progress: progress.add, Now: time.Now}
 }
 
 // snapshotFrom asks some endpoints for the database of a member that runs.

@@ -103,6 +103,7 @@ func (a *auditRun) here(ctx context.Context, o audit.Options) (r *auditv1.Report
 			return nil, cli.Usage(err)
 		}
 	}
+	o.Timeline = a.timeline(o.Encryption)
 	if a.groups.Wire {
 		if o.Wire, err = a.wire(ctx); err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
+	"github.com/sealproof/sealproof/etcdaudit/timeline"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -50,6 +51,8 @@ type Options struct {
 	// API lists the objects of RBAC through the API server, where those in etcd could not be
 	// read; nil if it is not to be asked.
 	API API
+	// Timeline says how to work out for how long objects were readable; nil for not at all.
+	Timeline *timeline.Options
 	// Progress is told how many more records were read; it may be nil.
 	Progress func(records int)
 }
@@ -59,11 +62,17 @@ type Options struct {
 // Of several sources, one that cannot be read is listed as missing, and the others are judged.
 // Where more than data was asked for and no source can be read, the rules about data are left
 // unevaluated instead, and the rest of the audit goes on.
-func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
+func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing}
+	lines := newTimelines(o.Timeline, o.Sources)
+	defer func() { err = errors.Join(err, lines.close()) }()
 	var failed error
-	for _, source := range o.Sources {
-		stores, access, err := read(ctx, source, o)
+	for i, source := range o.Sources {
+		seen, err := lines.of(i, source.Scopes())
+		if err != nil {
+			return nil, err
+		}
+		stores, access, err := read(ctx, source, seen, o)
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return nil, err
@@ -96,12 +105,19 @@ func Run(ctx context.Context, o Options) (*auditv1.Report, error) {
 		}
 		ids[id] = true
 	}
-	return model(f, check.Evaluate(rules.For(o.Groups), f), o), nil
+	r = model(f, check.Evaluate(rules.For(o.Groups), f), o)
+	if f.Unscanned != "" {
+		return r, nil
+	}
+	if err := lines.addTo(r); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // read counts the records of one source, by layer, and says who may read them: what is live
 // counts for that.
-func read(ctx context.Context, source record.Source, o Options) (stores []facts.Store, access []facts.Access, err error) {
+func read(ctx context.Context, source record.Source, seen *sightings, o Options) (stores []facts.Store, access []facts.Access, err error) {
 	inventories := map[record.Layer]*inventory.Inventory{}
 	var objects *rbac.Collector
 	for _, scope := range source.Scopes() {
@@ -121,7 +137,12 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 			if !ok {
 				return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
 			}
-			inv.Add(rec)
+			if !rec.Tombstone {
+				inv.Add(rec)
+			}
+			if err := seen.add(rec); err != nil {
+				return err
+			}
 			if rec.Origin.Layer == record.Live {
 				objects.Add(rec.Key, rec.Value)
 			}
@@ -133,6 +154,7 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 	})
 	// Reading shows more of a file than opening it.
 	scopes := source.Scopes()
+	seen.read(scopes)
 	var remains map[record.Layer]*record.Remains
 	if leaver, ok := source.(record.Leaver); ok {
 		remains = leaver.Remains()

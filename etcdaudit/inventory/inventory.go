@@ -29,7 +29,7 @@ import (
 const (
 	maxResources = 5_000    // distinct paths
 	maxGroups    = 10_000   // distinct ways of writing, over all resources
-	maxSecrets   = 100_000  // names of plaintext Secrets
+	maxSecrets   = 20_000   // names of plaintext Secrets
 	maxListed    = 1_000    // names of one other group
 	maxAllListed = 20_000   // names of all other groups, but for minListed of each
 	minListed    = 10       // names of each group, so that one cannot take the room of all

@@ -33,9 +33,9 @@ func clusterOf(ctx context.Context, db *bolt.File) (c record.Cluster) {
 		var take func(key, value []byte)
 		switch string(b.Name) {
 		case membersBucket:
-			take = func(_, value []byte) {
-				var m record.Member
-				if len(c.Members) < mostMembers && json.Unmarshal(value, &m) == nil {
+			take = func(key, value []byte) {
+				m := record.Member{ID: string(key)}
+				if len(key) <= 16 && len(c.Members) < mostMembers && json.Unmarshal(value, &m) == nil {
 					c.Members = append(c.Members, m)
 				}
 			}

@@ -46,6 +46,7 @@ type databaseSource struct {
 
 	records []record.Record
 	leaf    []byte // the long run that is read, used again for the next one
+	memory  int64  // see Options
 	outside int64
 }
 
@@ -64,7 +65,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	if err != nil {
 		return nil, err
 	}
-	d := &databaseSource{name: opened.name, file: in, remains: map[record.Layer]*record.Remains{}}
+	d := &databaseSource{name: opened.name, file: in, memory: o.Memory, remains: map[record.Layer]*record.Remains{}}
 	if d.opened, err = in.Stat(); err != nil {
 		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
 	}
@@ -108,7 +109,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	d.setPrefix(prefix, o)
 	scope := record.Scope{
 		Cluster: clusterOf(ctx, d.db), Sent: d.sent, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
-		Sources: []record.Input{{Name: d.name, Bytes: opened.size}},
+		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}},
 	}
 	if d.loose != "" {
 		s.Chosen = append(s.Chosen, d.name+" is searched byte by byte: "+d.loose)
@@ -286,24 +287,24 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 				continue
 			}
 			first := seen.Add(v.Key)
-			switch {
-			case tombstone:
-				continue
-			case !bytes.HasPrefix(v.Key, d.prefix):
-				if first && string(v.Key) != apiCompaction {
+			if !bytes.HasPrefix(v.Key, d.prefix) {
+				if first && !tombstone && string(v.Key) != apiCompaction {
 					d.outside++
 				}
 				continue
 			}
 			layer := record.History
-			if first {
+			if first && !tombstone {
 				layer = record.Live
 				live++
 			}
 			d.records = append(d.records, record.Record{
-				Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version, Lease: v.Lease,
+				Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: rev.Main, Version: v.Version, Lease: v.Lease, Tombstone: tombstone,
 				Origin: record.Origin{Layer: layer, File: d.name, Offset: offset + int64(v.ValueAt)},
 			})
+		}
+		if d.memory > 0 && seen.Bytes() > d.memory {
+			return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
 		}
 		return add(d.records)
 	})

@@ -142,7 +142,11 @@ func scan(t testing.TB, o offline.Options, paths ...string) (s scanned, err erro
 	for _, source := range set.Sources {
 		if err := source.Read(t.Context(), func(records []record.Record) error {
 			for _, r := range records {
-				s.keys[r.Origin.Layer] = append(s.keys[r.Origin.Layer], strings.TrimPrefix(string(r.Key), "/registry/"))
+				name := strings.TrimPrefix(string(r.Key), "/registry/")
+				if r.Tombstone {
+					name += " deleted"
+				}
+				s.keys[r.Origin.Layer] = append(s.keys[r.Origin.Layer], name)
 				if head := make([]byte, min(16, len(r.Value))); !strings.HasSuffix(r.Origin.File, "z") && !r.Within {
 					f := testkit.Must(os.Open(r.Origin.File))(t)
 					if _, err := f.ReadAt(head, r.Origin.Offset); err != nil && !errors.Is(err, io.EOF) || !bytes.HasPrefix(r.Value, head) {
@@ -187,12 +191,12 @@ func TestTheNewestVersionOfAKeyIsLive(t *testing.T) {
 	if want := []string{"namespaces/kube-system", "secrets/shop/a", "secrets/shop/b"}; !slices.Equal(got.keys[record.Live], want) {
 		t.Errorf("live: %q", got.keys[record.Live])
 	}
-	if want := []string{"secrets/shop/a", "secrets/shop/gone"}; !slices.Equal(got.keys[record.History], want) {
+	if want := []string{"secrets/shop/a", "secrets/shop/gone", "secrets/shop/gone deleted"}; !slices.Equal(got.keys[record.History], want) {
 		t.Errorf("history: %q", got.keys[record.History])
 	}
 	live := got.scopes[record.Live]
 	cluster := record.Cluster{Version: "3.7.0", Index: 77, Members: []record.Member{{
-		Name: "a", PeerURLs: []string{"https://192.0.2.1:2380"}, ClientURLs: []string{"https://192.0.2.1:2379", "https://192.0.2.9:2379"},
+		ID: "8e9e05c52164694d", Name: "a", PeerURLs: []string{"https://192.0.2.1:2380"}, ClientURLs: []string{"https://192.0.2.1:2379", "https://192.0.2.9:2379"},
 	}}}
 	if live.Revision != 8 || live.Keys != 3 || live.Outside != 1 || live.Prefix != "/registry/" || live.Copy == "" || !reflect.DeepEqual(live.Cluster, cluster) || !strings.HasPrefix(live.Sources[0].Hash, "sha256:") {
 		t.Errorf("%+v", live)

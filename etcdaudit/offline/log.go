@@ -47,7 +47,7 @@ func (s *Set) openLog(ctx context.Context, f found, o Options) (*logSource, erro
 			return nil, err
 		}
 		l.segments = append(l.segments, logSegment{opened.name, in, opened.size})
-		l.scope.Sources = append(l.scope.Sources, record.Input{Name: opened.name, Bytes: opened.size})
+		l.scope.Sources = append(l.scope.Sources, record.Input{Name: opened.name, Bytes: opened.size, Modified: opened.modified})
 		l.scope.Bytes += opened.size
 		info, err := in.Stat()
 		if err != nil {

@@ -28,6 +28,9 @@ type Options struct {
 	// hexadecimal, and says which endpoint has sent it; nil if no etcd is to be asked. It is used
 	// for a database that is in use, and its file is in WorkDir.
 	Snapshot func(ctx context.Context, cluster, member string, w io.Writer) (endpoint string, err error)
+	// Memory is how much the set of a database's keys may take, in bytes: 11 to 22 for each.
+	// 0 is no bound.
+	Memory int64
 	// Resources are those beyond Secrets that have to be encrypted.
 	Resources []carve.Resource
 	// Progress is told how many more bytes were read; it may be nil.
@@ -146,6 +149,12 @@ func (s *Set) openFile(ctx context.Context, f file, o Options) (*os.File, file, 
 	if err != nil {
 		return nil, f, &Error{What: "open " + f.name, Err: reason(err), Do: access(err)}
 	}
+	info, err := in.Stat()
+	if err != nil {
+		_ = in.Close()
+		return nil, f, &Error{What: "look at " + f.name, Err: reason(err)}
+	}
+	f.modified = info.ModTime()
 	if f.kind == gzipped || f.kind == zstandard {
 		out, err := unpack(ctx, f.name, in, f.kind, o.WorkDir)
 		_ = in.Close()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/wal"
 )
@@ -44,6 +45,8 @@ type file struct {
 	name string
 	kind kind
 	size int64
+	// modified is when it was last written, before it was decompressed.
+	modified time.Time
 }
 
 // find says what a path leads to: a member's data with what lies beside it, one file, or the

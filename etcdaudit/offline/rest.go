@@ -90,8 +90,8 @@ func (d *databaseSource) versions(records *[]record.Record, l bolt.Leaf, layer r
 			}
 			continue
 		}
-		_, tombstone, ok := mvcc.ParseRevision(key)
-		if !ok || tombstone {
+		rev, tombstone, ok := mvcc.ParseRevision(key)
+		if !ok {
 			continue // of another bucket
 		}
 		v, ok := mvcc.ParseVersion(value)
@@ -99,7 +99,7 @@ func (d *databaseSource) versions(records *[]record.Record, l bolt.Leaf, layer r
 			continue
 		}
 		*records = append(*records, record.Record{
-			Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version, Lease: v.Lease,
+			Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: rev.Main, Version: v.Version, Lease: v.Lease, Tombstone: tombstone,
 			Origin: record.Origin{Layer: layer, File: d.name, Offset: offset + int64(v.ValueAt)},
 		})
 	}
@@ -116,7 +116,11 @@ func objects(ctx context.Context, s *carve.Searcher, in io.ReaderAt, at record.O
 		if h.End {
 			return nil
 		}
-		n, err := in.ReadAt(head[:min(int64(headOf), to-h.Offset)], h.Offset)
+		length := min(int64(headOf), to-h.Offset)
+		if h.Length >= 0 {
+			length = min(length, h.Length)
+		}
+		n, err := in.ReadAt(head[:length], h.Offset)
 		if n == 0 && err != nil {
 			return err
 		}

@@ -163,6 +163,8 @@ type Cluster struct {
 
 // Member is one member of a cluster, with the names that etcd stores it by.
 type Member struct {
+	// ID is the member's in hexadecimal. A restored cluster has other ids.
+	ID         string   `json:"-"`
 	Name       string   `json:"name"`
 	PeerURLs   []string `json:"peerURLs"`
 	ClientURLs []string `json:"clientURLs"`
@@ -183,6 +185,9 @@ type Log struct {
 type Input struct {
 	Name, Hash string
 	Bytes      int64
+	// Modified is when the file was last written, by the clock of the machine that wrote it;
+	// zero where that is not known.
+	Modified time.Time
 }
 
 // ID names the scope within one report: "live:cdf818194e3a8c32:/registry/". One cluster

@@ -29,6 +29,11 @@ func at(days int) *timestamppb.Timestamp {
 	return timestamppb.New(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).AddDate(0, 0, days))
 }
 
+// between is a time between two days.
+func between(low, high int, lowSource, highSource string) *auditv1.Bounds {
+	return &auditv1.Bounds{NotBefore: at(low), NotAfter: at(high), NotBeforeSource: lowSource, NotAfterSource: highSource}
+}
+
 // everything is a report with something in every list that a writer shows.
 func everything() *auditv1.Report {
 	const (
@@ -129,6 +134,18 @@ func everything() *auditv1.Report {
 			{Node: "node-1", File: "/etc/kubernetes/pki/etcd/server.key", Kind: "ECDSA P-256", Hmac: "9f86d081884c7d659a2feaa0c55ad015", FingerprintKey: "0011223344556677", Certificates: []string{server}, Mode: "0600"},
 			{Node: "node-1", File: "/etc/kubernetes/enc/config.yaml", Kind: "aescbc, 32 bytes", Hmac: "60303ae22b998861", FingerprintKey: "0011223344556677", Mode: "0640", Weakness: "others may read it"},
 			{Node: "node-1", File: "/root/backup.key", Mode: "0600", Encrypted: true},
+		},
+		TimelineBasis: []*auditv1.TimelineBasis{{Store: "cdf8", Objects: 5, Omitted: 2, AllowanceSeconds: 660, DisagreementSeconds: 599}},
+		Timelines: []*auditv1.Timeline{
+			{
+				Resource: "secrets", Namespace: "default", Name: "db-password", Store: "cdf8", Values: 2, RecoverableIn: []string{"live:cdf8:/registry/", "free-pages:cdf8:/var/lib/etcd/member/snap/db:/registry/"},
+				Readable: []*auditv1.Interval{
+					{From: between(-90, -89, "creationTimestamp", "creationTimestamp"), Until: between(-60, -40, "managedFields", "revision clock")},
+					{From: between(-10, -9, "creationTimestamp", "revision clock")},
+				},
+			},
+			{Resource: "secrets", Namespace: "default", Name: "only-in-the-log", Store: "cdf8", Values: 1, RecoverableIn: []string{"wal:x"}, Readable: []*auditv1.Interval{{From: &auditv1.Bounds{NotAfter: at(-30), NotAfterSource: "file time"}, Until: &auditv1.Bounds{NotBefore: at(-35), NotBeforeSource: "order of the log"}}}},
+			{Resource: "widgets.example.com", Name: "w", Store: "cdf8", Values: 1, Readable: []*auditv1.Interval{{From: &auditv1.Bounds{}, Until: &auditv1.Bounds{}}}},
 		},
 		Readers: []*auditv1.Reader{
 			{Kind: "Group", Name: "system:masters", Verbs: []string{"get", "list", "watch"}, Binding: "built in", Role: "everything"},

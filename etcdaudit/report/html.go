@@ -81,6 +81,10 @@ type page struct {
 	FirstMore                    int
 	Runbook                      []*auditv1.Step
 	Several                      bool // its steps are about several stores
+	Timelines                    part[timelineView]
+	TimelinesFrom, TimelinesTo   string
+	TimelineBasis                []string
+	TimelinesOmitted             uint32
 	Findings                     part[finding]
 	Gaps                         part[gap]
 	Places, Missing              part[*auditv1.Layer]
@@ -113,6 +117,7 @@ func pageOf(r *auditv1.Report) page {
 	}
 	p.Runbook = r.Runbook[:min(len(r.Runbook), shownRows)]
 	p.Several = slices.ContainsFunc(r.Runbook, func(s *auditv1.Step) bool { return s.Store != r.Runbook[0].Store })
+	p.addTimelines(r)
 	list := entriesOf(r)
 	findings := findingsOf(list)
 	for _, f := range findings {

@@ -32,6 +32,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	list := entriesOf(r)
 	p.doFirst(list)
 	p.runbook(r.Runbook)
+	p.timelines(r)
 	for _, s := range r.Scopes {
 		if s.Prefix != "" {
 			p.line("")

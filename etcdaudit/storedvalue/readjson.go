@@ -13,15 +13,15 @@ func ReadJSON(b []byte, escaped int) Object {
 }
 
 // jsonReader walks the text once, without recursion. Only strings of the first
-// two levels matter; of all others it is enough to find their end.
+// levels matter; of all others it is enough to find their end.
 type jsonReader struct {
 	b     []byte
 	at    int
 	unit  int // a backslash of the text is written as so many
 	depth int
-	// key is the last name of a field on the two outer levels, and colon is set
-	// where its value comes next.
-	key   [2][]byte
+	// key is the last name of a field on the outer levels, of which the third is the list
+	// of managedFields, and colon is set where its value comes next.
+	key   [4][]byte
 	colon bool
 	o     Object
 }
@@ -134,8 +134,11 @@ func (r *jsonReader) keep(text []byte) {
 		r.o.Data = r.o.Data || level == 0 && isData(text)
 	case level == 0:
 		r.o.set(r.key[0], text)
-	case string(r.key[0]) == "metadata":
+	case string(r.key[0]) != "metadata":
+	case level == 1:
 		r.o.setMeta(r.key[1], text)
+	case level == 3 && string(r.key[1]) == "managedFields" && string(r.key[3]) == "time":
+		r.o.managed(text)
 	}
 	r.colon = false
 }

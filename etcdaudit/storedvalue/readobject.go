@@ -1,9 +1,14 @@
 package storedvalue
 
+import "bytes"
+
 // Object is what a plaintext object says of itself. Its slices are views of the
 // bytes that were read; each is empty where those bytes do not say it.
 type Object struct {
 	APIVersion, Kind, Namespace, Name []byte
+	// created and changed are the texts of creationTimestamp and of the newest time in
+	// managedFields. Protobuf has no texts there, and of CBOR changed is not read.
+	created, changed []byte
 	// Data is set where the object has data: the contents of a Secret or a
 	// ConfigMap. Protobuf does not name its fields, so there it is never set.
 	Data bool
@@ -51,6 +56,16 @@ func (o *Object) setMeta(field, text []byte) {
 		o.Name = text
 	case "namespace":
 		o.Namespace = text
+	case "creationTimestamp":
+		o.created = text
+	}
+}
+
+// managed keeps a time of managedFields if it is the newest. All are written in UTC, to the
+// second: the order of the texts is that of the times.
+func (o *Object) managed(text []byte) {
+	if bytes.Compare(text, o.changed) > 0 {
+		o.changed = text
 	}
 }
 

@@ -33,8 +33,10 @@ type yamlReader struct {
 	at   int // behind the last line that was understood
 	text YAMLText
 	// inMeta is set within metadata, whose fields are indented by child.
+	// managed is set within its list managedFields.
 	inMeta      bool
 	child       int
+	managed     bool
 	meta, whole bool
 	o           Object
 }
@@ -88,8 +90,13 @@ func (r *yamlReader) inner(indent int, field []byte) {
 	if r.child == 0 {
 		r.child = indent
 	}
-	if name, ok := mappingKey(field); ok && indent == r.child {
+	switch name, ok := mappingKey(field); {
+	case !ok || field[0] == '-': // a list may be as far to the left as its name
+	case indent == r.child:
 		r.o.setMeta(name, scalar(field))
+		r.managed = string(name) == "managedFields"
+	case r.managed && string(name) == "time": // the names in fieldsV1 are other ones: f:time
+		r.o.managed(scalar(field))
 	}
 }
 

@@ -346,8 +346,8 @@ type Report struct {
 	NotEvaluated []*Layer `protobuf:"bytes,4,rep,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
 	// The program that wrote the report.
 	Tool *Tool `protobuf:"bytes,5,opt,name=tool,proto3" json:"tool,omitempty"`
-	// How long single objects could be read. Not filled by this version, which reads
-	// live values only.
+	// How long single objects could be read, by store and name: the credentials that have to be
+	// changed. Empty if it was not asked for.
 	Timelines []*Timeline `protobuf:"bytes,6,rep,name=timelines,proto3" json:"timelines,omitempty"`
 	// Which keys are still needed, and by what. Not filled by this version: the groups
 	// of each scope show the keys in use.
@@ -371,7 +371,9 @@ type Report struct {
 	Readers []*Reader `protobuf:"bytes,15,rep,name=readers,proto3" json:"readers,omitempty"`
 	// What removes plaintext that outlives live values from the clusters that were read, in
 	// this order. Empty where none was found.
-	Runbook       []*Step `protobuf:"bytes,16,rep,name=runbook,proto3" json:"runbook,omitempty"`
+	Runbook []*Step `protobuf:"bytes,16,rep,name=runbook,proto3" json:"runbook,omitempty"`
+	// What the timelines rest on, one for each store. Empty if they were not asked for.
+	TimelineBasis []*TimelineBasis `protobuf:"bytes,17,rep,name=timeline_basis,json=timelineBasis,proto3" json:"timeline_basis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -514,6 +516,13 @@ func (x *Report) GetReaders() []*Reader {
 func (x *Report) GetRunbook() []*Step {
 	if x != nil {
 		return x.Runbook
+	}
+	return nil
+}
+
+func (x *Report) GetTimelineBasis() []*TimelineBasis {
+	if x != nil {
+		return x.TimelineBasis
 	}
 	return nil
 }
@@ -2749,10 +2758,15 @@ type Timeline struct {
 	Resource  string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	Namespace string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// From each first plaintext to what replaced it.
+	// In the order of their beginnings.
 	Readable []*Interval `protobuf:"bytes,4,rep,name=readable,proto3" json:"readable,omitempty"`
-	// The ids of the scopes in which plaintext of it is still found.
+	// The ids of the scopes in which plaintext of it is found.
 	RecoverableIn []string `protobuf:"bytes,5,rep,name=recoverable_in,json=recoverableIn,proto3" json:"recoverable_in,omitempty"`
+	// The store that it is of, as in Scope: that of the first scope of a cluster.
+	Store string `protobuf:"bytes,6,opt,name=store,proto3" json:"store,omitempty"`
+	// How many different values of it are found in plaintext. Values that agree in their first
+	// 4 KiB are taken for one.
+	Values        uint32 `protobuf:"varint,7,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2822,7 +2836,24 @@ func (x *Timeline) GetRecoverableIn() []string {
 	return nil
 }
 
-// Interval is a time within which an object was readable. No until: it still is.
+func (x *Timeline) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *Timeline) GetValues() uint32 {
+	if x != nil {
+		return x.Values
+	}
+	return 0
+}
+
+// Interval is a time within which an object was readable, from the first of the values that are
+// known until the last of them was replaced by something else than plaintext, or deleted.
+// Versions between them of which nothing is known are taken for readable. No until: it still
+// is, as of the newest source.
 type Interval struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          *Bounds                `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
@@ -2880,7 +2911,8 @@ type Bounds struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	NotBefore *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
 	NotAfter  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
-	// What each rests on: "revision clock", "creationTimestamp", "file time".
+	// What each rests on: "revision clock", "order of the log", "creationTimestamp",
+	// "managedFields", "renewTime of the API server's Lease", "file time", "time of the scan".
 	NotBeforeSource string `protobuf:"bytes,3,opt,name=not_before_source,json=notBeforeSource,proto3" json:"not_before_source,omitempty"`
 	NotAfterSource  string `protobuf:"bytes,4,opt,name=not_after_source,json=notAfterSource,proto3" json:"not_after_source,omitempty"`
 	unknownFields   protoimpl.UnknownFields
@@ -2945,6 +2977,87 @@ func (x *Bounds) GetNotAfterSource() string {
 	return ""
 }
 
+// TimelineBasis is what the timelines of one store rest on.
+type TimelineBasis struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Store string                 `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	// How many objects were readable at a time, and how many of them are not listed.
+	Objects uint32 `protobuf:"varint,2,opt,name=objects,proto3" json:"objects,omitempty"`
+	Omitted uint32 `protobuf:"varint,3,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	// What every bound has in it for clocks that differ, and by how much clocks of API servers,
+	// or of machines that wrote files, contradict each other beyond what was allowed; 0 if
+	// they do not. In seconds.
+	AllowanceSeconds    int64 `protobuf:"varint,4,opt,name=allowance_seconds,json=allowanceSeconds,proto3" json:"allowance_seconds,omitempty"`
+	DisagreementSeconds int64 `protobuf:"varint,5,opt,name=disagreement_seconds,json=disagreementSeconds,proto3" json:"disagreement_seconds,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *TimelineBasis) Reset() {
+	*x = TimelineBasis{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimelineBasis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimelineBasis) ProtoMessage() {}
+
+func (x *TimelineBasis) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimelineBasis.ProtoReflect.Descriptor instead.
+func (*TimelineBasis) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TimelineBasis) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *TimelineBasis) GetObjects() uint32 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *TimelineBasis) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+func (x *TimelineBasis) GetAllowanceSeconds() int64 {
+	if x != nil {
+		return x.AllowanceSeconds
+	}
+	return 0
+}
+
+func (x *TimelineBasis) GetDisagreementSeconds() int64 {
+	if x != nil {
+		return x.DisagreementSeconds
+	}
+	return 0
+}
+
 // Key is one version of a key that values were encrypted with.
 type Key struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2967,7 +3080,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3092,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3105,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Key) GetKind() string {
@@ -3072,7 +3185,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3197,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3210,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -3152,7 +3265,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +3277,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +3290,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -3317,7 +3430,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3329,7 +3442,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3342,7 +3455,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Control) GetCatalogue() string {
@@ -3444,7 +3557,7 @@ type ControlCheck struct {
 
 func (x *ControlCheck) Reset() {
 	*x = ControlCheck{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +3569,7 @@ func (x *ControlCheck) String() string {
 func (*ControlCheck) ProtoMessage() {}
 
 func (x *ControlCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +3582,7 @@ func (x *ControlCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
 func (*ControlCheck) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ControlCheck) GetCheck() string {
@@ -3525,7 +3638,7 @@ type Acceptance struct {
 
 func (x *Acceptance) Reset() {
 	*x = Acceptance{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3537,7 +3650,7 @@ func (x *Acceptance) String() string {
 func (*Acceptance) ProtoMessage() {}
 
 func (x *Acceptance) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3550,7 +3663,7 @@ func (x *Acceptance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
 func (*Acceptance) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Acceptance) GetCheck() string {
@@ -3656,7 +3769,7 @@ type PrivateKey struct {
 
 func (x *PrivateKey) Reset() {
 	*x = PrivateKey{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +3781,7 @@ func (x *PrivateKey) String() string {
 func (*PrivateKey) ProtoMessage() {}
 
 func (x *PrivateKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +3794,7 @@ func (x *PrivateKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
 func (*PrivateKey) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PrivateKey) GetNode() string {
@@ -3780,7 +3893,7 @@ type Reader struct {
 
 func (x *Reader) Reset() {
 	*x = Reader{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3792,7 +3905,7 @@ func (x *Reader) String() string {
 func (*Reader) ProtoMessage() {}
 
 func (x *Reader) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3805,7 +3918,7 @@ func (x *Reader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reader.ProtoReflect.Descriptor instead.
 func (*Reader) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Reader) GetKind() string {
@@ -3868,7 +3981,7 @@ var File_sealproof_audit_v1_report_proto protoreflect.FileDescriptor
 
 const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\a\n" +
+	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\a\n" +
 	"\x06Report\x121\n" +
 	"\x06scopes\x18\x01 \x03(\v2\x19.sealproof.audit.v1.ScopeR\x06scopes\x125\n" +
 	"\averdict\x18\x02 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\x121\n" +
@@ -3886,7 +3999,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\vacceptances\x18\r \x03(\v2\x1e.sealproof.audit.v1.AcceptanceR\vacceptances\x12A\n" +
 	"\fprivate_keys\x18\x0e \x03(\v2\x1e.sealproof.audit.v1.PrivateKeyR\vprivateKeys\x124\n" +
 	"\areaders\x18\x0f \x03(\v2\x1a.sealproof.audit.v1.ReaderR\areaders\x122\n" +
-	"\arunbook\x18\x10 \x03(\v2\x18.sealproof.audit.v1.StepR\arunbook\"t\n" +
+	"\arunbook\x18\x10 \x03(\v2\x18.sealproof.audit.v1.StepR\arunbook\x12H\n" +
+	"\x0etimeline_basis\x18\x11 \x03(\v2!.sealproof.audit.v1.TimelineBasisR\rtimelineBasis\"t\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\tR\x05store\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
@@ -4087,13 +4201,15 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"cleared_by\x18\x05 \x01(\tR\tclearedBy\x12\x14\n" +
 	"\x05store\x18\x06 \x01(\tR\x05store\x12\x14\n" +
 	"\x05scope\x18\a \x01(\tR\x05scope\x12\x12\n" +
-	"\x04node\x18\b \x01(\tR\x04node\"\xb9\x01\n" +
+	"\x04node\x18\b \x01(\tR\x04node\"\xe7\x01\n" +
 	"\bTimeline\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x128\n" +
 	"\breadable\x18\x04 \x03(\v2\x1c.sealproof.audit.v1.IntervalR\breadable\x12%\n" +
-	"\x0erecoverable_in\x18\x05 \x03(\tR\rrecoverableIn\"l\n" +
+	"\x0erecoverable_in\x18\x05 \x03(\tR\rrecoverableIn\x12\x14\n" +
+	"\x05store\x18\x06 \x01(\tR\x05store\x12\x16\n" +
+	"\x06values\x18\a \x01(\rR\x06values\"l\n" +
 	"\bInterval\x12.\n" +
 	"\x04from\x18\x01 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\x04from\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\x05until\"\xd2\x01\n" +
@@ -4102,7 +4218,13 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"not_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x127\n" +
 	"\tnot_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12*\n" +
 	"\x11not_before_source\x18\x03 \x01(\tR\x0fnotBeforeSource\x12(\n" +
-	"\x10not_after_source\x18\x04 \x01(\tR\x0enotAfterSource\"\xeb\x02\n" +
+	"\x10not_after_source\x18\x04 \x01(\tR\x0enotAfterSource\"\xb9\x01\n" +
+	"\rTimelineBasis\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\tR\x05store\x12\x18\n" +
+	"\aobjects\x18\x02 \x01(\rR\aobjects\x12\x18\n" +
+	"\aomitted\x18\x03 \x01(\rR\aomitted\x12+\n" +
+	"\x11allowance_seconds\x18\x04 \x01(\x03R\x10allowanceSeconds\x121\n" +
+	"\x14disagreement_seconds\x18\x05 \x01(\x03R\x13disagreementSeconds\"\xeb\x02\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
@@ -4245,7 +4367,7 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                     // 0: sealproof.audit.v1.Status
 	(Severity)(0),                   // 1: sealproof.audit.v1.Severity
@@ -4277,15 +4399,16 @@ var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(*Timeline)(nil),                // 27: sealproof.audit.v1.Timeline
 	(*Interval)(nil),                // 28: sealproof.audit.v1.Interval
 	(*Bounds)(nil),                  // 29: sealproof.audit.v1.Bounds
-	(*Key)(nil),                     // 30: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                  // 31: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),             // 32: sealproof.audit.v1.Certificate
-	(*Control)(nil),                 // 33: sealproof.audit.v1.Control
-	(*ControlCheck)(nil),            // 34: sealproof.audit.v1.ControlCheck
-	(*Acceptance)(nil),              // 35: sealproof.audit.v1.Acceptance
-	(*PrivateKey)(nil),              // 36: sealproof.audit.v1.PrivateKey
-	(*Reader)(nil),                  // 37: sealproof.audit.v1.Reader
-	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
+	(*TimelineBasis)(nil),           // 30: sealproof.audit.v1.TimelineBasis
+	(*Key)(nil),                     // 31: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                  // 32: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),             // 33: sealproof.audit.v1.Certificate
+	(*Control)(nil),                 // 34: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),            // 35: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),              // 36: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),              // 37: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                  // 38: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil),   // 39: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	9,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
@@ -4294,64 +4417,65 @@ var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	26, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
 	8,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
 	27, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	30, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	32, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	31, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	33, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
 	19, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
 	21, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
 	7,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	33, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
-	35, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
-	36, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
-	37, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	34, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	36, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	37, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	38, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
 	6,  // 15: sealproof.audit.v1.Report.runbook:type_name -> sealproof.audit.v1.Step
-	10, // 16: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	38, // 17: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
-	17, // 18: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
-	11, // 19: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
-	0,  // 20: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
-	1,  // 21: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
-	1,  // 22: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
-	0,  // 23: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
-	13, // 24: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
-	0,  // 25: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
-	14, // 26: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
-	15, // 27: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	0,  // 28: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
-	16, // 29: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
-	18, // 30: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 31: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	20, // 32: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	38, // 33: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	25, // 34: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	25, // 35: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
-	22, // 36: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
-	23, // 37: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
-	24, // 38: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
-	0,  // 39: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	28, // 40: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	29, // 41: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	29, // 42: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	38, // 43: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	38, // 44: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	38, // 45: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	38, // 46: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	38, // 47: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	31, // 48: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	38, // 49: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	38, // 50: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	34, // 51: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 52: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 53: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 54: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 55: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 56: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	38, // 57: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 58: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	59, // [59:59] is the sub-list for method output_type
-	59, // [59:59] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	30, // 16: sealproof.audit.v1.Report.timeline_basis:type_name -> sealproof.audit.v1.TimelineBasis
+	10, // 17: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
+	39, // 18: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	17, // 19: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
+	11, // 20: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
+	0,  // 21: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
+	1,  // 22: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
+	1,  // 23: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
+	0,  // 24: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
+	13, // 25: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
+	0,  // 26: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
+	14, // 27: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
+	15, // 28: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
+	0,  // 29: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
+	16, // 30: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	18, // 31: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 32: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	20, // 33: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	39, // 34: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	25, // 35: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	25, // 36: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	22, // 37: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
+	23, // 38: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
+	24, // 39: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
+	0,  // 40: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	28, // 41: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	29, // 42: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	29, // 43: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	39, // 44: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	39, // 45: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	39, // 46: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	39, // 47: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	39, // 48: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	32, // 49: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	39, // 50: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	39, // 51: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	35, // 52: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 53: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 54: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 55: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 56: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 57: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	39, // 58: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 59: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -4365,7 +4489,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,180 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/timeline"
+	"github.com/sealproof/sealproof/internal/apiresource"
+	"github.com/sealproof/sealproof/internal/term"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// timelines collects the sightings of each cluster. Sources that show the same cluster, or a
+// member that another source shows as well, are of one. nil collects nothing.
+type timelines struct {
+	clusters []*cluster
+}
+
+// cluster is what is collected of one.
+type cluster struct {
+	store     string
+	shown     []string // ids of the cluster and its members
+	sources   []int
+	collector *timeline.Collector
+	scopes    []string // by place
+}
+
+func newTimelines(o *timeline.Options, sources []record.Source) *timelines {
+	if o == nil {
+		return nil
+	}
+	t := &timelines{}
+	for i, source := range sources {
+		one := &cluster{sources: []int{i}}
+		for _, scope := range source.Scopes() {
+			one.store = scope.Store()
+			one.shown = append(one.shown, shownBy(scope)...)
+		}
+		same := func(c *cluster) bool {
+			return slices.ContainsFunc(c.shown, func(id string) bool { return slices.Contains(one.shown, id) })
+		}
+		for _, c := range t.clusters {
+			if same(c) {
+				one.store = c.store
+				one.shown, one.sources = append(c.shown, one.shown...), append(c.sources, one.sources...)
+			}
+		}
+		t.clusters = append(slices.DeleteFunc(t.clusters, same), one)
+	}
+	for _, c := range t.clusters {
+		share := *o
+		share.Memory /= int64(len(t.clusters))
+		c.collector = timeline.New(share)
+	}
+	return t
+}
+
+// shownBy are the ids that a scope has of its cluster.
+func shownBy(s record.Scope) (ids []string) {
+	if s.ClusterID != "" {
+		ids = append(ids, "cluster "+s.ClusterID)
+	}
+	if s.Member != "" {
+		ids = append(ids, "member "+s.Member)
+	}
+	for _, m := range s.Cluster.Members {
+		if m.ID != "" {
+			ids = append(ids, "member "+m.ID)
+		}
+	}
+	return ids
+}
+
+// of is the collector of a source, with a place for each of its layers.
+func (t *timelines) of(source int, scopes []record.Scope) (*sightings, error) {
+	if t == nil {
+		return nil, nil
+	}
+	i := slices.IndexFunc(t.clusters, func(c *cluster) bool { return slices.Contains(c.sources, source) })
+	s := &sightings{cluster: t.clusters[i], places: map[record.Layer]int{}}
+	for _, scope := range scopes {
+		at, err := s.collector.Place(timeline.Place{Layer: scope.Layer, Prefix: scope.Prefix})
+		if err != nil {
+			return nil, err
+		}
+		s.places[scope.Layer] = at
+		s.scopes = append(s.scopes, "")
+	}
+	return s, nil
+}
+
+// sightings are those of one source; nil for none.
+type sightings struct {
+	*cluster
+	places map[record.Layer]int
+}
+
+func (s *sightings) add(rec record.Record) error {
+	if s == nil {
+		return nil
+	}
+	return s.collector.Add(s.places[rec.Origin.Layer], rec)
+}
+
+// read takes the scopes after reading.
+func (s *sightings) read(scopes []record.Scope) {
+	if s == nil {
+		return
+	}
+	for _, scope := range scopes {
+		at := s.places[scope.Layer]
+		s.scopes[at] = scope.ID()
+		s.collector.Read(at, scope.Revision, scope.Sources, scope.Time)
+	}
+}
+
+// addTo adds what was worked out to a report.
+func (t *timelines) addTo(r *auditv1.Report) error {
+	if t == nil {
+		return nil
+	}
+	for _, c := range t.clusters {
+		got, err := c.collector.Timelines()
+		if err != nil {
+			return fmt.Errorf("work out the timeline of %s: %w", c.store, err)
+		}
+		r.TimelineBasis = append(r.TimelineBasis, &auditv1.TimelineBasis{
+			Store: c.store, Objects: count(int64(len(got.Secrets) + got.More)), Omitted: count(int64(got.More)),
+			AllowanceSeconds: int64(got.Allowance.Seconds()), DisagreementSeconds: int64(got.Disagreement.Seconds()),
+		})
+		for _, s := range got.Secrets {
+			r.Timelines = append(r.Timelines, c.timeline(s))
+		}
+	}
+	return nil
+}
+
+func (c *cluster) timeline(s timeline.Secret) *auditv1.Timeline {
+	out := &auditv1.Timeline{
+		Resource: term.Printable(apiresource.Of(s.Path).String()), Namespace: term.Printable(s.Namespace), Name: term.Printable(s.Name),
+		Store: c.store, Values: count(int64(s.Values)),
+	}
+	for _, in := range s.Readable {
+		one := &auditv1.Interval{From: bounds(in.From)}
+		if !in.Still {
+			one.Until = bounds(in.Until)
+		}
+		out.Readable = append(out.Readable, one)
+	}
+	for _, at := range s.Places {
+		out.RecoverableIn = append(out.RecoverableIn, c.scopes[at])
+	}
+	return out
+}
+
+func bounds(b timeline.Bounds) *auditv1.Bounds {
+	out := &auditv1.Bounds{NotBeforeSource: string(b.NotBefore.Source), NotAfterSource: string(b.NotAfter.Source)}
+	if b.NotBefore.Source != "" {
+		out.NotBefore = timestamppb.New(b.NotBefore.Time)
+	}
+	if b.NotAfter.Source != "" {
+		out.NotAfter = timestamppb.New(b.NotAfter.Time)
+	}
+	return out
+}
+
+func (t *timelines) close() error {
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	for _, c := range t.clusters {
+		errs = append(errs, c.collector.Close())
+	}
+	return errors.Join(errs...)
+}

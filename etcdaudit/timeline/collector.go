@@ -1,0 +1,303 @@
+package timeline
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+)
+
+// Options say how timelines are made.
+type Options struct {
+	// Paths are the resources beside Secrets whose objects get a timeline, as in
+	// storedvalue.Key.
+	Paths []string
+	// Skew is the allowance for clocks: by how much one of an API server, or of a machine that
+	// wrote a file, may differ from the truth. Where API servers show that they disagree by
+	// more, their disagreement is taken.
+	Skew time.Duration
+	// Memory is how much sightings may take, in bytes: 64 for each version of a Secret. What
+	// is beyond it goes to a file without a name in WorkDir; empty for none, where it is an
+	// error.
+	Memory  int64
+	WorkDir string
+	// Now is when reading began. What names a later time is not relied on.
+	Now time.Time
+}
+
+const (
+	// latency is how much later than its creationTimestamp an object can be written: as long
+	// as a request may take (kube-apiserver --request-timeout), and the fraction of a second
+	// that the timestamp leaves out.
+	latency = 61
+	// fingerprinted is how much of a value its HMAC is over, in bytes: a value that was found
+	// without its length is read that far.
+	fingerprinted = 4096
+	// maxNamed is how many Secrets are listed. Of the others there is the number.
+	maxNamed  = 20_000
+	maxName   = 512 // bytes of one name; Kubernetes allows 253
+	maxPlaces = math.MaxUint16
+)
+
+// Collector takes the sightings of one cluster. The zero value is not usable; see New. It is
+// used by one goroutine.
+type Collector struct {
+	o      Options
+	paths  map[string]bool
+	mac    hash.Hash
+	places []place
+	names  map[uint64]name
+	store  store
+	// revisions and log are the clocks of etcd's revisions and of raft's indexes.
+	revisions, log clock
+}
+
+// place is a Place with what reading has shown of it.
+type place struct {
+	Place
+	// revision is the highest one of a place with live values; 0 for others.
+	revision int64
+	written  bound // when its file was last written; always where that is not known
+	// last is the highest index in each file of a log.
+	last map[string]uint64
+}
+
+type name struct{ path, namespace, name string }
+
+// New makes an empty collector. It is closed by Close.
+func New(o Options) *Collector {
+	c := &Collector{o: o, paths: map[string]bool{"secrets": true}, names: map[uint64]name{}}
+	for _, path := range o.Paths {
+		c.paths[path] = true
+	}
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // it does not fail: crypto/rand ends the program instead
+	c.mac = hmac.New(sha256.New, key)
+	c.store = store{memory: o.Memory, workDir: o.WorkDir, sets: newPlaceSets()}
+	return c
+}
+
+// Close gives back what Add has used outside of the memory.
+func (c *Collector) Close() error { return c.store.close() }
+
+// Place makes a place known, and returns its id: they count from 0.
+func (c *Collector) Place(p Place) (id int, err error) {
+	if len(c.places) == maxPlaces {
+		return 0, fmt.Errorf("more than %d files and layers are too many for one timeline: scan fewer at once", maxPlaces)
+	}
+	p.Prefix = strings.TrimSuffix(p.Prefix, "/")
+	c.places = append(c.places, place{Place: p, written: bound{at: always}, last: map[string]uint64{}})
+	return len(c.places) - 1, nil
+}
+
+// Add takes what was read in a place, of any resource: all objects tell the time. It keeps no
+// byte of a value.
+func (c *Collector) Add(at int, rec record.Record) error {
+	p := &c.places[at]
+	if i := rec.Origin.Index; i > p.last[rec.Origin.File] {
+		p.last[rec.Origin.File] = i
+	}
+	if rec.Within {
+		return nil // it is a part of a value that has a key of its own
+	}
+	var times storedvalue.Times
+	open := !rec.Tombstone && storedvalue.Parse(rec.Value).Format.Plaintext()
+	if open {
+		times = c.times(rec)
+	}
+	k, ok := storedvalue.ParseKey(p.Prefix, rec.Key)
+	if ok && string(k.Path) == "leases" && string(k.Namespace) == "kube-system" && bytes.HasPrefix(k.Name, []byte("apiserver-")) && open {
+		c.renewed(rec)
+	}
+	if !ok || !c.paths[string(k.Path)] || rec.ModRevision < 0 || rec.CreateRevision < 0 {
+		return nil
+	}
+	one := sighting{
+		key: c.fingerprint(rec.Key), revision: rec.ModRevision, create: rec.CreateRevision, index: rec.Origin.Index,
+		version: uint32(min(max(rec.Version, 0), math.MaxUint32)),
+		created: uint32(times.Created), changed: uint32(times.Changed), places: c.store.sets.of(at), //nolint:gosec // storedvalue bounds them
+	}
+	switch {
+	case rec.Tombstone:
+		one.flags = deleted
+	default:
+		one.value = c.fingerprint(rec.Value[:min(len(rec.Value), fingerprinted)])
+		if open {
+			one.flags = plain
+			c.named(one.key, k)
+		}
+	}
+	return c.store.add(one)
+}
+
+// times are those that an object says it was written at, which the clocks are set by.
+func (c *Collector) times(rec record.Record) storedvalue.Times {
+	t := storedvalue.ReadTimes(rec.Value)
+	if t.Created > c.latest() {
+		t.Created = 0
+	}
+	if t.Changed > c.latest() {
+		t.Changed = 0 // a client can write any time there
+	}
+	created, changed := bound{t.Created, Creation}, bound{t.Changed, ManagedFields}
+	if i := rec.Origin.Index; i > 0 {
+		c.log.tell(int64(min(i, math.MaxInt64)), created, changed)
+	}
+	if rec.ModRevision > 0 {
+		c.revisions.tell(rec.ModRevision, changed)
+	}
+	if rec.CreateRevision > 0 && t.Created > 0 {
+		c.revisions.tell(rec.CreateRevision, created)
+		c.revisions.notAfter(rec.CreateRevision, bound{t.Created + latency, Creation})
+	}
+	return t
+}
+
+// tell sets the clock by times before a write.
+func (c *clock) tell(position int64, all ...bound) {
+	for _, b := range all {
+		if b.at > 0 {
+			c.notBefore(position, b)
+		}
+	}
+}
+
+// renewed sets the clocks by a Lease, which an API server writes each ten seconds with the time.
+func (c *Collector) renewed(rec record.Record) {
+	at := storedvalue.ReadRenewTime(rec.Value)
+	if at == 0 || at > c.latest() {
+		return
+	}
+	set := func(of *clock, position int64) {
+		if position > 0 {
+			of.notBefore(position, bound{at, RenewTime})
+			of.notAfter(position, bound{at + latency, RenewTime})
+		}
+	}
+	set(&c.revisions, rec.ModRevision)
+	set(&c.log, int64(min(rec.Origin.Index, math.MaxInt64)))
+}
+
+func (c *Collector) latest() int64 { return c.o.Now.Unix() + c.skew() }
+
+func (c *Collector) skew() int64 { return int64(math.Ceil(c.o.Skew.Seconds())) }
+
+func (c *Collector) fingerprint(b []byte) uint64 {
+	c.mac.Reset()
+	_, _ = c.mac.Write(b) // it does not fail
+	var sum [sha256.Size]byte
+	return max(binary.LittleEndian.Uint64(c.mac.Sum(sum[:0])), 1)
+}
+
+func (c *Collector) named(key uint64, k storedvalue.Key) {
+	if _, ok := c.names[key]; ok || len(c.names) == maxNamed {
+		return
+	}
+	short := func(b []byte) string { return string(b[:min(len(b), maxName)]) }
+	c.names[key] = name{short(k.Path), short(k.Namespace), short(k.Name)}
+}
+
+// Read says what reading has shown of a place, when it has ended: the highest revision of its
+// store, or 0 where that is not known, and when each of its files was last written.
+func (c *Collector) Read(at int, revision int64, files []record.Input, read time.Time) {
+	p := &c.places[at]
+	if p.Layer == record.Live {
+		p.revision = revision
+	}
+	latest := bound{at: never}
+	for _, f := range files {
+		written := bound{ceil(f.Modified), FileTime}
+		if f.Modified.IsZero() {
+			written = bound{ceil(read), ReadingTime}
+		}
+		latest = later(latest, written)
+		if index := p.last[f.Name]; index > 0 {
+			c.log.notAfter(int64(min(index, math.MaxInt64)), written)
+		}
+	}
+	if latest.at != never {
+		p.written = latest
+		if p.revision > 0 {
+			c.revisions.notAfter(p.revision, latest)
+		}
+	}
+}
+
+func ceil(t time.Time) int64 {
+	if t.Nanosecond() > 0 {
+		return t.Unix() + 1
+	}
+	return t.Unix()
+}
+
+// Timelines is what is known of a cluster.
+type Timelines struct {
+	// Secrets are those that were readable, in the order of their names.
+	Secrets []Secret
+	// More is how many there are beside them.
+	More int
+	// Allowance is what every bound has in it for clocks. Disagreement is by how much clocks
+	// of API servers, or of files, contradict each other beyond the skew that was allowed;
+	// zero if they do not.
+	Allowance, Disagreement time.Duration
+}
+
+// Timelines works out what was readable. Nothing is added after that.
+func (c *Collector) Timelines() (t Timelines, err error) {
+	c.revisions.settle()
+	c.log.settle()
+	allowance, disagreement := c.skew(), max(c.revisions.disagreement(), c.log.disagreement())
+	if disagreement > 2*allowance {
+		// One of the clocks is wrong by all that it differs from the other one, and by as much
+		// more as the other write may have taken.
+		allowance = disagreement + latency
+		t.Disagreement = time.Duration(disagreement) * time.Second
+	}
+	t.Allowance = time.Duration(allowance) * time.Second
+	c.store.tidy()
+	if err := c.store.flush(); err != nil {
+		return t, err
+	}
+	var one []sighting // of one key
+	end := func() {
+		if len(one) == 0 {
+			return
+		}
+		of, listed := c.names[one[0].key]
+		switch {
+		case !slices.ContainsFunc(one, func(s sighting) bool { return s.is(plain) }):
+		case !listed:
+			t.More++
+		default:
+			d := decision{c: c, allowance: allowance}
+			s := d.decide(one)
+			s.Path, s.Namespace, s.Name = of.path, of.namespace, of.name
+			t.Secrets = append(t.Secrets, s)
+		}
+		one = one[:0]
+	}
+	if err := c.store.each(func(s *sighting) error {
+		if len(one) > 0 && one[0].key != s.key {
+			end()
+		}
+		one = append(one, *s)
+		return nil
+	}); err != nil {
+		return t, err
+	}
+	end()
+	slices.SortFunc(t.Secrets, func(a, b Secret) int {
+		return slices.Compare([]string{a.Path, a.Namespace, a.Name}, []string{b.Path, b.Namespace, b.Name})
+	})
+	return t, nil
+}

@@ -1,0 +1,322 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+)
+
+// decision is about one key.
+type decision struct {
+	c         *Collector
+	allowance int64
+}
+
+// event is a version whose place among the others is known. low and high bound the time of its
+// write.
+type event struct {
+	sighting
+	low, high bound
+}
+
+// decide works out when a key was readable, from its sightings in the order of revisions.
+//
+// What has a revision is in order. A put of the log has its index alone: it has a place in the
+// order where its neighbours in the log are versions with a revision, known by their values, and
+// no version that is not in the log lies between them. Ciphertext without a revision proves
+// nothing: the put may not have been carried out. Plaintext without a place is an interval of
+// its own.
+func (d *decision) decide(all []sighting) (s Secret) {
+	values, places := map[uint64]bool{}, map[uint16]bool{}
+	known := slices.IndexFunc(all, func(s sighting) bool { return s.revision > 0 })
+	if known < 0 {
+		known = len(all)
+	}
+	unnumbered, chain := all[:known], d.events(all[known:])
+	for _, one := range all {
+		if one.is(plain) {
+			values[one.value] = true
+			for _, place := range d.c.store.sets.sets[one.places] {
+				places[place] = true
+			}
+		}
+	}
+	logged, loose := match(chain, unnumbered)
+	chain, more := d.insert(chain, logged)
+	loose = append(loose, more...)
+	d.narrow(chain)
+	s.Readable = d.intervals(chain)
+	if len(loose) > 0 {
+		s.Readable = append(s.Readable, d.loose(loose, chain))
+	}
+	slices.SortStableFunc(s.Readable, func(a, b Interval) int { return a.From.NotAfter.Time.Compare(b.From.NotAfter.Time) })
+	s.Values = len(values)
+	for place := range places {
+		s.Places = append(s.Places, int(place))
+	}
+	slices.Sort(s.Places)
+	return s
+}
+
+func (d *decision) events(known []sighting) (chain []event) {
+	for _, one := range known {
+		chain = append(chain, event{sighting: one})
+	}
+	return chain
+}
+
+// match gives versions the indexes of puts with the same value, and returns the plaintext that
+// is left: in a log, and elsewhere.
+func match(chain []event, unnumbered []sighting) (logged, loose []sighting) {
+	of := map[uint64]int{} // by value; -1 for several
+	for i, e := range chain {
+		if _, ok := of[e.value]; ok || e.is(deleted) {
+			i = -1
+		}
+		of[e.value] = i
+	}
+	for _, one := range unnumbered {
+		i, ok := of[one.value]
+		switch {
+		case ok && i >= 0 && !one.is(several):
+			chain[i].index = one.index
+		case ok || !one.is(plain):
+		case one.index > 0 && !one.is(several):
+			logged = append(logged, one)
+		default:
+			loose = append(loose, one)
+		}
+	}
+	slices.SortFunc(logged, func(a, b sighting) int { return cmp.Compare(a.index, b.index) })
+	return logged, loose
+}
+
+// insert gives puts of the log their place. Those that have none are returned.
+func (d *decision) insert(chain []event, logged []sighting) (whole []event, loose []sighting) {
+	var last uint64
+	for _, e := range chain {
+		if e.index == 0 {
+			continue
+		}
+		if e.index <= last {
+			return chain, logged // the log is of another history
+		}
+		last = e.index
+	}
+	next := 0
+	for i := 0; i <= len(chain); i++ {
+		// All that lies between the version before, and this one.
+		for next < len(logged) && (i == len(chain) || chain[i].index == 0 || logged[next].index < chain[i].index) {
+			before := i == 0 || chain[i-1].index > 0 && chain[i-1].index < logged[next].index
+			after := i == len(chain) || chain[i].index > 0
+			if !before || !after {
+				break
+			}
+			whole = append(whole, event{sighting: logged[next]})
+			next++
+		}
+		if i < len(chain) {
+			// What should have come before it, and could not.
+			for next < len(logged) && chain[i].index > 0 && logged[next].index < chain[i].index {
+				loose = append(loose, logged[next])
+				next++
+			}
+			whole = append(whole, chain[i])
+		}
+	}
+	return whole, append(loose, logged[next:]...)
+}
+
+// narrow gives each event its bounds. What comes before it was written before it.
+func (d *decision) narrow(chain []event) {
+	low := bound{at: never}
+	for i := range chain {
+		e := &chain[i]
+		e.low, e.high = d.bounds(&e.sighting)
+		low = later(e.low, low)
+		e.low = low
+	}
+	high := bound{at: always}
+	for i := len(chain) - 1; i >= 0; i-- {
+		high = earlier(chain[i].high, high)
+		chain[i].high = high
+	}
+}
+
+// bounds are those of one version by itself.
+func (d *decision) bounds(s *sighting) (low, high bound) {
+	low, high = bound{at: never}, bound{at: always}
+	if s.created > 0 {
+		low = bound{int64(s.created), Creation}
+		if s.revision > 0 && s.revision == s.create {
+			high = bound{int64(s.created) + latency, Creation}
+		}
+	}
+	if s.changed > 0 {
+		low = later(low, bound{int64(s.changed), ManagedFields})
+	}
+	if s.revision > 0 {
+		low = later(low, d.c.revisions.low(s.revision, RevisionClock))
+		high = earlier(high, d.c.revisions.high(s.revision, RevisionClock))
+	}
+	if s.index > 0 {
+		low = later(low, d.c.log.low(int64(s.index), LogClock))      //nolint:gosec // an index beyond 2^63 has no bounds
+		high = earlier(high, d.c.log.high(int64(s.index), LogClock)) //nolint:gosec // as above
+	}
+	for _, p := range d.placesOf(s) {
+		high = earlier(high, p.written)
+	}
+	return low, high
+}
+
+func (d *decision) placesOf(s *sighting) (all []*place) {
+	for _, at := range d.c.store.sets.sets[s.places] {
+		all = append(all, &d.c.places[at])
+	}
+	return all
+}
+
+// intervals are the runs of plaintext of one object.
+func (d *decision) intervals(chain []event) (all []Interval) {
+	for i := 0; i < len(chain); i++ {
+		if !chain[i].is(plain) {
+			continue
+		}
+		last := i
+		for last+1 < len(chain) && chain[last+1].is(plain) && !recreated(&chain[last], &chain[last+1]) {
+			last++
+		}
+		one := Interval{From: d.bounded(d.begin(chain, i), chain[i].high)}
+		low, high, still := d.end(chain, last)
+		if one.Still = still; !still {
+			one.Until = d.bounded(low, high)
+		}
+		all = append(all, one)
+		i = last
+	}
+	return all
+}
+
+// recreated reports whether two versions are of different objects of one name: between them it
+// was deleted.
+func recreated(a, b *event) bool {
+	return a.create > 0 && b.create > 0 && a.create != b.create || a.created > 0 && b.created > 0 && a.created != b.created
+}
+
+// follows reports whether no version lies between two.
+func follows(a, b *event) bool {
+	return a.create > 0 && a.create == b.create && a.version > 0 && a.version+1 == b.version
+}
+
+// begin is the time before which the readable versions from i on did not begin. One before them
+// may have been readable that is not seen.
+func (d *decision) begin(chain []event, i int) bound {
+	first := &chain[i]
+	if first.version == 1 || i > 0 && follows(&chain[i-1], first) {
+		return first.low
+	}
+	low := bound{at: never}
+	if first.created > 0 {
+		low = bound{int64(first.created), Creation}
+	}
+	if first.create > 0 {
+		low = later(low, d.c.revisions.low(first.create, RevisionClock))
+	}
+	if i > 0 {
+		low = later(low, chain[i-1].low)
+	}
+	return low
+}
+
+// end bounds the time at which the readable versions up to last ended.
+func (d *decision) end(chain []event, last int) (low, high bound, still bool) {
+	low, high = chain[last].low, bound{at: always}
+	newest := d.c.newest()
+	for _, p := range d.placesOf(&chain[last].sighting) {
+		if p.revision > 0 { // it was live there
+			low = later(low, d.c.revisions.low(p.revision, RevisionClock))
+			still = still || newest != nil && p.revision == newest.revision
+		}
+	}
+	switch {
+	case last+1 < len(chain):
+		next := &chain[last+1]
+		if follows(&chain[last], next) {
+			low = later(low, next.low)
+		}
+		return low, next.high, false
+	case still:
+		return low, high, true
+	case newest != nil && chain[last].revision > 0 && chain[last].revision <= newest.revision:
+		// It is not what the newest store has under its key.
+		high = earlier(d.c.revisions.high(newest.revision, RevisionClock), newest.written)
+	}
+	return low, high, false
+}
+
+// newest is the store with live values that is the newest; nil for none.
+func (c *Collector) newest() (newest *place) {
+	for i := range c.places {
+		if p := &c.places[i]; p.revision > 0 && (newest == nil || p.revision > newest.revision) {
+			newest = p
+		}
+	}
+	return newest
+}
+
+// loose is the interval of plaintext whose place among the other versions is not known.
+func (d *decision) loose(loose []sighting, chain []event) Interval {
+	begin, before := bound{at: always}, bound{at: always}
+	after, over := bound{at: never}, d.over(loose, chain)
+	for i := range loose {
+		created := bound{at: never}
+		if loose[i].created > 0 {
+			created = bound{int64(loose[i].created), Creation}
+		}
+		begin = earlier(begin, created)
+		low, high := d.bounds(&loose[i])
+		before, after = earlier(before, high), later(after, low)
+	}
+	return Interval{From: d.bounded(begin, before), Until: d.bounded(after, over)}
+}
+
+// over is the time at which plaintext of any place in the order was no longer readable. What lies
+// in a database was written before the newest revision of the newest one.
+func (d *decision) over(loose []sighting, chain []event) bound {
+	newest := d.c.newest()
+	for i := range loose {
+		for _, p := range d.placesOf(&loose[i]) {
+			if newest == nil || p.Layer == record.WAL || p.Layer == record.Undetermined {
+				return bound{at: always}
+			}
+		}
+	}
+	if newest == nil {
+		return bound{at: always}
+	}
+	high := earlier(d.c.revisions.high(newest.revision, RevisionClock), newest.written)
+	for i := range chain {
+		for _, p := range d.placesOf(&chain[i].sighting) {
+			if p.revision == newest.revision {
+				if chain[i].is(plain) {
+					return bound{at: always}
+				}
+				high = earlier(high, chain[i].high)
+			}
+		}
+	}
+	return high
+}
+
+// bounded adds the allowance for clocks.
+func (d *decision) bounded(low, high bound) (b Bounds) {
+	if low.at != never {
+		b.NotBefore = Bound{time.Unix(low.at-d.allowance, 0).UTC(), low.source}
+	}
+	if high.at != always {
+		b.NotAfter = Bound{time.Unix(high.at+d.allowance, 0).UTC(), high.source}
+	}
+	return b
+}
