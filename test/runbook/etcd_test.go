@@ -154,36 +154,53 @@ func (s *setup) serves() {
 // than the 5,000 that a leader keeps for members that lag.
 const secrets, others = 300, 5200
 
-func key(i int) string { return fmt.Sprintf("/registry/secrets/shop/s%03d", i) }
+func key(i int) string   { return fmt.Sprintf("/registry/secrets/shop/s%03d", i) }
+func lease(i int) string { return fmt.Sprintf("/registry/leases/shop/l%04d", i) }
+
+// put writes n keys.
+func (s *setup) put(n int, key, value func(i int) string) {
+	s.t.Helper()
+	var next atomic.Int64
+	var g errgroup.Group
+	for range 16 {
+		g.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if _, err := s.client.Put(s.ctx, key(i), value(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	testkit.Check(s.t, g.Wait())
+}
+
+// use does what API servers always do: they write and compact. Where a layer has none of their
+// keys, nothing is called clean.
+func (s *setup) use() {
+	s.t.Helper()
+	renewed := func(int) string { return "renewed" }
+	for range 3 {
+		s.put(1000, lease, renewed)
+	}
+	now := testkit.Must(s.client.Get(s.ctx, lease(0)))(s.t).Header.Revision
+	testkit.Must(s.client.Compact(s.ctx, now, clientv3.WithCompactPhysical()))(s.t)
+	s.put(1, lease, renewed)
+	s.put(1, lease, renewed)
+}
 
 // plant writes Secrets as plaintext, with the canary, and then as an API server that encrypts
 // would have rewritten them: kubectl is not run here.
 func (s *setup) plant() {
 	s.t.Helper()
-	put := func(n int, key, value func(i int) string) {
-		var next atomic.Int64
-		var g errgroup.Group
-		for range 16 {
-			g.Go(func() error {
-				for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-					if _, err := s.client.Put(s.ctx, key(i), value(i)); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}
-		testkit.Check(s.t, g.Wait())
-	}
-	name := func(format string) func(int) string { return func(i int) string { return fmt.Sprintf(format, i) } }
 	testkit.Must(s.client.Put(s.ctx, "/registry/namespaces/kube-system", stored.Plaintext))(s.t)
 	s.canary = []byte(rand.Text()[:24]) // it is base64 as well
-	put(secrets, key, func(i int) string {
+	s.put(secrets, key, func(i int) string {
 		size := []int{100, 1 << 10, 5 << 10, 300 << 10}[min(i%10/3, 3)]
 		return fmt.Sprintf(`{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s%03d","namespace":"shop"},"data":{"p":%q,"q":%q}}`, i, s.canary, strings.Repeat("A", size))
 	})
-	put(others, name("/registry/leases/shop/l%04d"), name("%d"))
-	put(secrets, key, func(int) string { return stored.KMSv2("p", "k", 1) })
+	s.put(others, lease, func(i int) string { return fmt.Sprint(i) })
+	s.put(secrets, key, func(int) string { return stored.KMSv2("p", "k", 1) })
 }
 
 // left counts the canaries in all files of a node.
