@@ -35,7 +35,7 @@ func (s *Set) atOneMoment(ctx context.Context, d *databaseSource, log *logSource
 		}
 		if err != nil {
 			d.loose += "; " + err.Error()
-			return opened, nil
+			return opened, nil //nolint:nilerr // it is said, and the bytes of the file are searched
 		}
 		d.as, d.tail, opened.kind = "as "+from+" sent it", d.file, snapshot
 	}
@@ -53,7 +53,7 @@ func (s *Set) atOneMoment(ctx context.Context, d *databaseSource, log *logSource
 // is of one moment, since a write is in it as a whole or not at all, and bbolt writes no page that
 // the last meta page leads to. The tree is walked all the same.
 func reflink(ctx context.Context, out, database *os.File) bool {
-	if unix.IoctlFileClone(int(out.Fd()), int(database.Fd())) != nil { //nolint:gosec // a descriptor is a small number
+	if unix.IoctlFileClone(int(out.Fd()), int(database.Fd())) != nil {
 		return false
 	}
 	info, err := out.Stat()
