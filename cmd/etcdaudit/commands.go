@@ -48,8 +48,9 @@ With paths it reads files only: a data directory, a database, a snapshot (also a
 or .zst), segments of the write-ahead log, or a folder with such files in it.
 
 It takes no lock and stops nothing. Of a database that an etcd uses it says where
-plaintext is, and never that there is none; with --work-dir the member is asked for a
-snapshot, which is read in its place. A log that etcd writes to is never called clean.
+plaintext is, and never that there is none; with --work-dir it reads a reflink of it in
+its place, or a snapshot that it asks the member for. A log that etcd writes to is
+never called clean.
 With --timeline it says of each Secret from when to when it was readable.
 What is listed as another API server's does not change the exit status.`,
 		Example: `  # on a control-plane node, as root: live values, the member's files and copies

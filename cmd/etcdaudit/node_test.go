@@ -69,7 +69,7 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 	r, errs = scanned(t, "scan", "--root", root, "--work-dir", work)
 	for what, want := range map[string][]string{
 		"(" + e.Endpoints()[0] + ")":    {"live"},
-		"srv/etcd/member/snap/db), as":  {"live", "history", "free-pages"},
+		"srv/etcd/member/snap/db), as ": {"live", "history", "free-pages"},
 		"srv/etcd/member/wal":           {"wal"},
 		"kubeadm-backup-etcd-2026":      {"live", "history", "free-pages", "wal"},
 		"etcd-backup/2026/monday.db":    {"live", "history", "free-pages"},
@@ -91,7 +91,7 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 	if c := checkOf(t, r, "EA-121"); c.Status != auditv1.Status_STATUS_FAIL || len(objectsIn(t, r, "EA-121", "wal")) == 0 {
 		t.Errorf("what is left: %v", c)
 	}
-	for _, said := range []string{"etcd at " + e.Endpoints()[0], "as the client of " + root, "files as well: " + root + "/srv/etcd, ", "--files=false", "db is read as " + e.Endpoints()[0] + " has sent it"} {
+	for _, said := range []string{"etcd at " + e.Endpoints()[0], "as the client of " + root, "files as well: " + root + "/srv/etcd, ", "--files=false", "db is read " + inWords(t, e)} {
 		if !strings.Contains(errs, said) {
 			t.Errorf("stderr does not say %q: %s", said, errs)
 		}

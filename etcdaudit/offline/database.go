@@ -24,9 +24,10 @@ type databaseSource struct {
 	in   io.ReaderAt
 	// opened is what the file was before anything of it was read.
 	opened fs.FileInfo
-	// sent is the endpoint that has sent what is read, of a member that runs, and tail is the
-	// member's own file then: what is behind its last page is not sent.
-	sent string
+	// as says how the file of a member that runs was read as it was at one moment; empty if it
+	// was not. tail is the file itself where the member has sent that: what is behind its last
+	// page is not sent.
+	as   string
 	tail *os.File
 	size int64 // of the database, without the hash behind it
 
@@ -108,7 +109,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	}
 	d.setPrefix(prefix, o)
 	scope := record.Scope{
-		Cluster: clusterOf(ctx, d.db), Sent: d.sent, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
+		Cluster: clusterOf(ctx, d.db), As: d.as, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
 		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}},
 	}
 	if d.loose != "" {
@@ -205,7 +206,7 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	if err != nil {
 		return &Error{What: "look at " + d.name, Err: reason(err)}
 	}
-	if (d.loose == "" || d.broken) && (d.sent == "" && inUse(d.name, after) != "" || d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
+	if (d.loose == "" || d.broken) && (d.as == "" && inUse(d.name, after) != "" || d.opened.Size() != after.Size() || !d.opened.ModTime().Equal(after.ModTime())) {
 		return &Error{What: d.name + " was changed while it was read, so that its parts do not fit each other", Do: "take a snapshot (etcdctl snapshot save), or one of the file system, and scan that"}
 	}
 	return nil

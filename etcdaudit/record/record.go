@@ -119,9 +119,9 @@ type Scope struct {
 	// Copy is what kind of copy was read, such as "snapshot", where no member uses the file;
 	// empty for etcd's own data.
 	Copy string
-	// Sent is the endpoint of a member that has sent its file, as it was at one moment; empty
-	// where the file itself was read.
-	Sent string
+	// As says how a file that its member writes to was read as it is at one moment, such as
+	// "as https://192.0.2.1:2379 sent it"; empty where the file itself was read.
+	As string
 	// Sources are the endpoints or files that are read.
 	Sources []Input
 	// Member is the member whose file is read; empty for what all members have in common.
@@ -261,8 +261,8 @@ func (s Scope) String() string {
 	if s.Copy != "" {
 		of = fmt.Sprintf("the %s %s", s.Copy, strings.Join(s.names(), ", "))
 	}
-	if s.Sent != "" {
-		of += ", as " + s.Sent + " sent it"
+	if s.As != "" {
+		of += ", " + s.As
 	}
 	return fmt.Sprintf("%s%s of %s, keys under %s", s.Layer.Name(), at, of, s.Prefix)
 }
