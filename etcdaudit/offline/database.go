@@ -30,9 +30,10 @@ type databaseSource struct {
 	keys bolt.Bucket
 	// loose is why the layers are not determined; empty if they are. broken is set where that
 	// is damage, and not that the file is in use.
-	loose  string
-	broken bool
-	hash   []byte // what the Snapshot RPC has sent behind the database; nil for none
+	loose    string
+	broken   bool
+	unhashed bool
+	hash     []byte // what the Snapshot RPC has sent behind the database; nil for none
 
 	prefix  []byte // with its last slash
 	scopes  []record.Scope
@@ -58,7 +59,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 	if err != nil {
 		return nil, err
 	}
-	d := &databaseSource{name: opened.name, file: in, in: count(in, o.Progress), size: opened.size, remains: map[record.Layer]*record.Remains{}}
+	d := &databaseSource{name: opened.name, file: in, in: count(in, o.Progress), size: opened.size, unhashed: o.Unhashed, remains: map[record.Layer]*record.Remains{}}
 	if opened.kind == snapshot {
 		d.size -= hashSize
 		d.hash = make([]byte, hashSize)
@@ -209,7 +210,7 @@ func (d *databaseSource) failed(ctx context.Context, err error) error {
 // hashed is how much of the file is hashed, in bytes: nothing of one that is in use, since that
 // would be the hash of no state of the file.
 func (d *databaseSource) hashed() int64 {
-	if d.loose != "" && !d.broken {
+	if d.unhashed || d.loose != "" && !d.broken {
 		return 0
 	}
 	return d.size
