@@ -16,6 +16,7 @@ const (
 const (
 	flagBranch   = 0x01
 	flagLeaf     = 0x02
+	flagMeta     = 0x04
 	flagFreelist = 0x10
 )
 
@@ -44,9 +45,9 @@ func parseHeader(b []byte) header {
 }
 
 // heads reports whether a page with this header is the first one of a run: bbolt writes
-// none without its own number and one of three flags.
+// none without its own number and one of four flags, of which one is for the first two pages.
 func (h header) heads(page, pageSize int64) bool {
-	kind := h.flags == flagLeaf || h.flags == flagBranch || h.flags == flagFreelist
+	kind := h.flags == flagLeaf || h.flags == flagBranch || h.flags == flagFreelist || h.flags == flagMeta && page < 2
 	return kind && h.id == page && h.length(pageSize) <= maxRun
 }
 

@@ -22,6 +22,8 @@ const (
 	BranchPage
 	// FreelistPage is a list of pages that were free.
 	FreelistPage
+	// MetaPage is a meta page that is damaged, with its header.
+	MetaPage
 )
 
 // Run is a sequence of pages that are not part of the database.
@@ -117,6 +119,8 @@ func kindOf(h header) Kind {
 		return LeafPage
 	case flagBranch:
 		return BranchPage
+	case flagMeta:
+		return MetaPage
 	default:
 		return FreelistPage
 	}
@@ -134,7 +138,7 @@ func (r *rest) intact(page int64, h header) (int64, error) {
 			last = next
 		}
 	}
-	if last == page+1 || h.flags == flagFreelist {
+	if last == page+1 || h.flags == flagFreelist || h.flags == flagMeta {
 		return last, nil
 	}
 	// What the page does not use was not written with it, whatever its header says.

@@ -35,9 +35,10 @@ type databaseSource struct {
 	keys bolt.Bucket
 	// loose is why the layers are not determined; empty if they are. broken is set where that
 	// is damage, and not that the file is in use.
-	loose  string
-	broken bool
-	hash   []byte // what the Snapshot RPC has sent behind the database; nil for none
+	loose    string
+	broken   bool
+	unhashed bool
+	hash     []byte // what the Snapshot RPC has sent behind the database; nil for none
 
 	prefix  []byte // with its last slash
 	found   string // the prefix as it was found, without its last slash; empty if it was not
@@ -66,7 +67,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	if err != nil {
 		return nil, err
 	}
-	d := &databaseSource{name: opened.name, file: in, memory: o.Memory, remains: map[record.Layer]*record.Remains{}}
+	d := &databaseSource{name: opened.name, file: in, memory: o.Memory, unhashed: o.Unhashed, remains: map[record.Layer]*record.Remains{}}
 	if d.opened, err = in.Stat(); err != nil {
 		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
 	}
@@ -227,7 +228,7 @@ func (d *databaseSource) failed(ctx context.Context, err error) error {
 // hashed is how much of the file is hashed, in bytes: nothing of one that is in use, since that
 // would be the hash of no state of the file.
 func (d *databaseSource) hashed() int64 {
-	if d.loose != "" && !d.broken {
+	if d.unhashed || d.loose != "" && !d.broken {
 		return 0
 	}
 	return d.size

@@ -23,6 +23,7 @@ type logSource struct {
 	remains         record.Remains
 	search          *carve.Searcher
 	add             func(int)
+	unhashed        bool
 }
 
 type logSegment struct {
@@ -40,7 +41,7 @@ func (s *Set) openLog(ctx context.Context, f found, o Options) (*logSource, erro
 	if len(f.segments) == 0 {
 		return nil, nil
 	}
-	l := &logSource{scope: record.Scope{Layer: record.WAL, Copy: f.copy, Time: o.Now(), Outside: -1}, add: o.Progress}
+	l := &logSource{scope: record.Scope{Layer: record.WAL, Copy: f.copy, Time: o.Now(), Outside: -1}, add: o.Progress, unhashed: o.Unhashed}
 	for _, segment := range f.segments {
 		in, opened, err := s.openFile(ctx, segment, o)
 		if err != nil {
@@ -113,7 +114,11 @@ func (l *logSource) read(ctx context.Context, i int, segment logSegment, add fun
 	if err != nil {
 		return 0, &Error{What: "look at " + segment.name, Err: reason(err)}
 	}
-	hashing := startHash(ctx, segment.file, segment.size)
+	size := segment.size
+	if l.unhashed {
+		size = 0
+	}
+	hashing := startHash(ctx, segment.file, size)
 	defer hashing.stop()
 	in := count(segment.file, l.add)
 	sum, outside, err := l.entries(ctx, segment.name, in, segment.size, add)
@@ -148,7 +153,9 @@ func (l *logSource) read(ctx context.Context, i int, segment logSegment, add fun
 		l.scope.InUse = true
 		return outside, nil // the hash would be that of no state of the file
 	}
-	l.scope.Sources[i].Hash = fmt.Sprintf("sha256:%x", hash.Sum(nil))
+	if !l.unhashed {
+		l.scope.Sources[i].Hash = fmt.Sprintf("sha256:%x", hash.Sum(nil))
+	}
 	return outside, nil
 }
 

@@ -55,7 +55,7 @@ func (d *databaseSource) lots(ctx context.Context, reach *bolt.Reach, fresh func
 		end, step := run.Offset+run.Length, run.Length
 		switch run.Kind {
 		case bolt.LeafPage:
-		case bolt.Headless:
+		case bolt.Headless, bolt.MetaPage:
 			step = lotSize // whole pages: a page has at most 64 KiB
 		default:
 			return nil // pages that hold no values

@@ -33,8 +33,11 @@ type Options struct {
 	Memory int64
 	// Resources are those beyond Secrets that have to be encrypted.
 	Resources []carve.Resource
-	// Progress is told how many more bytes were read; it may be nil.
+	// Progress is told how many more bytes were read, by several goroutines; it may be nil.
 	Progress func(bytes int)
+	// Unhashed leaves out the hash of each file, by which a report can be compared with it: for
+	// measuring what the rest takes.
+	Unhashed bool
 	Now      func() time.Time
 }
 

@@ -22,7 +22,7 @@ import (
 // others name pages that are not theirs any more: it has runs of every kind.
 func worn(t testing.TB) string {
 	t.Helper()
-	files := testkit.Must(atrest.Make(t.TempDir(), atrest.Options{Secrets: 3000, Rewritten: true}))(t)
+	files := testkit.Must(atrest.Make(t.TempDir(), atrest.Options{Secrets: 1500, Rewritten: true}))(t)
 	data := testkit.Must(os.ReadFile(files.Database))(t)
 	for at := int64(0); at < int64(len(data)); at += 4096 {
 		// Pages that hold plaintext of what was compacted or rewritten: the newest value of a key
@@ -64,7 +64,7 @@ func TestAReadingDoesNotDependOnTheProcessors(t *testing.T) {
 	dir := worn(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	all, remains, scopes := everything(t, dir)
-	if left := remains[0][record.FreePages]; len(all) < 9000 || left.Fragments < 10 || left.Ends == 0 {
+	if left := remains[0][record.FreePages]; len(all) < 5000 || left.Fragments < 10 || left.Ends == 0 {
 		t.Fatalf("%d records and %d fragments, %d of them with an end, test too little", len(all), left.Fragments, left.Ends)
 	}
 	for _, n := range []int{2, 8} {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/sealproof/sealproof/test/bench/record"
@@ -13,6 +14,9 @@ const recordFile = "SEALPROOF_BENCH_RECORD"
 
 func keep(b *testing.B, e record.Entry) {
 	b.Helper()
+	if strings.HasPrefix(b.Name(), "BenchmarkScenarioOffline") {
+		e.Section = "offline"
+	}
 	path := os.Getenv(recordFile)
 	if path == "" {
 		return

@@ -22,6 +22,8 @@ type pair struct {
 	group, subjectName, floorName string
 	// limits are what the subject must keep to, at some quantiles.
 	limits []record.Limit
+	// before is done before each of both, and not timed; nil for nothing.
+	before func() error
 
 	floor, subject []time.Duration
 }
@@ -31,11 +33,23 @@ func (p *pair) measure(b *testing.B, rounds int, floor, subject func() error) {
 	b.Helper()
 	for b.Loop() {
 		for range rounds {
+			p.prepare(b)
 			p.floor = append(p.floor, timed(b, floor))
+			p.prepare(b)
 			p.subject = append(p.subject, timed(b, subject))
 		}
 	}
 	p.report(b)
+}
+
+func (p *pair) prepare(b *testing.B) {
+	b.Helper()
+	if p.before == nil {
+		return
+	}
+	if err := p.before(); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func timed(b *testing.B, f func() error) time.Duration {

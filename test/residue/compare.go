@@ -109,6 +109,10 @@ func (c *comparing) take(check string, r *auditv1.Result) {
 				c.pieces[o.GetOrigin().GetFile()] = of
 			}
 			of.at = append(of.at, o.GetOrigin().GetOffset())
+			at := place{o.GetOrigin().GetFile(), o.GetOrigin().GetOffset()}
+			if f := c.files[at.file]; f == nil || !f.Headless(at.at) {
+				c.wrong(at, "a fragment, where something begins, or is in use, or nothing is")
+			}
 			of.omitted = of.omitted || int(r.GetCount()) > len(r.GetObjects())
 		}
 		for _, of := range c.pieces {

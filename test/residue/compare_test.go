@@ -44,11 +44,12 @@ func small(t *testing.T) []*truth.File {
 	change("/registry/configmaps/residue/c", "ConfigMap", 10)
 	change("/registry/secrets/residue/b", "Secret", 20_000)
 	files := testkit.Must(l.Files(file))(t)
-	// Of the copy of a in free pages the beginning is overwritten.
+	// Of the copy of a in free pages the beginning is overwritten, and its page's.
 	data := testkit.Must(os.ReadFile(file))(t)
 	for _, o := range files[0].Occurrences {
 		if o.Layer == truth.FreePages && o.Write.Name == "a" {
 			data[o.Value] ^= 1
+			clear(data[o.Value&^4095:][:16])
 			break
 		}
 	}
@@ -122,6 +123,8 @@ func TestAReportIsHeldAgainstTheFiles(t *testing.T) {
 		"the wrong check":           {func(r *auditv1.Report) { r.Checks[0].Id = "EA-121" }, 0, 0, 2},
 		"a holder taken for Secret": {func(r *auditv1.Report) { r.Checks[1].Id = "EA-121" }, 0, 0, 2},
 		"the place of what is held": {func(r *auditv1.Report) { of(r, "EA-107").Objects[0].Origin.Offset += 20 }, 0, 0, 0},
+		"a fragment of what begins": {func(r *auditv1.Report) { of(r, "EA-123").Objects[0].Origin.Offset = 3 * 4096 }, 0, 1, 1},
+		"a fragment within a page":  {func(r *auditv1.Report) { of(r, "EA-123").Objects[0].Origin.Offset++ }, 0, 0, 1},
 		"no fragment":               {func(r *auditv1.Report) { of(r, "EA-123").Objects = nil }, 0, 2, 0},
 		"a fragment further on":     {func(r *auditv1.Report) { of(r, "EA-123").Objects = of(r, "EA-123").Objects[1:] }, 0, 1, 0},
 	} {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"testing"
 
+	bolt "go.etcd.io/bbolt"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -65,7 +66,9 @@ func newScenario(t *testing.T) *scenario {
 
 // play writes plaintext in every encoding, and then does what operators do to be rid of it.
 func (s *scenario) play() {
-	s.plantByAPIServers("protobuf", "json", "yaml")
+	s.plantByAPIServers("protobuf", "json")
+	s.fill()
+	s.plantByAPIServers("yaml")
 	s.plantCBOR()
 	s.plantNegatives()
 	s.keep("planted")
@@ -85,6 +88,71 @@ func (s *scenario) play() {
 
 	testkit.Must(s.etcd.Client().Defragment(s.ctx, s.etcd.Member(0).Endpoint))(s.t)
 	s.keep("defragmented")
+}
+
+// fill writes to the log only, until etcd has begun its next segment of 64 MB: transactions whose
+// comparison fails are in it whole, and change nothing.
+func (s *scenario) fill() {
+	never := clientv3.Compare(clientv3.Version("/registry/no/such"), "=", 1)
+	for range 66 {
+		put := clientv3.OpPut("/registry/example.com/others/residue-negative/filler", string(filled(1<<20)))
+		testkit.Must(s.etcd.Client().Txn(s.ctx).If(never).Then(put).Commit())(s.t)
+	}
+}
+
+// forget adds a step: a segment of another one that ends in its middle, as etcd sees it. What is
+// behind is what an earlier, longer log would have left there.
+func (s *scenario) forget(name string) {
+	segments := testkit.Must(filepath.Glob(filepath.Join(s.dir, name, "member/wal/*.wal")))(s.t)
+	data := testkit.Must(os.ReadFile(segments[len(segments)-1]))(s.t)
+	var frames []int
+	for at := 0; at+8 <= len(data); {
+		head := binary.LittleEndian.Uint64(data[at:])
+		size := int(head & (1<<56 - 1))
+		if size == 0 {
+			break
+		}
+		frames = append(frames, at)
+		if at += 8 + size; head>>63 != 0 {
+			at += int(head >> 56 & 7)
+		}
+	}
+	clear(data[frames[len(frames)/2]:][:8])
+	to := filepath.Join(s.dir, "forgotten.wal")
+	testkit.Check(s.t, os.WriteFile(to, data, 0o600))
+	s.steps = append(s.steps, step{"forgotten", []string{to}})
+}
+
+// goBack adds a step: a database whose newer meta page is damaged, so that the older one counts.
+// All that the last transaction has written lies where that has no pages: values of an earlier
+// step in a file that holds them nowhere else.
+func (s *scenario) goBack(clean, earlier string) {
+	to := filepath.Join(s.dir, "back.db")
+	testkit.Check(s.t, os.WriteFile(to, testkit.Must(os.ReadFile(filepath.Join(s.dir, clean, "member/snap/db")))(s.t), 0o600))
+	from := testkit.Must(bolt.Open(filepath.Join(s.dir, earlier, "member/snap/db"), 0, &bolt.Options{ReadOnly: true}))(s.t)
+	db := testkit.Must(bolt.Open(to, 0o600, &bolt.Options{NoFreelistSync: true}))(s.t)
+	testkit.Check(s.t, db.Update(func(tx *bolt.Tx) error {
+		keys := tx.Bucket([]byte("key"))
+		return from.View(func(old *bolt.Tx) error {
+			return old.Bucket([]byte("key")).ForEach(func(k, v []byte) error {
+				if keys.Get(k) != nil {
+					return nil
+				}
+				return keys.Put(k, v)
+			})
+		})
+	}))
+	testkit.Check(s.t, db.Close())
+	testkit.Check(s.t, from.Close())
+	data := testkit.Must(os.ReadFile(to))(s.t)
+	const pageSize, header, txid, checksum = 4096, 16, 48, 56
+	page := 0
+	if binary.LittleEndian.Uint64(data[pageSize+header+txid:]) > binary.LittleEndian.Uint64(data[header+txid:]) {
+		page = 1
+	}
+	data[page*pageSize+header+checksum] ^= 1
+	testkit.Check(s.t, os.WriteFile(to, data, 0o600))
+	s.steps = append(s.steps, step{"back", []string{to}})
 }
 
 // overwrite adds a step: the database of another one, in which years of use have overwritten one

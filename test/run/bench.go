@@ -19,27 +19,33 @@ const benchDir = "bench"
 
 // bench runs the benchmarks, keeps the figures, and compares them with the
 // last ones kept of another commit. With DOC=1 in the environment it writes
-// them into docs/performance.md as well.
+// them into docs/performance.md as well, and with BENCH=Offline, say, it runs only
+// the benchmarks with this in their names.
 func bench(ctx context.Context, out io.Writer) error {
 	// The sources that are measured: a short commit, with "-dirty" if files differ from it.
 	commit, err := command{args: []string{"git", "describe", "--always", "--exclude=*", "--dirty", "--abbrev=12"}}.quiet(ctx)
 	if err != nil {
 		commit = "no-commit" // not a git checkout
 	}
-	file := filepath.Join(benchDir, strings.TrimSpace(commit)+".txt")
+	only := os.Getenv("BENCH")
+	file := filepath.Join(benchDir, strings.TrimSpace(commit)+only+".txt")
 	// The benchmarks append to it, in a directory of their own.
 	record, err := filepath.Abs(strings.TrimSuffix(file, ".txt") + ".jsonl")
 	if err != nil {
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
-	if err := errors.Join(os.MkdirAll(benchDir, 0o750), os.WriteFile(record, nil, 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(benchDir, 0o750), os.WriteFile(record, nil, 0o600)); err != nil { //nolint:gosec // BENCH is the caller's choice
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
-	var all bytes.Buffer
-	for _, args := range [][]string{
+	runs := [][]string{
 		{"-bench=.", "-skip=^BenchmarkScenario", "-benchtime=2s", "-count=" + cmp.Or(os.Getenv("COUNT"), "3")},
 		{"-bench=^BenchmarkScenario", "-benchtime=1x", "-v"}, // minutes each, so once
-	} {
+	}
+	if only != "" {
+		runs = [][]string{{"-bench=" + only, "-benchtime=1x", "-v"}}
+	}
+	var all bytes.Buffer
+	for _, args := range runs {
 		var text strings.Builder
 		c := command{
 			env:  []string{"SEALPROOF_BENCH_RECORD=" + record},
@@ -52,7 +58,7 @@ func bench(ctx context.Context, out io.Writer) error {
 			return errors.New("no benchmark gave a result")
 		}
 	}
-	if err := os.WriteFile(file, all.Bytes(), 0o600); err != nil { // only complete results
+	if err := os.WriteFile(file, all.Bytes(), 0o600); err != nil { //nolint:gosec // likewise; only complete results are kept
 		return fmt.Errorf("keep benchmark results: %w", err)
 	}
 	printf(out, "\nkept in %s\n", file)

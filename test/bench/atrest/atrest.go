@@ -103,6 +103,9 @@ func (o Options) write(f *Files) (err error) {
 	}
 	w := &writer{db: db, log: &segments{dir: filepath.Join(f.Dir, "member/wal")}, made: newValues(o.Secrets)}
 	err = o.play(w)
+	if err == nil {
+		err = db.Sync() // the system cannot drop from its cache what is not on the disk
+	}
 	if closeErr := db.Close(); err == nil {
 		err = closeErr
 	}

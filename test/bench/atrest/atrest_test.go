@@ -14,7 +14,7 @@ import (
 
 func TestTheFilesHoldWhatWasWritten(t *testing.T) {
 	for name, o := range map[string]Options{
-		"rewritten": {Secrets: 4000, Rewritten: true}, "plaintext": {Secrets: 4000, Plaintext: true}, "encrypted": {Secrets: 4000},
+		"rewritten": {Secrets: 1000, Rewritten: true}, "plaintext": {Secrets: 1000, Plaintext: true}, "encrypted": {Secrets: 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -32,7 +32,7 @@ func TestTheFilesHoldWhatWasWritten(t *testing.T) {
 				})
 			}))
 			testkit.Check(t, db.Close())
-			if len(newest) != f.Live || all != f.Live+f.Old || o.Rewritten && (f.Old == 0 || free < 300) {
+			if len(newest) != f.Live || all != f.Live+f.Old || o.Rewritten && (f.Old == 0 || free < 100) {
 				t.Errorf("%d keys, %d versions and %d free pages, want %d and %d", len(newest), all, free, f.Live, f.Live+f.Old)
 			}
 			again := testkit.Must(Make(t.TempDir(), o))(t)

@@ -56,7 +56,7 @@ func (s *segments) put(kv *mvccpb.KeyValue) error {
 }
 
 func (s *segments) begin() {
-	s.file = make([]byte, 0, segmentSize+1<<20)
+	s.file = []byte{}
 	s.record(checksum, nil)
 	s.record(metadata, number(number(nil, 1, 0x8e9e05c52164694d), 2, 0xcdf818194e3a8c32))
 }
@@ -80,8 +80,11 @@ func (s *segments) close() error {
 	if s.file == nil {
 		s.begin()
 	}
-	s.file = append(s.file, make([]byte, max(0, segmentSize-len(s.file)))...)
-	return s.cut()
+	name := s.name(s.begun)
+	if err := s.cut(); err != nil {
+		return err
+	}
+	return os.Truncate(name, segmentSize)
 }
 
 // name leaves the index out of the file's name, where etcd has it behind the dash.

@@ -80,3 +80,20 @@ func TestTheTableLeavesOutQuantilesOfTooFewSamples(t *testing.T) {
 		t.Errorf("got\n%s", table)
 	}
 }
+
+func TestASectionHasOnlyItsOwnEntriesAndPart(t *testing.T) {
+	const ms = time.Millisecond
+	plugin, files := samples(3*ms, 2*ms), samples(5*ms, 4*ms)
+	files.Section, files.Latency.Subject = "offline", "files"
+	parts := tables([]record.Entry{plugin, files})
+	if len(parts) != 4 || strings.Contains(parts["latencies"], "files") || !strings.Contains(parts["offline"], "| files | nothing | 5.0 / 4.0") {
+		t.Errorf("%v", parts)
+	}
+	parts = tables([]record.Entry{files})
+	if len(parts) != 1 || parts["offline"] == "" {
+		t.Errorf("of one section alone: %v", parts)
+	}
+	if all := drawings([]record.Entry{files}); len(all) != 1 || all[0].Name != "offline" {
+		t.Errorf("drawings of one section alone: %v", all)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -10,7 +11,10 @@ import (
 )
 
 func drawings(entries []record.Entry) []chart.Drawing {
-	all := []chart.Drawing{summary(verdicts(entries))}
+	var all []chart.Drawing
+	for section, of := range sections(entries) {
+		all = append(all, summary(cmp.Or(section, "targets"), verdicts(of)))
+	}
 	var groups []string
 	byGroup := map[string][]record.Merged{}
 	for _, l := range record.Latencies(entries) {
@@ -32,8 +36,8 @@ func drawings(entries []record.Entry) []chart.Drawing {
 }
 
 // summary shows how much each figure uses of what it is allowed.
-func summary(all []verdict) chart.Drawing {
-	d := chart.Drawing{Name: "targets", Title: "How much of its limit each figure uses (left of the line: reached)",
+func summary(name string, all []verdict) chart.Drawing {
+	d := chart.Drawing{Name: name, Title: "How much of its limit each figure uses (left of the line: reached)",
 		X: chart.Axis{Ticks: []chart.Tick{{At: 0, Label: "0"}, {At: .5, Label: "50 %"}, {At: 1, Label: "100 %"}, {At: 1.5, Label: "150 %"}}}}
 	for _, v := range all {
 		if v.demanded() {

@@ -7,19 +7,33 @@ import (
 	"github.com/sealproof/sealproof/test/bench/record"
 )
 
-// tables returns the parts of the page by their names.
+// tables returns the parts of the page by their names, those of the sections that were measured.
 func tables(entries []record.Entry) map[string]string {
-	return map[string]string{
-		"machine":   machineLine(entries),
-		"targets":   targetTable(verdicts(entries)),
-		"latencies": latencyTable(record.Latencies(entries)),
+	parts := map[string]string{}
+	for section, of := range sections(entries) {
+		if section == "" {
+			parts["machine"] = machineLine(of) + "Vault (Raft on disk, TLS), the callers and the plugin share these cores.\n"
+			parts["targets"] = targetTable(verdicts(of))
+			parts["latencies"] = latencyTable(record.Latencies(of))
+			continue
+		}
+		parts[section] = machineLine(of) + "\n" + targetTable(verdicts(of)) + "\n" + latencyTable(record.Latencies(of))
 	}
+	return parts
+}
+
+// sections are the entries by the part of the page that they belong to.
+func sections(entries []record.Entry) map[string][]record.Entry {
+	all := map[string][]record.Entry{}
+	for _, e := range entries {
+		all[e.Section] = append(all[e.Section], e)
+	}
+	return all
 }
 
 func machineLine(entries []record.Entry) string {
 	m := entries[len(entries)-1].Machine
-	return fmt.Sprintf("Measured on %s: %d cores (%s), %s, %s.\nVault (Raft on disk, TLS), the callers and the plugin share these cores.\n",
-		m.At.Format("2006-01-02"), m.Cores, m.CPU, m.Kernel, m.Go)
+	return fmt.Sprintf("Measured on %s: %d cores (%s), %s, %s.\n", m.At.Format("2006-01-02"), m.Cores, m.CPU, m.Kernel, m.Go)
 }
 
 func targetTable(all []verdict) string {

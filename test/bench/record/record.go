@@ -18,9 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Entry is one line: exactly one of the pointers but Machine is set.
+// Entry is one line: exactly one of the pointers is set.
 type Entry struct {
-	Machine Machine  `json:"machine"`
+	Machine Machine `json:"machine"`
+	// Section is the part of the document that it belongs to; empty for the first.
+	Section string   `json:"section,omitempty"`
 	Latency *Latency `json:"latency,omitempty"`
 	Figure  *Figure  `json:"figure,omitempty"`
 	Series  *Series  `json:"series,omitempty"`

@@ -3,6 +3,7 @@ package truth
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
@@ -180,3 +181,22 @@ func (f *File) Layer(offset int64) (layer Layer) {
 
 // Unused reports whether [from, to) has no byte of a page that the database uses.
 func (f *File) Unused(from, to int64) bool { return f.db != nil && f.db.unused(from, to) }
+
+// Headless reports whether a page begins at an offset that the database does not use, and that
+// neither begins a run of pages nor is empty: what is in it belongs to what began elsewhere.
+func (f *File) Headless(offset int64) bool {
+	if f.db == nil || offset%f.db.pageSize != 0 || offset >= int64(len(f.data)) || !f.db.unused(offset, offset+1) {
+		return false
+	}
+	page := f.data[offset:min(offset+f.db.pageSize, int64(len(f.data)))]
+	if len(bytes.TrimLeft(page, "\x00")) == 0 {
+		return false
+	}
+	// The header has the number of the page and what kind of page it is (bbolt, internal/common/page.go).
+	const branch, leaf, freelist = 0x01, 0x02, 0x10
+	if len(page) < 16 || binary.LittleEndian.Uint64(page) != uint64(offset/f.db.pageSize) { //nolint:gosec // offsets are not negative
+		return true
+	}
+	kind := binary.LittleEndian.Uint16(page[8:])
+	return kind != branch && kind != leaf && kind != freelist
+}
