@@ -30,7 +30,7 @@ func unpack(ctx context.Context, name string, packed io.Reader, how kind, dir st
 	if err := decompress(ctx, &room{f: f}, packed, how); err != nil {
 		_ = f.Close()
 		do := "the file is cut or damaged: fetch it again"
-		if errors.Is(err, errFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		if errors.Is(err, errFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
 			do = "make room in --work-dir, or name another directory"
 		}
 		return nil, &Error{What: "decompress " + name, Err: err, Do: do}
