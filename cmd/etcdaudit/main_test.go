@@ -359,11 +359,13 @@ func TestEverythingThatARealAPIServerWritesIsRecognised(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Data: map[string][]byte{"password": []byte(stored.Canary)}}
+	before := time.Now()
 	if _, err := api.Client().CoreV1().Secrets("default").Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	after := time.Now()
 	use(t, e)
-	status, out, errs := run(t, "scan", "--output", "json")
+	status, out, errs := run(t, "scan", "--output", "json", "--timeline")
 	if status != 1 {
 		t.Fatalf("status %d: %s", status, errs)
 	}
@@ -373,6 +375,13 @@ func TestEverythingThatARealAPIServerWritesIsRecognised(t *testing.T) {
 	}
 	if o := r.Checks[0].Results[0].Objects; len(o) != 1 || o[0].Namespace != "default" || o[0].Name != "db" {
 		t.Errorf("plaintext Secrets: %v", o)
+	}
+	if len(r.Timelines) != 1 || r.Timelines[0].Name != "db" || len(r.Timelines[0].Readable) != 1 {
+		t.Fatalf("timelines: %v", r.Timelines)
+	}
+	in := r.Timelines[0].Readable[0]
+	if in.Until != nil || in.From.NotBefore == nil || in.From.NotAfter == nil || in.From.NotBefore.AsTime().After(before) || in.From.NotAfter.AsTime().Before(after) {
+		t.Errorf("a Secret that was created from %v to %v was readable in %v", before, after, in)
 	}
 	if len(r.Scopes[0].Resources) < 10 {
 		t.Errorf("only %d resources", len(r.Scopes[0].Resources))

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +25,7 @@ import (
 
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/stored"
 	"github.com/sealproof/sealproof/test/testkit"
 )
@@ -94,7 +101,10 @@ func (c *calendar) expect(r *auditv1.Report, truth map[string][]days, found map[
 		want := truth[line.Name]
 		var in []string
 		for _, id := range line.RecoverableIn {
-			in = append(in, layers[id])
+			// A page that is split leaves a copy behind, or not, as bbolt has it.
+			if !strings.HasSuffix(layers[id], ":free-pages") {
+				in = append(in, layers[id])
+			}
 		}
 		if got := strings.Join(in, " "); got != found[line.Name] {
 			c.t.Errorf("%s is found in %q, want %q", line.Name, got, found[line.Name])
@@ -196,4 +206,47 @@ func TestATimelineOfALiveEtcd(t *testing.T) {
 	if slices.Contains(r.Timelines[0].RecoverableIn, "") {
 		t.Error("a scope without a name")
 	}
+}
+
+// Reading this file takes seconds, and writes to a work file as well.
+func TestAnInterruptedScanOfFilesEndsWithOneLineAndLeavesNothing(t *testing.T) {
+	dir, work := t.TempDir(), t.TempDir()
+	path := filepath.Join(dir, "x.db")
+	db := testkit.Must(bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true}))(t)
+	testkit.Check(t, db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("key")); return err }))
+	testkit.Check(t, db.Close())
+	testkit.Check(t, os.Truncate(path, 64<<30))
+	bin := testkit.Must(components.Build(t.Context(), t.Output(), components.ETCDAudit))(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin.Path(components.ETCDAudit), "scan", "--prefix", "/registry", "--timeline", "--work-dir", work, path)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	testkit.Check(t, cmd.Start())
+	for !opened(cmd.Process.Pid, path) {
+		if ctx.Err() != nil { // which has killed it
+			t.Fatalf("it has not opened the file: %v, %q", cmd.Wait(), errs.String())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	testkit.Check(t, cmd.Process.Signal(syscall.SIGINT))
+	exit, ok := errors.AsType[*exec.ExitError](cmd.Wait())
+	if !ok || exit.ExitCode() != 2 || out.Len() != 0 || !strings.Contains(errs.String(), ": interrupt") || strings.Count(errs.String(), "\n") != 1 {
+		t.Errorf("%v, stdout %q, stderr %q", exit, out.String(), errs.String())
+	}
+	if left := testkit.Must(os.ReadDir(work))(t); len(left) > 0 {
+		t.Errorf("%v was left", left)
+	}
+}
+
+// opened reports whether a process has a file open.
+func opened(pid int, path string) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	all, _ := os.ReadDir(dir)
+	for _, fd := range all {
+		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && to == path {
+			return true
+		}
+	}
+	return false
 }

@@ -45,7 +45,7 @@ func workFile(dir, name string) (*os.File, error) {
 
 // roomFor says what to do where a directory for work is full; empty for another error.
 func roomFor(err error) string {
-	if errors.Is(err, errFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if errors.Is(err, errFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
 		return "make room in --work-dir, or name another directory"
 	}
 	return ""

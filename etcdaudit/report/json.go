@@ -1,3 +1,5 @@
+// Package report writes the report model of proto/sealproof/audit/v1. Its writers know
+// the model and nothing else.
 package report
 
 import (

@@ -1,0 +1,166 @@
+package offline_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealproof/sealproof/etcdaudit/offline"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/test/stored"
+	"github.com/sealproof/sealproof/test/testkit"
+)
+
+// oneLine reports whether an error is one line that says something.
+func oneLine(err error, says string) bool {
+	return err != nil && strings.Contains(err.Error(), says) && !strings.Contains(err.Error(), "\n")
+}
+
+// segmentOf is the beginning of a segment of a member's log: its metadata record
+// {node_id = 1, cluster_id = 2}.
+func segmentOf(member byte) []byte {
+	record := []byte{0x08, 1, 0x10, 0, 0x1a, 4, 0x08, member, 0x10, 7} // type metadata, no checksum, data
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(record))|1<<63|6<<56)
+	b = append(append(b, record...), make([]byte, 6)...)
+	return append(b, make([]byte, 64)...)
+}
+
+func TestTheLogsOfTwoMembersInOneDirectoryAreRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "member", "wal")
+	testkit.Check(t, os.MkdirAll(dir, 0o700))
+	for i, member := range []byte{1, 1} {
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, "000000000000000"+string('0'+byte(i))+"-0000000000000000.wal"), segmentOf(member), 0o600))
+	}
+	data := filepath.Dir(filepath.Dir(dir))
+	if _, err := scan(t, options(), data); err != nil {
+		t.Errorf("the log of one member: %v", err)
+	}
+	testkit.Check(t, os.WriteFile(filepath.Join(dir, "0000000000000002-0000000000000000.wal"), segmentOf(2), 0o600))
+	if _, err := scan(t, options(), data); !oneLine(err, "keep the files of one member in one directory") || !strings.Contains(err.Error(), "is of member 1 of cluster 7") {
+		t.Errorf("the logs of two: %v", err)
+	}
+}
+
+func TestAnEmptyLogHasNothing(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "0000000000000000-0000000000000000.wal")
+	testkit.Check(t, os.WriteFile(name, nil, 0o600))
+	if got, err := scan(t, options(), name); err != nil || len(got.keys) != 0 || len(got.scopes) != 1 {
+		t.Errorf("%v, %+v", err, got)
+	}
+}
+
+func TestAFileThatMayNotBeReadIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.db")
+	dirty(t, path)
+	testkit.Check(t, os.Chmod(dir, 0o755))
+	testkit.Check(t, os.Chmod(path, 0))
+	if os.Geteuid() == 0 { // root reads everything: this thread becomes another user for files
+		runtime.LockOSThread() // it is not unlocked: the thread ends with the test
+		testkit.Check(t, unix.Setfsuid(65534))
+		defer func() { testkit.Check(t, unix.Setfsuid(0)) }()
+	}
+	if _, err := offline.Open(t.Context(), []string{path}, options()); !oneLine(err, "permission denied: run as root") {
+		t.Error(err)
+	}
+}
+
+// The format's version and the size of pages are in both meta pages, each with a checksum: where
+// they are wrong no tree can be read, and the bytes still are.
+func TestADatabaseOfAnotherFormatIsSearchedAndNeverClean(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	dirty(t, path)
+	whole := testkit.Must(os.ReadFile(path))(t)
+	for name, at := range map[string]int{"version": 4, "page size": 8} {
+		b := bytes.Clone(whole)
+		for _, page := range []int{16, 4096 + 16} {
+			b[page+at]++
+			sum := uint64(14695981039346656037) // FNV-1a of what stands before it
+			for _, c := range b[page : page+56] {
+				sum = (sum ^ uint64(c)) * 1099511628211
+			}
+			binary.LittleEndian.PutUint64(b[page+56:], sum)
+		}
+		testkit.Check(t, os.WriteFile(path, b, 0o600))
+		got, err := scan(t, options(), path)
+		if err != nil || got.damaged == 0 || len(got.scopes) != 1 || !slices.Contains(got.keys[record.Undetermined], "secrets/shop/a") {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+	}
+}
+
+func TestAFileThatIsCutWhileItIsReadIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	s := newStore(t, path)
+	for range 300 {
+		s.put("/registry/secrets/shop/a", secret("a", 3000))
+	}
+	whole := testkit.Must(os.ReadFile(s.close()))(t)
+	size := int64(len(whole))
+	for name, to := range map[string]int64{"cut": size / 2, "grown": 2 * size, "emptied": 0} {
+		testkit.Check(t, os.WriteFile(path, whole, 0o600))
+		set := testkit.Must(offline.Open(t.Context(), []string{path}, options()))(t)
+		n := 0
+		err := set.Sources[0].Read(t.Context(), func([]record.Record) error {
+			if n++; n == 2 {
+				return os.Truncate(path, to)
+			}
+			return nil
+		})
+		if !oneLine(err, "was changed while it was read") {
+			t.Errorf("%s: %v", name, err)
+		}
+		testkit.Check(t, set.Close())
+	}
+}
+
+func TestKeysThatAreNoTextAreRead(t *testing.T) {
+	s := newStore(t, filepath.Join(t.TempDir(), "x.db"))
+	s.put("/registry/secrets/shop/\xff\x00\x1b[2J", stored.Plaintext)
+	if got, err := scan(t, options(), s.close()); err != nil || !slices.Contains(got.keys[record.Live], "secrets/shop/\xff\x00\x1b[2J") {
+		t.Errorf("%v, %+v", err, got)
+	}
+}
+
+func TestTooManyKeysForTheMemoryAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	dirty(t, path)
+	o := options()
+	o.Memory = 100
+	if _, err := scan(t, o, path); !oneLine(err, "raise --memory") {
+		t.Error(err)
+	}
+}
+
+// A file system without room answers as a limit on the size of files does.
+func TestAWorkDirWithoutRoomIsNamedAndLeftEmpty(t *testing.T) {
+	dir, work := t.TempDir(), t.TempDir()
+	var gz bytes.Buffer
+	w := gzip.NewWriter(&gz)
+	testkit.Must(w.Write(make([]byte, 8<<20)))(t)
+	testkit.Check(t, w.Close())
+	packed := filepath.Join(dir, "a.db.gz")
+	testkit.Check(t, os.WriteFile(packed, gz.Bytes(), 0o600))
+	o := options()
+	o.WorkDir = work
+	var before unix.Rlimit
+	testkit.Check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
+	testkit.Check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1 << 20, Max: before.Max}))
+	_, err := offline.Open(t.Context(), []string{packed}, o)
+	testkit.Check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before))
+	if !oneLine(err, "make room in --work-dir") {
+		t.Error(err)
+	}
+	if left := testkit.Must(os.ReadDir(work))(t); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
