@@ -3,17 +3,26 @@ package live
 // Sizes of a page. etcd is asked for a number of keys, but what has to be
 // bounded is bytes.
 const (
-	// pageBytes is the size aimed at. Larger pages save etcd work, because it
-	// counts the rest of the range for each; from here on that gains little.
-	pageBytes = 8 << 20
-	// receiveLimit is the most that is accepted in one response. It leaves room
-	// for pages that turn out larger than those before them, and for the
-	// largest value of an etcd with a raised --max-request-bytes.
-	receiveLimit = 4 * pageBytes
+	// pageBytes is the size aimed at. Smaller ones cost more requests, larger ones
+	// nothing but memory.
+	pageBytes = 2 << 20
+	// receiveLimit is the most that is accepted in one answer. It leaves room for answers that
+	// turn out larger than those before them, and for the largest value of an etcd with a
+	// raised --max-request-bytes.
+	receiveLimit = 16 << 20
 
 	firstPage = 16     // keys; nothing is known yet, and a value may have 1.5 MiB
 	maxPage   = 10_000 // keys; what a kube-apiserver asks for when it starts
 	maxGrowth = 4      // from one page to the next: sizes change without notice
+)
+
+// etcd counts the rest of the range for each page: where that is more than countedPages
+// pages, the names of the next indexedPages pages are read first, or indexedKeys of them, and
+// each page then ends where the next one begins, so that there is no rest to count.
+const (
+	countedPages = 32
+	indexedPages = 16
+	indexedKeys  = 40_000
 )
 
 // pager chooses how many keys to ask for.
