@@ -29,8 +29,8 @@ func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := reading{snap: snap, revision: 10, last: []byte("/registry/a"), got: answer{header: true, clusterID: tt.cluster, records: tt.kvs, more: tt.more}}
-			err := r.check()
+			r := reading{snap: snap, revision: 10, last: []byte("/registry/a")}
+			err := r.check(&answer{header: true, clusterID: tt.cluster, records: tt.kvs, more: tt.more})
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -50,8 +50,8 @@ func TestPagesAdaptToBytes(t *testing.T) {
 		want        int64
 	}{
 		{"grows no faster than fourfold", 16, 16, 16 * kib, 64},
-		{"aims at the page's bytes", 2048, 2048, 2 * mib, 2048},
-		{"shrinks at once when values are large", 8192, 32, 32 * mib, 2},
+		{"aims at the page's bytes", 1024, 1024, mib, 1024},
+		{"shrinks at once when values are large", 8192, 32, 32 * mib, 1},
 		{"never asks for nothing", 16, 1, 32 * mib, 1},
 		{"never asks for more than the maximum", 8192, 8192, 8192, 10_000},
 		{"an empty page says nothing", 16, 0, 0, 16},

@@ -1,73 +1,149 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// pages reads from the cursor to end with one request for each page.
+// pages reads from the cursor to end with one request for each page. The next page is asked for
+// while the one before it is looked at.
 func (r *reading) pages(ctx context.Context, end string) error {
-	var (
-		size   = newPager()
-		bounds []string // where the next pages begin
-	)
+	ctx, cancel := context.WithCancel(ctx)
+	p := &pager{reading: r, from: r.from, end: end, limit: firstPage, free: make(chan *page, 2), full: make(chan *page)}
+	p.free <- &page{}
+	p.free <- &page{}
+	var failed error
+	go func() {
+		defer close(p.full)
+		failed = p.fetch(ctx)
+	}()
+	defer func() {
+		cancel()
+		for range p.full { // until it has ended
+		}
+	}()
+	for next := range p.full {
+		if err := r.take(ctx, &next.answer); err != nil {
+			return err
+		}
+		p.free <- next
+	}
+	return failed
+}
+
+// page is one answer and the bytes that it shows.
+type page struct {
+	frame  frame
+	answer answer
+}
+
+// pager fetches pages.
+type pager struct {
+	*reading
+	from, end string
+	last      []byte   // the key before from
+	bounds    []string // where the next pages begin, if that is known
+	limit     int64    // how many keys to ask for
+	// free are pages that may be written to, full those that were.
+	free, full chan *page
+	names      frame // of an index
+}
+
+// fetch asks for all pages up to the end.
+func (p *pager) fetch(ctx context.Context) error {
 	for {
-		to := end
-		if len(bounds) > 0 {
-			to = bounds[0]
+		to := p.end
+		if len(p.bounds) > 0 {
+			to = p.bounds[0]
 		}
-		req := r.request(to)
-		req.Limit = size.limit
-		err := r.page(ctx, req)
-		if oversized(err) {
-			if size.refused() {
-				continue
-			}
-			return &Error{
-				Op: r.op, Err: err, What: fmt.Sprintf("the value after %q has more than %d MiB", r.last, receiveLimit>>20),
-				Do: "no API server writes such a value; look at it with etcdctl",
-			}
-		}
+		next, err := p.one(ctx, to)
 		if err != nil {
 			return err
 		}
-		keys, bytes, more, left := len(r.got.records), r.got.size, r.got.more, r.got.left
-		if err := r.take(ctx); err != nil {
-			return err
+		n := len(next.answer.records)
+		if n > 0 {
+			p.last = append(p.last[:0], next.answer.records[n-1].Key...)
 		}
-		size.received(keys, bytes)
+		more, left := next.answer.more, next.answer.left
+		p.received(n, next.answer.size)
+		select {
+		case p.full <- next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		switch {
-		case more && to == end && left > countedPages*size.limit && r.snap.StandIn == "":
-			if bounds, err = r.index(ctx, end, size.limit); err != nil {
-				return err
-			}
 		case more:
-		case to == end:
+			p.from = string(p.last) + "\x00"
+			if to == p.end && left > countedPages*p.limit && p.snap.StandIn == "" {
+				if err := p.index(ctx); err != nil {
+					return err
+				}
+			}
+		case to == p.end:
 			return nil
 		default:
-			r.from, bounds = to, bounds[1:]
+			p.from, p.bounds = to, p.bounds[1:]
 		}
 	}
 }
 
-// index returns every limit-th of the next keys.
-func (r *reading) index(ctx context.Context, end string, limit int64) (bounds []string, err error) {
-	req := r.request(end)
-	req.KeysOnly, req.Limit = true, min(indexedPages*limit, indexedKeys)
-	err = r.page(ctx, req)
-	if oversized(err) {
-		return nil, nil // long names: the pages do without
+// one asks for a page, and for a smaller one if that is too large.
+func (p *pager) one(ctx context.Context, to string) (next *page, err error) {
+	select {
+	case next = <-p.free:
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	if err != nil {
-		return nil, err
-	}
-	for i, rec := range r.got.records {
-		switch {
-		case !r.inRange(rec.Key, end) || i > 0 && string(rec.Key) <= string(r.got.records[i-1].Key):
-			return nil, inconsistent(r.op, "key %q is not in the order, or the range, that was asked for", rec.Key)
-		case i > 0 && int64(i)%limit == 0:
-			bounds = append(bounds, string(rec.Key))
+	for {
+		err := p.ask(ctx, next, &pb.RangeRequest{Key: []byte(p.from), RangeEnd: []byte(to), Limit: p.limit})
+		if err == nil || !oversized(err) {
+			return next, err
+		}
+		if !p.refused() {
+			return nil, &Error{
+				Op: p.op, Err: err, What: fmt.Sprintf("the value after %q has more than %d MiB", p.last, receiveLimit>>20),
+				Do: "no API server writes such a value; look at it with etcdctl",
+			}
 		}
 	}
-	return bounds, nil
+}
+
+// ask makes one request, and repeats what may pass.
+func (p *pager) ask(ctx context.Context, into *page, req *pb.RangeRequest) error {
+	if err := p.bytes(ctx, &into.frame, req); err != nil {
+		return err
+	}
+	return p.decoded(into.answer.decode(into.frame.bytes))
+}
+
+func (p *pager) bytes(ctx context.Context, into *frame, req *pb.RangeRequest) error {
+	store := p.snap.store
+	req.Revision, req.Serializable = p.revision, p.snap.local()
+	return store.repeat(ctx, func() error { return store.page(ctx, req, into) })
+}
+
+// index finds out where the next pages begin. They are left as they are if that cannot be
+// said in one answer.
+func (p *pager) index(ctx context.Context) error {
+	err := p.bytes(ctx, &p.names, &pb.RangeRequest{Key: []byte(p.from), RangeEnd: []byte(p.end), Limit: min(indexedPages*p.limit, indexedKeys), KeysOnly: true})
+	if oversized(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n, before := int64(0), []byte(p.from)
+	return p.decoded(eachKey(p.names.bytes, func(key []byte) error {
+		if order := bytes.Compare(key, before); order < 0 || order == 0 && n > 0 || bytes.Compare(key, []byte(p.end)) >= 0 {
+			return fmt.Errorf("key %q is not in the order, or the range, that was asked for", key)
+		}
+		if before = key; n > 0 && n%p.limit == 0 {
+			p.bounds = append(p.bounds, string(key))
+		}
+		n++
+		return nil
+	}))
 }

@@ -5,7 +5,7 @@ package live
 const (
 	// pageBytes is the size aimed at. Smaller ones cost more requests, larger ones
 	// nothing but memory.
-	pageBytes = 2 << 20
+	pageBytes = 1 << 20
 	// receiveLimit is the most that is accepted in one answer. It leaves room for answers that
 	// turn out larger than those before them, and for the largest value of an etcd with a
 	// raised --max-request-bytes.
@@ -22,13 +22,8 @@ const (
 const (
 	countedPages = 32
 	indexedPages = 16
-	indexedKeys  = 40_000
+	indexedKeys  = 20_000
 )
-
-// pager chooses how many keys to ask for.
-type pager struct{ limit int64 }
-
-func newPager() *pager { return &pager{limit: firstPage} }
 
 // received takes into account a page of so many keys and bytes.
 func (p *pager) received(keys int, bytes int64) {

@@ -28,7 +28,7 @@ type reading struct {
 	pace    pace
 
 	frame frame
-	got   answer
+	got   answer // of a stream
 }
 
 func (snap *Snapshot) newReading(add func([]record.Record) error) *reading {
@@ -40,17 +40,7 @@ func (snap *Snapshot) newReading(add func([]record.Record) error) *reading {
 
 // request is for what lies from the cursor to end.
 func (r *reading) request(end string) *pb.RangeRequest {
-	return &pb.RangeRequest{Key: []byte(r.from), RangeEnd: []byte(end), Revision: r.revision, Serializable: r.snap.store.serializable}
-}
-
-// page asks for what lies from the cursor to end, limit keys at most, and repeats what may
-// pass. got is the answer.
-func (r *reading) page(ctx context.Context, req *pb.RangeRequest) error {
-	store := r.snap.store
-	if err := store.repeat(ctx, func() error { return store.page(ctx, req, &r.frame) }); err != nil {
-		return err
-	}
-	return r.decoded(r.got.decode(r.frame.bytes))
+	return &pb.RangeRequest{Key: []byte(r.from), RangeEnd: []byte(end), Revision: r.revision, Serializable: r.snap.local()}
 }
 
 func (r *reading) decoded(err error) error {
@@ -60,39 +50,39 @@ func (r *reading) decoded(err error) error {
 	return nil
 }
 
-// take gives what has come to add, and moves the cursor behind it.
-func (r *reading) take(ctx context.Context) error {
-	if err := r.check(); err != nil {
+// take gives an answer to add, and moves the cursor behind it.
+func (r *reading) take(ctx context.Context, got *answer) error {
+	if err := r.check(got); err != nil {
 		return err
 	}
-	n := len(r.got.records)
+	n := len(got.records)
 	if n == 0 {
 		return nil
 	}
-	r.last = append(r.last[:0], r.got.records[n-1].Key...)
+	r.last = append(r.last[:0], got.records[n-1].Key...)
 	r.from = string(r.last) + "\x00"
 	r.read += int64(n)
-	if r.stopped = r.add(r.got.records); r.stopped != nil {
+	if r.stopped = r.add(got.records); r.stopped != nil {
 		return r.stopped
 	}
-	clear(r.got.records) // lest somebody uses them for longer than the frame lasts
-	r.pace.wait(ctx, r.got.size)
+	clear(got.records) // lest somebody uses them for longer than the frame lasts
+	r.pace.wait(ctx, got.size)
 	return nil
 }
 
 // check refuses an answer that a sound etcd does not give. Without it a
 // member that answers for another cluster, or the same page again and again,
 // would end in a verdict about something else.
-func (r *reading) check() error {
-	if r.got.header && r.got.clusterID != r.snap.clusterID {
-		return r.snap.otherCluster(r.op, r.got.clusterID)
+func (r *reading) check(got *answer) error {
+	if got.header && got.clusterID != r.snap.clusterID {
+		return r.snap.otherCluster(r.op, got.clusterID)
 	}
-	if len(r.got.records) == 0 && r.got.more {
+	if len(got.records) == 0 && got.more {
 		return inconsistent(r.op, "an empty page says that more follows")
 	}
 	last, prefix := r.last, []byte(r.snap.Prefix)
-	for i := range r.got.records {
-		rec := &r.got.records[i]
+	for i := range got.records {
+		rec := &got.records[i]
 		switch {
 		case !bytes.HasPrefix(rec.Key, prefix):
 			return inconsistent(r.op, "key %q is not under the prefix", rec.Key)

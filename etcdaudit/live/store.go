@@ -158,6 +158,10 @@ func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error)
 	return nil
 }
 
+// local reports whether each member may answer by itself. What it has of a revision is what all
+// have of it, and a member that has not come so far says so. kine knows no such requests.
+func (snap *Snapshot) local() bool { return snap.StandIn == "" }
+
 func (snap *Snapshot) end() string { return clientv3.GetPrefixRangeEnd(snap.Prefix) }
 
 func (snap *Snapshot) checkCluster(op string, resp *clientv3.GetResponse) error {

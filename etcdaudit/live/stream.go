@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"strings"
 
@@ -94,7 +93,7 @@ func (r *reading) stream(ctx context.Context, end string) error {
 			if err := r.decoded(r.got.decodeStream(r.frame.bytes)); err != nil {
 				return false, err
 			}
-			return true, r.take(ctx)
+			return true, r.take(ctx, &r.got)
 		})
 		if r.read > before {
 			n = 1
@@ -108,9 +107,4 @@ func (r *reading) stream(ctx context.Context, end string) error {
 			return failed
 		}
 	}
-}
-
-// inRange reports whether a key lies from the cursor on and before end.
-func (r *reading) inRange(key []byte, end string) bool {
-	return bytes.Compare(key, []byte(r.from)) >= 0 && bytes.Compare(key, []byte(end)) < 0
 }

@@ -179,3 +179,18 @@ func decodeKey(b []byte) (record.Record, error) {
 	}
 	return rec, nil
 }
+
+// eachKey calls visit for the name of each key in the answer to a single request.
+func eachKey(b []byte, visit func(key []byte) error) error {
+	return fields(b, func(n protowire.Number, _ uint64, bytes []byte) error {
+		if n != answerKey {
+			return nil
+		}
+		return fields(bytes, func(n protowire.Number, _ uint64, bytes []byte) error {
+			if n != keyName {
+				return nil
+			}
+			return visit(bytes)
+		})
+	})
+}
