@@ -125,13 +125,17 @@ func read(ctx context.Context, source record.Source, o Options) (stores []facts.
 	if leaver, ok := source.(record.Leaver); ok {
 		remains = leaver.Remains()
 	}
+	var members *record.Comparison
+	if comparer, ok := source.(record.Comparer); ok && err == nil {
+		members = comparer.Compare(ctx)
+	}
 	damaged := int64(0)
 	for _, r := range remains {
 		damaged += r.Damaged
 	}
 	for i := range stores {
 		s := &stores[i]
-		s.Scope, s.Damaged = scopes[i], damaged
+		s.Scope, s.Damaged, s.Members = scopes[i], damaged, members
 		if r := remains[s.Scope.Layer]; r != nil {
 			s.Remains = *r
 		}

@@ -29,6 +29,8 @@ type Config struct {
 	// Serializable lets any member answer by itself, without asking the others: for a cluster
 	// without a quorum, or to spare it. What it has not heard of yet is then not read.
 	Serializable bool
+	// Members is how members are compared; empty for NotAtAll.
+	Members Comparing
 }
 
 func (c Config) wantsTLS() bool { return c.CAFile != "" || c.CertFile != "" || c.KeyFile != "" }

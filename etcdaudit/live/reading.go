@@ -33,7 +33,7 @@ type reading struct {
 
 func (snap *Snapshot) newReading(add func([]record.Record) error) *reading {
 	return &reading{
-		snap: snap, add: add, from: snap.Prefix, revision: snap.Revision, pace: pace{rate: snap.store.rate},
+		snap: snap, add: add, from: snap.Prefix, revision: snap.Revision, pace: pace{rate: snap.store.config.Rate},
 		op: fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision),
 	}
 }

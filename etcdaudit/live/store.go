@@ -21,11 +21,7 @@ type Store struct {
 	endpoints []endpoint
 	tls       *tls.Config
 	timeout   time.Duration
-	// user is set where a name and a password are given.
-	user bool
-	// rate is the most bytes of keys and values that are read a second; 0 for no limit.
-	rate         int64
-	serializable bool
+	config    Config
 }
 
 // streamWindow is how many bytes etcd may send ahead of what is read.
@@ -43,7 +39,7 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	if err = errors.Join(err, c.checkUser()); err != nil {
 		return nil, &Error{Kind: BadConfig, Op: op, What: "the settings cannot be used", Err: err}
 	}
-	s := &Store{endpoints: endpoints, tls: tlsConfig, timeout: c.RequestTimeout, user: c.Username != "", rate: c.Rate, serializable: c.Serializable}
+	s := &Store{endpoints: endpoints, tls: tlsConfig, timeout: c.RequestTimeout, config: c}
 	s.client, err = clientv3.New(clientv3.Config{
 		Context:            ctx,
 		Endpoints:          s.Endpoints(),
@@ -139,14 +135,8 @@ func (snap *Snapshot) Scopes() []record.Scope { return []record.Scope{snap.Scope
 // at a time. It returns nil only if as many keys were read as etcd counted.
 func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error) error {
 	r := snap.newReading(add)
-	err := r.rest(ctx)
-	switch _, explained := errors.AsType[*Error](err); {
-	case r.stopped != nil:
-		return r.stopped
-	case explained:
+	if err := snap.read(ctx, r); err != nil {
 		return err
-	case err != nil:
-		return snap.store.explain(ctx, r.op, err)
 	}
 	if r.read != snap.Keys {
 		e := inconsistent(r.op, "%d keys were read, but etcd counts %d", r.read, snap.Keys)
@@ -156,6 +146,17 @@ func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error)
 		return e
 	}
 	return nil
+}
+
+func (snap *Snapshot) read(ctx context.Context, r *reading) error {
+	err := r.rest(ctx)
+	switch _, explained := errors.AsType[*Error](err); {
+	case r.stopped != nil:
+		return r.stopped
+	case explained, err == nil:
+		return err
+	}
+	return snap.store.explain(ctx, r.op, err)
 }
 
 // local reports whether each member may answer by itself. What it has of a revision is what all
@@ -181,7 +182,7 @@ func (snap *Snapshot) otherCluster(op string, id uint64) error {
 func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
 	request, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if s.serializable {
+	if s.config.Serializable {
 		opts = append(opts, clientv3.WithSerializable())
 	}
 	resp, err := s.client.Get(request, key, opts...)
