@@ -177,21 +177,6 @@ func TestLargeValuesComeInSmallPages(t *testing.T) {
 	}
 }
 
-func TestACompactionInMidReadIsOneClearError(t *testing.T) {
-	e := startEtcd(t)
-	fill(t, e, "/registry/secrets/default/s", 500, "v")
-	snap := pin(t, connect(t, configOf(e)), "/registry")
-	put(t, e, "/registry/secrets/default/s0000000", "new")
-	err := snap.Read(t.Context(), func([]record.Record) error {
-		_, err := e.Client().Compact(t.Context(), snap.Revision+1)
-		if err != nil && !strings.Contains(err.Error(), "compacted") {
-			return err
-		}
-		return nil
-	})
-	want(t, err, "was compacted", "run again", fmt.Sprint(snap.Revision))
-}
-
 func TestReadingEndsWithItsContext(t *testing.T) {
 	e := startEtcd(t)
 	fill(t, e, "/registry/secrets/default/s", 500, "v")

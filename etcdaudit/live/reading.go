@@ -34,8 +34,12 @@ type reading struct {
 func (snap *Snapshot) newReading(add func([]record.Record) error) *reading {
 	return &reading{
 		snap: snap, add: add, from: snap.Prefix, revision: snap.Revision, pace: pace{rate: snap.store.config.Rate},
-		op: fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision),
+		op: snap.reading(),
 	}
+}
+
+func (snap *Snapshot) reading() string {
+	return fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision)
 }
 
 // request is for what lies from the cursor to end.

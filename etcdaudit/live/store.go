@@ -98,6 +98,7 @@ type Snapshot struct {
 
 	clusterID uint64
 	store     *Store
+	readings  int // begun so far
 }
 
 var _ record.Source = (*Snapshot)(nil)
@@ -130,23 +131,6 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 
 // Scopes returns the one scope of the snapshot.
 func (snap *Snapshot) Scopes() []record.Scope { return []record.Scope{snap.Scope} }
-
-// Read gives every key and value of the snapshot to add, in the order of the keys, a few MiB
-// at a time. It returns nil only if as many keys were read as etcd counted.
-func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error) error {
-	r := snap.newReading(add)
-	if err := snap.read(ctx, r); err != nil {
-		return err
-	}
-	if r.read != snap.Keys {
-		e := inconsistent(r.op, "%d keys were read, but etcd counts %d", r.read, snap.Keys)
-		if snap.StandIn != "" {
-			e.Do = "nothing is reported; older versions of kine count at their current revision: run again while nothing is written"
-		}
-		return e
-	}
-	return nil
-}
 
 func (snap *Snapshot) read(ctx context.Context, r *reading) error {
 	err := r.rest(ctx)

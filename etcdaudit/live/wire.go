@@ -166,15 +166,15 @@ func decodeKey(b []byte) (record.Record, error) {
 		case keyName:
 			rec.Key = bytes
 		case keyCreate:
-			rec.CreateRevision = int64(number) //nolint:gosec // as protobuf has it
+			rec.CreateRevision = int64(number)
 		case keyMod:
-			rec.ModRevision = int64(number) //nolint:gosec // as protobuf has it
+			rec.ModRevision = int64(number)
 		case keyVersion:
-			rec.Version = int64(number) //nolint:gosec // as protobuf has it
+			rec.Version = int64(number)
 		case keyValue:
 			rec.Value = bytes
 		case keyLease:
-			rec.Lease = int64(number) //nolint:gosec // as protobuf has it
+			rec.Lease = int64(number)
 		}
 	}
 	return rec, nil

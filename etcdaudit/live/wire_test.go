@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,7 +49,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		for i, kv := range want.Kvs {
 			rec := record.Record{Key: kv.Key, Value: kv.Value, CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision, Version: kv.Version, Lease: kv.Lease, Origin: record.Origin{Layer: record.Live}}
-			if string(rec.Key) != string(got.records[i].Key) || string(rec.Value) != string(got.records[i].Value) {
+			if !bytes.Equal(rec.Key, got.records[i].Key) || !bytes.Equal(rec.Value, got.records[i].Value) {
 				t.Fatal("another key, or another value")
 			}
 			got.records[i].Key, got.records[i].Value, rec.Key, rec.Value = nil, nil, nil, nil
