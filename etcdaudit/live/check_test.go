@@ -65,6 +65,17 @@ func TestPagesAdaptToBytes(t *testing.T) {
 		})
 	}
 	p := pager{limit: 10_000}
+	p.refused()
+	for range 10 {
+		if p.received(int(p.limit), p.limit); p.limit != firstPage {
+			t.Errorf("%d keys at once, where a large value is near", p.limit)
+		}
+	}
+	p.careful = 1
+	if p.received(int(p.limit), p.limit); p.limit <= firstPage {
+		t.Error("small pages behind the large values")
+	}
+	p = pager{limit: 10_000}
 	n := 0
 	for p.refused() {
 		n++

@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -25,8 +26,8 @@ func (s store) add(page []record.Record) error {
 		case !rec.Retracted && known:
 			return fmt.Errorf("%s is given twice", key)
 		case !rec.Retracted:
-			s[key] = record.Record{Value: []byte(string(rec.Value)), ModRevision: rec.ModRevision}
-		case !known || have.ModRevision != rec.ModRevision || string(have.Value) != string(rec.Value):
+			s[key] = record.Record{Value: bytes.Clone(rec.Value), ModRevision: rec.ModRevision}
+		case !known || have.ModRevision != rec.ModRevision || !bytes.Equal(have.Value, rec.Value):
 			return fmt.Errorf("%s of revision %d is taken back, and was not given so", key, rec.ModRevision)
 		default:
 			delete(s, key)
@@ -53,7 +54,7 @@ func (s store) equals(t *testing.T, e *cluster.Etcd, snap *live.Snapshot) {
 		t.Errorf("%d keys, etcd has %d, %d are in the scope", len(s), keys, snap.Keys)
 	}
 	for key, rec := range s {
-		if kv := now[key]; kv == nil || kv.ModRevision != rec.ModRevision || string(kv.Value) != string(rec.Value) {
+		if kv := now[key]; kv == nil || kv.ModRevision != rec.ModRevision || !bytes.Equal(kv.Value, rec.Value) {
 			t.Errorf("%s is not what etcd holds", key)
 		}
 	}

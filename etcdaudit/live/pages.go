@@ -9,10 +9,11 @@ import (
 )
 
 // pages reads from the cursor to end with one request for each page. The next page is asked for
-// while the one before it is looked at.
-func (r *reading) pages(ctx context.Context, end string) error {
+// while the one before it is looked at. Among the next careful keys are some that were too large
+// together.
+func (r *reading) pages(ctx context.Context, end string, careful int64) error {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pager{reading: r, from: r.from, end: end, limit: firstPage, free: make(chan *page, 2), full: make(chan *page)}
+	p := &pager{reading: r, from: r.from, end: end, limit: firstPage, careful: careful, free: make(chan *page, 2), full: make(chan *page)}
 	p.free <- &page{}
 	p.free <- &page{}
 	var failed error
@@ -47,6 +48,7 @@ type pager struct {
 	last      []byte   // the key before from
 	bounds    []string // where the next pages begin, if that is known
 	limit     int64    // how many keys to ask for
+	careful   int64    // how many keys are not to be asked for in large pages
 	// free are pages that may be written to, full those that were.
 	free, full chan *page
 	names      frame // of an index

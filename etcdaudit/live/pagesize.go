@@ -30,16 +30,22 @@ func (p *pager) received(keys int, bytes int64) {
 	if keys == 0 || bytes == 0 {
 		return
 	}
+	most := int64(maxPage)
+	if p.careful -= int64(keys); p.careful > 0 {
+		most = firstPage
+	}
 	fitting := pageBytes * int64(keys) / bytes
-	p.limit = min(max(fitting, 1), p.limit*maxGrowth, maxPage)
+	p.limit = min(max(fitting, 1), p.limit*maxGrowth, most)
 }
 
-// refused shrinks the page after a response that exceeded the receive limit.
-// It returns false when a single key already does.
+// refused shrinks the page after a response that exceeded the receive limit. etcd has made that
+// response, however large: the keys that were in it are asked for a few at a time, although the
+// first of them may be small. It returns false when a single key already exceeds the limit.
 func (p *pager) refused() bool {
 	if p.limit == 1 {
 		return false
 	}
-	p.limit = max(p.limit/maxGrowth, 1)
+	p.careful = max(p.careful, p.limit)
+	p.limit = max(min(p.limit/maxGrowth, firstPage), 1)
 	return true
 }

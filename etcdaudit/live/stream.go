@@ -24,7 +24,7 @@ func (r *reading) rest(ctx context.Context) error {
 		if n < maxStreams && r.snap.store.config.Username == "" {
 			key, err := r.seek(ctx, end)
 			if codeOf(err) == codes.Unimplemented {
-				return r.pages(ctx, end)
+				return r.pages(ctx, end, 0)
 			}
 			if err != nil || key == "" {
 				return err
@@ -101,8 +101,12 @@ func (r *reading) stream(ctx context.Context, end string) error {
 		switch {
 		case err != nil || failed == nil:
 			return err
-		case oversized(failed), codeOf(failed) == codes.Unimplemented:
-			return r.pages(ctx, end)
+		case oversized(failed):
+			// etcd's messages have 10 keys, and then at most twice as many as the one before: this
+			// one has no more than all before it, and 10.
+			return r.pages(ctx, end, r.read-before+10)
+		case codeOf(failed) == codes.Unimplemented:
+			return r.pages(ctx, end, 0)
 		case !transient(failed) || n >= maxRepeats || !store.pause(ctx, failed):
 			return failed
 		}
