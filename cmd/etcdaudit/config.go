@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,9 @@ type connection struct {
 type scanPart struct {
 	EncryptionProviderConfig string `mapstructure:"encryption-provider-config" help:"EncryptionConfiguration file of the API server to compare the store with; its keys are tried on the values"`
 	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`
+	Rate                     int    `mapstructure:"rate" help:"most MiB of keys and values to read from etcd a second (0 for no limit)"`
+	Consistency              string `mapstructure:"consistency" help:"linearizable: at a revision that a quorum of members agrees to; serializable: at that of the member that answers, without a quorum"`
+	CompareMembers           string `mapstructure:"compare-members" help:"hash: compare the members by hashes that they compute, and read each where that is not possible; read: read each; off"`
 }
 
 // filesPart says how etcd's own files are read.
@@ -108,6 +112,7 @@ const defaultPrefix = "/registry"
 func defaults() settings {
 	return settings{
 		Connection: connection{Timeout: 30 * time.Second},
+		Scan:       scanPart{Consistency: linearizable, CompareMembers: string(live.ByHash)},
 		Timeline:   timelinePart{ClockSkew: 10 * time.Second},
 		TLS:        tlsPart{Enumerate: true},
 		Files:      filesPart{Files: true, Memory: "512MiB"},
@@ -174,6 +179,7 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
 	}
+	errs = append(errs, s.Scan.check())
 	if _, err := s.Files.memory(); err != nil {
 		errs = append(errs, err)
 	}
@@ -207,11 +213,31 @@ func usable(path string) error {
 	return nil
 }
 
-func (c connection) live(getenv func(string) string) live.Config {
+// The ways of taking the revision.
+const linearizable, serializable = "linearizable", "serializable"
+
+func (s scanPart) check() error {
+	var errs []error
+	if s.Rate < 0 {
+		errs = append(errs, fmt.Errorf("rate: %d: want MiB a second, or 0 for no limit", s.Rate))
+	}
+	if s.Consistency != linearizable && s.Consistency != serializable {
+		errs = append(errs, fmt.Errorf("consistency: %q: want %s or %s", s.Consistency, linearizable, serializable))
+	}
+	if !slices.Contains(live.Comparings(), live.Comparing(s.CompareMembers)) {
+		errs = append(errs, fmt.Errorf("compare-members: %q: want hash, read or off", s.CompareMembers))
+	}
+	return errors.Join(errs...)
+}
+
+// live says how to read etcd.
+func (s settings) live(getenv func(string) string) live.Config {
+	c := s.Connection
 	user, password := login(getenv)
 	return live.Config{
 		Endpoints: c.Endpoints, CAFile: c.CACert, CertFile: c.Cert, KeyFile: c.Key,
 		Username: user, Password: password, RequestTimeout: c.Timeout,
+		Rate: int64(s.Scan.Rate) << 20, Serializable: s.Scan.Consistency == serializable, Members: live.Comparing(s.Scan.CompareMembers),
 	}
 }
 

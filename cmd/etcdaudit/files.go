@@ -65,10 +65,10 @@ func (a *auditRun) reading(progress reading, o audit.Options) offline.Options {
 
 // snapshotFrom asks some endpoints for the database of a member that runs.
 func (a *auditRun) snapshotFrom(endpoints []string) func(ctx context.Context, cluster, member string, w io.Writer) (string, error) {
-	c := a.Connection
-	c.Endpoints = endpoints
+	s := a.settings
+	s.Connection.Endpoints = endpoints
 	return func(ctx context.Context, cluster, member string, w io.Writer) (string, error) {
-		return live.CopyDatabase(ctx, c.live(a.getenv), cluster, member, w)
+		return live.CopyDatabase(ctx, s.live(a.getenv), cluster, member, w)
 	}
 }
 

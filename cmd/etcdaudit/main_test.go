@@ -267,6 +267,9 @@ func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
 		"an unknown key":          {append(endpoint, "--config", file(t, "endpoint: x\n")), "unknown key endpoint"},
 		"a missing CA file":       {[]string{"--endpoints", "https://127.0.0.1:1", "--cacert", "/no/ca.crt"}, "/no/ca.crt"},
 		"no such encryption file": {append(endpoint, "--encryption-provider-config", "/no/enc.yaml"), "/no/enc.yaml"},
+		"a rate below zero":       {append(endpoint, "--rate", "-1"), "rate: -1"},
+		"another consistency":     {append(endpoint, "--consistency", "eventual"), "want linearizable or serializable"},
+		"another comparison":      {append(endpoint, "--compare-members", "all"), "want hash, read or off"},
 		"a bad encryption file": {append(endpoint, "--encryption-provider-config",
 			file(t, strings.Replace(encryptionConfig, "  - identity", "  - aescbc: {keys: [{name: a, secret: "+key+"}]}\n  - identity", 1))), "aescbc.keys[0].secret: has 15 bytes"},
 	} {

@@ -322,7 +322,7 @@ func (a *auditRun) pin(ctx context.Context) (*live.Store, *live.Snapshot, error)
 	if len(a.Connection.Endpoints) == 0 {
 		return nil, nil, fmt.Errorf("%w (%s: %s)", errNoEndpoint, a.setup.Kind, a.setup.Fact)
 	}
-	store, err := live.Connect(ctx, a.Connection.live(a.getenv))
+	store, err := live.Connect(ctx, a.settings.live(a.getenv))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -115,43 +115,85 @@ func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 	return r, nil
 }
 
-// read counts the records of one source, by layer, and says who may read them: what is live
-// counts for that.
-func read(ctx context.Context, source record.Source, seen *sightings, o Options) (stores []facts.Store, access []facts.Access, err error) {
-	inventories := map[record.Layer]*inventory.Inventory{}
-	var objects *rbac.Collector
-	for _, scope := range source.Scopes() {
-		if inventories[scope.Layer] != nil {
-			return nil, nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
+// counting is what one reading of a source has counted, by layer, and the objects of RBAC among
+// what is live.
+type counting struct {
+	stores      []facts.Store
+	inventories map[record.Layer]*inventory.Inventory
+	objects     *rbac.Collector
+}
+
+func newCounting(scopes []record.Scope, o Options) (*counting, error) {
+	c := &counting{inventories: map[record.Layer]*inventory.Inventory{}}
+	for _, scope := range scopes {
+		if c.inventories[scope.Layer] != nil {
+			return nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
 		}
 		if scope.Layer == record.Live {
-			objects = rbac.NewCollector(strings.TrimSuffix(scope.Prefix, "/"))
+			c.objects = rbac.NewCollector(strings.TrimSuffix(scope.Prefix, "/"))
 		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
-		inventories[scope.Layer] = inv
-		stores = append(stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
+		c.inventories[scope.Layer] = inv
+		c.stores = append(c.stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
 	}
-	err = source.Read(ctx, func(records []record.Record) error {
-		for _, rec := range records {
-			inv, ok := inventories[rec.Origin.Layer]
-			if !ok {
-				return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
-			}
-			if !rec.Tombstone {
-				inv.Add(rec)
-			}
+	return c, nil
+}
+
+func (c *counting) add(records []record.Record, seen *sightings) error {
+	for _, rec := range records {
+		inv, ok := c.inventories[rec.Origin.Layer]
+		if !ok {
+			return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
+		}
+		if !rec.Tombstone {
+			inv.Add(rec)
+		}
+		// What is retracted was there at the revision that it was read at.
+		if !rec.Retracted {
 			if err := seen.add(rec); err != nil {
 				return err
 			}
-			if rec.Origin.Layer == record.Live {
-				objects.Add(rec.Key, rec.Value)
+		}
+		switch {
+		case rec.Origin.Layer != record.Live:
+		case rec.Retracted:
+			c.objects.Retract(rec.Key)
+		default:
+			c.objects.Add(rec.Key, rec.Value)
+		}
+	}
+	return nil
+}
+
+// tally reads a source, again from the beginning where it asks for that: it knows how often.
+func tally(ctx context.Context, source record.Source, seen *sightings, o Options) (c *counting, err error) {
+	for {
+		if c, err = newCounting(source.Scopes(), o); err != nil {
+			return nil, err
+		}
+		err = source.Read(ctx, func(records []record.Record) error {
+			if err := c.add(records, seen); err != nil {
+				return err
 			}
+			if o.Progress != nil {
+				o.Progress(len(records))
+			}
+			return nil
+		})
+		if !errors.Is(err, record.ErrRepeat) || ctx.Err() != nil {
+			return c, err
 		}
-		if o.Progress != nil {
-			o.Progress(len(records))
-		}
-		return nil
-	})
+	}
+}
+
+// read counts the records of one source, by layer, and says who may read them: what is live
+// counts for that.
+func read(ctx context.Context, source record.Source, seen *sightings, o Options) (stores []facts.Store, access []facts.Access, err error) {
+	c, err := tally(ctx, source, seen, o)
+	if c == nil {
+		return nil, nil, err
+	}
+	stores = c.stores
 	// Reading shows more of a file than opening it.
 	scopes := source.Scopes()
 	seen.read(scopes)
@@ -159,13 +201,17 @@ func read(ctx context.Context, source record.Source, seen *sightings, o Options)
 	if leaver, ok := source.(record.Leaver); ok {
 		remains = leaver.Remains()
 	}
+	var members *record.Comparison
+	if comparer, ok := source.(record.Comparer); ok && err == nil {
+		members = comparer.Compare(ctx)
+	}
 	damaged := int64(0)
 	for _, r := range remains {
 		damaged += r.Damaged
 	}
 	for i := range stores {
 		s := &stores[i]
-		s.Scope, s.Damaged = scopes[i], damaged
+		s.Scope, s.Damaged, s.Members = scopes[i], damaged, members
 		if r := remains[s.Scope.Layer]; r != nil {
 			s.Remains = *r
 		}
@@ -173,7 +219,7 @@ func read(ctx context.Context, source record.Source, seen *sightings, o Options)
 			err = fmt.Errorf("%d keys were read of %s, which counts %d", s.Inventory.Keys, s.Scope, s.Scope.Keys)
 		}
 		if s.Scope.Layer == record.Live {
-			access = append(access, accessIn(s.Scope, objects))
+			access = append(access, accessIn(s.Scope, c.objects))
 		}
 	}
 	return stores, access, err

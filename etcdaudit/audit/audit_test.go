@@ -202,6 +202,27 @@ type scopes []record.Scope
 func (s scopes) Scopes() []record.Scope                                { return s }
 func (scopes) Read(context.Context, func([]record.Record) error) error { return nil }
 
+// again wants to be read twice, and gives half of it the first time.
+type again struct {
+	stored.Source
+	read *int
+}
+
+func (a again) Read(ctx context.Context, add func([]record.Record) error) error {
+	if *a.read++; *a.read == 1 {
+		return errors.Join(add(a.All[:1]), record.ErrRepeat)
+	}
+	return a.Source.Read(ctx, add)
+}
+
+func TestWhatIsReadAgainIsCountedOnce(t *testing.T) {
+	source := again{read: new(int), Source: stored.Source{Scope: scope("a"), All: []record.Record{stored.Record("secrets/default/a", stored.Plaintext, 1), stored.Record("secrets/default/b", stored.Plaintext, 1)}}}
+	r, err := audit.Run(t.Context(), audit.Options{Sources: []record.Source{source}, Groups: rules.Groups{Data: true}})
+	if err != nil || r.Scopes[0].KeysRead != 2 || *source.read != 2 {
+		t.Errorf("%v, read %d times: %v", err, *source.read, r)
+	}
+}
+
 type failing struct{ stored.Source }
 
 func (failing) Read(context.Context, func([]record.Record) error) error {

@@ -4,6 +4,7 @@ package controls
 func Unmapped() map[string]string {
 	return map[string]string{
 		"EA-124": "it is about what the audit could read",
+		"EA-131": "no catalogue asks whether the members hold the same data",
 		"EA-701": "it is about the file of accepted risks",
 		"EA-702": "it is about the file of accepted risks",
 	}

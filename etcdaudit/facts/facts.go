@@ -56,11 +56,19 @@ type Store struct {
 	// could not be read in all layers of the same files.
 	Remains record.Remains
 	Damaged int64
+	// Members is what comparing the members of a running etcd has shown; nil if they were not
+	// compared.
+	Members *record.Comparison
 }
 
 // Live returns each store of live values as the subject of a rule, with its scope as evidence.
 func (f Facts) Live() []check.Subject[Store] {
 	return f.subjects("keys", func(s Store) bool { return s.Scope.Layer == record.Live })
+}
+
+// Running returns each store of an etcd that was read while it ran.
+func (f Facts) Running() []check.Subject[Store] {
+	return f.subjects("keys", func(s Store) bool { return s.Scope.Layer == record.Live && !s.Scope.OfFiles() })
 }
 
 // Older returns each store of what outlives live values.

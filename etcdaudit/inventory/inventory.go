@@ -156,15 +156,20 @@ func New(prefix string, config *encryptionconfig.Config) *Inventory {
 	return &Inventory{Prefix: prefix, Config: config, resources: map[string]*Resource{}, definitions: map[string]bool{}}
 }
 
-// Add counts one value. It keeps neither key nor value.
+// Add counts one value, or takes back one that was counted and is retracted. It keeps neither
+// key nor value.
 func (inv *Inventory) Add(rec record.Record) {
-	inv.Keys++
-	inv.Bytes += int64(len(rec.Value))
+	one := int64(1)
+	if rec.Retracted {
+		one = -1
+	}
+	inv.Keys += one
+	inv.Bytes += one * int64(len(rec.Value))
 	k, shaped := storedvalue.ParseKey(inv.Prefix, rec.Key)
 	r := inv.resource(k, shaped, rec)
 	verdict := drift.Verdict{Value: storedvalue.Parse(rec.Value)}
 	if r != inv.Secrets() && verdict.Value.Format.Plaintext() {
-		inv.embed(r, k, rec)
+		inv.embed(r, k, rec, one)
 	}
 	if rec.Within {
 		return // it is a part of a value that is counted where it begins
@@ -172,20 +177,24 @@ func (inv *Inventory) Add(rec record.Record) {
 	if r.Ruled {
 		verdict = drift.Of(r.Rule, rec.Key, verdict.Value)
 	}
-	r.Values++
+	r.Values += one
 	c := inv.count(r, verdict)
-	c.Values++
+	c.Values += one
 	c.NewestRevision = max(c.NewestRevision, rec.ModRevision)
 
 	switch v := verdict.Value; {
 	case v.Format.Plaintext():
-		r.Plaintext++
+		r.Plaintext += one
 	case v.Problem != storedvalue.NoProblem:
-		r.Malformed++
+		r.Malformed += one
 	case v.Format == storedvalue.UnknownEncryption:
-		r.Unknown++
+		r.Unknown += one
 	default:
-		r.Encrypted++
+		r.Encrypted += one
+	}
+	if rec.Retracted {
+		inv.forget(r, c, object(r, k, rec))
+		return
 	}
 	if l := inv.room(r, c); l != nil {
 		o := object(r, k, rec)
@@ -198,8 +207,27 @@ func (inv *Inventory) Add(rec record.Record) {
 	}
 }
 
+// forget takes an object off the lists, and what has no value any more out of the inventory. The
+// room that its name took is not given back.
+func (inv *Inventory) forget(r *Resource, c *Count, o check.Object) {
+	c.Objects = without(c.Objects, o)
+	if c.Values == 0 {
+		delete(r.groups, c.Group)
+		inv.groups--
+	}
+	if r.Values == 0 {
+		maps.DeleteFunc(inv.resources, func(_ string, of *Resource) bool { return of == r })
+	}
+}
+
+func without(list []check.Object, o check.Object) []check.Object {
+	return slices.DeleteFunc(list, func(of check.Object) bool {
+		return of.Namespace == o.Namespace && of.Name == o.Name && of.Resource == o.Resource
+	})
+}
+
 // embed looks for a Secret inside an object of another kind.
-func (inv *Inventory) embed(r *Resource, k storedvalue.Key, rec record.Record) {
+func (inv *Inventory) embed(r *Resource, k storedvalue.Key, rec record.Record, one int64) {
 	var in carve.Object
 	if !rec.Within {
 		var ok bool
@@ -208,10 +236,15 @@ func (inv *Inventory) embed(r *Resource, k storedvalue.Key, rec record.Record) {
 		}
 	}
 	e := &inv.embedded
-	if e.Values++; len(e.Objects) >= maxListed {
+	e.Values += one
+	o := object(r, k, rec)
+	if rec.Retracted {
+		e.Objects = without(e.Objects, o)
 		return
 	}
-	o := object(r, k, rec)
+	if len(e.Objects) >= maxListed {
+		return
+	}
 	if o.Detail = "holds a Secret"; len(in.Name) > 0 {
 		o.Detail = "holds the Secret " + term.Printable(shortened(in.Namespace)+"/"+shortened(in.Name))
 	}

@@ -4,39 +4,33 @@ import (
 	"strings"
 	"testing"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // A sound etcd gives none of these answers, so they are made up here.
 func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
 	snap := &Snapshot{Scope: record.Scope{Prefix: "/registry/", Revision: 10}, clusterID: 1}
-	kv := func(key string, mod int64) *mvccpb.KeyValue {
-		return &mvccpb.KeyValue{Key: []byte(key), ModRevision: mod}
-	}
+	kv := func(key string, mod int64) record.Record { return record.Record{Key: []byte(key), ModRevision: mod} }
 	tests := []struct {
 		name    string
 		cluster uint64
 		more    bool
-		kvs     []*mvccpb.KeyValue
+		kvs     []record.Record
 		want    string // empty if the page is sound
 	}{
-		{"a sound page", 1, true, []*mvccpb.KeyValue{kv("/registry/b", 10), kv("/registry/c", 1)}, ""},
+		{"a sound page", 1, true, []record.Record{kv("/registry/b", 10), kv("/registry/c", 1)}, ""},
 		{"an empty last page", 1, false, nil, ""},
 		{"another cluster", 2, false, nil, "different clusters"},
 		{"an empty page with more to come", 1, true, nil, "empty page"},
-		{"a key outside the prefix", 1, false, []*mvccpb.KeyValue{kv("/other", 1)}, "not under the prefix"},
-		{"the last page again", 1, true, []*mvccpb.KeyValue{kv("/registry/a", 1)}, "comes after"},
-		{"keys out of order", 1, false, []*mvccpb.KeyValue{kv("/registry/c", 1), kv("/registry/b", 1)}, "comes after"},
-		{"a later revision", 1, false, []*mvccpb.KeyValue{kv("/registry/b", 11)}, "later revision"},
+		{"a key outside the prefix", 1, false, []record.Record{kv("/other", 1)}, "not under the prefix"},
+		{"the last page again", 1, true, []record.Record{kv("/registry/a", 1)}, "comes after"},
+		{"keys out of order", 1, false, []record.Record{kv("/registry/c", 1), kv("/registry/b", 1)}, "comes after"},
+		{"a later revision", 1, false, []record.Record{kv("/registry/b", 11)}, "later revision"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			resp := &clientv3.GetResponse{Header: &pb.ResponseHeader{ClusterId: tt.cluster}, Kvs: tt.kvs, More: tt.more}
-			err := snap.checkPage("read", resp, []byte("/registry/a"))
+			r := reading{snap: snap, revision: 10, last: []byte("/registry/a")}
+			err := r.check(&answer{header: true, clusterID: tt.cluster, records: tt.kvs, more: tt.more})
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -56,8 +50,8 @@ func TestPagesAdaptToBytes(t *testing.T) {
 		want        int64
 	}{
 		{"grows no faster than fourfold", 16, 16, 16 * kib, 64},
-		{"aims at the page's bytes", 8192, 8192, 8 * mib, 8192},
-		{"shrinks at once when values are large", 8192, 32, 32 * mib, 8},
+		{"aims at the page's bytes", 1024, 1024, mib, 1024},
+		{"shrinks at once when values are large", 8192, 32, 32 * mib, 1},
 		{"never asks for nothing", 16, 1, 32 * mib, 1},
 		{"never asks for more than the maximum", 8192, 8192, 8192, 10_000},
 		{"an empty page says nothing", 16, 0, 0, 16},
@@ -71,6 +65,17 @@ func TestPagesAdaptToBytes(t *testing.T) {
 		})
 	}
 	p := pager{limit: 10_000}
+	p.refused()
+	for range 10 {
+		if p.received(int(p.limit), p.limit); p.limit != firstPage {
+			t.Errorf("%d keys at once, where a large value is near", p.limit)
+		}
+	}
+	p.careful = 1
+	if p.received(int(p.limit), p.limit); p.limit <= firstPage {
+		t.Error("small pages behind the large values")
+	}
+	p = pager{limit: 10_000}
 	n := 0
 	for p.refused() {
 		n++

@@ -24,6 +24,13 @@ type Config struct {
 	Username, Password string
 	// RequestTimeout bounds each request, not the whole reading.
 	RequestTimeout time.Duration
+	// Rate is the most bytes of keys and values that are read a second; 0 for no limit.
+	Rate int64
+	// Serializable lets any member answer by itself, without asking the others: for a cluster
+	// without a quorum, or to spare it. What it has not heard of yet is then not read.
+	Serializable bool
+	// Members is how members are compared; empty for NotAtAll.
+	Members Comparing
 }
 
 func (c Config) wantsTLS() bool { return c.CAFile != "" || c.CertFile != "" || c.KeyFile != "" }

@@ -14,7 +14,7 @@ import (
 // CopyDatabase writes to w what the Snapshot RPC sends of one member: its database file up to
 // the last page, free pages included, at one moment, and the SHA-256 of that. The member is the
 // one of the given endpoints that has these ids, in hexadecimal; it returns which that is. etcd
-// allows it to its user root only where its authentication is on.
+// allows it to its user root only where its authentication is on. Config.Rate counts its bytes.
 func CopyDatabase(ctx context.Context, c Config, cluster, member string, w io.Writer) (endpoint string, err error) {
 	var errs []error
 	for _, endpoint := range c.Endpoints {
@@ -65,7 +65,12 @@ func (c Config) copyDatabase(ctx context.Context, cluster, member string, w io.W
 	// The whole may take long; a part of it may not.
 	silent := time.AfterFunc(s.timeout, stop)
 	defer silent.Stop()
-	to := &awake{w: w, call: func() { silent.Reset(s.timeout) }}
+	paced := pace{rate: c.Rate}
+	to := &awake{w: w, call: func(size int) {
+		silent.Stop()
+		paced.wait(ctx, int64(size))
+		silent.Reset(s.timeout)
+	}}
 	if _, err := io.Copy(to, from); to.err != nil {
 		return true, to.err
 	} else if err != nil {
@@ -86,12 +91,12 @@ func (s *Store) refusedSnapshot(ctx context.Context, op string, err error) error
 // awake calls a function before each write, and keeps the error of one.
 type awake struct {
 	w    io.Writer
-	call func()
+	call func(size int)
 	err  error
 }
 
 func (a *awake) Write(p []byte) (n int, err error) {
-	a.call()
+	a.call(len(p))
 	n, a.err = a.w.Write(p)
 	return n, a.err
 }

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -136,60 +135,6 @@ func TestNoKeysAreNoError(t *testing.T) {
 	}); err != nil || snap.Keys != 0 || snap.Revision == 0 || snap.ClusterID == "" {
 		t.Errorf("%v, %+v", err, snap)
 	}
-}
-
-func TestLargeValuesComeInSmallPages(t *testing.T) {
-	const values, size = 150, 1 << 20
-	e := startEtcd(t)
-	// 5000 tiny values first, so that the reader believes in large pages when
-	// the first megabyte comes: 4 times the receive limit in one page.
-	fill(t, e, "/registry/a/", 5000, "x")
-	big := strings.Repeat("v", size)
-	for i := range values {
-		put(t, e, fmt.Sprintf("/registry/b/%04d", i), big)
-	}
-	snap := pin(t, connect(t, configOf(e)), "/registry")
-	runtime.GC()
-	var peak uint64
-	read, largest := 0, 0
-	if err := snap.Read(t.Context(), func(page []record.Record) error {
-		n := 0
-		for _, kv := range page {
-			n += len(kv.Value)
-		}
-		read, largest = read+len(page), max(largest, n)
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		peak = max(peak, m.HeapInuse)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if read != 5000+values {
-		t.Errorf("%d values", read)
-	}
-	if largest > 32<<20 {
-		t.Errorf("a page of %d MiB", largest>>20)
-	}
-	// Two pages of the receive limit, and as much that is not collected yet.
-	if peak > 160<<20 {
-		t.Errorf("%d MiB of heap for %d MiB of values", peak>>20, values*size>>20)
-	}
-}
-
-func TestACompactionInMidReadIsOneClearError(t *testing.T) {
-	e := startEtcd(t)
-	fill(t, e, "/registry/secrets/default/s", 500, "v")
-	snap := pin(t, connect(t, configOf(e)), "/registry")
-	put(t, e, "/registry/secrets/default/s0000000", "new")
-	err := snap.Read(t.Context(), func([]record.Record) error {
-		_, err := e.Client().Compact(t.Context(), snap.Revision+1)
-		if err != nil && !strings.Contains(err.Error(), "compacted") {
-			return err
-		}
-		return nil
-	})
-	want(t, err, "was compacted", "run again", fmt.Sprint(snap.Revision))
 }
 
 func TestReadingEndsWithItsContext(t *testing.T) {

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -23,7 +21,11 @@ type Store struct {
 	endpoints []endpoint
 	tls       *tls.Config
 	timeout   time.Duration
+	config    Config
 }
+
+// streamWindow is how many bytes etcd may send ahead of what is read.
+const streamWindow = 4 << 20
 
 // Connect reads the certificates and prepares the connection. Only with a
 // username does it contact etcd, to log in.
@@ -37,7 +39,7 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	if err = errors.Join(err, c.checkUser()); err != nil {
 		return nil, &Error{Kind: BadConfig, Op: op, What: "the settings cannot be used", Err: err}
 	}
-	s := &Store{endpoints: endpoints, tls: tlsConfig, timeout: c.RequestTimeout}
+	s := &Store{endpoints: endpoints, tls: tlsConfig, timeout: c.RequestTimeout, config: c}
 	s.client, err = clientv3.New(clientv3.Config{
 		Context:            ctx,
 		Endpoints:          s.Endpoints(),
@@ -49,12 +51,13 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 		// A member that hangs is found out even while a page is awaited.
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 10 * time.Second,
-		// About three seconds of repeating: enough for an election or for
-		// another member to take over, and short enough that a wrong address is
-		// reported soon.
-		MaxUnaryRetries:    10,
-		BackoffWaitBetween: 300 * time.Millisecond,
-		DialOptions:        []grpc.DialOption{grpc.WithChainUnaryInterceptor(failFast)},
+		MaxUnaryRetries:      maxRepeats,
+		BackoffWaitBetween:   repeatAfter,
+		DialOptions: []grpc.DialOption{
+			grpc.WithChainUnaryInterceptor(failFast),
+			// Room for etcd to make the next message of a stream while this one is read.
+			grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(2 * streamWindow),
+		},
 		// Its own log would print warnings about every retry to stderr.
 		Logger: zap.NewNop(),
 	})
@@ -95,6 +98,7 @@ type Snapshot struct {
 
 	clusterID uint64
 	store     *Store
+	readings  int // begun so far
 }
 
 var _ record.Source = (*Snapshot)(nil)
@@ -128,114 +132,43 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 // Scopes returns the one scope of the snapshot.
 func (snap *Snapshot) Scopes() []record.Scope { return []record.Scope{snap.Scope} }
 
-// Read gives every key and value of the snapshot to add, in the order of the keys, one
-// page at a time. It returns nil only if as many keys were read as etcd counted.
-func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error) error {
-	var (
-		records []record.Record
-		op      = fmt.Sprintf("read the keys under %s at revision %d", snap.Prefix, snap.Revision)
-		size    = newPager()
-		from    = snap.Prefix
-		last    []byte
-		read    int64
-	)
-	for more := true; more; {
-		resp, err := snap.store.get(ctx, op, from, clientv3.WithRange(snap.end()), clientv3.WithLimit(size.limit), clientv3.WithRev(snap.Revision))
-		if oversized(err) {
-			if size.refused() {
-				continue
-			}
-			return &Error{
-				Op: op, Err: err, What: fmt.Sprintf("the value after %q has more than %d MiB", last, receiveLimit>>20),
-				Do: "no API server writes such a value; look at it with etcdctl",
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if err := snap.checkPage(op, resp, last); err != nil {
-			return err
-		}
-		size.received(len(resp.Kvs), pageSize(resp.Kvs))
-		read += int64(len(resp.Kvs))
-		more = resp.More
-		if len(resp.Kvs) == 0 {
-			break
-		}
-		last = bytes.Clone(resp.Kvs[len(resp.Kvs)-1].Key)
-		from = string(last) + "\x00"
-		records = appendRecords(records[:0], resp.Kvs)
-		if err := add(records); err != nil {
-			return err
-		}
-		clear(records) // lest this page stays in memory while the next one comes
+func (snap *Snapshot) read(ctx context.Context, r *reading) error {
+	err := r.rest(ctx)
+	switch _, explained := errors.AsType[*Error](err); {
+	case r.stopped != nil:
+		return r.stopped
+	case explained, err == nil:
+		return err
 	}
-	if read != snap.Keys {
-		e := inconsistent(op, "%d keys were read, but etcd counts %d", read, snap.Keys)
-		if snap.StandIn != "" {
-			e.Do = "nothing is reported; older versions of kine count at their current revision: run again while nothing is written"
-		}
-		return e
-	}
-	return nil
+	return snap.store.explain(ctx, r.op, err)
 }
 
-func appendRecords(records []record.Record, kvs []*mvccpb.KeyValue) []record.Record {
-	for _, kv := range kvs {
-		records = append(records, record.Record{
-			Key: kv.Key, Value: kv.Value, CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision,
-			Version: kv.Version, Lease: kv.Lease, Origin: record.Origin{Layer: record.Live},
-		})
-	}
-	return records
-}
+// local reports whether each member may answer by itself. What it has of a revision is what all
+// have of it, and a member that has not come so far says so. kine knows no such requests.
+func (snap *Snapshot) local() bool { return snap.StandIn == "" }
 
 func (snap *Snapshot) end() string { return clientv3.GetPrefixRangeEnd(snap.Prefix) }
 
-// checkPage refuses an answer that a sound etcd does not give. Without it a
-// member that answers for another cluster, or the same page again and again,
-// would end in a verdict about something else.
-func (snap *Snapshot) checkPage(op string, resp *clientv3.GetResponse, last []byte) error {
-	if err := snap.checkCluster(op, resp); err != nil {
-		return err
-	}
-	if len(resp.Kvs) == 0 && resp.More {
-		return inconsistent(op, "an empty page says that more follows")
-	}
-	for _, kv := range resp.Kvs {
-		switch {
-		case !bytes.HasPrefix(kv.Key, []byte(snap.Prefix)):
-			return inconsistent(op, "key %q is not under the prefix", kv.Key)
-		case last != nil && bytes.Compare(kv.Key, last) <= 0:
-			return inconsistent(op, "key %q comes after %q", kv.Key, last)
-		case kv.ModRevision > snap.Revision:
-			return inconsistent(op, "key %q is of the later revision %d", kv.Key, kv.ModRevision)
-		}
-		last = kv.Key
-	}
-	return nil
-}
-
 func (snap *Snapshot) checkCluster(op string, resp *clientv3.GetResponse) error {
 	if id := resp.Header.ClusterId; id != snap.clusterID {
-		return &Error{
-			Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.clusterID, id),
-			Do: "name members of one cluster only",
-		}
+		return snap.otherCluster(op, id)
 	}
 	return nil
 }
 
-func pageSize(kvs []*mvccpb.KeyValue) (n int64) {
-	for _, kv := range kvs {
-		n += int64(len(kv.Key) + len(kv.Value))
+func (snap *Snapshot) otherCluster(op string, id uint64) error {
+	return &Error{
+		Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.clusterID, id),
+		Do: "name members of one cluster only",
 	}
-	return n
 }
 
 func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
 	request, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	if s.config.Serializable {
+		opts = append(opts, clientv3.WithSerializable())
+	}
 	resp, err := s.client.Get(request, key, opts...)
 	if err != nil {
 		return nil, s.explain(ctx, op, err)

@@ -29,24 +29,8 @@ const longest = 2 << 20
 // Add looks at one key, and keeps what the authorizer uses of an object of RBAC. It keeps
 // neither key nor value.
 func (c *Collector) Add(key, value []byte) {
-	if !bytes.HasPrefix(key, c.prefix) {
-		return
-	}
-	path, _, ok := bytes.Cut(key[len(c.prefix):], []byte("/"))
-	if !ok {
-		return
-	}
-	var add func([]byte) error
-	switch string(path) {
-	case "clusterroles":
-		add = adder("ClusterRole", c.Objects.AddClusterRole)
-	case "roles":
-		add = adder("Role", c.Objects.AddRole)
-	case "clusterrolebindings":
-		add = adder("ClusterRoleBinding", c.Objects.AddClusterRoleBinding)
-	case "rolebindings":
-		add = adder("RoleBinding", c.Objects.AddRoleBinding)
-	default:
+	add := c.adder(key)
+	if add == nil {
 		return
 	}
 	c.seen++
@@ -64,6 +48,38 @@ func (c *Collector) Add(key, value []byte) {
 	default:
 		c.unread[err.Error()]++
 	}
+}
+
+// Retract takes notice that a key was changed or deleted after it was added. What it held stays
+// among the objects, which are then said not to be whole.
+func (c *Collector) Retract(key []byte) {
+	if c.adder(key) == nil {
+		return
+	}
+	c.seen--
+	c.unread["changed while they were read"]++
+}
+
+// adder returns what adds the value of a key to the objects; nil for a key of another kind.
+func (c *Collector) adder(key []byte) func([]byte) error {
+	if !bytes.HasPrefix(key, c.prefix) {
+		return nil
+	}
+	path, _, ok := bytes.Cut(key[len(c.prefix):], []byte("/"))
+	if !ok {
+		return nil
+	}
+	switch string(path) {
+	case "clusterroles":
+		return adder("ClusterRole", c.Objects.AddClusterRole)
+	case "roles":
+		return adder("Role", c.Objects.AddRole)
+	case "clusterrolebindings":
+		return adder("ClusterRoleBinding", c.Objects.AddClusterRoleBinding)
+	case "rolebindings":
+		return adder("RoleBinding", c.Objects.AddRoleBinding)
+	}
+	return nil
 }
 
 var errTooLong = fmt.Errorf("longer than %d MiB", longest>>20)

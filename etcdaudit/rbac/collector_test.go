@@ -72,6 +72,19 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 }
 
 // Beyond a bound nothing is read, and nothing is passed over.
+func TestAnObjectThatHasChangedSinceIsSaid(t *testing.T) {
+	c := rbac.NewCollector(prefix)
+	c.Add([]byte("/registry/rolebindings/app/b"), protobuf(t, v1, "RoleBinding", binding()))
+	c.Retract([]byte("/registry/secrets/app/b"))
+	if c.Seen() != 1 || c.Unread() != "" {
+		t.Fatalf("%d seen: %s", c.Seen(), c.Unread())
+	}
+	c.Retract([]byte("/registry/rolebindings/app/b"))
+	if c.Seen() != 0 || !strings.Contains(c.Unread(), "changed while they were read") {
+		t.Errorf("%d seen: %s", c.Seen(), c.Unread())
+	}
+}
+
 func TestTooManyObjectsAreSaid(t *testing.T) {
 	c := rbac.NewCollector(prefix)
 	wide := binding()

@@ -5,6 +5,7 @@ package record
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -36,7 +37,10 @@ type Record struct {
 	Named bool
 	// Within is set where the value lies inside the value of Key, which is another object.
 	Within bool
-	Origin Origin
+	// Retracted is set for what was given before in the same reading, and counts no more: the
+	// key was changed or deleted since. A source of live values gives it again, as it was.
+	Retracted bool
+	Origin    Origin
 }
 
 // Origin is where a record was found.
@@ -110,6 +114,16 @@ type Leaver interface {
 	Remains() map[Layer]*Remains
 }
 
+// ErrRepeat is the error of Source.Read where what was given so far cannot be completed, and reading
+// again from the beginning may end otherwise.
+var ErrRepeat = errors.New("the reading has to begin anew")
+
+// Part is what was read at one revision: the keys from From on, up to the next part.
+type Part struct {
+	From     string
+	Revision int64
+}
+
 // Scope is what is read of one layer. Nothing outside it is proven.
 type Scope struct {
 	Layer Layer
@@ -135,6 +149,11 @@ type Scope struct {
 	Prefix string
 	// Revision that every key is read at; 0 where there is no single one.
 	Revision int64
+	// Parts are what was read at different revisions, because etcd compacted the first ones
+	// meanwhile; none where there was one revision. They were completed to Revision, unless
+	// Inexact says why that was not possible.
+	Parts   []Part
+	Inexact string
 	// Time is when the revision was taken or the file opened, by this machine's clock.
 	Time time.Time
 	// Keys is how many records the source counts within the scope, before it is read; 0
@@ -257,6 +276,16 @@ func (s Scope) String() string {
 	}
 	if s.Revision != 0 {
 		at = fmt.Sprintf(" at revision %d", s.Revision)
+	}
+	if n := len(s.Parts); n > 0 && s.Inexact == "" {
+		at += fmt.Sprintf(" (read in %d parts, and completed with what changed meanwhile)", n)
+	}
+	if s.Inexact != "" {
+		var revisions []string
+		for _, part := range s.Parts {
+			revisions = append(revisions, fmt.Sprintf("%d from %q on", part.Revision, part.From))
+		}
+		at = fmt.Sprintf(" at no single revision (%s; not exact: %s)", strings.Join(revisions, ", "), s.Inexact)
 	}
 	if s.Copy != "" {
 		of = fmt.Sprintf("the %s %s", s.Copy, strings.Join(s.names(), ", "))

@@ -29,6 +29,13 @@ const (
 const floorService = "sealproof.bench.Floor"
 
 func TestMain(m *testing.M) {
+	if way := os.Getenv(liveClient); way != "" {
+		if err := readLive(way, os.Getenv(liveEtcd)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if path := os.Getenv(floorSocket); path != "" {
 		if err := serveFloor(path, os.Getenv(floorVault)); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -77,5 +77,12 @@ func matrixSteps() []step {
 			run:  endToEndTests([]string{"SEALPROOF_APISERVER=" + string(p.apiserver), "SEALPROOF_ETCD=" + string(p.etcd)}, "./test/e2e/..."),
 		})
 	}
+	// An etcd before 3.7 has no streams.
+	for _, etcd := range []components.Name{components.Etcd36, components.Etcd35} {
+		steps = append(steps, step{
+			name: fmt.Sprintf("the live scan with %s", etcd),
+			run:  endToEndTests([]string{"SEALPROOF_ETCD=" + string(etcd)}, "./etcdaudit/live"),
+		})
+	}
 	return steps
 }

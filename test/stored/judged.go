@@ -62,6 +62,7 @@ type Case struct {
 	Remains record.Remains
 	Damaged int64
 	InUse   bool
+	Inexact string
 
 	Status check.Status
 	Count  int64
@@ -79,7 +80,7 @@ func Run(t *testing.T, id string, cases ...Case) {
 			}
 			f := Facts(config, Records(tt.Values)...)
 			store := &f.Stores[0]
-			store.CurrentKeyID, store.Remains, store.Scope.Copy, store.Scope.InUse, store.Damaged = tt.KeyID, tt.Remains, tt.Copy, tt.InUse, tt.Damaged
+			store.CurrentKeyID, store.Remains, store.Scope.Copy, store.Scope.InUse, store.Damaged, store.Scope.Inexact = tt.KeyID, tt.Remains, tt.Copy, tt.InUse, tt.Damaged, tt.Inexact
 			if tt.Layer != "" {
 				store.Scope.Layer, store.Scope.Sources = tt.Layer, []record.Input{{Name: "db", Bytes: 1}}
 			}

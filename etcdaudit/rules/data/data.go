@@ -12,7 +12,7 @@ import (
 
 // Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
 // and EA-111 to 114 about one of live values, EA-121 to 123 about what outlives them.
-// EA-107 and EA-124 are about both.
+// EA-107 and EA-124 are about both, EA-131 about an etcd that runs.
 func Rules() (all []check.Rule[facts.Facts]) {
 	for _, group := range []struct {
 		rules    []rule
@@ -23,6 +23,7 @@ func Rules() (all []check.Rule[facts.Facts]) {
 		{older(), facts.Facts.Older, []check.Need[facts.Facts]{need.Scan, need.Older}},
 		{[]rule{embeddedSecrets()}, facts.Facts.All, []check.Need[facts.Facts]{need.Scan}},
 		{[]rule{wholeFiles()}, facts.Facts.Files, []check.Need[facts.Facts]{need.Scan, need.Files}},
+		{[]rule{membersAgree()}, facts.Facts.Running, []check.Need[facts.Facts]{need.Scan, need.Running}},
 	} {
 		for _, r := range group.rules {
 			if r.ID != wholeFiles().ID {

@@ -21,6 +21,7 @@ func TestPlaintextSecrets(t *testing.T) {
 		stored.Case{Name: "a prefix under which Secrets look like something else is not clean", Values: stored.Values{"default/a": stored.Plaintext}, Status: check.NotEvaluated, Says: "is that the --prefix?"},
 		stored.Case{Name: "a Secret that only claims to be encrypted is not called so", Values: stored.Values{"secrets/default/a": stored.Unknown, "secrets/default/b": stored.Malformed, "secrets/default/c": stored.Keyed("aescbc", "k", "")}, Status: check.NotEvaluated, Says: "2 of 3 Secrets only claim"},
 		stored.Case{Name: "a file that cannot be read as a whole is not clean", Damaged: 2, Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k", 1)}, Status: check.NotEvaluated, Says: "2 places could not be read"},
+		stored.Case{Name: "what was read at several revisions is not clean", Inexact: "the watch has ended", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k", 1)}, Status: check.NotEvaluated, Says: "not exact: the watch has ended"},
 		stored.Case{Name: "nothing at all is not clean", Status: check.NotEvaluated, Says: "wrong etcd, or wrong --prefix"},
 	)
 }

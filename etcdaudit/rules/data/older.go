@@ -38,15 +38,22 @@ func unread(s facts.Store) string {
 	return number(s.Damaged, "place") + " could not be read: see EA-124"
 }
 
-// whole is a rule that passes nothing where files could not be read as a whole: what is
-// missing may be a finding.
+// whole is a rule that passes nothing where files could not be read as a whole, or live values at
+// one revision: what is missing may be a finding.
 func whole(r rule) rule {
 	run := r.Run
 	r.Run = func(s facts.Store) []check.Result {
 		results := run(s)
 		for i, result := range results {
-			if s.Damaged > 0 && !result.Status.Finding() && result.Status != check.NotEvaluated {
-				results[i] = check.Unevaluated(result.Target, unread(s), "")
+			why := s.Scope.Inexact
+			if why != "" {
+				why = "what was read is of several revisions, and not exact: " + why
+			}
+			if s.Damaged > 0 {
+				why = unread(s)
+			}
+			if why != "" && !result.Status.Finding() && result.Status != check.NotEvaluated {
+				results[i] = check.Unevaluated(result.Target, why, "")
 				results[i].Identity, results[i].Evidence = result.Identity, result.Evidence
 			}
 		}

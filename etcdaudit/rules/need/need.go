@@ -24,6 +24,11 @@ func Live(f facts.Facts) (check.Result, bool) {
 	return check.Inapplicable("no live values were read, but older ones only"), len(f.Live()) > 0
 }
 
+// Running is not met where no running etcd was read.
+func Running(f facts.Facts) (check.Result, bool) {
+	return check.Inapplicable("no running etcd was read, but files only"), len(f.Running()) > 0
+}
+
 // Older is not met where nothing but live values was read.
 func Older(f facts.Facts) (check.Result, bool) {
 	return check.Inapplicable("live values only were read: what outlives them is listed as not evaluated"), len(f.Older()) > 0

@@ -1,0 +1,57 @@
+package live
+
+import (
+	"testing"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+)
+
+func write(key string, create, mod int64, before *mvccpb.KeyValue) change {
+	return change{now: &mvccpb.KeyValue{Key: []byte(key), CreateRevision: create, ModRevision: mod}, before: before}
+}
+
+func TestOnlyWritesAfterTheRevisionOfTheirKeysPartCount(t *testing.T) {
+	old := func(mod int64) *mvccpb.KeyValue { return &mvccpb.KeyValue{ModRevision: mod} }
+	// a was read at revision 10, z at 20; the reading ended at 30.
+	readAt := func(key []byte) int64 {
+		if key[0] < 'm' {
+			return 10
+		}
+		return 20
+	}
+	for name, tt := range map[string]struct {
+		all     []change
+		was, is int64 // mod_revision; 0 for nothing, -1 for no change
+		lost    bool
+	}{
+		"written":                  {[]change{write("a", 5, 11, old(5))}, 5, 11, false},
+		"written twice":            {[]change{write("a", 5, 11, old(5)), write("a", 5, 12, old(11))}, 5, 12, false},
+		"created":                  {[]change{write("a", 11, 11, nil)}, 0, 11, false},
+		"deleted":                  {[]change{write("a", 0, 11, old(5))}, 5, 0, false},
+		"created and deleted":      {[]change{write("a", 11, 11, nil), write("a", 0, 12, old(11))}, 0, 0, false},
+		"deleted and created":      {[]change{write("a", 0, 11, old(5)), write("a", 12, 12, nil)}, 5, 12, false},
+		"after the end":            {[]change{write("a", 5, 31, old(5))}, -1, -1, false},
+		"at the end":               {[]change{write("a", 5, 30, old(5))}, 5, 30, false},
+		"before its part was read": {[]change{write("z", 5, 20, old(5))}, -1, -1, false},
+		"after its part was read":  {[]change{write("z", 5, 20, old(5)), write("z", 5, 21, old(20))}, 20, 21, false},
+		"without what was before":  {[]change{write("a", 5, 11, nil)}, 0, 0, true},
+		"deleted, without that":    {[]change{write("a", 0, 11, nil)}, 0, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keys, why := since(tt.all, 30, readAt)
+			if tt.lost != (why != "") {
+				t.Fatalf("lost: %q", why)
+			}
+			if tt.lost {
+				return
+			}
+			r, changed := keys[string(tt.all[0].now.Key)]
+			if changed == (tt.was < 0) {
+				t.Fatalf("changed: %v", changed)
+			}
+			if changed && (r.was.GetModRevision() != tt.was || r.is.GetModRevision() != tt.is) {
+				t.Errorf("%d became %d", r.was.GetModRevision(), r.is.GetModRevision())
+			}
+		})
+	}
+}

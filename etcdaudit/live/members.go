@@ -1,0 +1,149 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+)
+
+// Comparing is how the members of a cluster are compared.
+type Comparing string
+
+// The ways of comparing members.
+const (
+	// ByHash has each member compute the hash of its data (HashKV, which needs root where etcd's
+	// authentication is on). Where that is not possible, or differs, each member is read.
+	ByHash Comparing = "hash"
+	// ByReading reads each member.
+	ByReading Comparing = "read"
+	// NotAtAll compares nothing.
+	NotAtAll Comparing = "off"
+)
+
+// Comparings returns every way.
+func Comparings() []Comparing { return []Comparing{ByHash, ByReading, NotAtAll} }
+
+var _ record.Comparer = (*Snapshot)(nil)
+
+// Compare compares what the members have at one revision, which is a new one: that of the
+// snapshot may have been compacted since. It returns nil where no comparison was asked for.
+func (snap *Snapshot) Compare(ctx context.Context) *record.Comparison {
+	s := snap.store
+	if s.config.Members == NotAtAll || s.config.Members == "" {
+		return nil
+	}
+	c := &record.Comparison{Revision: snap.Revision}
+	if snap.StandIn != "" {
+		c.Why = snap.StandIn + " has no members"
+		return c
+	}
+	members, err := s.members(ctx)
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	if c.Members = members; len(members) == 1 {
+		return c
+	}
+	now, err := s.get(ctx, "take the revision to compare members at", snap.Prefix)
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	c.Revision = now.Header.Revision
+	if s.config.Members == ByHash {
+		if decided := s.compareHashes(ctx, c); decided && !c.Differ {
+			return c
+		}
+	}
+	snap.compareByReading(ctx, c)
+	return c
+}
+
+// members are those of the cluster, each with an address: one that was given, if that is its.
+func (s *Store) members(ctx context.Context) ([]record.Compared, error) {
+	request, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	list, err := s.client.MemberList(request)
+	if err != nil {
+		return nil, s.explain(ctx, "ask for the members", err)
+	}
+	given := map[uint64]string{}
+	for _, endpoint := range s.Endpoints() {
+		if status, err := s.client.Status(request, endpoint); err == nil {
+			given[status.Header.MemberId] = endpoint
+		}
+	}
+	var members []record.Compared
+	for _, m := range list.Members {
+		one := record.Compared{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, Endpoint: given[m.ID]}
+		if one.Endpoint == "" && len(m.ClientURLs) > 0 {
+			one.Endpoint = m.ClientURLs[0]
+		}
+		switch {
+		case m.IsLearner:
+			one.NotCompared = "a learner"
+		case one.Endpoint == "":
+			one.NotCompared = "it names no address for clients"
+		}
+		members = append(members, one)
+	}
+	slices.SortFunc(members, func(a, b record.Compared) int { return cmp.Compare(a.ID, b.ID) })
+	return members, nil
+}
+
+// compareHashes compares what members compute. It reports whether all members could be
+// compared so: hashes of members that were compacted to different revisions say nothing.
+func (s *Store) compareHashes(ctx context.Context, c *record.Comparison) (decided bool) {
+	var hashes []*pb.HashKVResponse
+	for i := range c.Members {
+		m := &c.Members[i]
+		if m.NotCompared != "" {
+			continue
+		}
+		hash, err := s.hash(ctx, m.Endpoint, c.Revision)
+		switch {
+		case errors.Is(err, rpctypes.ErrPermissionDenied), errors.Is(err, rpctypes.ErrCompacted):
+			return false
+		case err != nil:
+			m.NotCompared = notCompared(err)
+			continue
+		}
+		hashes = append(hashes, hash)
+	}
+	for _, h := range hashes {
+		if h.CompactRevision != hashes[0].CompactRevision || h.HashRevision != hashes[0].HashRevision {
+			return false
+		}
+	}
+	for _, h := range hashes {
+		c.Differ = c.Differ || h.Hash != hashes[0].Hash
+	}
+	return len(hashes) > 0
+}
+
+func (s *Store) hash(ctx context.Context, endpoint string, revision int64) (hash *pb.HashKVResponse, err error) {
+	err = s.repeat(ctx, func() error {
+		request, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		answer, err := s.client.HashKV(request, endpoint, revision)
+		hash = (*pb.HashKVResponse)(answer)
+		return rpctypes.Error(err)
+	})
+	return hash, err
+}
+
+// notCompared is why a member is left out of the comparison.
+func notCompared(err error) string {
+	if errors.Is(err, rpctypes.ErrFutureRev) {
+		return "it is behind: it has not come to the revision yet"
+	}
+	return "it could not be read: " + err.Error()
+}

@@ -1,0 +1,77 @@
+package data
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/term"
+)
+
+func membersAgree() rule {
+	return rule{
+		ID: "EA-131", Title: "All members hold the same data", Severity: check.High,
+		Why:   "an API server reads from any member: what was changed in the file of one, or damaged there, is served by that one alone, and a scan of another does not see it",
+		Reads: "the members' own hashes of their data at one revision (HashKV); where these cannot be had or differ, each key, its revision and an HMAC of its value from each member",
+		Run: one(func(s facts.Store) check.Result {
+			c := s.Members
+			switch {
+			case c == nil:
+				return optional("the members were not compared", "scan again with --compare-members=hash")
+			case c.Why != "":
+				return optional("the members could not be compared: "+term.Printable(c.Why), "")
+			case len(c.Members) == 1:
+				return check.Inapplicable("this etcd has one member")
+			}
+			var compared, left []string
+			for _, m := range c.Members {
+				name := term.Printable(m.Name) + " (" + m.ID + ")"
+				if m.NotCompared == "" {
+					compared = append(compared, name)
+				} else {
+					left = append(left, name+": "+term.Printable(m.NotCompared))
+				}
+			}
+			switch {
+			case c.Differ:
+				return differ(c, compared, left)
+			case len(left) > 0:
+				return optional(fmt.Sprintf("%s not compared with the others: %s", number(int64(len(left)), "member"), strings.Join(left, "; ")), "")
+			}
+			return check.Passed("", fmt.Sprintf("%s hold the same at revision %d, by %s", number(int64(len(compared)), "member"), c.Revision, way(c)))
+		}),
+	}
+}
+
+// optional is for what says nothing against the data that was read.
+func optional(reason, remedy string) check.Result {
+	r := check.Unevaluated("", reason, remedy)
+	r.Expected = true
+	return r
+}
+
+func differ(c *record.Comparison, compared, left []string) check.Result {
+	summary := fmt.Sprintf("at revision %d %s under the prefix differ between %s", c.Revision, number(c.Differing, "key"), strings.Join(compared, ", "))
+	if c.Differing == 0 {
+		summary = fmt.Sprintf("the hashes at revision %d differ between %s, and no key under the prefix does: older revisions, or keys elsewhere, are not the same", c.Revision, strings.Join(compared, ", "))
+	}
+	if len(left) > 0 {
+		summary += "; not compared: " + strings.Join(left, "; ")
+	}
+	r := check.Failed("", summary, "find out which members are right (etcdctl get KEY --consistency=s --endpoints=ONE, for each), and who wrote to the file of the others; then replace those one by one: etcdctl member remove, an empty data directory, etcdctl member add")
+	r.Count = c.Differing
+	for _, key := range c.Keys {
+		r.Objects = append(r.Objects, check.Object{Name: key})
+	}
+	return r
+}
+
+// way is how the members were compared.
+func way(c *record.Comparison) string {
+	if c.ByReading {
+		return "keys, revisions and HMACs of values"
+	}
+	return "HashKV"
+}

@@ -1,0 +1,46 @@
+package data_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/test/stored"
+)
+
+func TestMembersAgree(t *testing.T) {
+	members := func(reasons ...string) (all []record.Compared) {
+		for i, reason := range reasons {
+			all = append(all, record.Compared{ID: string(rune('a' + i)), Name: "m\x1b", NotCompared: reason})
+		}
+		return all
+	}
+	for name, tt := range map[string]struct {
+		compared *record.Comparison
+		status   check.Status
+		count    int64
+		says     string
+	}{
+		"not asked for":        {nil, check.NotEvaluated, 0, "were not compared"},
+		"a stand-in":           {&record.Comparison{Why: "kine has no members"}, check.NotEvaluated, 0, "kine has no members"},
+		"one member":           {&record.Comparison{Members: members("")}, check.NotApplicable, 0, "one member"},
+		"the same":             {&record.Comparison{Revision: 7, Members: members("", "")}, check.Pass, 0, "2 members hold the same at revision 7, by HashKV"},
+		"the same, by reading": {&record.Comparison{Members: members("", ""), ByReading: true}, check.Pass, 0, "HMACs"},
+		"one is behind":        {&record.Comparison{Members: members("", "", "it is behind")}, check.NotEvaluated, 0, `1 member not compared with the others: m\x1b (c): it is behind`},
+		"a key differs":        {&record.Comparison{Members: members("", "", "gone"), Differ: true, Differing: 1, Keys: []string{"/registry/x"}}, check.Fail, 1, "1 key under the prefix differ"},
+		"history differs":      {&record.Comparison{Members: members("", ""), Differ: true}, check.Fail, 0, "no key under the prefix does"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := stored.Facts(nil, stored.Records(stored.Values{"secrets/default/a": stored.Plaintext})...)
+			f.Stores[0].Members = tt.compared
+			r := stored.Result(t, f, "EA-131")
+			if r.Status != tt.status || r.Count != tt.count || !strings.Contains(r.Summary+r.Reason, tt.says) {
+				t.Errorf("%v, count %d: %s%s", r.Status, r.Count, r.Summary, r.Reason)
+			}
+			if r.Status == check.NotEvaluated && !r.Expected {
+				t.Error("it speaks against the data that was read")
+			}
+		})
+	}
+}
