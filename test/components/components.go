@@ -74,7 +74,7 @@ func table() []component {
 	}
 	readLog := etcd(ReadLog, "test/etcdserver")
 	readLog.binary, readLog.pkg = "readlog", "./readlog"
-	ctl := nested(Etcdctl, "etcdctl", "test/etcdserver", "go.etcd.io/etcd/etcdctl/v3", cost{20, 300})
+	ctl := nested(Etcdctl, "etcdctl", "test/etcdserver", "go.etcd.io/etcd/etcdctl/v3", cost{40, 220}) // beside etcd's modules
 	ctl.pkg = "./etcdctl"
 	kube := func(name Name, binary, dir string, first cost) component {
 		c := nested(name, binary, dir, "k8s.io/kubernetes", first)
