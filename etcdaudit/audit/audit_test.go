@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +228,19 @@ type failing struct{ stored.Source }
 
 func (failing) Read(context.Context, func([]record.Record) error) error {
 	return errors.New("the disk is gone")
+}
+
+// One file that changes while it is read must not take what was read of the others with it.
+func TestOfSeveralSourcesOneThatCannotBeReadIsMissing(t *testing.T) {
+	r := run(t, source(scope("a"), "secrets/default/a", stored.KMSv2("p", "k", 1)), failing{stored.Source{Scope: scope("b")}})
+	if len(r.Scopes) != 1 || r.Scopes[0].ClusterId != "a" || r.Verdict.Status != auditv1.Status_STATUS_NOT_EVALUATED {
+		t.Errorf("scopes %v, verdict %v", r.Scopes, r.Verdict)
+	}
+	if !slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool {
+		return strings.Contains(l.Name, "etcd cluster b") && strings.Contains(l.Reason, "the disk is gone")
+	}) {
+		t.Errorf("not evaluated: %v", r.NotEvaluated)
+	}
 }
 
 func TestWithoutAWholeReadingThereIsNoReport(t *testing.T) {

@@ -350,18 +350,3 @@ func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
 }
-
-// reason is an error without the path, which the text around it names.
-func reason(err error) error {
-	if e := new(fs.PathError); errors.As(err, &e) {
-		return e.Err
-	}
-	return err
-}
-
-func access(err error) string {
-	if errors.Is(err, fs.ErrPermission) {
-		return "run as root, or as the user that etcd runs as"
-	}
-	return ""
-}
