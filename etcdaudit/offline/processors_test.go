@@ -3,6 +3,7 @@ package offline_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 // others name pages that are not theirs any more: it has runs of every kind.
 func worn(t testing.TB) string {
 	t.Helper()
-	files := testkit.Must(atrest.Make(t.TempDir(), atrest.Options{Secrets: 1500, Rewritten: true}))(t)
+	files := testkit.Must(atrest.Make(t.TempDir(), atrest.Options{Secrets: 1500, Rewritten: true, Large: 20}))(t)
 	data := testkit.Must(os.ReadFile(files.Database))(t)
 	for at := int64(0); at < int64(len(data)); at += 4096 {
 		// Pages that hold plaintext of what was compacted or rewritten: the newest value of a key
@@ -50,7 +51,7 @@ func everything(t testing.TB, dir string) (all []string, remains []map[record.La
 	for _, source := range set.Sources {
 		testkit.Check(t, source.Read(t.Context(), func(records []record.Record) error {
 			for _, r := range records {
-				all = append(all, fmt.Sprintf("%s %d %x %+v", r.Key, r.ModRevision, r.Value, r.Origin))
+				all = append(all, fmt.Sprintf("%s %d %x %+v", r.Key, r.ModRevision, sha256.Sum256(r.Value), r.Origin))
 			}
 			return nil
 		}))

@@ -11,11 +11,23 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sealproof/sealproof/test/components"
 )
 
 // benchDir holds one file of benchmark results per commit, in the format that
 // benchstat reads. It is not in git.
 const benchDir = "bench"
+
+// benchSteps builds all components first, but for a part of the benchmarks: each builds what it
+// needs, which may be little.
+func benchSteps() []step {
+	run := step{name: "benchmarks", run: bench}
+	if os.Getenv("BENCH") != "" {
+		return []step{run}
+	}
+	return []step{buildStep(components.Default()...), run}
+}
 
 // bench runs the benchmarks, keeps the figures, and compares them with the
 // last ones kept of another commit. With DOC=1 in the environment it writes

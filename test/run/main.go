@@ -13,8 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/sealproof/sealproof/test/components"
 )
 
 func main() {
@@ -30,7 +28,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	tasks := map[string]func() []step{
 		"lint": lintSteps, "test": testSteps, "matrix": matrixSteps,
-		"bench": func() []step { return []step{buildStep(components.Default()...), {name: "benchmarks", run: bench}} },
+		"bench": benchSteps,
 		"fuzz":  func() []step { return []step{{name: "fuzz", run: fuzz}} },
 		// It fails as well when it cannot reach the database, and says so.
 		"vulncheck":     func() []step { return []step{{name: "govulncheck", run: tool("govulncheck", "./cmd/...").stream}} },

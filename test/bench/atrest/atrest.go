@@ -26,6 +26,8 @@ type Options struct {
 	// plaintext is left in old revisions and, where a compaction has come by, in free pages.
 	// Otherwise all of them are plaintext if Plaintext is set, and encrypted if not.
 	Rewritten, Plaintext bool
+	// Large is how many more encrypted Secrets there are of 300 KiB, half of which were deleted.
+	Large int
 }
 
 // Files are those of a data directory.
@@ -50,6 +52,9 @@ func Make(below string, o Options) (*Files, error) {
 		name += "-rewritten"
 	case o.Plaintext:
 		name += "-plaintext"
+	}
+	if o.Large > 0 {
+		name += fmt.Sprintf("-%d-large", o.Large)
 	}
 	f := o.files(filepath.Join(below, name))
 	if _, err := os.Stat(f.Dir); os.IsNotExist(err) {
@@ -77,7 +82,7 @@ func Make(below string, o Options) (*Files, error) {
 }
 
 func (o Options) files(dir string) *Files {
-	f := &Files{Dir: dir, Database: filepath.Join(dir, "member/snap/db"), Live: o.Secrets + 1}
+	f := &Files{Dir: dir, Database: filepath.Join(dir, "member/snap/db"), Live: o.Secrets + 1 + o.Large - o.Large/2}
 	if o.Rewritten {
 		f.Old = o.Secrets - o.compacted()
 	}
@@ -119,6 +124,14 @@ func (o Options) play(w *writer) error {
 	}); err != nil {
 		return err
 	}
+	if err := w.puts(o.Large, func(i int) (string, []byte) {
+		return fmt.Sprintf("/registry/secrets/large/secret-%d", i), w.made.large()
+	}); err != nil {
+		return err
+	}
+	if err := w.compact(2, o.Large/2); err != nil {
+		return err
+	}
 	plaintext := func(i int) (string, []byte) { return w.made.key(i), w.made.plaintext(i) }
 	encrypted := func(i int) (string, []byte) { return w.made.key(i), w.made.encrypted(i) }
 	if o.Rewritten || o.Plaintext {
@@ -132,7 +145,7 @@ func (o Options) play(w *writer) error {
 		if err := w.puts(half, encrypted); err != nil {
 			return err
 		}
-		if err := w.compact(2, half); err != nil {
+		if err := w.compact(int64(2+o.Large), half); err != nil {
 			return err
 		}
 		if err := w.puts(o.Secrets-half, func(i int) (string, []byte) { return encrypted(half + i) }); err != nil {

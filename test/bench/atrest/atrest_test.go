@@ -14,7 +14,7 @@ import (
 
 func TestTheFilesHoldWhatWasWritten(t *testing.T) {
 	for name, o := range map[string]Options{
-		"rewritten": {Secrets: 1000, Rewritten: true}, "plaintext": {Secrets: 1000, Plaintext: true}, "encrypted": {Secrets: 1000},
+		"rewritten": {Secrets: 1000, Rewritten: true}, "plaintext": {Secrets: 1000, Plaintext: true}, "encrypted": {Secrets: 1000, Large: 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

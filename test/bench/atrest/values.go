@@ -118,3 +118,10 @@ func (v *values) encrypted(int) []byte {
 	_, _ = v.random.Read(value[at : at+size+200]) // never fails
 	return value
 }
+
+// large is an encrypted Secret of 300 KiB.
+func (v *values) large() []byte {
+	value := append([]byte("k8s:enc:secretbox:v1:key1:"), make([]byte, 300<<10)...)
+	_, _ = v.random.Read(value[26:]) // never fails
+	return value
+}
