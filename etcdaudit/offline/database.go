@@ -99,10 +99,9 @@ func (s *Set) openDatabase(ctx context.Context, f found, o Options) (*databaseSo
 		}
 	}
 	d.setPrefix(prefix, o)
-	urls, ids := membersOf(ctx, d.db)
 	scope := record.Scope{
-		Members: urls, MemberIDs: ids, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
-		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}},
+		Members: membersOf(ctx, d.db), Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
+		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}}, MemberIDs: memberIDs(ctx, d.db),
 	}
 	if d.loose != "" {
 		s.Chosen = append(s.Chosen, d.name+" is searched byte by byte: "+d.loose)

@@ -14,13 +14,12 @@ const membersBucket = "members"
 // mostMembers bounds what a hostile file can name; an etcd cluster has seven at the most.
 const mostMembers = 64
 
-// membersOf returns the first client address of each member that a database knows, and the
-// members' ids. What cannot be read is left out: it is there for the runbook's commands, and to
-// tell copies of one cluster.
-func membersOf(ctx context.Context, db *bolt.File) (urls, ids []string) {
+// membersOf returns the first client address of each member that a database knows. What
+// cannot be read is left out: it is there for the runbook's commands only.
+func membersOf(ctx context.Context, db *bolt.File) (urls []string) {
 	buckets, _, err := db.Buckets(ctx)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	for _, b := range buckets {
 		if string(b.Name) != membersBucket {
@@ -31,10 +30,7 @@ func membersOf(ctx context.Context, db *bolt.File) (urls, ids []string) {
 				var m struct {
 					ClientURLs []string `json:"clientURLs"`
 				}
-				key, value, _, err := l.Element(i)
-				if err == nil && len(key) > 0 && len(key) <= 16 && len(ids) < mostMembers {
-					ids = append(ids, string(key))
-				}
+				_, value, _, err := l.Element(i)
 				if err == nil && len(urls) < mostMembers && json.Unmarshal(value, &m) == nil && len(m.ClientURLs) > 0 {
 					urls = append(urls, m.ClientURLs[0])
 				}
@@ -42,5 +38,5 @@ func membersOf(ctx context.Context, db *bolt.File) (urls, ids []string) {
 			return nil
 		})
 	}
-	return urls, ids
+	return urls
 }

@@ -126,6 +126,9 @@ type Scope struct {
 	// ClusterID is etcd's own identity as etcdctl prints it, in hexadecimal; empty
 	// where the source does not show it.
 	ClusterID string
+	// MemberIDs are the ids that a database has of the cluster's members, in hexadecimal. Those of a
+	// restored cluster are others.
+	MemberIDs []string
 	// StandIn is what answers in place of etcd, such as "kine"; empty for etcd itself.
 	StandIn string
 	// Prefix of the keys that are read, with its last slash.
@@ -143,9 +146,8 @@ type Scope struct {
 	// Bytes is how much of the files is of the layer, and could be given back by clearing it;
 	// 0 if that is not known.
 	Bytes int64
-	// Members are the client addresses that the files have of the cluster's members, one of each,
-	// and MemberIDs their ids in hexadecimal. A restored cluster has other ids.
-	Members, MemberIDs []string
+	// Members are the client addresses that the files have of the cluster's members, one of each.
+	Members []string
 }
 
 // Input is an endpoint, or a file with its hash, such as "sha256:…", and size.
