@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -114,8 +115,22 @@ func (s *sightings) read(scopes []record.Scope) {
 	for _, scope := range scopes {
 		at := s.places[scope.Layer]
 		s.scopes[at] = scope.ID()
-		s.collector.Read(at, scope.Revision, scope.Sources, scope.Time)
+		files, opened := scope.Sources, scope.Time
+		if scope.InUse || scope.Layer == record.Undetermined {
+			// What was written while it was read may be later than its time, and is not later
+			// than now.
+			files, opened = untimed(files), time.Now()
+		}
+		s.collector.Read(at, scope.Revision, files, opened)
 	}
+}
+
+func untimed(files []record.Input) (all []record.Input) {
+	for _, f := range files {
+		f.Modified = time.Time{}
+		all = append(all, f)
+	}
+	return all
 }
 
 // addTo adds what was worked out to a report.

@@ -83,7 +83,7 @@ func New(o Options) *Collector {
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // it does not fail: crypto/rand ends the program instead
 	c.mac = hmac.New(sha256.New, key)
-	c.store = store{memory: o.Memory, workDir: o.WorkDir, sets: newPlaceSets()}
+	c.store = store{chunk: chunk, memory: o.Memory, workDir: o.WorkDir, sets: newPlaceSets()}
 	return c
 }
 

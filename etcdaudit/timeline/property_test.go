@@ -205,7 +205,7 @@ func contains(b timeline.Bounds, at float64) bool {
 // Whatever remained of a history, each bound contains the truth.
 func TestEveryBoundContainsTheTruth(t *testing.T) {
 	bounds, closed := 0, 0
-	for seed := range uint64(400) {
+	for seed := range uint64(200) {
 		w := newWorld(seed, 20)
 		for range 20 + w.chance.IntN(150) {
 			key := secretKey(w.chance.IntN(4))

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunk is how many sightings are put in order at a time.
+// chunk is how many sightings are put in order at a time, but in tests.
 const chunk = 1 << 16
 
 // run is a sequence of sightings in order, each version once: in memory, or in the work file.
@@ -23,6 +23,7 @@ type run struct {
 
 // store keeps sightings within a bound of memory, and gives them back in their order.
 type store struct {
+	chunk   int
 	memory  int64 // bytes that runs may take
 	workDir string
 	sets    *placeSets
@@ -40,7 +41,7 @@ var _ [sightingSize]struct{} = [unsafe.Sizeof(sighting{})]struct{}{}
 func (s *store) add(one sighting) error {
 	if s.buffer == nil {
 		var err error
-		if s.buffer, err = mapped(chunk); err != nil {
+		if s.buffer, err = mapped(s.chunk); err != nil {
 			return err
 		}
 	}
@@ -84,11 +85,14 @@ func (s *store) flush() error {
 	s.runs = append(s.runs, run{chunks: [][]sighting{append(list, s.buffer...)}})
 	s.kept += int64(len(s.buffer))
 	s.buffer = s.buffer[:0]
-	if 2*s.kept >= 3*s.merged+8*chunk {
+	if 2*s.kept >= 3*s.merged+8*int64(s.chunk) {
 		// The same version is seen in several layers.
 		if err := s.merge(); err != nil {
 			return err
 		}
+	}
+	if s.sets.bytes > s.memory { // of thousands of files that have next to nothing in common
+		return &MemoryError{Bytes: s.memory}
 	}
 	if s.kept*sightingSize+s.sets.bytes <= s.memory {
 		return nil
@@ -106,7 +110,7 @@ func (s *store) merge() error {
 	err := s.each(func(one *sighting) error {
 		if current == nil {
 			var err error
-			if current, err = mapped(chunk); err != nil {
+			if current, err = mapped(s.chunk); err != nil {
 				return err
 			}
 		}

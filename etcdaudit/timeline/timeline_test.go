@@ -162,7 +162,7 @@ func many(t *testing.T, c *timeline.Collector, secrets int64) error {
 
 func TestWhatDoesNotFitIntoMemoryGoesToAFileWithoutAName(t *testing.T) {
 	dir := t.TempDir()
-	const secrets = 50_000
+	const secrets = 36_000
 	for _, o := range []timeline.Options{{}, {Memory: 1 << 20, WorkDir: dir}} {
 		c := collector(t, o)
 		testkit.Check(t, many(t, c, secrets))
@@ -183,7 +183,7 @@ func TestWhatDoesNotFitIntoMemoryGoesToAFileWithoutAName(t *testing.T) {
 
 func TestWithoutAPlaceForTheRestTheTimelineIsRefused(t *testing.T) {
 	c := collector(t, timeline.Options{Memory: 1 << 20})
-	err := many(t, c, 50_000)
+	err := many(t, c, 36_000)
 	if tooMuch := new(timeline.MemoryError); !errors.As(err, &tooMuch) || !strings.Contains(err.Error(), "--memory") || !strings.Contains(err.Error(), "--work-dir") {
 		t.Errorf("%v", err)
 	}
@@ -196,7 +196,7 @@ func TestAWorkDirWithoutRoomEndsWithOneClearLine(t *testing.T) {
 	testkit.Check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1 << 20, Max: before.Max}))
 	dir := t.TempDir()
 	c := collector(t, timeline.Options{Memory: 1 << 20, WorkDir: dir})
-	err := many(t, c, 50_000)
+	err := many(t, c, 36_000)
 	testkit.Check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before))
 	if !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "make room") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
@@ -204,7 +204,7 @@ func TestAWorkDirWithoutRoomEndsWithOneClearLine(t *testing.T) {
 	if left := testkit.Must(os.ReadDir(dir))(t); len(left) > 0 {
 		t.Errorf("%v was left", left)
 	}
-	if c := collector(t, timeline.Options{Memory: 1 << 20, WorkDir: "/proc"}); many(t, c, 50_000) == nil {
+	if c := collector(t, timeline.Options{Memory: 1 << 20, WorkDir: "/proc"}); many(t, c, 36_000) == nil {
 		t.Error("a file was made in /proc")
 	}
 }
