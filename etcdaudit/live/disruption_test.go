@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -91,9 +92,8 @@ func moveLeader(t *testing.T, e *cluster.Etcd) error {
 			if err != nil {
 				return err
 			}
-			defer func() { _ = leader.Close() }()
 			_, err = leader.MoveLeader(t.Context(), m.ID)
-			return err
+			return errors.Join(err, leader.Close())
 		}
 	}
 	t.Fatal("no leader")
