@@ -81,7 +81,9 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 			t.Errorf("%s: %q, want %q; %s", what, layers, want, errs)
 		}
 	}
-	if !slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool { return strings.Contains(l.Reason, "/var/backups/etcd is no data directory") }) {
+	if !slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool {
+		return strings.Contains(l.Reason, "/var/backups/etcd is no data directory")
+	}) {
 		t.Errorf("a folder without a copy is not named: %v", r.NotEvaluated)
 	}
 	for _, s := range r.Scopes {
