@@ -52,6 +52,7 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 	testkit.Check(t, os.CopyFS(filepath.Join(backup, "etcd"), os.DirFS(filepath.Join(root, "srv/etcd"))))
 	write(t, filepath.Join(root, "var/lib/etcd-backup/2026/monday.db"), string(testkit.Must(os.ReadFile(filepath.Join(dir, "snapshot.db")))(t)))
 	write(t, filepath.Join(root, "var/lib/etcd-backup/2026/tuesday.db"), "no database")
+	write(t, filepath.Join(root, "var/backups/etcd/other.db"), "no database")
 
 	// etcd is down: its files tell what they hold, and that live values were not read is said.
 	r, errs := scanned(t, "scan", "--root", root, "--timeout", "2s")
@@ -79,6 +80,11 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 		if layers := layersOf(r, what); !slices.Equal(layers, want) {
 			t.Errorf("%s: %q, want %q; %s", what, layers, want, errs)
 		}
+	}
+	if !slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool {
+		return strings.Contains(l.Reason, "/var/backups/etcd is no data directory")
+	}) {
+		t.Errorf("a folder without a copy is not named: %v", r.NotEvaluated)
 	}
 	for _, s := range r.Scopes {
 		if copied := strings.Contains(s.Text, "backup"); s.Layer != "host" && copied != (s.Copy != "") {
