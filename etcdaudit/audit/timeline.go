@@ -143,6 +143,9 @@ func (t *timelines) addTo(r *auditv1.Report) error {
 		if err != nil {
 			return fmt.Errorf("work out the timeline of %s: %w", c.store, err)
 		}
+		if err := c.collector.Close(); err != nil { // the report needs the room
+			return fmt.Errorf("close the timeline of %s: %w", c.store, err)
+		}
 		r.TimelineBasis = append(r.TimelineBasis, &auditv1.TimelineBasis{
 			Store: c.store, Objects: count(int64(len(got.Secrets) + got.More)), Omitted: count(int64(got.More)),
 			AllowanceSeconds: int64(got.Allowance.Seconds()), DisagreementSeconds: int64(got.Disagreement.Seconds()),

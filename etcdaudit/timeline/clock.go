@@ -8,7 +8,7 @@ import (
 
 // maxPoints is how many points of a clock are kept for each direction. Where there are more,
 // some are dropped: the bounds become wider, and stay true.
-const maxPoints = 1 << 15
+const maxPoints = 1 << 14
 
 // No bounds, in seconds since 1970.
 const (

@@ -87,8 +87,11 @@ func New(o Options) *Collector {
 	return c
 }
 
-// Close gives back what Add has used outside of the memory.
-func (c *Collector) Close() error { return c.store.close() }
+// Close gives back what Add has used. It may be called twice.
+func (c *Collector) Close() error {
+	c.names, c.revisions, c.log = nil, clock{}, clock{}
+	return c.store.close()
+}
 
 // Place makes a place known, and returns its id: they count from 0.
 func (c *Collector) Place(p Place) (id int, err error) {

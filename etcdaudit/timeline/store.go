@@ -221,7 +221,9 @@ func (s *store) close() error {
 	if s.file == nil {
 		return nil
 	}
-	return s.file.Close()
+	f := s.file
+	s.file = nil
+	return f.Close()
 }
 
 // reader reads one run.
