@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -139,12 +138,6 @@ type Inventory struct {
 	embedded    Embedded
 }
 
-// Embedded are the values of other objects that hold a Secret, and the first of these objects.
-type Embedded struct {
-	Values  int64
-	Objects []check.Object
-}
-
 // listed counts the objects that are named, and the bytes of their names.
 type listed struct{ objects, bytes int }
 
@@ -206,53 +199,6 @@ func (inv *Inventory) Add(rec record.Record) {
 		inv.definitions[shortened(k.Name)] = true
 	}
 }
-
-// forget takes an object off the lists, and what has no value any more out of the inventory. The
-// room that its name took is not given back.
-func (inv *Inventory) forget(r *Resource, c *Count, o check.Object) {
-	c.Objects = without(c.Objects, o)
-	if c.Values == 0 {
-		delete(r.groups, c.Group)
-		inv.groups--
-	}
-	if r.Values == 0 {
-		maps.DeleteFunc(inv.resources, func(_ string, of *Resource) bool { return of == r })
-	}
-}
-
-func without(list []check.Object, o check.Object) []check.Object {
-	return slices.DeleteFunc(list, func(of check.Object) bool {
-		return of.Namespace == o.Namespace && of.Name == o.Name && of.Resource == o.Resource
-	})
-}
-
-// embed looks for a Secret inside an object of another kind.
-func (inv *Inventory) embed(r *Resource, k storedvalue.Key, rec record.Record, one int64) {
-	var in carve.Object
-	if !rec.Within {
-		var ok bool
-		if in, ok = carve.Within(rec.Value); !ok {
-			return
-		}
-	}
-	e := &inv.embedded
-	e.Values += one
-	o := object(r, k, rec)
-	if rec.Retracted {
-		e.Objects = without(e.Objects, o)
-		return
-	}
-	if len(e.Objects) >= maxListed {
-		return
-	}
-	if o.Detail = "holds a Secret"; len(in.Name) > 0 {
-		o.Detail = "holds the Secret " + term.Printable(shortened(in.Namespace)+"/"+shortened(in.Name))
-	}
-	e.Objects = append(e.Objects, o)
-}
-
-// Embedded returns the objects of other kinds that hold a Secret.
-func (inv *Inventory) Embedded() Embedded { return inv.embedded }
 
 // room returns the list that has room for one more name of a group; nil for none.
 func (inv *Inventory) room(r *Resource, c *Count) *listed {
