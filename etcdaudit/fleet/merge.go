@@ -127,8 +127,11 @@ func (m *merger) add(n Node) {
 	m.out.Timelines = union(m.out.Timelines, r.Timelines)
 	m.out.Keys = union(m.out.Keys, r.Keys)
 	m.out.Readers = union(m.out.Readers, r.Readers)
-	m.out.Timelines = append(m.out.Timelines, r.Timelines...)
-	m.out.TimelineBasis = append(m.out.TimelineBasis, r.TimelineBasis...)
+	m.out.TimelineBasis = union(m.out.TimelineBasis, r.TimelineBasis)
+	for _, step := range r.Runbook {
+		step.Node = n.Name
+	}
+	m.out.Runbook = append(m.out.Runbook, r.Runbook...)
 	for _, a := range r.Acceptances {
 		if a.Fingerprint == "" { // the name of an object may be on other nodes too
 			a.Node = cmp.Or(a.Node, n.Name)

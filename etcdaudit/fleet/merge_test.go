@@ -158,7 +158,17 @@ func TestTheSameStoreReadFromTwoNodesIsTwoScopes(t *testing.T) {
 		r.Checks = append(r.Checks, &auditv1.Check{Id: "EA-101", Results: []*auditv1.Result{{Target: "live:c:/registry/", Status: pass}, {Target: "live:c:/registry/: x", Status: pass}}})
 		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{Id: "history", Store: "c"}, &auditv1.Layer{Id: "outside-prefix", Store: "c", Scope: "live:c:/registry/"})
 	}
+	for _, r := range []*auditv1.Report{one, two} {
+		r.Runbook = []*auditv1.Step{{Store: "c", Title: "Compact the history"}}
+		r.Timelines = []*auditv1.Timeline{{}}
+	}
 	r := merged(t, one, two)
+	if steps := r.Runbook; len(steps) != 2 || steps[0].Node != "cp-1" || steps[1].Node != "cp-2" {
+		t.Errorf("runbook: %v", steps)
+	}
+	if len(r.Timelines) != 1 {
+		t.Errorf("the same timeline is there %d times", len(r.Timelines))
+	}
 	var targets []string
 	for _, result := range checkOf(t, r, "EA-101").Results {
 		targets = append(targets, result.Target)

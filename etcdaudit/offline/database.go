@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
 	"github.com/sealproof/sealproof/etcdaudit/carve"
@@ -112,6 +113,9 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	scope := record.Scope{
 		Cluster: clusterOf(ctx, d.db), As: d.as, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
 		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}},
+	}
+	if d.as != "" {
+		scope.Sources[0].Modified = time.Time{} // what was read is of this moment, not of the last write to the file
 	}
 	if d.loose != "" {
 		s.Chosen = append(s.Chosen, d.name+" is searched byte by byte: "+d.loose)

@@ -116,7 +116,7 @@ func pageOf(r *auditv1.Report) page {
 		p.Percent = uint64(p.Coverage.GetEvaluated()) * 100 / p.All
 	}
 	p.Runbook = r.Runbook[:min(len(r.Runbook), shownRows)]
-	p.Several = slices.ContainsFunc(r.Runbook, func(s *auditv1.Step) bool { return s.Store != r.Runbook[0].Store })
+	p.Several = slices.ContainsFunc(r.Runbook, func(s *auditv1.Step) bool { return aboutStep(s) != aboutStep(r.Runbook[0]) })
 	p.addTimelines(r)
 	list := entriesOf(r)
 	findings := findingsOf(list)

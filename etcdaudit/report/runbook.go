@@ -10,12 +10,11 @@ func (p *printer) runbook(steps []*auditv1.Step) {
 	}
 	p.line("")
 	p.line("Runbook, in this order:")
-	store := steps[0].Store
-	number := 0
+	of, number := aboutStep(steps[0]), 0
 	for _, s := range steps {
-		if s.Store != store {
-			store, number = s.Store, 0
-			p.line("  of %s:", store)
+		if about := aboutStep(s); about != of {
+			of, number = about, 0
+			p.line("  of %s:", of)
 		}
 		number++
 		p.wrap("     ", "  %d. %s: %s (%s)", number, s.Title, s.Why, s.Cost)
@@ -23,4 +22,12 @@ func (p *printer) runbook(steps []*auditv1.Step) {
 			p.line("       %s", command)
 		}
 	}
+}
+
+// aboutStep is what a step is about: a store, and the node whose files were read.
+func aboutStep(s *auditv1.Step) string {
+	if s.Node == "" {
+		return s.Store
+	}
+	return s.Store + ", from " + s.Node
 }

@@ -537,7 +537,9 @@ type Step struct {
 	Why  string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	Cost string `protobuf:"bytes,4,opt,name=cost,proto3" json:"cost,omitempty"`
 	// For a shell, in their order. Lines that begin with # say what a person has to do.
-	Commands      []string `protobuf:"bytes,5,rep,name=commands,proto3" json:"commands,omitempty"`
+	Commands []string `protobuf:"bytes,5,rep,name=commands,proto3" json:"commands,omitempty"`
+	// The node whose files were read, where several reports were put together.
+	Node          string `protobuf:"bytes,6,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -605,6 +607,13 @@ func (x *Step) GetCommands() []string {
 		return x.Commands
 	}
 	return nil
+}
+
+func (x *Step) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 // Coverage counts targets of checks: one for each result.
@@ -4000,13 +4009,14 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\fprivate_keys\x18\x0e \x03(\v2\x1e.sealproof.audit.v1.PrivateKeyR\vprivateKeys\x124\n" +
 	"\areaders\x18\x0f \x03(\v2\x1a.sealproof.audit.v1.ReaderR\areaders\x122\n" +
 	"\arunbook\x18\x10 \x03(\v2\x18.sealproof.audit.v1.StepR\arunbook\x12H\n" +
-	"\x0etimeline_basis\x18\x11 \x03(\v2!.sealproof.audit.v1.TimelineBasisR\rtimelineBasis\"t\n" +
+	"\x0etimeline_basis\x18\x11 \x03(\v2!.sealproof.audit.v1.TimelineBasisR\rtimelineBasis\"\x88\x01\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\tR\x05store\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
 	"\x04cost\x18\x04 \x01(\tR\x04cost\x12\x1a\n" +
-	"\bcommands\x18\x05 \x03(\tR\bcommands\"\x92\x01\n" +
+	"\bcommands\x18\x05 \x03(\tR\bcommands\x12\x12\n" +
+	"\x04node\x18\x06 \x01(\tR\x04node\"\x92\x01\n" +
 	"\bCoverage\x12\x1c\n" +
 	"\tevaluated\x18\x01 \x01(\rR\tevaluated\x12#\n" +
 	"\rnot_evaluated\x18\x02 \x01(\rR\fnotEvaluated\x12\x1a\n" +
