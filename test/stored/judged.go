@@ -63,6 +63,7 @@ type Case struct {
 	Damaged int64
 	InUse   bool
 	Inexact string
+	Outside int64
 
 	Status check.Status
 	Count  int64
@@ -81,6 +82,7 @@ func Run(t *testing.T, id string, cases ...Case) {
 			f := Facts(config, Records(tt.Values)...)
 			store := &f.Stores[0]
 			store.CurrentKeyID, store.Remains, store.Scope.Copy, store.Scope.InUse, store.Damaged, store.Scope.Inexact = tt.KeyID, tt.Remains, tt.Copy, tt.InUse, tt.Damaged, tt.Inexact
+			store.Scope.Outside = tt.Outside
 			if tt.Layer != "" {
 				store.Scope.Layer, store.Scope.Sources = tt.Layer, []record.Input{{Name: "db", Bytes: 1}}
 			}

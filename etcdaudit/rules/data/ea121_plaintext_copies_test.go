@@ -22,6 +22,8 @@ func TestPlaintextCopies(t *testing.T) {
 		stored.Case{Name: "bytes without layers are never clean", Layer: record.Undetermined, Values: sealed, Status: check.NotEvaluated, Says: "do not show that everything was searched"},
 		stored.Case{Name: "what could not be read is never clean", Layer: record.WAL, Damaged: 1, Values: sealed, Status: check.NotEvaluated, Says: "1 place could not be read"},
 		stored.Case{Name: "what a process writes to is never clean", Layer: record.WAL, InUse: true, Values: sealed, Status: check.NotEvaluated, Says: "a process writes to it"},
+		stored.Case{Name: "a log of keys elsewhere alone may have another prefix", Layer: record.WAL, Outside: 2, Status: check.NotEvaluated, Says: "is that the --prefix?"},
+		stored.Case{Name: "free pages have what they have: the prefix is that of the live keys", Layer: record.FreePages, Outside: 2, Status: check.Pass, Says: "no plaintext Secret"},
 		stored.Case{Name: "live values are judged by EA-101", Values: plain, Status: check.NotApplicable, Says: "live values only"},
 	)
 }

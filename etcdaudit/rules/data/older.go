@@ -27,7 +27,8 @@ func nothingLeft(s facts.Store, summary string) check.Result {
 		return check.Unevaluated("", "nothing was found, but a process writes to it, and what it has written since was not read: stop the member, or scan a snapshot of its file system", "")
 	case s.Damaged > 0:
 		return check.Unevaluated("", "nothing was found, but "+unread(s), "")
-	case s.Inventory.Keys == 0 && s.Scope.Outside > 0:
+	case s.Scope.Layer == record.WAL && s.Inventory.Keys == 0 && s.Scope.Outside > 0:
+		// Of a database the prefix is known by its live keys.
 		return check.Unevaluated("", "nothing there has a key under "+s.Scope.Prefix+": is that the --prefix?", "")
 	}
 	return check.Passed("", summary)
