@@ -67,7 +67,7 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 
 	testkit.Check(t, e.Restart(t.Context()))
 	work := t.TempDir()
-	r, errs = scanned(t, "scan", "--root", root, "--work-dir", work)
+	r, errs = scanned(t, "scan", "--root", root, "--work-dir", work, "--timeline")
 	for what, want := range map[string][]string{
 		"(" + e.Endpoints()[0] + ")":    {"live"},
 		"srv/etcd/member/snap/db), as ": {"live", "history", "free-pages"},
@@ -104,6 +104,17 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 	}
 	if left := testkit.Must(os.ReadDir(work))(t); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+	// What is live, in the member's files and in copies of them is one history.
+	layers := map[string]bool{}
+	for _, line := range r.Timelines {
+		for _, scope := range line.RecoverableIn {
+			layer, _, _ := strings.Cut(scope, ":")
+			layers[layer] = true
+		}
+	}
+	if len(r.TimelineBasis) != 1 || !layers["history"] || !layers["free-pages"] || !layers["wal"] {
+		t.Errorf("timelines of %d stores, recoverable in %v", len(r.TimelineBasis), layers)
 	}
 
 	r, errs = scanned(t, "scan", "--root", root, "--files=false")
