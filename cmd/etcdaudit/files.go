@@ -19,6 +19,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/offline"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/internal/apiresource"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
@@ -80,7 +81,12 @@ func (a *auditRun) takes(set *offline.Set, o *audit.Options) {
 	for _, skipped := range set.Skipped {
 		o.Missing = append(o.Missing, facts.Missing{What: "a file", Why: skipped})
 	}
-	o.Sources = append(o.Sources, set.Sources...)
+	for _, source := range set.Sources {
+		// A folder of copies that was found can lie in another one.
+		if !slices.ContainsFunc(o.Sources, func(other record.Source) bool { return other.Scopes()[0].ID() == source.Scopes()[0].ID() }) || len(a.paths) > 0 {
+			o.Sources = append(o.Sources, source)
+		}
+	}
 }
 
 // covered are the resources beside Secrets that a configuration encrypts: the built-in ones, by
@@ -144,6 +150,9 @@ func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress rea
 		of.Snapshot = a.snapshotFrom(d.Endpoints)
 		if err := add(of, dir); err != nil {
 			return closeAll, err
+		}
+		if d.WALDir == "" && e.Config.WALDir != "" {
+			o.Missing = append(o.Missing, facts.Missing{What: "the write-ahead log of " + e.Name, Why: cmp.Or(e.Files[e.Config.WALDir].Err, e.Config.WALDir+" is not on this node")})
 		}
 		read = append(read, dir)
 	}

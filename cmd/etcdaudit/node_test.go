@@ -117,6 +117,11 @@ func TestScanOfANodeReadsItsFilesAsWell(t *testing.T) {
 		t.Errorf("timelines of %d stores, recoverable in %v", len(r.TimelineBasis), layers)
 	}
 
+	// Folders that lie in each other are read once.
+	if r, errs = scanned(t, "all", "--root", root, "--snapshot-dir", "/var/lib"); len(layersOf(r, "monday.db")) != 3 {
+		t.Errorf("all, with a folder around that of the snapshots: %q, %s", layersOf(r, "monday.db"), errs)
+	}
+
 	r, errs = scanned(t, "scan", "--root", root, "--files=false")
 	if layers := layersOf(r, ""); !slices.Equal(layers, []string{"live", "host"}) || strings.Contains(errs, "files") {
 		t.Errorf("without files: %q, %s", layers, errs)

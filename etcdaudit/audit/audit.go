@@ -64,6 +64,9 @@ type Options struct {
 // unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing}
+	if err := distinct(o.Sources); err != nil {
+		return nil, err
+	}
 	lines := newTimelines(o.Timeline, o.Sources)
 	defer func() { err = errors.Join(err, lines.close()) }()
 	var failed error
@@ -97,14 +100,6 @@ func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 	if len(f.Stores) == 0 && f.Wire == nil && f.Host == nil {
 		return nil, errors.New("there is nothing to read: no source has a scope")
 	}
-	ids := map[string]bool{}
-	for _, s := range f.Stores {
-		id := s.Scope.ID()
-		if ids[id] {
-			return nil, fmt.Errorf("%s is read twice: name every store and file once", id)
-		}
-		ids[id] = true
-	}
 	r = model(f, check.Evaluate(rules.For(o.Groups), f), o)
 	if f.Unscanned != "" {
 		return r, nil
@@ -113,6 +108,20 @@ func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// distinct refuses two scopes of one id before anything is read: that may take hours.
+func distinct(sources []record.Source) error {
+	ids := map[string]bool{}
+	for _, source := range sources {
+		for _, s := range source.Scopes() {
+			if ids[s.ID()] {
+				return fmt.Errorf("%s is read twice: name every store and file once", s.ID())
+			}
+			ids[s.ID()] = true
+		}
+	}
+	return nil
 }
 
 // counting is what one reading of a source has counted, by layer, and the objects of RBAC among

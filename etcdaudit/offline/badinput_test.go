@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -162,5 +163,23 @@ func TestAWorkDirWithoutRoomIsNamedAndLeftEmpty(t *testing.T) {
 	}
 	if left := testkit.Must(os.ReadDir(work))(t); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A log below the data directory, under any spelling of its path, is the member's own and no copy.
+func TestALogThatIsNamedIsReadOnce(t *testing.T) {
+	for _, below := range []string{"wal", "."} {
+		dir := t.TempDir()
+		log := filepath.Join(dir, below)
+		dirty(t, dir+"/member/snap/db")
+		testkit.Check(t, os.MkdirAll(log, 0o700))
+		testkit.Check(t, os.WriteFile(log+"/0000000000000000-0000000000000000.wal", segmentOf(1), 0o600))
+		for _, o := range []string{log, testkit.Must(filepath.Rel(testkit.Must(os.Getwd())(t), log))(t)} {
+			set := testkit.Must(offline.Open(t.Context(), []string{dir}, offline.Options{WALDir: o, Now: time.Now}))(t)
+			if len(set.Sources) != 2 || set.Sources[1].Scopes()[0].Copy != "" {
+				t.Errorf("--wal-dir %s: %d sources", o, len(set.Sources))
+			}
+			testkit.Check(t, set.Close())
+		}
 	}
 }

@@ -91,7 +91,9 @@ func (d *databaseSource) readLot(ctx context.Context, l *lot, layer record.Layer
 		switch {
 		case p.run.Kind == bolt.LeafPage && !p.run.Cut:
 			leaf, err := d.db.LeafIn(p.run, l.bytes(p.from, p.to))
-			if err == nil {
+			if changed(err, layer) {
+				err = search(p.from, p.to)
+			} else if err == nil {
 				err = d.versions(&l.records, leaf, layer, search)
 			}
 			if err != nil {
@@ -110,6 +112,13 @@ func (d *databaseSource) readLot(ctx context.Context, l *lot, layer record.Layer
 		}
 	}
 	return nil
+}
+
+// changed reports whether a page is no leaf any more since it was found: etcd has used it again.
+// Its bytes can be searched all the same where nothing is said of the file as a whole.
+func changed(err error, layer record.Layer) bool {
+	var damage bolt.Damage
+	return layer == record.Undetermined && errors.As(err, &damage)
 }
 
 // searchLot finds the objects in bytes that belong together.

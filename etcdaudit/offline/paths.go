@@ -132,7 +132,13 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 		}
 	}
 	// What lies beside a member's data is searched as well: backups are often there.
-	beside, taken := dir, ""
+	beside, taken, log := dir, "", ""
+	if walDir != "" {
+		if walDir, err = filepath.Abs(walDir); err != nil {
+			return nil, nil, &Error{What: "look at " + walDir, Err: err}
+		}
+		log = walDir
+	}
 	for _, at := range []struct{ member, beside string }{{"member", "."}, {".", "."}, {"server/db/etcd/member", "server/db"}} {
 		member := filepath.Join(dir, at.member)
 		if exists(filepath.Join(member, "snap", "db")) || exists(filepath.Join(member, "wal")) {
@@ -146,7 +152,7 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 	if taken == "" && walDir != "" {
 		return nil, nil, &Error{What: dir + " is no data directory", Do: "leave --wal-dir out, or name the directory that has member in it"}
 	}
-	copies, skipped, err := search(beside, taken)
+	copies, skipped, err := search(beside, taken, log)
 	if all = append(all, copies...); err == nil && len(all)+len(skipped) == 0 {
 		err = &Error{What: "in " + dir + " is no data directory, database, snapshot or write-ahead log of etcd", Do: "name the directory that has member in it (/var/lib/etcd), or a folder of snapshots"}
 	}
@@ -222,9 +228,10 @@ func segmentsIn(dir string) (all []file, err error) {
 	return all, nil
 }
 
-// search finds copies below a directory, but for those in taken. Files are told by their
-// bytes, not by their names. Links to files are followed, those to directories are not.
-func search(dir, taken string) (all []found, skipped []string, err error) {
+// search finds copies below a directory, but for those in taken, and in log if that is not
+// empty. Files are told by their bytes, not by their names. Links to files are followed, those
+// to directories are not.
+func search(dir, taken, log string) (all []found, skipped []string, err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, nil, &Error{What: "look at " + dir, Err: reason(err), Do: access(err)}
 	}
@@ -233,7 +240,12 @@ func search(dir, taken string) (all []found, skipped []string, err error) {
 			return nil, nil, &Error{What: "look at " + taken, Err: reason(err), Do: access(err)}
 		}
 	}
-	s := searched{logs: map[string]*found{}}
+	if log != "" {
+		if log, err = filepath.EvalSymlinks(log); err != nil {
+			return nil, nil, &Error{What: "look at " + log, Err: reason(err), Do: access(err)}
+		}
+	}
+	s := searched{logs: map[string]*found{}, log: log}
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			s.skip("%s: %v", name, reason(err))
@@ -269,6 +281,7 @@ func search(dir, taken string) (all []found, skipped []string, err error) {
 type searched struct {
 	all     []found
 	logs    map[string]*found // by directory: segments belong together
+	log     string            // a directory whose segments are taken already; empty for none
 	skipped []string
 	files   int
 }
@@ -304,6 +317,9 @@ func (s *searched) file(name string, entry fs.DirEntry) error {
 	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && named(name):
 		s.all = append(s.all, found{database: f, copy: copyName(f)})
 	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
+		if dir == s.log {
+			return nil
+		}
 		if s.logs[dir] == nil {
 			s.logs[dir] = &found{copy: copyLog}
 			if filepath.Base(dir) == "wal" {

@@ -66,6 +66,9 @@ func (d *databaseSource) readLarge(ctx context.Context, run bolt.Run, layer reco
 	}
 	l, buf, err := d.db.Leaf(run, d.leaf)
 	d.leaf = buf
+	if changed(err, layer) {
+		return search(run.Offset, run.Offset+run.Length)
+	}
 	if err != nil {
 		return err
 	}
