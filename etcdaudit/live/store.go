@@ -91,7 +91,7 @@ func (s *Store) Endpoints() []string {
 }
 
 // Snapshot is every key under a prefix at one revision: a record.Source. Its Scope is
-// complete from the start. Outside does not count the key that API servers keep for
+// complete from the start, but for Parts, Inexact and the last revision, which Read adds. Outside does not count the key that API servers keep for
 // their compaction, and is -1 if this user may not count keys, or if a stand-in cannot.
 type Snapshot struct {
 	record.Scope

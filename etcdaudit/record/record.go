@@ -277,7 +277,7 @@ func (s Scope) String() string {
 	if s.Revision != 0 {
 		at = fmt.Sprintf(" at revision %d", s.Revision)
 	}
-	if n := len(s.Parts); n > 0 && s.Inexact == "" {
+	if n := len(s.Parts); n > 1 && s.Inexact == "" {
 		at += fmt.Sprintf(" (read in %d parts, and completed with what changed meanwhile)", n)
 	}
 	if s.Inexact != "" {
