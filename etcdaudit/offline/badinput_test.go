@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,19 +26,25 @@ func oneLine(err error, says string) bool {
 	return err != nil && strings.Contains(err.Error(), says) && !strings.Contains(err.Error(), "\n")
 }
 
-// segmentOf is the beginning of a segment of a member's log: its metadata record
-// {node_id = 1, cluster_id = 2}.
-func segmentOf(member byte) []byte {
-	record := []byte{0x08, 1, 0x10, 0, 0x1a, 4, 0x08, member, 0x10, 7} // type metadata, no checksum, data
-	b := binary.LittleEndian.AppendUint64(nil, uint64(len(record))|1<<63|6<<56)
-	b = append(append(b, record...), make([]byte, 6)...)
+// segmentOf is the beginning of a segment of a member's log: its checksum, and its metadata
+// record {node_id = 1, cluster_id = 2}. Zeros follow, 64 of them.
+func segmentOf(member uint64) []byte {
+	data := append(binary.AppendUvarint([]byte{0x08}, member), 0x10, 7)
+	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	metadata := append(binary.AppendUvarint([]byte{0x08, 1, 0x10}, uint64(sum)), 0x1a, byte(len(data)))
+	var b []byte
+	for _, record := range [][]byte{{0x08, 4, 0x10, 0}, append(metadata, data...)} { // of the checksum's type first
+		padding := (8 - len(record)%8) % 8
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(record))|uint64(0x80|padding)<<56)
+		b = append(append(b, record...), make([]byte, padding)...)
+	}
 	return append(b, make([]byte, 64)...)
 }
 
 func TestTheLogsOfTwoMembersInOneDirectoryAreRefused(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "member", "wal")
 	testkit.Check(t, os.MkdirAll(dir, 0o700))
-	for i, member := range []byte{1, 1} {
+	for i, member := range []uint64{1, 1} {
 		testkit.Check(t, os.WriteFile(filepath.Join(dir, "000000000000000"+string('0'+byte(i))+"-0000000000000000.wal"), segmentOf(member), 0o600))
 	}
 	data := filepath.Dir(filepath.Dir(dir))
@@ -173,7 +180,8 @@ func TestALogThatIsNamedIsReadOnce(t *testing.T) {
 		log := filepath.Join(dir, below)
 		dirty(t, dir+"/member/snap/db")
 		testkit.Check(t, os.MkdirAll(log, 0o700))
-		testkit.Check(t, os.WriteFile(log+"/0000000000000000-0000000000000000.wal", segmentOf(1), 0o600))
+		segment := log + "/0000000000000000-0000000000000000.wal"
+		testkit.Check(t, os.WriteFile(segment, segmentOf(0x8e9e05c52164694d), 0o600))
 		for _, o := range []string{log, testkit.Must(filepath.Rel(testkit.Must(os.Getwd())(t), log))(t)} {
 			set := testkit.Must(offline.Open(t.Context(), []string{dir}, offline.Options{WALDir: o, Now: time.Now}))(t)
 			if len(set.Sources) != 2 || set.Sources[1].Scopes()[0].Copy != "" {
@@ -181,5 +189,45 @@ func TestALogThatIsNamedIsReadOnce(t *testing.T) {
 			}
 			testkit.Check(t, set.Close())
 		}
+		testkit.Check(t, os.WriteFile(segment, segmentOf(1), 0o600))
+		if _, err := offline.Open(t.Context(), []string{dir}, offline.Options{WALDir: log, Now: time.Now}); !oneLine(err, "is of member 1 of cluster 7, which ") {
+			t.Errorf("the log of another member: %v", err)
+		}
+	}
+}
+
+// What a crash leaves is whole up to zeros. Nothing else in a segment's place is clean.
+func TestASegmentThatIsNoneIsDamage(t *testing.T) {
+	whole := segmentOf(0x8e9e05c52164694d)
+	records := len(whole) - 64
+	for name, tc := range map[string]struct {
+		bytes []byte
+		says  string
+	}{
+		"whole":                 {whole, ""},
+		"empty":                 {nil, "does not begin with the records"},
+		"zeros":                 {make([]byte, 1<<16), "does not begin with the records"},
+		"other bytes":           {bytes.Repeat([]byte("x"), 1<<16), "does not begin with the records"},
+		"a length that lies":    {append(slices.Clone(whole[:records]), bytes.Repeat([]byte{0x7f}, 64)...), "what follows is no frame"},
+		"cut within a record":   {append(slices.Clone(whole[:records]), 0x40, 0, 0, 0, 0, 0, 0, 0, 8, 2), "the file ends within a frame"},
+		"cut within its length": {whole[:records+3], "the file ends within a frame"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			dirty(t, dir+"/member/snap/db")
+			testkit.Check(t, os.MkdirAll(dir+"/member/wal", 0o700))
+			testkit.Check(t, os.WriteFile(dir+"/member/wal/0000000000000000-0000000000000000.wal", tc.bytes, 0o600))
+			set := testkit.Must(offline.Open(t.Context(), []string{dir}, options()))(t)
+			defer func() { testkit.Check(t, set.Close()) }()
+			log := set.Sources[1]
+			testkit.Check(t, log.Read(t.Context(), func([]record.Record) error { return nil }))
+			said := ""
+			for _, at := range log.(record.Leaver).Remains()[record.WAL].Damage {
+				said += at.What + "; "
+			}
+			if !strings.Contains(said, tc.says) || tc.says == "" && said != "" {
+				t.Errorf("damage: %q", said)
+			}
+		})
 	}
 }

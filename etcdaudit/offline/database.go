@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
@@ -74,6 +75,9 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	}
 	if d.loose = inUse(d.name, d.opened); d.loose == "" && log != nil && log.scope.InUse {
 		d.loose = "an etcd writes to its log"
+	}
+	if d.loose != "" && f.copy == copyOfDatabase {
+		f.copy = "" // it was found in a folder, and is what a member uses
 	}
 	if d.loose != "" && f.copy == "" {
 		if opened, err = s.atOneMoment(ctx, d, log, opened, o); err != nil {
@@ -171,6 +175,13 @@ func (d *databaseSource) of(cluster, member string) {
 	for i := range d.scopes {
 		d.scopes[i].ClusterID, d.scopes[i].Member = cluster, member
 	}
+}
+
+// knows reports whether a member is one of those that the database names; true where it names
+// none.
+func (d *databaseSource) knows(member string) bool {
+	all := d.scopes[0].Cluster.Members
+	return len(all) == 0 || member == "" || slices.ContainsFunc(all, func(m record.Member) bool { return m.ID == member })
 }
 
 // Scopes returns one scope for each layer.

@@ -130,6 +130,9 @@ func (l *logSource) read(ctx context.Context, i int, segment logSegment, add fun
 		of.Segments, of.Rest = of.Segments+1, max(0, wal.SegmentSize-sum.End)
 		of.Index, of.Snapshot = max(of.Index, sum.LastIndex), max(of.Snapshot, sum.LastSnapshot)
 	}
+	if what := unlike(segment, sum); what != "" && !l.scope.InUse {
+		l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: sum.End}, what)
+	}
 	for _, at := range sum.Damage {
 		l.remains.AddDamage(record.Origin{Layer: record.WAL, File: segment.name, Offset: at.Offset}, at.Reason)
 	}
@@ -157,6 +160,20 @@ func (l *logSource) read(ctx context.Context, i int, segment logSegment, add fun
 		l.scope.Sources[i].Hash = fmt.Sprintf("sha256:%x", hash.Sum(nil))
 	}
 	return outside, nil
+}
+
+// unlike says in which way a segment does not begin or end as etcd leaves one, also when it is
+// killed: what its damaged part held is not known. A crash leaves zeros behind the last record.
+func unlike(s logSegment, sum wal.Summary) string {
+	switch kind := wal.ParseName(filepath.Base(s.name)).Kind; {
+	case kind != wal.Segment:
+		return ""
+	case sum.ClusterID == 0:
+		return "the segment does not begin with the records that name its member"
+	case sum.Ending == wal.ImpossibleLength, sum.Ending == wal.Torn && s.size < wal.SegmentSize:
+		return "behind this record the segment is damaged: " + sum.Ending.String()
+	}
+	return ""
 }
 
 func (l *logSource) failed(ctx context.Context, s logSegment, err error) error {

@@ -106,6 +106,9 @@ func (s *Set) add(ctx context.Context, f found, o Options) error {
 	if err != nil {
 		return err
 	}
+	if log != nil && log.scope.InUse {
+		f.copy, log.scope.Copy = "", "" // what a member uses is no copy, wherever it was found
+	}
 	var d *databaseSource
 	if f.database.name != "" {
 		if d, err = s.openDatabase(ctx, f, log, o); err != nil {
@@ -115,6 +118,12 @@ func (s *Set) add(ctx context.Context, f found, o Options) error {
 	}
 	if log == nil {
 		return nil
+	}
+	if o.WALDir != "" && d != nil && !d.knows(log.member) {
+		return &Error{
+			What: fmt.Sprintf("the log in %s is of member %s of cluster %s, which %s does not know", o.WALDir, log.member, log.cluster, d.name),
+			Do:   "name the directory of this member's own log with --wal-dir",
+		}
 	}
 	s.Sources = append(s.Sources, log)
 	prefix := ""

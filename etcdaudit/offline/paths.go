@@ -152,7 +152,11 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 	if taken == "" && walDir != "" {
 		return nil, nil, &Error{What: dir + " is no data directory", Do: "leave --wal-dir out, or name the directory that has member in it"}
 	}
-	copies, skipped, err := search(beside, taken, log)
+	if taken != "" && len(all[0].segments) == 0 {
+		skipped = append(skipped, "the write-ahead log of "+taken+" is not there: name its directory with --wal-dir")
+	}
+	copies, more, err := search(beside, taken, log)
+	skipped = append(skipped, more...)
 	if all = append(all, copies...); err == nil && len(all)+len(skipped) == 0 {
 		err = &Error{What: "in " + dir + " is no data directory, database, snapshot or write-ahead log of etcd", Do: "name the directory that has member in it (/var/lib/etcd), or a folder of snapshots"}
 	}
