@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -118,6 +119,9 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 	if snap.clusterID != 0 {
 		snap.ClusterID = fmt.Sprintf("%x", snap.clusterID)
 	}
+	if err := snap.sameCluster(ctx); err != nil {
+		return nil, err
+	}
 	snap.StandIn = s.standIn(ctx, now)
 	op := fmt.Sprintf("count the keys under %s at revision %d", snap.Prefix, snap.Revision)
 	if snap.Keys, err = snap.count(ctx, op, snap.Prefix, clientv3.WithRange(snap.end())); err != nil {
@@ -127,6 +131,33 @@ func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 		return nil, err
 	}
 	return snap, nil
+}
+
+// sameCluster refuses endpoints of several clusters: which of them answers a request is left to
+// chance. One that does not say what it is of may be down, which others show.
+func (snap *Snapshot) sameCluster(ctx context.Context) error {
+	endpoints := snap.store.endpoints
+	if len(endpoints) == 1 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(snap.store.timeout, diagnoseTimeout))
+	defer cancel()
+	ids := make([]uint64, len(endpoints))
+	var asked sync.WaitGroup
+	for i, e := range endpoints {
+		asked.Go(func() {
+			if status, err := snap.store.client.Status(ctx, e.url); err == nil {
+				ids[i] = status.Header.GetClusterId()
+			}
+		})
+	}
+	asked.Wait()
+	for _, id := range ids {
+		if id != 0 && id != snap.clusterID {
+			return snap.otherCluster("take the revision", id)
+		}
+	}
+	return nil
 }
 
 // Scopes returns the one scope of the snapshot.
