@@ -179,7 +179,13 @@ func (s Store) notRead() (all []NotRead) {
 	elsewhere := func(reason string) {
 		all = append(all, NotRead{ID: OutsidePrefix, Name: "keys outside " + term.Printable(s.Scope.Prefix), Reason: reason})
 	}
-	switch {
+	switch layer := s.Scope.Layer; {
+	case layer == record.History || layer == record.FreePages: // the live values beside them say it
+	case layer == record.WAL && s.Scope.Outside > 0:
+		elsewhere(fmt.Sprintf("%d writes in this log are of such keys: of another program or another API server, or of a runbook", s.Scope.Outside))
+	case layer == record.WAL:
+	case layer == record.Undetermined:
+		elsewhere("whether there are any is not known")
 	case s.Scope.Outside > 0:
 		elsewhere(fmt.Sprintf("%d in this etcd, of another program or another API server: scan their prefix as well (--prefix)", s.Scope.Outside))
 	case s.Scope.Outside < 0 && s.Scope.StandIn != "":
