@@ -41,6 +41,15 @@ func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
 	}
 }
 
+func TestAnAnswerOfAnotherMemberThanTheOneThatIsReadIsRefused(t *testing.T) {
+	r := reading{snap: &Snapshot{Scope: record.Scope{Prefix: "/registry/"}, clusterID: 1, member: 2}}
+	for member, refused := range map[uint64]bool{2: false, 3: true} {
+		if err := r.check(&answer{header: true, clusterID: 1, memberID: member}); (err != nil) != refused {
+			t.Errorf("member %d: %v", member, err)
+		}
+	}
+}
+
 func TestPagesAdaptToBytes(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	tests := []struct {

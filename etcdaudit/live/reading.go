@@ -78,8 +78,10 @@ func (r *reading) take(ctx context.Context, got *answer) error {
 // member that answers for another cluster, or the same page again and again,
 // would end in a verdict about something else.
 func (r *reading) check(got *answer) error {
-	if got.header && got.clusterID != r.snap.clusterID {
-		return r.snap.otherCluster(r.op, got.clusterID)
+	if got.header {
+		if err := r.snap.answered(r.op, got.clusterID, got.memberID); err != nil {
+			return err
+		}
 	}
 	if len(got.records) == 0 && got.more {
 		return inconsistent(r.op, "an empty page says that more follows")

@@ -50,9 +50,9 @@ type answer struct {
 	// the range has, those of this answer included; a stream says neither before its end.
 	more bool
 	left int64
-	// header is set where the answer names its cluster.
-	header    bool
-	clusterID uint64
+	// header is set where the answer names its cluster, and the member that gives it.
+	header              bool
+	clusterID, memberID uint64
 }
 
 // The fields of rpc.proto and kv.proto (go.etcd.io/etcd/api/v3).
@@ -61,7 +61,7 @@ const (
 
 	answerHeader, answerKey, answerMore, answerCount = 1, 2, 3, 4
 
-	headerCluster = 1
+	headerCluster, headerMember = 1, 2
 
 	keyName, keyCreate, keyMod, keyVersion, keyValue, keyLease = 1, 2, 3, 4, 5, 6
 )
@@ -120,8 +120,11 @@ func (a *answer) merge(b []byte) error {
 		case answerHeader:
 			a.header = true
 			return fields(bytes, func(n protowire.Number, number uint64, _ []byte) error {
-				if n == headerCluster {
+				switch n {
+				case headerCluster:
 					a.clusterID = number
+				case headerMember:
+					a.memberID = number
 				}
 				return nil
 			})

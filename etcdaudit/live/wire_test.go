@@ -44,7 +44,7 @@ func FuzzAnswer(f *testing.F) {
 		if ours != nil {
 			t.Fatalf("refused: %v", ours)
 		}
-		if got.more != want.More || got.left != want.Count || got.clusterID != want.GetHeader().GetClusterId() || got.header != (want.Header != nil) || len(got.records) != len(want.Kvs) {
+		if got.more != want.More || got.left != want.Count || got.clusterID != want.GetHeader().GetClusterId() || got.memberID != want.GetHeader().GetMemberId() || got.header != (want.Header != nil) || len(got.records) != len(want.Kvs) {
 			t.Fatalf("%+v, want %v", got, &want)
 		}
 		for i, kv := range want.Kvs {
