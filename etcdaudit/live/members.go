@@ -125,7 +125,7 @@ func (snap *Snapshot) compareHashes(ctx context.Context, c *record.Comparison) (
 			return false // whether it can be read is another matter
 		}
 		if of := hash.GetHeader(); of.GetClusterId() != snap.clusterID || fmt.Sprintf("%x", of.GetMemberId()) != m.ID {
-			m.NotCompared = answeredBy(of.GetMemberId()).Error()
+			m.NotCompared = otherMemberError(of.GetMemberId()).Error()
 			continue
 		}
 		hashes = append(hashes, hash)
@@ -152,17 +152,17 @@ func (s *Store) hash(ctx context.Context, endpoint string, revision int64) (hash
 	return hash, err
 }
 
-// answeredBy is the error that another member answers than the one that was asked: several have
+// otherMemberError is the error that another member answers than the one that was asked: several have
 // one address, or it is that of a load balancer.
-type answeredBy uint64
+type otherMemberError uint64
 
-func (a answeredBy) Error() string {
-	return fmt.Sprintf("its address is answered by member %x", uint64(a))
+func (e otherMemberError) Error() string {
+	return fmt.Sprintf("its address is answered by member %x", uint64(e))
 }
 
 // notCompared is why a member is left out of the comparison.
 func notCompared(err error) string {
-	if other, ok := errors.AsType[answeredBy](err); ok {
+	if other, ok := errors.AsType[otherMemberError](err); ok {
 		return other.Error()
 	}
 	if errors.Is(err, rpctypes.ErrFutureRev) {

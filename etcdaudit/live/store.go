@@ -159,7 +159,7 @@ func (snap *Snapshot) answered(op string, cluster, member uint64) error {
 			Do: "name members of one cluster only",
 		}
 	case snap.member != 0 && member != snap.member:
-		return &Error{Op: op, What: fmt.Sprintf("member %x was asked", snap.member), Err: answeredBy(member)}
+		return &Error{Op: op, What: fmt.Sprintf("member %x was asked", snap.member), Err: otherMemberError(member)}
 	}
 	return nil
 }
