@@ -34,7 +34,7 @@ type reading struct {
 func (snap *Snapshot) newReading(add func([]record.Record) error) *reading {
 	return &reading{
 		snap: snap, add: add, from: snap.Prefix, revision: snap.Revision, pace: pace{rate: snap.store.config.Rate},
-		op: snap.reading(),
+		op: snap.reading(), got: answer{prefix: []byte(snap.Prefix)},
 	}
 }
 
@@ -86,12 +86,10 @@ func (r *reading) check(got *answer) error {
 	if len(got.records) == 0 && got.more {
 		return inconsistent(r.op, "an empty page says that more follows")
 	}
-	last, prefix := r.last, []byte(r.snap.Prefix)
+	last := r.last
 	for i := range got.records {
 		rec := &got.records[i]
 		switch {
-		case !bytes.HasPrefix(rec.Key, prefix):
-			return inconsistent(r.op, "key %q is not under the prefix", rec.Key)
 		case last != nil && bytes.Compare(rec.Key, last) <= 0:
 			return inconsistent(r.op, "key %q comes after %q", rec.Key, last)
 		case rec.ModRevision > r.revision:
