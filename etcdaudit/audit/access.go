@@ -8,7 +8,6 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
-	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -17,8 +16,9 @@ import (
 type API func(context.Context) (server string, objects *rbac.Objects, err error)
 
 // accessIn is what the objects of RBAC in one etcd give.
-func accessIn(scope record.Scope, c *rbac.Collector) facts.Access {
-	a := access(&c.Objects, c.Unread())
+func accessIn(s facts.Store, c *rbac.Collector) facts.Access {
+	scope := s.Scope
+	a := access(&c.Objects, cmp.Or(c.Unread(), s.Unread()))
 	a.Target, a.Identity, a.Source = scope.ID(), scope.Identity(), scope.String()
 	if c.Seen() == 0 {
 		a.Unread = fmt.Sprintf("no object of RBAC is under %s: an API server that authorizes by RBAC stores its own when it starts", term.Printable(scope.Prefix))

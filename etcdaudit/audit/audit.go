@@ -213,6 +213,10 @@ func read(ctx context.Context, source record.Source, seen *sightings, o Options)
 	var members *record.Comparison
 	if comparer, ok := source.(record.Comparer); ok && err == nil {
 		members = comparer.Compare(ctx)
+		// Members that were not asked any more are not those that gave no answer.
+		if ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("compare the members: %w", context.Cause(ctx))
+		}
 	}
 	damaged := int64(0)
 	for _, r := range remains {
@@ -228,7 +232,7 @@ func read(ctx context.Context, source record.Source, seen *sightings, o Options)
 			err = fmt.Errorf("%d keys were read of %s, which counts %d", s.Inventory.Keys, s.Scope, s.Scope.Keys)
 		}
 		if s.Scope.Layer == record.Live {
-			access = append(access, accessIn(s.Scope, c.objects))
+			access = append(access, accessIn(*s, c.objects))
 		}
 	}
 	return stores, access, err

@@ -262,3 +262,66 @@ func TestWithoutAWholeReadingThereIsNoReport(t *testing.T) {
 		}
 	}
 }
+
+// damaged has a place that could not be read.
+type damaged struct{ stored.Source }
+
+func (damaged) Remains() map[record.Layer]*record.Remains {
+	return map[record.Layer]*record.Remains{record.Live: {Damaged: 1}}
+}
+
+func TestWhoMayReadSecretsIsNotKnownOfAReadingWithHoles(t *testing.T) {
+	role := stored.Source{Scope: scope("a"), All: []record.Record{stored.Record("clusterroles/r", `{"kind":"ClusterRole","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"r"}}`, 1)}}
+	inexact := role
+	inexact.Scope.Inexact = "the watch has ended"
+	for name, tt := range map[string]struct {
+		source record.Source
+		status auditv1.Status
+		says   string
+	}{
+		"whole":      {role, auditv1.Status_STATUS_PASS, ""},
+		"not exact":  {inexact, auditv1.Status_STATUS_NOT_EVALUATED, "the watch has ended"},
+		"with holes": {damaged{role}, auditv1.Status_STATUS_NOT_EVALUATED, "1 place could not be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := run(t, tt.source)
+			for _, id := range []string{"EA-331", "EA-332", "EA-333"} {
+				if c := check(t, r, id); c.Status != tt.status || !strings.Contains(c.Summary, tt.says) {
+					t.Errorf("%s: %v, %s", id, c.Status, c.Summary)
+				}
+			}
+		})
+	}
+}
+
+// interrupted is stopped while its members are compared.
+type interrupted struct {
+	stored.Source
+	stop context.CancelCauseFunc
+}
+
+func (i interrupted) Compare(context.Context) *record.Comparison {
+	i.stop(errors.New("a signal came"))
+	return &record.Comparison{Why: "interrupted"}
+}
+
+func TestWhereTheComparisonOfMembersIsInterruptedThereIsNoReport(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	r, err := audit.Run(ctx, audit.Options{Sources: []record.Source{interrupted{stored.Source{Scope: scope("a")}, stop}}, Groups: rules.Groups{Data: true}})
+	if r != nil || err == nil || !strings.Contains(err.Error(), "a signal came") {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+func TestWhatAServerHasSaidOfAScopeCannotSteerTheTerminal(t *testing.T) {
+	said := scope("a")
+	said.Inexact = "the watch has ended: \x1b[2J\nPASS"
+	r := run(t, source(said, "secrets/default/a", stored.KMSv2("p", "k", 1)))
+	var out strings.Builder
+	if err := report.Table(&out, r, false); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.Scopes[0].Text, `\x1b[2J`) || strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "\nPASS") {
+		t.Errorf("%q\n%s", r.Scopes[0].Text, out.String())
+	}
+}

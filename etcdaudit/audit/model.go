@@ -55,7 +55,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 
 func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
 	out := &auditv1.Scope{
-		Id: s.Scope.ID(), Text: s.Scope.String(), Layer: string(s.Scope.Layer), LayerName: s.Scope.Layer.Name(),
+		Id: s.Scope.ID(), Text: term.Printable(s.Scope.String()), Layer: string(s.Scope.Layer), LayerName: s.Scope.Layer.Name(),
 		Revision: s.Scope.Revision, Member: s.Scope.Member, Store: s.Scope.Store(), Time: timestamppb.New(s.Scope.Time),
 		ClusterId: s.Scope.ClusterID, StandIn: s.Scope.StandIn, Prefix: s.Scope.Prefix,
 		KeysCounted: count(s.Scope.Keys), KeysRead: count(s.Inventory.Keys), ValueBytes: s.Inventory.Bytes,

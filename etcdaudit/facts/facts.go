@@ -61,6 +61,20 @@ type Store struct {
 	Members *record.Comparison
 }
 
+// Unread is why something of the store may be missing: files that could not be read as a whole,
+// or live values that were not read at one revision. It is empty where nothing is.
+func (s Store) Unread() string {
+	switch {
+	case s.Damaged == 1:
+		return "1 place could not be read: see EA-124"
+	case s.Damaged > 0:
+		return fmt.Sprintf("%d places could not be read: see EA-124", s.Damaged)
+	case s.Scope.Inexact != "":
+		return "what was read is of several revisions, and not exact: " + term.Printable(s.Scope.Inexact)
+	}
+	return ""
+}
+
 // Live returns each store of live values as the subject of a rule, with its scope as evidence.
 func (f Facts) Live() []check.Subject[Store] {
 	return f.subjects("keys", func(s Store) bool { return s.Scope.Layer == record.Live })

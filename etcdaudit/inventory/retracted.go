@@ -14,8 +14,10 @@ func (inv *Inventory) forget(r *Resource, c *Count, o check.Object) {
 	if c.Values == 0 {
 		delete(r.groups, c.Group)
 		inv.groups--
+		r.last = nil // lest the next value is counted where nobody looks
 	}
 	if r.Values == 0 {
+		inv.last = nil
 		maps.DeleteFunc(inv.resources, func(_ string, of *Resource) bool { return of == r })
 	}
 }

@@ -31,3 +31,27 @@ func TestWhatIsRetractedCountsNoMore(t *testing.T) {
 		t.Errorf("named: %+v", objects)
 	}
 }
+
+func TestTheOnlyValueOfAGroupOrAResourceIsCountedWhereItIsReplaced(t *testing.T) {
+	for name, encrypted := range map[string]int64{"the only one of its group": 1, "the only one of its resource": 0} {
+		t.Run(name, func(t *testing.T) {
+			inv := inventory.New("/registry", nil)
+			if encrypted > 0 {
+				inv.Add(stored.Record("secrets/default/other", stored.KMSv2("p", "k1", 1), 1))
+			}
+			rec := stored.Record("secrets/default/a", stored.Plaintext, 1)
+			inv.Add(rec)
+			rec.Retracted = true
+			inv.Add(rec)
+			inv.Add(stored.Record("secrets/default/a", stored.Plaintext, 2))
+
+			s := inv.Secrets()
+			if s == nil || s.Plaintext != 1 || s.Encrypted != encrypted || int64(len(s.Groups())) != 1+encrypted {
+				t.Fatalf("counted: %+v", s)
+			}
+			if objects := plaintextSecrets(inv); len(objects) != 1 || objects[0].Revision != 2 {
+				t.Errorf("named: %+v", objects)
+			}
+		})
+	}
+}

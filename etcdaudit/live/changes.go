@@ -11,10 +11,15 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
-// maxChanges bounds what is kept of writes while a store is read, in bytes of keys and values.
-const maxChanges = 32 << 20
+// maxChanges bounds what is kept of writes while a store is read, in bytes: of keys and values, and
+// perWrite for what Go keeps beside them.
+const (
+	maxChanges = 32 << 20
+	perWrite   = 400
+)
 
 // askProgress is how often etcd is asked how far a watch has come.
 const askProgress = 200 * time.Millisecond
@@ -27,7 +32,6 @@ type change struct{ now, before *mvccpb.KeyValue }
 // until the reading has ended: only if its revision is compacted before, they are needed.
 type changes struct {
 	client *clientv3.Client
-	watch  context.Context //nolint:containedctx // a watch is found again by its context
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
 
@@ -38,17 +42,28 @@ type changes struct {
 	lost  string
 }
 
-// follow begins a watch of all that comes after the revision of the snapshot.
+// follow begins a watch of all that comes after the revision of the snapshot. It waits until etcd
+// has confirmed that, which an etcd that hangs never does: no longer than a request may take. The
+// reading then says what is wrong.
 func (snap *Snapshot) follow(ctx context.Context) *changes {
 	c := &changes{client: snap.store.client, upTo: snap.Revision}
-	c.watch, c.cancel = context.WithCancel(ctx)
-	told := c.client.Watch(c.watch, snap.Prefix, clientv3.WithPrefix(), clientv3.WithRev(snap.Revision+1), clientv3.WithPrevKV(), clientv3.WithFragment())
+	ctx, c.cancel = context.WithCancel(ctx)
+	begun := make(chan struct{})
 	c.ended.Go(func() {
+		told := c.client.Watch(ctx, snap.Prefix, clientv3.WithPrefix(), clientv3.WithRev(snap.Revision+1), clientv3.WithPrevKV(), clientv3.WithFragment())
+		close(begun)
 		for answer := range told {
 			c.add(answer)
 		}
 		c.lose("the watch has ended")
 	})
+	limit := time.NewTimer(snap.store.timeout)
+	defer limit.Stop()
+	select {
+	case <-begun:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
 	return c
 }
 
@@ -59,7 +74,7 @@ func (c *changes) stop() {
 
 func (c *changes) add(answer clientv3.WatchResponse) {
 	if err := answer.Err(); err != nil {
-		c.lose("the watch has ended: " + err.Error())
+		c.lose("the watch has ended: " + term.Printable(err.Error()))
 		return
 	}
 	c.mu.Lock()
@@ -71,9 +86,12 @@ func (c *changes) add(answer clientv3.WatchResponse) {
 		return
 	}
 	for _, e := range answer.Events {
-		one := change{now: e.Kv, before: e.PrevKv}
-		c.all = append(c.all, one)
-		c.bytes += len(e.Kv.Key) + len(e.Kv.Value) + len(e.PrevKv.GetValue())
+		if e.Kv == nil {
+			c.lost, c.all = "etcd has told of a write without its key", nil
+			return
+		}
+		c.all = append(c.all, change{now: e.Kv, before: e.PrevKv})
+		c.bytes += len(e.Kv.Key) + len(e.Kv.Value) + len(e.PrevKv.GetValue()) + perWrite
 	}
 	if c.bytes > maxChanges {
 		c.lost, c.all = fmt.Sprintf("more than %d MiB were written meanwhile", maxChanges>>20), nil
@@ -105,8 +123,10 @@ func (c *changes) until(ctx context.Context, revision int64, limit time.Duration
 		case upTo >= revision:
 			return all, ""
 		}
-		if err := c.client.RequestProgress(c.watch); err != nil {
-			return nil, "the watch does not say how far it has come: " + err.Error()
+		// It reaches the watch, although ctx is another: etcd's client finds it by the metadata of
+		// requests alone, which both do not have.
+		if err := c.client.RequestProgress(ctx); err != nil && ctx.Err() == nil {
+			return nil, "the watch does not say how far it has come: " + term.Printable(err.Error())
 		}
 		select {
 		case <-ctx.Done():

@@ -1,9 +1,16 @@
 package live
 
 import (
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/sealproof/sealproof/test/cluster/clustertest"
+	"github.com/sealproof/sealproof/test/components"
 )
 
 func write(key string, create, mod int64, before *mvccpb.KeyValue) change {
@@ -53,5 +60,68 @@ func TestOnlyWritesAfterTheRevisionOfTheirKeysPartCount(t *testing.T) {
 				t.Errorf("%d became %d", r.was.GetModRevision(), r.is.GetModRevision())
 			}
 		})
+	}
+}
+
+// A write of next to nothing takes memory as well.
+func TestManySmallWritesAreNotAllKept(t *testing.T) {
+	ended := false
+	c := &changes{cancel: func() { ended = true }}
+	one := &clientv3.Event{Kv: &mvccpb.KeyValue{}}
+	for range maxChanges / perWrite / 100 {
+		c.add(clientv3.WatchResponse{Events: slices.Repeat([]*clientv3.Event{one}, 100)})
+	}
+	if n := len(c.all); ended || n < maxChanges/perWrite-100 {
+		t.Fatalf("%d writes are too many: %s", n, c.lost)
+	}
+	c.add(clientv3.WatchResponse{Events: slices.Repeat([]*clientv3.Event{one}, 100)})
+	if !ended || c.lost == "" || c.all != nil {
+		t.Errorf("%d writes are kept", len(c.all))
+	}
+}
+
+func TestAWriteWithoutAKeyIsNoWrite(t *testing.T) {
+	c := &changes{}
+	if c.add(clientv3.WatchResponse{Events: []*clientv3.Event{{}}}); c.lost == "" {
+		t.Error("it is kept")
+	}
+}
+
+// etcd's client takes no more requests while it looks for a server to go on with a watch.
+func TestHowFarAWatchHasComeIsNotAwaitedForEver(t *testing.T) {
+	all := clustertest.New(t, components.Etcd)
+	e, err := all.StartEtcd(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := all.StartProxy(e.Endpoints()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := e.ClientFiles()
+	s, err := Connect(t.Context(), Config{Endpoints: []string{proxy.URL}, CAFile: files.CA, CertFile: files.Cert, KeyFile: files.Key, RequestTimeout: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	snap, err := s.Pin(t.Context(), "/registry")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := snap.follow(t.Context())
+	defer c.stop()
+	proxy.Cut()
+	answer := make(chan string, 1)
+	go func() {
+		_, why := c.until(t.Context(), snap.Revision+1, 3*time.Second)
+		answer <- why
+	}()
+	select {
+	case why := <-answer:
+		if !strings.Contains(why, "has not come to revision") {
+			t.Error(why)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Error("it is")
 	}
 }

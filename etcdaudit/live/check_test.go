@@ -22,7 +22,6 @@ func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
 		{"an empty last page", 1, false, nil, ""},
 		{"another cluster", 2, false, nil, "different clusters"},
 		{"an empty page with more to come", 1, true, nil, "empty page"},
-		{"a key outside the prefix", 1, false, []record.Record{kv("/other", 1)}, "not under the prefix"},
 		{"the last page again", 1, true, []record.Record{kv("/registry/a", 1)}, "comes after"},
 		{"keys out of order", 1, false, []record.Record{kv("/registry/c", 1), kv("/registry/b", 1)}, "comes after"},
 		{"a later revision", 1, false, []record.Record{kv("/registry/b", 11)}, "later revision"},
@@ -38,6 +37,15 @@ func TestAnswersThatNoSoundEtcdGivesAreRefused(t *testing.T) {
 				t.Errorf("got %v, want an error about %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestAnAnswerOfAnotherMemberThanTheOneThatIsReadIsRefused(t *testing.T) {
+	r := reading{snap: &Snapshot{Scope: record.Scope{Prefix: "/registry/"}, clusterID: 1, member: 2}}
+	for member, refused := range map[uint64]bool{2: false, 3: true} {
+		if err := r.check(&answer{header: true, clusterID: 1, memberID: member}); (err != nil) != refused {
+			t.Errorf("member %d: %v", member, err)
+		}
 	}
 }
 

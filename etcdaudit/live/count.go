@@ -46,7 +46,7 @@ func (snap *Snapshot) count(ctx context.Context, op, key string, opts ...clientv
 	if err != nil {
 		return 0, err
 	}
-	if err := snap.checkCluster(op, resp); err != nil {
+	if err := snap.answered(op, resp.Header.ClusterId, resp.Header.MemberId); err != nil {
 		return 0, err
 	}
 	if resp.Count < 0 {

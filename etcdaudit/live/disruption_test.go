@@ -1,9 +1,11 @@
 package live_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -49,6 +51,31 @@ func TestALostConnectionLeavesNoGap(t *testing.T) {
 	config.Endpoints = []string{proxy.URL}
 	cut := func() error { proxy.Cut(); return proxy.Heal(t.Context()) }
 	disturbed(t, e, pin(t, connect(t, config), "/registry"), cut, cut, cut)
+}
+
+func TestAnEtcdThatHangsBeforeItIsReadIsAnError(t *testing.T) {
+	c := clustertest.New(t, components.Etcd)
+	e, err := c.StartEtcd(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := c.StartProxy(e.Endpoints()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := configOf(e)
+	config.Endpoints, config.RequestTimeout = []string{proxy.URL}, 10*time.Second
+	snap := pin(t, connect(t, config), "/registry")
+	if err := proxy.Hang(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	err = snap.Read(ctx, func([]record.Record) error { return nil })
+	if ctx.Err() != nil {
+		t.Fatal("it is waited for")
+	}
+	want(t, err, proxy.URL)
 }
 
 func TestKilledMembersAndAMovedLeaderLeaveNoGap(t *testing.T) {

@@ -6,7 +6,11 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"fmt"
+	"strconv"
 	"sync"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/internal/term"
@@ -70,7 +74,7 @@ func (snap *Snapshot) compareByReading(ctx context.Context, c *record.Comparison
 		lanes = append(lanes, l)
 		readers.Go(func() {
 			defer close(l.pages)
-			l.err = snap.readMember(ctx, m.Endpoint, c.Revision, secret, l.pages)
+			l.err = snap.readMember(ctx, m, c.Revision, secret, l.pages)
 		})
 	}
 	c.ByReading = true
@@ -107,9 +111,9 @@ func (snap *Snapshot) compareByReading(ctx context.Context, c *record.Comparison
 }
 
 // readMember gives what one member holds, a page at a time.
-func (snap *Snapshot) readMember(ctx context.Context, endpoint string, revision int64, secret []byte, pages chan<- []heldKey) (err error) {
+func (snap *Snapshot) readMember(ctx context.Context, m record.Compared, revision int64, secret []byte, pages chan<- []heldKey) (err error) {
 	config := snap.store.config
-	config.Endpoints = []string{endpoint}
+	config.Endpoints = []string{m.Endpoint}
 	s, err := Connect(ctx, config)
 	if err != nil {
 		return err
@@ -117,6 +121,17 @@ func (snap *Snapshot) readMember(ctx context.Context, endpoint string, revision 
 	defer func() { _ = s.Close() }()
 	at := *snap
 	at.store, at.Revision = s, revision
+	if at.member, err = strconv.ParseUint(m.ID, 16, 64); err != nil {
+		return fmt.Errorf("the id of a member: %w", err)
+	}
+	// Without a key there may be no answer that says whose it is.
+	now, err := s.get(ctx, at.reading(), at.Prefix, clientv3.WithCountOnly(), clientv3.WithSerializable())
+	if err == nil {
+		err = at.answered(at.reading(), now.Header.ClusterId, now.Header.MemberId)
+	}
+	if err != nil {
+		return err
+	}
 	mac := hmac.New(sha256.New, secret)
 	return at.read(ctx, at.newReading(func(records []record.Record) error {
 		page := make([]heldKey, len(records))

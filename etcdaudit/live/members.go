@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -59,7 +60,7 @@ func (snap *Snapshot) Compare(ctx context.Context) *record.Comparison {
 	}
 	c.Revision = now.Header.Revision
 	if s.config.Members == ByHash {
-		if decided := s.compareHashes(ctx, c); decided && !c.Differ {
+		if decided := snap.compareHashes(ctx, c); decided && !c.Differ {
 			return c
 		}
 	}
@@ -84,14 +85,11 @@ func (s *Store) members(ctx context.Context) ([]record.Compared, error) {
 	var members []record.Compared
 	for _, m := range list.Members {
 		one := record.Compared{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, Endpoint: given[m.ID]}
-		if one.Endpoint == "" && len(m.ClientURLs) > 0 {
-			one.Endpoint = m.ClientURLs[0]
+		if one.Endpoint == "" {
+			one.Endpoint, one.NotCompared = address(m.ClientURLs, s.endpoints[0].secure)
 		}
-		switch {
-		case m.IsLearner:
+		if m.IsLearner {
 			one.NotCompared = "a learner"
-		case one.Endpoint == "":
-			one.NotCompared = "it names no address for clients"
 		}
 		members = append(members, one)
 	}
@@ -99,21 +97,35 @@ func (s *Store) members(ctx context.Context) ([]record.Compared, error) {
 	return members, nil
 }
 
+// address is where a member is asked that names these. A password, or a token, that went to the
+// given endpoints by TLS is not sent without it.
+func address(urls []string, secure bool) (url, why string) {
+	if len(urls) == 0 {
+		return "", "it names no address for clients"
+	}
+	for _, url := range urls {
+		if !secure || strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "unixs://") {
+			return url, ""
+		}
+	}
+	return urls[0], "its address has no TLS"
+}
+
 // compareHashes compares what members compute. It reports whether all members could be
 // compared so: hashes of members that were compacted to different revisions say nothing.
-func (s *Store) compareHashes(ctx context.Context, c *record.Comparison) (decided bool) {
+func (snap *Snapshot) compareHashes(ctx context.Context, c *record.Comparison) (decided bool) {
 	var hashes []*pb.HashKVResponse
 	for i := range c.Members {
 		m := &c.Members[i]
 		if m.NotCompared != "" {
 			continue
 		}
-		hash, err := s.hash(ctx, m.Endpoint, c.Revision)
-		switch {
-		case errors.Is(err, rpctypes.ErrPermissionDenied), errors.Is(err, rpctypes.ErrCompacted):
-			return false
-		case err != nil:
-			m.NotCompared = notCompared(err)
+		hash, err := snap.store.hash(ctx, m.Endpoint, c.Revision)
+		if err != nil {
+			return false // whether it can be read is another matter
+		}
+		if of := hash.GetHeader(); of.GetClusterId() != snap.clusterID || fmt.Sprintf("%x", of.GetMemberId()) != m.ID {
+			m.NotCompared = otherMemberError(of.GetMemberId()).Error()
 			continue
 		}
 		hashes = append(hashes, hash)
@@ -140,8 +152,19 @@ func (s *Store) hash(ctx context.Context, endpoint string, revision int64) (hash
 	return hash, err
 }
 
+// otherMemberError is the error that another member answers than the one that was asked: several have
+// one address, or it is that of a load balancer.
+type otherMemberError uint64
+
+func (e otherMemberError) Error() string {
+	return fmt.Sprintf("its address is answered by member %x", uint64(e))
+}
+
 // notCompared is why a member is left out of the comparison.
 func notCompared(err error) string {
+	if other, ok := errors.AsType[otherMemberError](err); ok {
+		return other.Error()
+	}
 	if errors.Is(err, rpctypes.ErrFutureRev) {
 		return "it is behind: it has not come to the revision yet"
 	}

@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +117,32 @@ func TestAMemberThatIsDownIsNotComparedAndNotDifferent(t *testing.T) {
 		}
 		if c.Why != "" || c.Differ || out != 1 {
 			t.Errorf("by %s: %+v", how, c)
+		}
+	}
+}
+
+// A member is told by its answer: an address may be that of another one.
+func TestAMemberThatAnotherOneAnswersForIsNotCompared(t *testing.T) {
+	e := threeMembers(t)
+	for i := range e.Members() {
+		m := e.Member(i)
+		m.SetFlags("--advertise-client-urls", e.Endpoints()[0])
+		if err := errors.Join(m.Stop(t.Context()), m.Restart(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, how := range []live.Comparing{live.ByHash, live.ByReading} {
+		config := configOf(e)
+		config.Endpoints, config.Members = e.Endpoints()[:1], how
+		c := pin(t, connect(t, config), "/registry").Compare(t.Context())
+		out := 0
+		for _, m := range c.Members {
+			if strings.HasPrefix(m.NotCompared, "its address is answered by member ") {
+				out++
+			}
+		}
+		if c.Why != "" || c.Differ || out != 2 {
+			t.Errorf("by %s, %d of 3 are answered by another: %+v", how, out, c)
 		}
 	}
 }

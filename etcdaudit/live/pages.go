@@ -14,8 +14,9 @@ import (
 func (r *reading) pages(ctx context.Context, end string, careful int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pager{reading: r, from: r.from, end: end, limit: firstPage, careful: careful, free: make(chan *page, 2), full: make(chan *page)}
-	p.free <- &page{}
-	p.free <- &page{}
+	for range cap(p.free) {
+		p.free <- &page{answer: answer{prefix: []byte(r.snap.Prefix)}}
+	}
 	var failed error
 	go func() {
 		defer close(p.full)

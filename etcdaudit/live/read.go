@@ -66,7 +66,7 @@ func (r *reading) goOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := snap.checkCluster(r.op, now); err != nil {
+	if err := snap.answered(r.op, now.Header.ClusterId, now.Header.MemberId); err != nil {
 		return err
 	}
 	if len(snap.Parts) == 0 {

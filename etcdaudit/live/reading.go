@@ -34,7 +34,7 @@ type reading struct {
 func (snap *Snapshot) newReading(add func([]record.Record) error) *reading {
 	return &reading{
 		snap: snap, add: add, from: snap.Prefix, revision: snap.Revision, pace: pace{rate: snap.store.config.Rate},
-		op: snap.reading(),
+		op: snap.reading(), got: answer{prefix: []byte(snap.Prefix)},
 	}
 }
 
@@ -78,18 +78,18 @@ func (r *reading) take(ctx context.Context, got *answer) error {
 // member that answers for another cluster, or the same page again and again,
 // would end in a verdict about something else.
 func (r *reading) check(got *answer) error {
-	if got.header && got.clusterID != r.snap.clusterID {
-		return r.snap.otherCluster(r.op, got.clusterID)
+	if got.header {
+		if err := r.snap.answered(r.op, got.clusterID, got.memberID); err != nil {
+			return err
+		}
 	}
 	if len(got.records) == 0 && got.more {
 		return inconsistent(r.op, "an empty page says that more follows")
 	}
-	last, prefix := r.last, []byte(r.snap.Prefix)
+	last := r.last
 	for i := range got.records {
 		rec := &got.records[i]
 		switch {
-		case !bytes.HasPrefix(rec.Key, prefix):
-			return inconsistent(r.op, "key %q is not under the prefix", rec.Key)
 		case last != nil && bytes.Compare(rec.Key, last) <= 0:
 			return inconsistent(r.op, "key %q comes after %q", rec.Key, last)
 		case rec.ModRevision > r.revision:

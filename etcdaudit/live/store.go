@@ -98,6 +98,7 @@ type Snapshot struct {
 	record.Scope
 
 	clusterID uint64
+	member    uint64 // the only one that may answer; 0 for any
 	store     *Store
 	readings  int // begun so far
 }
@@ -180,18 +181,18 @@ func (snap *Snapshot) local() bool { return snap.StandIn == "" }
 
 func (snap *Snapshot) end() string { return clientv3.GetPrefixRangeEnd(snap.Prefix) }
 
-func (snap *Snapshot) checkCluster(op string, resp *clientv3.GetResponse) error {
-	if id := resp.Header.ClusterId; id != snap.clusterID {
-		return snap.otherCluster(op, id)
+// answered checks who has answered.
+func (snap *Snapshot) answered(op string, cluster, member uint64) error {
+	switch {
+	case cluster != snap.clusterID:
+		return &Error{
+			Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.clusterID, cluster),
+			Do: "name members of one cluster only",
+		}
+	case snap.member != 0 && member != snap.member:
+		return &Error{Op: op, What: fmt.Sprintf("member %x was asked", snap.member), Err: otherMemberError(member)}
 	}
 	return nil
-}
-
-func (snap *Snapshot) otherCluster(op string, id uint64) error {
-	return &Error{
-		Op: op, What: fmt.Sprintf("the endpoints belong to different clusters, %x and %x", snap.clusterID, id),
-		Do: "name members of one cluster only",
-	}
 }
 
 func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
@@ -203,6 +204,9 @@ func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOpti
 	resp, err := s.client.Get(request, key, opts...)
 	if err != nil {
 		return nil, s.explain(ctx, op, err)
+	}
+	if resp.Header == nil {
+		return nil, inconsistent(op, "an answer is no answer of etcd: it does not say whose it is")
 	}
 	return resp, nil
 }

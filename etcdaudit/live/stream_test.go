@@ -26,6 +26,7 @@ type counted struct {
 	pb.UnimplementedKVServer
 	keys    map[string]string
 	streams bool // whether it has RangeStream
+	id      uint64
 
 	mu     sync.Mutex
 	asked  []*pb.RangeRequest // for values, in pages
@@ -34,7 +35,7 @@ type counted struct {
 }
 
 func (c *counted) find(r *pb.RangeRequest) (resp *pb.RangeResponse) {
-	resp = &pb.RangeResponse{Header: &pb.ResponseHeader{ClusterId: 7, Revision: 42}}
+	resp = &pb.RangeResponse{Header: &pb.ResponseHeader{ClusterId: 7, MemberId: c.id, Revision: 42}}
 	for _, key := range slices.Sorted(maps.Keys(c.keys)) {
 		if key < string(r.Key) || string(r.RangeEnd) != "\x00" && key >= string(r.RangeEnd) {
 			continue
@@ -89,7 +90,7 @@ func (c *counted) RangeStream(r *pb.RangeRequest, s pb.KV_RangeStreamServer) err
 	return s.Send(&pb.RangeStreamResponse{RangeResponse: all})
 }
 
-func (c *counted) start(t *testing.T) live.Config {
+func (c *counted) start(t *testing.T, and ...func(*grpc.Server)) live.Config {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,6 +98,9 @@ func (c *counted) start(t *testing.T) live.Config {
 	}
 	s := grpc.NewServer(grpc.MaxSendMsgSize(1 << 30))
 	pb.RegisterKVServer(s, c)
+	for _, register := range and {
+		register(s)
+	}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.Stop)
 	return ofEndpoint("http://" + l.Addr().String())

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"fmt"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -43,6 +44,7 @@ func (f *frame) Unmarshal(data mem.BufferSlice, _ any) error {
 // answer is one answer to a request for a range. Its records are views of the frame that it was
 // decoded from.
 type answer struct {
+	prefix  []byte // of every key
 	records []record.Record
 	// size is that of keys and values, in bytes.
 	size int64
@@ -50,9 +52,9 @@ type answer struct {
 	// the range has, those of this answer included; a stream says neither before its end.
 	more bool
 	left int64
-	// header is set where the answer names its cluster.
-	header    bool
-	clusterID uint64
+	// header is set where the answer names its cluster, and the member that gives it.
+	header              bool
+	clusterID, memberID uint64
 }
 
 // The fields of rpc.proto and kv.proto (go.etcd.io/etcd/api/v3).
@@ -61,7 +63,7 @@ const (
 
 	answerHeader, answerKey, answerMore, answerCount = 1, 2, 3, 4
 
-	headerCluster = 1
+	headerCluster, headerMember = 1, 2
 
 	keyName, keyCreate, keyMod, keyVersion, keyValue, keyLease = 1, 2, 3, 4, 5, 6
 )
@@ -112,24 +114,38 @@ func (a *answer) decode(b []byte) error {
 	return a.merge(b)
 }
 
-func (a *answer) reset() { *a = answer{records: a.records[:0]} }
+func (a *answer) reset() { *a = answer{prefix: a.prefix, records: a.records[:0]} }
+
+// maxRecords is above what fits into receiveLimit of keys that API servers build. A record takes far
+// more memory than an empty key does in an answer.
+const maxRecords = 400_000
 
 func (a *answer) merge(b []byte) error {
-	return fields(b, func(n protowire.Number, number uint64, bytes []byte) error {
+	return fields(b, func(n protowire.Number, number uint64, b []byte) error {
 		switch n {
 		case answerHeader:
 			a.header = true
-			return fields(bytes, func(n protowire.Number, number uint64, _ []byte) error {
-				if n == headerCluster {
+			return fields(b, func(n protowire.Number, number uint64, _ []byte) error {
+				switch n {
+				case headerCluster:
 					a.clusterID = number
+				case headerMember:
+					a.memberID = number
 				}
 				return nil
 			})
 		case answerKey:
-			rec, err := decodeKey(bytes)
+			rec, err := decodeKey(b)
+			switch {
+			case err != nil:
+				return err
+			case !bytes.HasPrefix(rec.Key, a.prefix):
+				return fmt.Errorf("key %q is not under the prefix", rec.Key)
+			case len(a.records) == maxRecords:
+				return fmt.Errorf("it has more than %d keys", maxRecords)
+			}
 			a.records = append(a.records, rec)
 			a.size += int64(len(rec.Key) + len(rec.Value))
-			return err
 		case answerMore:
 			a.more = number != 0
 		case answerCount:

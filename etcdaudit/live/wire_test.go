@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,7 +45,7 @@ func FuzzAnswer(f *testing.F) {
 		if ours != nil {
 			t.Fatalf("refused: %v", ours)
 		}
-		if got.more != want.More || got.left != want.Count || got.clusterID != want.GetHeader().GetClusterId() || got.header != (want.Header != nil) || len(got.records) != len(want.Kvs) {
+		if got.more != want.More || got.left != want.Count || got.clusterID != want.GetHeader().GetClusterId() || got.memberID != want.GetHeader().GetMemberId() || got.header != (want.Header != nil) || len(got.records) != len(want.Kvs) {
 			t.Fatalf("%+v, want %v", got, &want)
 		}
 		for i, kv := range want.Kvs {
@@ -78,5 +79,31 @@ func TestMessagesOfAStreamAreDecodedInOneBuffer(t *testing.T) {
 	}
 	if err := eachKey(b, func(key []byte) error { names = append(names, string(key)); return nil }); err != nil || !cmp.Equal(names, []string{"/registry/a", "/registry/b"}) {
 		t.Errorf("%v, %v", err, names)
+	}
+}
+
+// An empty key has two bytes in an answer, and a record of it more than a hundred.
+func TestKeysThatWereNotAskedForTakeNoMemory(t *testing.T) {
+	const key = "/registry/a"
+	kv, err := proto.Marshal(&mvccpb.KeyValue{Key: []byte(key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := append([]byte{answerKey<<3 | 2, byte(len(kv))}, kv...)
+	for name, tt := range map[string]struct {
+		answer  []byte
+		records int
+		says    string
+	}{
+		"empty keys":             {bytes.Repeat([]byte{answerKey<<3 | 2, 0}, 1000), 0, `key "" is not under the prefix`},
+		"keys elsewhere":         {bytes.Replace(one, []byte(key), []byte("/elsewhere/"), 1), 0, "not under the prefix"},
+		"as many as there are":   {bytes.Repeat(one, maxRecords), maxRecords, ""},
+		"more than there can be": {bytes.Repeat(one, maxRecords+1), maxRecords, "more than 400000 keys"},
+	} {
+		got := answer{prefix: []byte("/registry/")}
+		err := got.decode(tt.answer)
+		if len(got.records) != tt.records || (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %d records, %v", name, len(got.records), err)
+		}
 	}
 }

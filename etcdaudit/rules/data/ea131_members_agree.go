@@ -54,7 +54,11 @@ func optional(reason, remedy string) check.Result {
 
 func differ(c *record.Comparison, compared, left []string) check.Result {
 	summary := fmt.Sprintf("at revision %d %s under the prefix differ between %s", c.Revision, number(c.Differing, "key"), strings.Join(compared, ", "))
-	if c.Differing == 0 {
+	switch {
+	case c.Differing > 0:
+	case len(left) > 0:
+		summary = fmt.Sprintf("the hashes at revision %d differ; which keys do could not be found out", c.Revision)
+	default:
 		summary = fmt.Sprintf("the hashes at revision %d differ between %s, and no key under the prefix does: older revisions, or keys elsewhere, are not the same", c.Revision, strings.Join(compared, ", "))
 	}
 	if len(left) > 0 {

@@ -29,6 +29,7 @@ func TestMembersAgree(t *testing.T) {
 		"the same, by reading": {&record.Comparison{Members: members("", ""), ByReading: true}, check.Pass, 0, "HMACs"},
 		"one is behind":        {&record.Comparison{Members: members("", "", "it is behind")}, check.NotEvaluated, 0, `1 member not compared with the others: m\x1b (c): it is behind`},
 		"a key differs":        {&record.Comparison{Members: members("", "", "gone"), Differ: true, Differing: 1, Keys: []string{"/registry/x"}}, check.Fail, 1, "1 key under the prefix differ"},
+		"not all can be read":  {&record.Comparison{Revision: 7, Members: members("", "gone"), Differ: true}, check.Fail, 0, `the hashes at revision 7 differ; which keys do could not be found out; not compared: m\x1b (b): gone`},
 		"history differs":      {&record.Comparison{Members: members("", ""), Differ: true}, check.Fail, 0, "no key under the prefix does"},
 	} {
 		t.Run(name, func(t *testing.T) {

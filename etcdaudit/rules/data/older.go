@@ -26,17 +26,12 @@ func nothingLeft(s facts.Store, summary string) check.Result {
 	case s.Scope.InUse:
 		return check.Unevaluated("", "nothing was found, but a process writes to it, and what it has written since was not read: stop the member, or scan a snapshot of its file system", "")
 	case s.Damaged > 0:
-		return check.Unevaluated("", "nothing was found, but "+unread(s), "")
+		return check.Unevaluated("", "nothing was found, but "+s.Unread(), "")
 	case s.Scope.Layer == record.WAL && s.Inventory.Keys == 0 && s.Scope.Outside > 0:
 		// Of a database the prefix is known by its live keys.
 		return check.Unevaluated("", "nothing there has a key under "+s.Scope.Prefix+": is that the --prefix?", "")
 	}
 	return check.Passed("", summary)
-}
-
-// unread says that files could not be read as a whole.
-func unread(s facts.Store) string {
-	return number(s.Damaged, "place") + " could not be read: see EA-124"
 }
 
 // whole is a rule that passes nothing where files could not be read as a whole, or live values at
@@ -46,14 +41,7 @@ func whole(r rule) rule {
 	r.Run = func(s facts.Store) []check.Result {
 		results := run(s)
 		for i, result := range results {
-			why := s.Scope.Inexact
-			if why != "" {
-				why = "what was read is of several revisions, and not exact: " + why
-			}
-			if s.Damaged > 0 {
-				why = unread(s)
-			}
-			if why != "" && !result.Status.Finding() && result.Status != check.NotEvaluated {
+			if why := s.Unread(); why != "" && !result.Status.Finding() && result.Status != check.NotEvaluated {
 				results[i] = check.Unevaluated(result.Target, why, "")
 				results[i].Identity, results[i].Evidence = result.Identity, result.Evidence
 			}

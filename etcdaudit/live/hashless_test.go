@@ -1,0 +1,51 @@
+package live_test
+
+import (
+	"context"
+	"testing"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/sealproof/sealproof/etcdaudit/live"
+)
+
+// hashless is a member that can be read, and computes no hash.
+type hashless struct {
+	pb.UnimplementedMaintenanceServer
+	pb.UnimplementedClusterServer
+	id   uint64
+	list []*pb.Member
+}
+
+func (h *hashless) register(s *grpc.Server) {
+	pb.RegisterMaintenanceServer(s, h)
+	pb.RegisterClusterServer(s, h)
+}
+
+func (h *hashless) MemberList(context.Context, *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	return &pb.MemberListResponse{Header: &pb.ResponseHeader{ClusterId: 7}, Members: h.list}, nil
+}
+
+func (h *hashless) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
+	return &pb.StatusResponse{Header: &pb.ResponseHeader{ClusterId: 7, MemberId: h.id}}, nil
+}
+
+func (*hashless) HashKV(context.Context, *pb.HashKVRequest) (*pb.HashKVResponse, error) {
+	return nil, status.Error(codes.Internal, "no hash today")
+}
+
+// A real etcd fails so only for a moment, so it is a fake.
+func TestAMemberThatComputesNoHashIsReadInstead(t *testing.T) {
+	first := &hashless{id: 1}
+	config := (&counted{id: 1, keys: map[string]string{"/registry/secrets/default/a": "one"}}).start(t, first.register)
+	other := (&counted{id: 2, keys: map[string]string{"/registry/secrets/default/a": "another"}}).start(t, (&hashless{id: 2}).register)
+	first.list = []*pb.Member{{ID: 1, ClientURLs: config.Endpoints}, {ID: 2, ClientURLs: other.Endpoints}}
+	config.Members = live.ByHash
+	c := pin(t, connect(t, config), "/registry").Compare(t.Context())
+	if c.Why != "" || !c.ByReading || !c.Differ || c.Differing != 1 || c.Members[0].NotCompared+c.Members[1].NotCompared != "" {
+		t.Errorf("%+v", c)
+	}
+}
