@@ -114,7 +114,8 @@ func (c *Collector) Add(at int, rec record.Record) error {
 		return nil // it is a part of a value that has a key of its own
 	}
 	var times storedvalue.Times
-	open := !rec.Tombstone && storedvalue.Parse(rec.Value).Format.Plaintext()
+	format := storedvalue.Parse(rec.Value).Format
+	open := !rec.Tombstone && format.Plaintext()
 	if open {
 		times = c.times(rec)
 	}
@@ -137,6 +138,9 @@ func (c *Collector) Add(at int, rec record.Record) error {
 		one.value = c.fingerprint(rec.Value[:min(len(rec.Value), fingerprinted)])
 		if open {
 			one.flags = plain
+			if format == storedvalue.Unrecognised {
+				one.flags |= unrecognised
+			}
 			c.named(one.key, k)
 		}
 	}
@@ -278,7 +282,7 @@ func (c *Collector) Timelines() (t Timelines, err error) {
 		}
 		of, listed := c.names[one[0].key]
 		switch {
-		case !slices.ContainsFunc(one, func(s sighting) bool { return s.is(plain) }):
+		case !recognise(one):
 		case !listed:
 			t.More++
 		default:

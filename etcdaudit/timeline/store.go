@@ -65,7 +65,8 @@ func (s *store) joined(list []sighting) []sighting {
 	kept := list[:0]
 	for i := range list {
 		if n := len(kept); n > 0 && kept[n-1].compare(&list[i]) == 0 {
-			kept[n-1].join(&list[i], s.sets)
+			kept[n-1].join(&list[i])
+			kept[n-1].places = s.sets.union(kept[n-1].places, list[i].places)
 			continue
 		}
 		kept = append(kept, list[i])
@@ -197,7 +198,8 @@ func (s *store) each(give func(*sighting) error) error {
 		one := first.one
 		for _, r := range readers {
 			if r != first && r.one.compare(&one) == 0 {
-				one.join(&r.one, s.sets)
+				one.join(&r.one)
+				one.places = s.sets.union(one.places, r.one.places)
 			}
 		}
 		at := first.one
