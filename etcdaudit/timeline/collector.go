@@ -271,7 +271,9 @@ func (c *Collector) Timelines() (t Timelines, err error) {
 		t.Disagreement = time.Duration(disagreement) * time.Second
 	}
 	t.Allowance = time.Duration(allowance) * time.Second
-	c.store.tidy()
+	if err := c.store.tidy(); err != nil {
+		return t, err
+	}
 	if err := c.store.flush(); err != nil {
 		return t, err
 	}
