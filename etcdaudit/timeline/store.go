@@ -9,7 +9,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/sealproof/sealproof/etcdaudit/workfile"
 )
 
 // chunk is how many sightings are put in order at a time, but in tests.
@@ -146,17 +146,17 @@ func (s *store) spill() error {
 		return &MemoryError{Bytes: s.memory, Do: "raise that, or give --work-dir, a directory for what goes beyond it (it is removed again)"}
 	}
 	if s.file == nil {
-		fd, err := unix.Open(s.workDir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+		f, err := workfile.Make(s.workDir, "work file")
 		if err != nil {
-			return fmt.Errorf("make a file for the timeline in %s: %w: give a --work-dir that can be written, on a local file system", s.workDir, err)
+			return fmt.Errorf("make a file for the timeline in %s: %w: %s", s.workDir, err, workfile.Help)
 		}
-		s.file = os.NewFile(uintptr(fd), "work file")
+		s.file = f
 	}
 	if err := s.merge(); err != nil {
 		return err
 	}
 	begin, b := s.end, make([]byte, sightingSize)
-	out := bufio.NewWriterSize(io.NewOffsetWriter(s.file, s.end), 1<<20)
+	out := bufio.NewWriterSize(&workfile.Writer{File: s.file}, 1<<20)
 	write := func(one *sighting) error {
 		one.encode(b)
 		s.end += sightingSize
