@@ -116,9 +116,10 @@ func (s *sightings) read(scopes []record.Scope) {
 		at := s.places[scope.Layer]
 		s.scopes[at] = scope.ID()
 		files, opened := scope.Sources, scope.Time
-		if scope.InUse || scope.Layer == record.Undetermined {
+		if scope.InUse || scope.Layer == record.Undetermined || scope.As != "" && scope.Layer == record.FreePages {
 			// What was written while it was read may be later than its time, and is not later
-			// than now.
+			// than now. Of a file that its member writes to, that is what was behind the last
+			// page of the moment that the rest is of.
 			files, opened = untimed(files), time.Now()
 		}
 		s.collector.Read(at, scope.Revision, files, opened)
