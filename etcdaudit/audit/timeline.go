@@ -161,7 +161,7 @@ func (t *timelines) addTo(r *auditv1.Report) error {
 func (c *cluster) timeline(s timeline.Secret) *auditv1.Timeline {
 	out := &auditv1.Timeline{
 		Resource: term.Printable(apiresource.Of(s.Path).String()), Namespace: term.Printable(s.Namespace), Name: term.Printable(s.Name),
-		Store: c.store, Values: count(int64(s.Values)),
+		Store: c.store, Values: count(int64(s.Values)), Omitted: count(int64(s.Omitted)),
 	}
 	for _, in := range s.Readable {
 		one := &auditv1.Interval{From: bounds(in.From)}
