@@ -54,7 +54,7 @@ type scanPart struct {
 type filesPart struct {
 	Files   bool   `mapstructure:"files" help:"where neither --endpoints nor a path is given, read the files of this node's etcd as well: data directory, log and copies"`
 	WorkDir string `mapstructure:"work-dir" help:"directory for what is decompressed, for a reflink or snapshot of a running member's database, and for a timeline beyond --memory; nothing has a name there, and all goes when the scan ends"`
-	Memory  string `mapstructure:"memory" help:"how much the indexes of keys and of a timeline may take, beside what a scan always needs"`
+	Memory  string `mapstructure:"memory" help:"how much the indexes of keys and of a timeline may take, beside what a scan always needs, and the names and intervals of a timeline"`
 }
 
 // pathsPart says more of the paths that are named.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/sealproof/sealproof/internal/hostfacts"
@@ -42,13 +41,7 @@ func apiServer(t *testing.T, dir string, mount ...string) (pid int) {
 	if mount != nil {
 		script := `mount --make-rprivate / && mount "$@" && exec "$0" 3600`
 		cmd = exec.Command("sh", append([]string{"-c", script, program}, append(mount, dir)...)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if os.Geteuid() != 0 {
-			// In a user namespace of its own anybody is root.
-			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
-		}
+		cmd.SysProcAttr = testkit.OwnMounts()
 	}
 	var said strings.Builder
 	cmd.Stderr = &said

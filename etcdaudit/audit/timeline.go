@@ -116,9 +116,10 @@ func (s *sightings) read(scopes []record.Scope) {
 		at := s.places[scope.Layer]
 		s.scopes[at] = scope.ID()
 		files, opened := scope.Sources, scope.Time
-		if scope.InUse || scope.Layer == record.Undetermined {
+		if scope.InUse || scope.Layer == record.Undetermined || scope.As != "" && scope.Layer == record.FreePages {
 			// What was written while it was read may be later than its time, and is not later
-			// than now.
+			// than now. Of a file that its member writes to, that is what was behind the last
+			// page of the moment that the rest is of.
 			files, opened = untimed(files), time.Now()
 		}
 		s.collector.Read(at, scope.Revision, files, opened)
@@ -160,7 +161,7 @@ func (t *timelines) addTo(r *auditv1.Report) error {
 func (c *cluster) timeline(s timeline.Secret) *auditv1.Timeline {
 	out := &auditv1.Timeline{
 		Resource: term.Printable(apiresource.Of(s.Path).String()), Namespace: term.Printable(s.Namespace), Name: term.Printable(s.Name),
-		Store: c.store, Values: count(int64(s.Values)),
+		Store: c.store, Values: count(int64(s.Values)), Omitted: count(int64(s.Omitted)),
 	}
 	for _, in := range s.Readable {
 		one := &auditv1.Interval{From: bounds(in.From)}

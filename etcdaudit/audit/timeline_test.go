@@ -68,3 +68,17 @@ func TestSourcesOfOneClusterMakeOneTimeline(t *testing.T) {
 		})
 	}
 }
+
+// What a member has sent is of the moment it was sent at. What lies in its file behind that is read
+// afterwards, and may be written until then.
+func TestAMembersOwnSnapshotIsOlderThanTheRestOfItsFile(t *testing.T) {
+	for layer, read := range map[record.Layer]bool{record.Live: false, record.FreePages: true} {
+		s := aDayOld("db", layer)
+		s.As, s.Time, s.Sources[0].Modified = "as https://192.0.2.1:2379 sent it", time.Now().Add(-time.Hour), time.Time{}
+		before := time.Now()
+		b := timelines(t, s).Timelines[0].Readable[0].From
+		if b.NotAfterSource != "time of the scan" || b.NotAfter.AsTime().Before(before) == read || b.NotAfter.AsTime().Before(s.Time) {
+			t.Errorf("%s: %v", layer, b)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/workfile"
 )
 
 // atOneMoment replaces the file of a member that runs by what it is at one moment, if that can
@@ -79,7 +80,7 @@ func askMember(ctx context.Context, out *os.File, log *logSource, o Options) (fr
 	if err := out.Truncate(0); err != nil {
 		return "", err
 	}
-	if from, err = o.Snapshot(ctx, log.cluster, log.member, &room{f: out}); err != nil {
+	if from, err = o.Snapshot(ctx, log.cluster, log.member, &workfile.Writer{File: out}); err != nil {
 		return "", err
 	}
 	if info, err := out.Stat(); err != nil || info.Size()%512 != hashSize || info.Size() == hashSize {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +113,8 @@ func (c *Collector) Add(at int, rec record.Record) error {
 		return nil // it is a part of a value that has a key of its own
 	}
 	var times storedvalue.Times
-	open := !rec.Tombstone && storedvalue.Parse(rec.Value).Format.Plaintext()
+	format := storedvalue.Parse(rec.Value).Format
+	open := !rec.Tombstone && format.Plaintext()
 	if open {
 		times = c.times(rec)
 	}
@@ -137,6 +137,9 @@ func (c *Collector) Add(at int, rec record.Record) error {
 		one.value = c.fingerprint(rec.Value[:min(len(rec.Value), fingerprinted)])
 		if open {
 			one.flags = plain
+			if format == storedvalue.Unrecognised {
+				one.flags |= unrecognised
+			}
 			c.named(one.key, k)
 		}
 	}
@@ -241,66 +244,4 @@ func ceil(t time.Time) int64 {
 		return t.Unix() + 1
 	}
 	return t.Unix()
-}
-
-// Timelines is what is known of a cluster.
-type Timelines struct {
-	// Secrets are those that were readable, in the order of their names.
-	Secrets []Secret
-	// More is how many there are beside them.
-	More int
-	// Allowance is what every bound has in it for clocks. Disagreement is by how much clocks
-	// of API servers, or of files, contradict each other beyond the skew that was allowed;
-	// zero if they do not.
-	Allowance, Disagreement time.Duration
-}
-
-// Timelines works out what was readable. Nothing is added after that.
-func (c *Collector) Timelines() (t Timelines, err error) {
-	c.revisions.settle()
-	c.log.settle()
-	allowance, disagreement := c.skew(), max(c.revisions.disagreement(), c.log.disagreement())
-	if disagreement > 2*allowance {
-		// One of the clocks is wrong by all that it differs from the other one, and by as much
-		// more as the other write may have taken.
-		allowance = disagreement + latency
-		t.Disagreement = time.Duration(disagreement) * time.Second
-	}
-	t.Allowance = time.Duration(allowance) * time.Second
-	c.store.tidy()
-	if err := c.store.flush(); err != nil {
-		return t, err
-	}
-	var one []sighting // of one key
-	end := func() {
-		if len(one) == 0 {
-			return
-		}
-		of, listed := c.names[one[0].key]
-		switch {
-		case !slices.ContainsFunc(one, func(s sighting) bool { return s.is(plain) }):
-		case !listed:
-			t.More++
-		default:
-			d := decision{c: c, allowance: allowance}
-			s := d.decide(one)
-			s.Path, s.Namespace, s.Name = of.path, of.namespace, of.name
-			t.Secrets = append(t.Secrets, s)
-		}
-		one = one[:0]
-	}
-	if err := c.store.each(func(s *sighting) error {
-		if len(one) > 0 && one[0].key != s.key {
-			end()
-		}
-		one = append(one, *s)
-		return nil
-	}); err != nil {
-		return t, err
-	}
-	end()
-	slices.SortFunc(t.Secrets, func(a, b Secret) int {
-		return slices.Compare([]string{a.Path, a.Namespace, a.Name}, []string{b.Path, b.Namespace, b.Name})
-	})
-	return t, nil
 }

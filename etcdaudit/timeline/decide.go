@@ -14,13 +14,6 @@ type decision struct {
 	allowance int64
 }
 
-// event is a version whose place among the others is known. low and high bound the time of its
-// write.
-type event struct {
-	sighting
-	low, high bound
-}
-
 // decide works out when a key was readable, from its sightings in the order of revisions.
 //
 // What has a revision is in order. A put of the log has its index alone: it has a place in the
@@ -29,30 +22,28 @@ type event struct {
 // nothing: the put may not have been carried out. Plaintext without a place is an interval of
 // its own.
 func (d *decision) decide(all []sighting) (s Secret) {
-	values, places := map[uint64]bool{}, map[uint16]bool{}
-	known := slices.IndexFunc(all, func(s sighting) bool { return s.revision > 0 })
-	if known < 0 {
-		known = len(all)
-	}
-	unnumbered, chain := all[:known], d.events(all[known:])
+	places := map[uint16]bool{}
+	n := unnumbered(all)
 	for _, one := range all {
 		if one.is(plain) {
-			values[one.value] = true
 			for _, place := range d.c.store.sets.sets[one.places] {
 				places[place] = true
 			}
 		}
 	}
-	logged, loose := match(chain, unnumbered)
-	chain, more := d.insert(chain, logged)
+	s.Values = values(all[:n], all[n:])
+	logged, loose := d.match(all[:n], all[n:])
+	chain, more := d.insert(d.versions(all[n:]), logged)
 	loose = append(loose, more...)
 	d.narrow(chain)
 	s.Readable = d.intervals(chain)
 	if len(loose) > 0 {
 		s.Readable = append(s.Readable, d.loose(loose, chain))
 	}
-	slices.SortStableFunc(s.Readable, func(a, b Interval) int { return a.From.NotAfter.Time.Compare(b.From.NotAfter.Time) })
-	s.Values = len(values)
+	last := map[bool]int{true: 1}
+	slices.SortStableFunc(s.Readable, func(a, b Interval) int {
+		return cmp.Or(last[a.Still]-last[b.Still], a.From.NotAfter.Time.Compare(b.From.NotAfter.Time))
+	})
 	for place := range places {
 		s.Places = append(s.Places, int(place))
 	}
@@ -60,81 +51,12 @@ func (d *decision) decide(all []sighting) (s Secret) {
 	return s
 }
 
-func (d *decision) events(known []sighting) (chain []event) {
-	for _, one := range known {
-		chain = append(chain, event{sighting: one})
-	}
-	return chain
-}
-
-// match gives versions the indexes of puts with the same value, and returns the plaintext that
-// is left: in a log, and elsewhere.
-func match(chain []event, unnumbered []sighting) (logged, loose []sighting) {
-	of := map[uint64]int{} // by value; -1 for several
-	for i, e := range chain {
-		if _, ok := of[e.value]; ok || e.is(deleted) {
-			i = -1
-		}
-		of[e.value] = i
-	}
-	for _, one := range unnumbered {
-		i, ok := of[one.value]
-		switch {
-		case ok && i >= 0 && !one.is(several):
-			chain[i].index = one.index
-		case ok || !one.is(plain):
-		case one.index > 0 && !one.is(several):
-			logged = append(logged, one)
-		default:
-			loose = append(loose, one)
-		}
-	}
-	slices.SortFunc(logged, func(a, b sighting) int { return cmp.Compare(a.index, b.index) })
-	return logged, loose
-}
-
-// insert gives puts of the log their place. Those that have none are returned.
-func (d *decision) insert(chain []event, logged []sighting) (whole []event, loose []sighting) {
-	var last uint64
-	for _, e := range chain {
-		if e.index == 0 {
-			continue
-		}
-		if e.index <= last {
-			return chain, logged // the log is of another history
-		}
-		last = e.index
-	}
-	next := 0
-	for i := 0; i <= len(chain); i++ {
-		// All that lies between the version before, and this one.
-		for next < len(logged) && (i == len(chain) || chain[i].index == 0 || logged[next].index < chain[i].index) {
-			before := i == 0 || chain[i-1].index > 0 && chain[i-1].index < logged[next].index
-			after := i == len(chain) || chain[i].index > 0
-			if !before || !after {
-				break
-			}
-			whole = append(whole, event{sighting: logged[next]})
-			next++
-		}
-		if i < len(chain) {
-			// What should have come before it, and could not.
-			for next < len(logged) && chain[i].index > 0 && logged[next].index < chain[i].index {
-				loose = append(loose, logged[next])
-				next++
-			}
-			whole = append(whole, chain[i])
-		}
-	}
-	return whole, append(loose, logged[next:]...)
-}
-
 // narrow gives each event its bounds. What comes before it was written before it.
 func (d *decision) narrow(chain []event) {
 	low := bound{at: never}
 	for i := range chain {
 		e := &chain[i]
-		e.low, e.high = d.bounds(&e.sighting)
+		e.low, e.high = d.bounds(e)
 		low = later(e.low, low)
 		e.low = low
 	}
@@ -146,7 +68,7 @@ func (d *decision) narrow(chain []event) {
 }
 
 // bounds are those of one version by itself.
-func (d *decision) bounds(s *sighting) (low, high bound) {
+func (d *decision) bounds(s *event) (low, high bound) {
 	low, high = bound{at: never}, bound{at: always}
 	if s.created > 0 {
 		low = bound{int64(s.created), Creation}
@@ -171,8 +93,8 @@ func (d *decision) bounds(s *sighting) (low, high bound) {
 	return low, high
 }
 
-func (d *decision) placesOf(s *sighting) (all []*place) {
-	for _, at := range d.c.store.sets.sets[s.places] {
+func (d *decision) placesOf(e *event) (all []*place) {
+	for _, at := range e.at {
 		all = append(all, &d.c.places[at])
 	}
 	return all
@@ -189,7 +111,7 @@ func (d *decision) intervals(chain []event) (all []Interval) {
 			last++
 		}
 		one := Interval{From: d.bounded(d.begin(chain, i), chain[i].high)}
-		low, high, still := d.end(chain, last)
+		low, high, still := d.end(chain, i, last)
 		if one.Still = still; !still {
 			one.Until = d.bounded(low, high)
 		}
@@ -230,25 +152,29 @@ func (d *decision) begin(chain []event, i int) bound {
 	return low
 }
 
-// end bounds the time at which the readable versions up to last ended.
-func (d *decision) end(chain []event, last int) (low, high bound, still bool) {
+// end bounds the time at which the readable versions from first to last ended. They are still
+// readable where one of them is live in the newest store, and no revision has followed: puts
+// behind it may not have been carried out.
+func (d *decision) end(chain []event, first, last int) (low, high bound, still bool) {
 	low, high = chain[last].low, bound{at: always}
 	newest := d.c.newest()
-	for _, p := range d.placesOf(&chain[last].sighting) {
-		if p.revision > 0 { // it was live there
-			low = later(low, d.c.revisions.low(p.revision, RevisionClock))
-			still = still || newest != nil && p.revision == newest.revision
+	for i := first; i <= last; i++ {
+		for _, p := range d.placesOf(&chain[i]) {
+			if p.revision > 0 { // it was live there
+				low = later(low, d.c.revisions.low(p.revision, RevisionClock))
+				still = still || newest != nil && p.revision == newest.revision
+			}
 		}
 	}
-	switch {
-	case last+1 < len(chain):
+	switch followed := last+1 < len(chain); {
+	case still && !(followed && chain[last+1].revision > 0):
+		return low, high, true
+	case followed:
 		next := &chain[last+1]
 		if follows(&chain[last], next) {
 			low = later(low, next.low)
 		}
 		return low, next.high, false
-	case still:
-		return low, high, true
 	case newest != nil && chain[last].revision > 0 && chain[last].revision <= newest.revision:
 		// It is not what the newest store has under its key.
 		high = earlier(d.c.revisions.high(newest.revision, RevisionClock), newest.written)
@@ -267,7 +193,7 @@ func (c *Collector) newest() (newest *place) {
 }
 
 // loose is the interval of plaintext whose place among the other versions is not known.
-func (d *decision) loose(loose []sighting, chain []event) Interval {
+func (d *decision) loose(loose, chain []event) Interval {
 	begin, before := bound{at: always}, bound{at: always}
 	after, over := bound{at: never}, d.over(loose, chain)
 	for i := range loose {
@@ -284,7 +210,7 @@ func (d *decision) loose(loose []sighting, chain []event) Interval {
 
 // over is the time at which plaintext of any place in the order was no longer readable. What lies
 // in a database was written before the newest revision of the newest one.
-func (d *decision) over(loose []sighting, chain []event) bound {
+func (d *decision) over(loose, chain []event) bound {
 	newest := d.c.newest()
 	for i := range loose {
 		for _, p := range d.placesOf(&loose[i]) {
@@ -298,7 +224,7 @@ func (d *decision) over(loose []sighting, chain []event) bound {
 	}
 	high := earlier(d.c.revisions.high(newest.revision, RevisionClock), newest.written)
 	for i := range chain {
-		for _, p := range d.placesOf(&chain[i].sighting) {
+		for _, p := range d.placesOf(&chain[i]) {
 			if p.revision == newest.revision {
 				if chain[i].is(plain) {
 					return bound{at: always}

@@ -55,8 +55,10 @@ type Interval struct {
 // Secret is one object that was readable.
 type Secret struct {
 	Path, Namespace, Name string
-	// Readable are in the order of their beginnings.
+	// Readable are in the order of their beginnings, but that one that has not ended is the
+	// last. Omitted is how many more there are, before the last one.
 	Readable []Interval
+	Omitted  int
 	// Values is how many different ones are found in plaintext. Values that agree in their
 	// first 4 KiB are taken for one.
 	Values int

@@ -33,11 +33,17 @@ func (p *placeSets) id(set []uint16) uint32 {
 	return id
 }
 
-func (p *placeSets) union(a, b uint32) uint32 {
-	if a == b {
-		return a
+// union is the set of all places of some sets, whose order is lost. It makes no other set on its
+// way: each would stay.
+func (p *placeSets) union(sets []uint32) uint32 {
+	slices.Sort(sets)
+	if sets = slices.Compact(sets); len(sets) == 1 {
+		return sets[0]
 	}
-	set := slices.Concat(p.sets[a], p.sets[b])
-	slices.Sort(set)
-	return p.id(slices.Compact(set))
+	var all []uint16
+	for _, set := range sets {
+		all = append(all, p.sets[set]...)
+	}
+	slices.Sort(all)
+	return p.id(slices.Clone(slices.Compact(all)))
 }

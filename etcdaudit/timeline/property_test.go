@@ -179,6 +179,9 @@ func (w *world) read(t *testing.T, c *timeline.Collector) (seen []write) {
 			if chance.IntN(4) == 0 && !one.deleted { // its head is overwritten
 				r.ModRevision, r.CreateRevision, r.Version = 0, 0, 0
 			}
+			if n := len("k8s:enc:"); chance.IntN(4) == 0 && !one.deleted { // its page ended
+				r.Value = r.Value[:n+chance.IntN(len(r.Value)-n)]
+			}
 			add(one, r)
 		}
 	}

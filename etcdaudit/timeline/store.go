@@ -9,7 +9,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/sealproof/sealproof/etcdaudit/workfile"
 )
 
 // chunk is how many sightings are put in order at a time, but in tests.
@@ -29,6 +29,7 @@ type store struct {
 	sets    *placeSets
 
 	buffer []sighting
+	places []uint32 // used again by joined
 	runs   []run
 	kept   int64 // sightings in memory, but for the buffer
 	merged int64 // how many there were when runs were last merged
@@ -49,28 +50,43 @@ func (s *store) add(one sighting) error {
 	if len(s.buffer) < cap(s.buffer) {
 		return nil
 	}
-	if s.tidy(); 2*len(s.buffer) <= cap(s.buffer) {
-		return nil
+	if err := s.tidy(); err != nil || 2*len(s.buffer) <= cap(s.buffer) {
+		return err
 	}
 	return s.flush()
 }
 
 // tidy puts the buffer in order, each version once.
-func (s *store) tidy() {
+func (s *store) tidy() error {
 	slices.SortFunc(s.buffer, func(a, b sighting) int { return a.compare(&b) })
-	s.buffer = s.joined(s.buffer)
+	kept := s.buffer[:0]
+	for rest := s.buffer; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].compare(&rest[0]) == 0 {
+			n++
+		}
+		one, err := s.joined(rest[:n])
+		if err != nil {
+			return err
+		}
+		kept, rest = append(kept, one), rest[n:]
+	}
+	s.buffer = kept
+	return nil
 }
 
-func (s *store) joined(list []sighting) []sighting {
-	kept := list[:0]
-	for i := range list {
-		if n := len(kept); n > 0 && kept[n-1].compare(&list[i]) == 0 {
-			kept[n-1].join(&list[i], s.sets)
-			continue
-		}
-		kept = append(kept, list[i])
+// joined makes one of the sightings of a version.
+func (s *store) joined(all []sighting) (one sighting, err error) {
+	one, s.places = all[0], append(s.places[:0], all[0].places)
+	for i := range all[1:] {
+		one.join(&all[1+i])
+		s.places = append(s.places, all[1+i].places)
 	}
-	return kept
+	one.places = s.sets.union(s.places)
+	if s.sets.bytes > s.memory/2 { // the other half is for sightings, or a run would be few of them
+		err = &MemoryError{Bytes: s.memory, Why: "its versions lie in too many different sets of files", Do: "raise that, or scan fewer at once"}
+	}
+	return one, err
 }
 
 // flush makes a run of the buffer.
@@ -90,9 +106,6 @@ func (s *store) flush() error {
 		if err := s.merge(); err != nil {
 			return err
 		}
-	}
-	if s.sets.bytes > s.memory { // of thousands of files that have next to nothing in common
-		return &MemoryError{Bytes: s.memory}
 	}
 	if s.kept*sightingSize+s.sets.bytes <= s.memory {
 		return nil
@@ -130,20 +143,20 @@ func (s *store) merge() error {
 // spill writes what is in memory to the work file.
 func (s *store) spill() error {
 	if s.workDir == "" {
-		return &MemoryError{Bytes: s.memory}
+		return &MemoryError{Bytes: s.memory, Do: "raise that, or give --work-dir, a directory for what goes beyond it (it is removed again)"}
 	}
 	if s.file == nil {
-		fd, err := unix.Open(s.workDir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+		f, err := workfile.Make(s.workDir, "work file")
 		if err != nil {
-			return fmt.Errorf("make a file for the timeline in %s: %w: give a --work-dir that can be written, on a local file system", s.workDir, err)
+			return fmt.Errorf("make a file for the timeline in %s: %w: %s", s.workDir, err, workfile.Help)
 		}
-		s.file = os.NewFile(uintptr(fd), "work file")
+		s.file = f
 	}
 	if err := s.merge(); err != nil {
 		return err
 	}
 	begin, b := s.end, make([]byte, sightingSize)
-	out := bufio.NewWriterSize(io.NewOffsetWriter(s.file, s.end), 1<<20)
+	out := bufio.NewWriterSize(&workfile.Writer{File: s.file}, 1<<20)
 	write := func(one *sighting) error {
 		one.encode(b)
 		s.end += sightingSize
@@ -187,26 +200,36 @@ func (s *store) each(give func(*sighting) error) error {
 		readers = append(readers, r)
 	}
 	readers, err := forward(readers, func(*reader) bool { return true })
-	for err == nil && len(readers) > 0 {
+	if err != nil {
+		return err
+	}
+	var same []sighting
+	for len(readers) > 0 {
 		first := readers[0]
 		for _, r := range readers[1:] {
 			if r.one.compare(&first.one) < 0 {
 				first = r
 			}
 		}
-		one := first.one
+		at := first.one
+		same = same[:0]
 		for _, r := range readers {
-			if r != first && r.one.compare(&one) == 0 {
-				one.join(&r.one, s.sets)
+			if r.one.compare(&at) == 0 {
+				same = append(same, r.one)
 			}
 		}
-		at := first.one
+		one, err := s.joined(same)
+		if err != nil {
+			return err
+		}
 		if err := give(&one); err != nil {
 			return err
 		}
-		readers, err = forward(readers, func(r *reader) bool { return r.one.compare(&at) == 0 })
+		if readers, err = forward(readers, func(r *reader) bool { return r.one.compare(&at) == 0 }); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // close gives memory and file back. The file has no name, so that nothing is left of it.
@@ -274,10 +297,17 @@ func (r *reader) read() (more bool, err error) {
 	return true, nil
 }
 
-// MemoryError is that the sightings need more memory than is allowed, and there is no directory
-// for a work file.
-type MemoryError struct{ Bytes int64 }
+// MemoryError is that a timeline needs more memory than is allowed. Why may be empty; Do says what
+// helps.
+type MemoryError struct {
+	Bytes   int64
+	Why, Do string
+}
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("the timeline needs more than the %d MiB that --memory leaves for it: raise that, or give --work-dir, a directory for what goes beyond it (it is removed again)", e.Bytes>>20)
+	what := fmt.Sprintf("the timeline needs more than the %d MiB that --memory leaves for it", e.Bytes>>20)
+	if e.Why != "" {
+		what += ", since " + e.Why
+	}
+	return what + ": " + e.Do
 }

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -31,7 +32,9 @@ func TestTheStoreGivesBackEachVersionOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.tidy()
+			if err := s.tidy(); err != nil {
+				t.Fatal(err)
+			}
 			if err := s.flush(); err != nil {
 				t.Fatal(err)
 			}
@@ -73,5 +76,56 @@ func TestASightingIsReadAsItWasWritten(t *testing.T) {
 	var got sighting
 	if got.decode(b[:]); got != one {
 		t.Errorf("%+v, want %+v", got, one)
+	}
+}
+
+// Each version is in one more place with each file that is read. The sets on the way to that are
+// the same for all of them.
+func TestSetsOfPlacesAreShared(t *testing.T) {
+	const keys, places = 1_000, 300
+	s := store{chunk: chunk, memory: 64 << 20, sets: newPlaceSets()}
+	defer func() { _ = s.close() }()
+	for place := range places {
+		for key := range uint64(keys) {
+			if err := s.add(sighting{key: key, value: 1, revision: 3, places: s.sets.of(place)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.tidy(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.sets.sets); n > 2*places {
+		t.Errorf("%d sets of places, %d KiB", n, s.sets.bytes>>10)
+	}
+	n := 0
+	if err := s.each(func(one *sighting) error {
+		if n++; len(s.sets.sets[one.places]) != places {
+			return fmt.Errorf("%d places", len(s.sets.sets[one.places]))
+		}
+		return nil
+	}); err != nil || n != keys {
+		t.Errorf("%v, %d keys", err, n)
+	}
+}
+
+// Where versions have next to nothing in common there is no end to the sets, and the bound holds
+// although no sighting is left over.
+func TestSetsOfPlacesStayWithinMemory(t *testing.T) {
+	const memory = 8 << 20
+	s := store{chunk: chunk, memory: memory, workDir: t.TempDir(), sets: newPlaceSets()}
+	defer func() { _ = s.close() }()
+	chance := rand.New(rand.NewPCG(1, 2))
+	var err error
+	for range 2_000_000 {
+		if err = s.add(sighting{key: chance.Uint64N(2_000), value: 1, revision: 3, places: s.sets.of(chance.IntN(2_000))}); err != nil {
+			break
+		}
+	}
+	if tooMuch := new(MemoryError); !errors.As(err, &tooMuch) || s.sets.bytes > memory {
+		t.Errorf("%v with %d KiB of sets", err, s.sets.bytes>>10)
 	}
 }

@@ -208,3 +208,11 @@ func TestAWorkDirWithoutRoomEndsWithOneClearLine(t *testing.T) {
 		t.Error("a file was made in /proc")
 	}
 }
+
+// What etcd has for its own disk is not taken from it.
+func TestSomeOfTheWorkDirStaysFree(t *testing.T) {
+	c := collector(t, timeline.Options{Memory: 1 << 20, WorkDir: testkit.FileSystem(t, "200m")})
+	if err := many(t, c, 36_000); err == nil || !strings.Contains(err.Error(), "256 MiB would be left: make room") {
+		t.Errorf("%v", err)
+	}
+}

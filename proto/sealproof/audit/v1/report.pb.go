@@ -2767,7 +2767,7 @@ type Timeline struct {
 	Resource  string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	Namespace string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// In the order of their beginnings.
+	// In the order of their beginnings, but that one that has not ended is the last. At most 1,000.
 	Readable []*Interval `protobuf:"bytes,4,rep,name=readable,proto3" json:"readable,omitempty"`
 	// The ids of the scopes in which plaintext of it is found.
 	RecoverableIn []string `protobuf:"bytes,5,rep,name=recoverable_in,json=recoverableIn,proto3" json:"recoverable_in,omitempty"`
@@ -2775,7 +2775,9 @@ type Timeline struct {
 	Store string `protobuf:"bytes,6,opt,name=store,proto3" json:"store,omitempty"`
 	// How many different values of it are found in plaintext. Values that agree in their first
 	// 4 KiB are taken for one.
-	Values        uint32 `protobuf:"varint,7,opt,name=values,proto3" json:"values,omitempty"`
+	Values uint32 `protobuf:"varint,7,opt,name=values,proto3" json:"values,omitempty"`
+	// How many more intervals there are, before the last one of readable.
+	Omitted       uint32 `protobuf:"varint,8,opt,name=omitted,proto3" json:"omitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2855,6 +2857,13 @@ func (x *Timeline) GetStore() string {
 func (x *Timeline) GetValues() uint32 {
 	if x != nil {
 		return x.Values
+	}
+	return 0
+}
+
+func (x *Timeline) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
 	}
 	return 0
 }
@@ -4211,7 +4220,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"cleared_by\x18\x05 \x01(\tR\tclearedBy\x12\x14\n" +
 	"\x05store\x18\x06 \x01(\tR\x05store\x12\x14\n" +
 	"\x05scope\x18\a \x01(\tR\x05scope\x12\x12\n" +
-	"\x04node\x18\b \x01(\tR\x04node\"\xe7\x01\n" +
+	"\x04node\x18\b \x01(\tR\x04node\"\x81\x02\n" +
 	"\bTimeline\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
@@ -4219,7 +4228,8 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\breadable\x18\x04 \x03(\v2\x1c.sealproof.audit.v1.IntervalR\breadable\x12%\n" +
 	"\x0erecoverable_in\x18\x05 \x03(\tR\rrecoverableIn\x12\x14\n" +
 	"\x05store\x18\x06 \x01(\tR\x05store\x12\x16\n" +
-	"\x06values\x18\a \x01(\rR\x06values\"l\n" +
+	"\x06values\x18\a \x01(\rR\x06values\x12\x18\n" +
+	"\aomitted\x18\b \x01(\rR\aomitted\"l\n" +
 	"\bInterval\x12.\n" +
 	"\x04from\x18\x01 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\x04from\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\x05until\"\xd2\x01\n" +
