@@ -182,9 +182,16 @@ func TestCommandsAreAScript(t *testing.T) {
 
 // The database of a member must not stand behind rm: nothing in a file says that it is not used.
 func TestOnlySingleCopiesAreRemoved(t *testing.T) {
-	_, got := step(runbook.Found{Copies: []string{"/b/x.db", "/var/lib/etcd/member/snap/1.snap.db", "/m/snap/db"}}, remove)
-	if lines := strings.Split(got, "\n"); len(lines) != 3 || lines[0] != "rm -- /b/x.db" || !strings.HasPrefix(lines[1], "# ") || !strings.HasPrefix(lines[2], "# ") {
-		t.Error(got)
+	const segment = "0000000000000001-00000000000009c4.wal"
+	_, got := step(runbook.Found{Copies: []string{"/b/x.db", "/var/lib/etcd/member/snap/1.snap.db", "/m/snap/db", "/fast/log/" + segment, "/fast/log/" + segment + ".broken", "/fast/log/1.tmp"}}, remove)
+	lines := strings.Split(got, "\n")
+	if len(lines) != 6 || lines[0] != "rm -- /b/x.db" {
+		t.Fatal(got)
+	}
+	for _, line := range lines[1:] {
+		if !strings.HasPrefix(line, "# ") {
+			t.Error(line)
+		}
 	}
 }
 
