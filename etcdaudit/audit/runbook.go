@@ -24,7 +24,7 @@ func steps(stores []facts.Store) (all []*auditv1.Step) {
 	for _, s := range stores {
 		files = files || s.Scope.Layer != record.Live
 		n := plaintextIn(s.Inventory)
-		if s.Scope.Copy != "" {
+		if s.Scope.Copy != "" && !s.Scope.InUse {
 			for _, from := range s.Scope.Sources {
 				if n+s.Remains.Fragments > 0 && !slices.Contains(copies, from.Name) {
 					copies = append(copies, from.Name)

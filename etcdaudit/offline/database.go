@@ -85,6 +85,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 		}
 		in = d.file
 	}
+	written := d.loose != ""
 	d.in, d.size = count(in, o.Progress), opened.size
 	if opened.kind == snapshot {
 		d.size -= hashSize
@@ -115,7 +116,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	}
 	d.setPrefix(prefix, o)
 	scope := record.Scope{
-		Cluster: clusterOf(ctx, d.db), As: d.as, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
+		Cluster: clusterOf(ctx, d.db), As: d.as, InUse: written, Copy: f.copy, Prefix: string(d.prefix), Time: o.Now(), Outside: -1,
 		Sources: []record.Input{{Name: d.name, Bytes: opened.size, Modified: opened.modified}},
 	}
 	if d.as != "" {

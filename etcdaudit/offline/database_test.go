@@ -310,7 +310,7 @@ func TestAFileInUseIsSearchedAndNeverClean(t *testing.T) {
 	s := newStore(t, filepath.Join(t.TempDir(), "member/snap/db"))
 	s.put("/registry/secrets/shop/a", secret("a", 10))
 	got := testkit.Must(scan(t, options(), s.path))(t) // bbolt holds its lock, as etcd does
-	if _, ok := got.scopes[record.Live]; ok || len(got.scopes) != 1 || !slices.Contains(got.keys[record.Undetermined], "secrets/shop/a") {
+	if _, ok := got.scopes[record.Live]; ok || !got.scopes[record.Undetermined].InUse || len(got.scopes) != 1 || !slices.Contains(got.keys[record.Undetermined], "secrets/shop/a") {
 		t.Errorf("%+v", got)
 	}
 	s.close()

@@ -1,11 +1,18 @@
+newest() { # NODE: the segment that its etcd writes to
+  on "$1" 'ls "$1" | grep "\.wal\$" | tail -n 1 | grep . || { echo "no segment of a log is in $1" >&2; exit 1; }' "$wal"
+}
 age() { # NODE...: writes to the log until every segment that is there now is removed
   segments=
+  for node; do
+    begin "$node"
+    newest "$node" >/dev/null
+  done
   for node; do
     settle
     stop_etcd "$node"
     start_etcd "$node" --max-wals=1 --snapshot-count=100
     settle
-    segments="$segments $node=$(on "$node" 'ls "$1" | grep "\.wal\$" | tail -n 1' "$wal")"
+    segments="$segments $node=$(newest "$node")"
   done
   value=$(head -c 1000000 /dev/zero | tr '\0' 0)
   n=0

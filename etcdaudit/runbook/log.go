@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
@@ -38,7 +39,7 @@ func (f Found) release() int {
 
 // irreplaceable says why members cannot be replaced to clear their logs; nothing if they can.
 func (f Found) irreplaceable() string {
-	voting := 0
+	voting, names := 0, map[string]bool{}
 	for _, m := range f.Cluster.Members {
 		if m.Learner {
 			return "the cluster has a learner"
@@ -47,8 +48,13 @@ func (f Found) irreplaceable() string {
 			return "the database does not name its members in a way that commands can be made of"
 		}
 		voting++
+		names[m.Name] = true
 	}
 	switch release := f.release(); {
+	case len(names) < voting:
+		return "several members have the same name"
+	case voting > 0 && f.nodes() == nil:
+		return "several members are on one host"
 	case release < 0:
 		return "the release of etcd is not known"
 	case release < 6:
@@ -73,7 +79,7 @@ func (f Found) clearLog() []Step {
 		Cost:     "nothing yet; nodes are reached with ssh as root, but for this one",
 		Commands: append([]string{f.directories()}, lines(nodesScript)...),
 	}
-	nodes, command := f.nodes(), "age 127.0.0.1 # FILL IN: the hosts of all members"
+	nodes, command := f.nodes(), `echo "FILL IN: age HOST..., with the hosts of all members" >&2; exit 1`
 	if nodes != nil {
 		command = "age " + strings.Join(nodes, " ")
 	}
@@ -101,6 +107,8 @@ func (f Found) clearLog() []Step {
 		replacing.Commands = append(replacing.Commands, fmt.Sprintf(`on %s 'rm -r -- "$1/member.replaced"' "$data"`, node))
 	}
 	ageing.Title = "Or age the write-ahead log, instead of replacing members"
+	ageing.Why += ". Its call is a comment: make it a command, and leave out the step before"
+	ageing.Commands[len(ageing.Commands)-1] = "# " + command
 	return []Step{stopping, replacing, ageing}
 }
 
@@ -146,11 +154,12 @@ func (f Found) costOfAgeing() string {
 	return text
 }
 
-// nodes are the hosts of all members; nil if one is not known.
+// nodes are the hosts of all members; nil if one is not known, or has several members: the
+// commands stop the etcd of a host.
 func (f Found) nodes() (all []string) {
 	for _, m := range f.Cluster.Members {
 		host := hosts(m)
-		if host == "" {
+		if host == "" || slices.Contains(all, host) {
 			return nil
 		}
 		all = append(all, host)
@@ -189,13 +198,14 @@ func plainPath(path, usual string) string {
 	return usual
 }
 
-// directories are those of etcd on the nodes, which a caller can set before.
+// directories are those of etcd on the nodes. They are set anew for each cluster: another may
+// have been dealt with in the same shell.
 func (f Found) directories() string {
 	wal := f.wal()
 	if wal == f.data()+"/member/wal" {
 		wal = "$data/member/wal"
 	}
-	return fmt.Sprintf(`: "${data:=%s}" "${wal:=%s}" # the directories of etcd, the same on every node`, f.data(), wal)
+	return fmt.Sprintf(`data=%s; wal=%s # the directories of etcd, the same on every node: change them if they lie elsewhere`, f.data(), wal)
 }
 
 func (f Found) data() string { return plainPath(f.Data, "/var/lib/etcd") }

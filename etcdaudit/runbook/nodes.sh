@@ -7,23 +7,40 @@ on() { # NODE SCRIPT [ARGUMENT...]: runs a script there as root
   *) ssh -n -o BatchMode=yes -o ConnectTimeout=20 "root@$where" "set -eu -- $words; $what" ;;
   esac
 }
-stop_etcd() { # NODE
+begin() { # NODE: refuses where an earlier run has ended in the middle
+  on "$1" '! test -e /etc/kubernetes/etcd.yaml.runbook || { echo "/etc/kubernetes/etcd.yaml.runbook is left of an earlier run, and is the manifest of etcd from before: move it to /etc/kubernetes/manifests/etcd.yaml, or remove it if that is right already" >&2; exit 1; }'
+}
+stop_etcd() { # NODE: the etcd that has its database in $data
   on "$1" '
-    if test -f /etc/kubernetes/manifests/etcd.yaml; then
-      test -f /etc/kubernetes/etcd.yaml.runbook || cp -p /etc/kubernetes/manifests/etcd.yaml /etc/kubernetes/etcd.yaml.runbook
-      rm /etc/kubernetes/manifests/etcd.yaml
-      n=0
-      while pgrep -x etcd >/dev/null; do
-        n=$((n + 1))
-        test "$n" -lt 300 || { echo "etcd still runs" >&2; exit 1; }
-        sleep 1
+    holder() {
+      for pid in $(pgrep -x etcd); do
+        for file in /proc/"$pid"/fd/*; do
+          if test "$file" -ef "$1/member/snap/db"; then echo "$pid"; return; fi
+        done
       done
+      return 1
+    }
+    manifest=/etc/kubernetes/manifests/etcd.yaml added=
+    if test -f "$manifest"; then
+      sed "s/^ *- //" "$manifest" | grep -Fxq -- "--data-dir=$1" || { echo "FILL IN: the etcd of $manifest has its data elsewhere than in $1" >&2; exit 1; }
+      holder "$1" >/dev/null || { echo "FILL IN: no etcd of this node has $1/member/snap/db open" >&2; exit 1; }
+      added=/etc/kubernetes/etcd.yaml.runbook
+      test -f "$added" || cp -p "$manifest" "$added"
+      rm "$manifest"
     elif systemctl cat etcd >/dev/null 2>&1; then
       if systemctl cat etcd | grep -Eiq "config[-_]file"; then echo "FILL IN: how flags are added to this etcd, which reads a file" >&2; exit 1; fi
+      pid=$(holder "$1") || { echo "FILL IN: no etcd of this node has $1/member/snap/db open" >&2; exit 1; }
+      test "$(systemctl show --property=MainPID etcd)" = "MainPID=$pid" || { echo "FILL IN: the etcd that has $1/member/snap/db open is not that of the unit etcd" >&2; exit 1; }
       systemctl stop etcd
     else
       echo "FILL IN: how etcd is stopped on this node" >&2; exit 1
-    fi'
+    fi
+    n=0
+    while holder "$1" >/dev/null; do
+      n=$((n + 1))
+      test "$n" -lt 300 || { echo "etcd still has $1/member/snap/db open${added:+; its manifest is now $added: move it back to $manifest}" >&2; exit 1; }
+      sleep 1
+    done' "$data"
 }
 start_etcd() { # NODE [FLAG...]: with these flags in place of its own of the same name
   there=$1

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/wal"
 )
 
 // Found is what is left of one cluster, as far as it was looked at.
@@ -138,14 +139,22 @@ func (f Found) remove() Step {
 		Cost:  "take a new snapshot first, when the members are clean; other copies of the same files are on other machines, tapes and in buckets",
 	}
 	for _, name := range f.Copies {
-		// It may be of a member that is stopped: to remove that is not for a list of commands.
-		if path, _ := filepath.Abs(name); strings.Contains(path, "/member/") || filepath.Base(path) == "db" {
-			s.Commands = append(s.Commands, "# a data directory has "+quote(name)+": remove that directory only if no member of any cluster uses it")
+		if membersOwn(name) {
+			s.Commands = append(s.Commands, "# a directory of etcd has "+quote(name)+": remove that directory only if no member of any cluster uses it")
 			continue
 		}
 		s.Commands = append(s.Commands, "rm -- "+quote(name))
 	}
 	return s
+}
+
+// membersOwn reports whether a file has a name that a member gives its own. The member may be
+// stopped: to remove its file is not for a list of commands. A log can lie in any directory
+// (--wal-dir), so that only its names tell.
+func membersOwn(name string) bool {
+	path, _ := filepath.Abs(name)
+	base := filepath.Base(path)
+	return strings.Contains(path, "/member/") || base == "db" || wal.ParseName(base).Kind != wal.Other
 }
 
 func (f Found) prove() Step {

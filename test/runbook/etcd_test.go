@@ -102,7 +102,7 @@ func newSetup(t *testing.T, release components.Name, members int) *setup {
 	files := testkit.Must(authority.Client("client"))(t)
 	s.env = []string{
 		"PATH=" + programs + ":" + filepath.Dir(opts.Binaries.Path(components.Etcdctl)) + ":/usr/bin:/bin:/usr/sbin:/sbin",
-		"ETCDCTL_CACERT=" + files.CA, "ETCDCTL_CERT=" + files.Cert, "ETCDCTL_KEY=" + files.Key, "data=/var/lib/etcd",
+		"ETCDCTL_CACERT=" + files.CA, "ETCDCTL_CERT=" + files.Cert, "ETCDCTL_KEY=" + files.Key,
 	}
 	s.client = testkit.Must(clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: testkit.Must(files.TLS())(t), Logger: zap.NewNop()}))(t)
 	t.Cleanup(func() { _ = s.client.Close() })

@@ -89,6 +89,8 @@ func (n *node) call(args []string) answer {
 		return answer{Out: fmt.Sprintf("# /etc/systemd/system/etcd.service\n[Service]\nType=notify\nEnvironment=%s\nExecStart=%s\n%s", strings.Join(n.env, " "), strings.Join(n.unit, " "), n.added)}
 	case "systemctl show --property=ExecStart etcd":
 		return answer{Out: fmt.Sprintf("ExecStart={ path=%s ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }\n", n.unit[0], strings.Join(n.unit, " "))}
+	case "systemctl show --property=MainPID etcd":
+		return answer{Out: fmt.Sprintf("MainPID=%d\n", n.process.PID())}
 	case "systemctl stop etcd":
 		return done(n.stop())
 	case "systemctl start --no-block etcd":

@@ -82,6 +82,14 @@ func carryOut(t *testing.T, members int, with, without string) {
 		t.Fatalf("no %q, or no scan at the end:\n%s", with, strings.Join(script, "\n"))
 	}
 	script = script[:len(script)-1] // of each member below
+	for i, line := range script {
+		switch {
+		case strings.HasPrefix(line, "data="): // that of the copy
+			script[i] = "data=/var/lib/etcd; wal=$data/member/wal"
+		case with == orByAgeing:
+			script[i] = strings.Replace(line, "# age ", "age ", 1)
+		}
+	}
 	before := s.memberNames()
 	began := time.Now()
 	s.run(strings.Join(script, "\n") + "\n")
