@@ -154,8 +154,10 @@ func (snap *Snapshot) sameCluster(ctx context.Context) error {
 	}
 	asked.Wait()
 	for _, id := range ids {
-		if id != 0 && id != snap.clusterID {
-			return snap.otherCluster("take the revision", id)
+		if id != 0 {
+			if err := snap.answered("take the revision", id, snap.member); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
