@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -89,18 +87,21 @@ func within(b *auditv1.Bounds) string {
 	case low == nil && high == nil:
 		return "a time that is not known"
 	case low == nil:
-		return fmt.Sprintf("%s or before (%s)", minute(high), b.NotAfterSource)
+		return fmt.Sprintf("%s or before (%s)", minute(high.AsTime().Add(time.Minute-1)), b.NotAfterSource)
 	case high == nil:
-		return fmt.Sprintf("%s or after (%s)", minute(low), b.NotBeforeSource)
+		return fmt.Sprintf("%s or after (%s)", minute(low.AsTime()), b.NotBeforeSource)
 	}
 	sources := b.NotBeforeSource
 	if b.NotAfterSource != sources {
 		sources += ", " + b.NotAfterSource
 	}
-	return fmt.Sprintf("%s + %s (%s)", minute(low), precision(high.AsTime().Sub(low.AsTime())), sources)
+	from := low.AsTime().Truncate(time.Minute)
+	return fmt.Sprintf("%s + %s (%s)", minute(from), precision(high.AsTime().Sub(from)), sources)
 }
 
-func minute(t *timestamppb.Timestamp) string { return t.AsTime().Format("2006-01-02 15:04") }
+// minute shows a time without its seconds. What is shown may be wider than what is known, and
+// never narrower.
+func minute(t time.Time) string { return t.Format("2006-01-02 15:04") }
 
 // precision is how long a span is, in its largest unit, rounded up.
 func precision(d time.Duration) string {
