@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -15,11 +16,14 @@ type timelineView struct {
 	Found    []string
 }
 
-// intervalView is one interval, in words and as a part of the bar, of which the whole is a
+// shownIntervals is how many intervals of one object the page has. JSON has more.
+const shownIntervals = 10
+
+// intervalView is one interval, or several that are not shown, in words and as a part of the bar, of which the whole is a
 // thousand: between At and At+Length the object may have been readable, between Sure and
 // Sure+SureLength it was.
 type intervalView struct {
-	From, Until                  string
+	Text                         string
 	At, Length, Sure, SureLength int
 }
 
@@ -52,6 +56,7 @@ func timelinesOf(r *auditv1.Report) (all []timelineView, from, to string) {
 		for _, in := range t.Readable {
 			v.Readable = append(v.Readable, onScale(in, first, last))
 		}
+		v.Readable = shortened(v.Readable, int(t.Omitted))
 		all = append(all, v)
 	}
 	return all, time.Unix(first, 0).UTC().Format(time.DateOnly), time.Unix(last, 0).UTC().Format(time.DateOnly)
@@ -76,9 +81,29 @@ func onScale(in *auditv1.Interval, first, last int64) intervalView {
 		over = last
 	}
 	return intervalView{
-		From: within(in.From), Until: ended(in),
-		At: at(begin), Length: max(at(end)-at(begin), 4), Sure: at(sure), SureLength: max(at(over)-at(sure), 0),
+		Text: "from " + within(in.From) + " " + ended(in),
+		At:   at(begin), Length: max(at(end)-at(begin), 4), Sure: at(sure), SureLength: max(at(over)-at(sure), 0),
 	}
+}
+
+// shortened puts one part of the bar in the place of those between the first ones and the last:
+// the object may have been readable from the first of them to the last.
+func shortened(all []intervalView, omitted int) []intervalView {
+	n := len(all)
+	if n+omitted <= shownIntervals || n < 2 {
+		return all
+	}
+	few := min(shownIntervals-2, n-1)
+	between := intervalView{Text: timesMore(n - 1 - few + omitted), At: all[n-1].At}
+	end := all[n-1].At
+	for _, in := range all[few : n-1] {
+		between.At, end = min(between.At, in.At), max(end, in.At+in.Length)
+	}
+	if few == n-1 {
+		between.At = min(between.At, all[few-1].At)
+	}
+	between.Length = end - between.At
+	return append(slices.Clone(all[:few]), between, all[n-1])
 }
 
 // addTimelines adds the timelines, and what they rest on.

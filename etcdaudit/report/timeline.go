@@ -67,11 +67,13 @@ func readable(t *auditv1.Timeline) string {
 	for _, in := range t.Readable {
 		all = append(all, "readable from "+within(in.From)+" "+ended(in))
 	}
-	if n := len(all); n > 3 {
-		all = append(all[:1], fmt.Sprintf("%d times more", n-2), all[n-1])
+	if n := len(all); n > 3 || t.Omitted > 0 && n > 0 {
+		all = append(all[:1], timesMore(n-2+int(t.Omitted)), all[n-1])
 	}
 	return strings.Join(all, ", ")
 }
+
+func timesMore(n int) string { return fmt.Sprintf("%d times more", n) }
 
 func ended(in *auditv1.Interval) string {
 	if in.Until == nil {
