@@ -94,7 +94,7 @@ func (c *changes) add(answer clientv3.WatchResponse) {
 		c.bytes += len(e.Kv.Key) + len(e.Kv.Value) + len(e.PrevKv.GetValue()) + perWrite
 	}
 	if c.bytes > maxChanges {
-		c.lost, c.all = fmt.Sprintf("more than %d MiB were written meanwhile", maxChanges>>20), nil
+		c.lost, c.all = fmt.Sprintf("what was written meanwhile takes more than %d MiB", maxChanges>>20), nil
 		c.cancel()
 	}
 }

@@ -55,16 +55,22 @@ func (c Config) copyDatabase(ctx context.Context, cluster, member string, w io.W
 	if of := status.Header; fmt.Sprintf("%x", of.ClusterId) != cluster || fmt.Sprintf("%x", of.MemberId) != member {
 		return false, nil
 	}
-	sending, stop := context.WithCancel(ctx)
-	defer stop()
+	sending, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// The whole may take long; a part of it may not.
+	silent := time.AfterFunc(s.timeout, func() { stop(context.DeadlineExceeded) })
+	defer silent.Stop()
+	failed := func(err error) error {
+		if cause := context.Cause(sending); cause != nil && ctx.Err() == nil {
+			err = cause
+		}
+		return s.refusedSnapshot(ctx, op, err)
+	}
 	from, err := s.client.Snapshot(sending)
 	if err != nil {
-		return true, s.refusedSnapshot(ctx, op, err)
+		return true, failed(err)
 	}
 	defer func() { _ = from.Close() }()
-	// The whole may take long; a part of it may not.
-	silent := time.AfterFunc(s.timeout, stop)
-	defer silent.Stop()
 	paced := pace{rate: c.Rate}
 	to := &awake{w: w, call: func(size int) {
 		silent.Stop()
@@ -74,7 +80,7 @@ func (c Config) copyDatabase(ctx context.Context, cluster, member string, w io.W
 	if _, err := io.Copy(to, from); to.err != nil {
 		return true, to.err
 	} else if err != nil {
-		return true, s.refusedSnapshot(ctx, op, err)
+		return true, failed(err)
 	}
 	return true, nil
 }

@@ -2,7 +2,9 @@ package live_test
 
 import (
 	"context"
+	"io"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -35,6 +37,19 @@ func (h *hashless) Status(context.Context, *pb.StatusRequest) (*pb.StatusRespons
 
 func (*hashless) HashKV(context.Context, *pb.HashKVRequest) (*pb.HashKVResponse, error) {
 	return nil, status.Error(codes.Internal, "no hash today")
+}
+
+// Snapshot sends nothing, and does not say that it will not.
+func (*hashless) Snapshot(_ *pb.SnapshotRequest, s pb.Maintenance_SnapshotServer) error {
+	<-s.Context().Done()
+	return s.Context().Err()
+}
+
+func TestASnapshotThatDoesNotComeIsNoRefusal(t *testing.T) {
+	config := (&counted{id: 1}).start(t, (&hashless{id: 1}).register)
+	config.RequestTimeout = 3 * time.Second
+	_, err := live.CopyDatabase(t.Context(), config, "7", "1", io.Discard)
+	want(t, err, "gave no answer within 3s")
 }
 
 // A real etcd fails so only for a moment, so it is a fake.

@@ -62,11 +62,8 @@ func (snap *Snapshot) Read(ctx context.Context, add func([]record.Record) error)
 // goOn takes a new revision for the rest, with the number of keys at it.
 func (r *reading) goOn(ctx context.Context) error {
 	snap := r.snap
-	now, err := snap.store.get(ctx, "take a new revision", snap.Prefix, clientv3.WithRange(snap.end()), clientv3.WithCountOnly())
+	now, err := r.newer(ctx)
 	if err != nil {
-		return err
-	}
-	if err := snap.answered(r.op, now.Header.ClusterId, now.Header.MemberId); err != nil {
 		return err
 	}
 	if len(snap.Parts) == 0 {
@@ -80,6 +77,29 @@ func (r *reading) goOn(ctx context.Context) error {
 		snap.Parts = append(snap.Parts, record.Part{From: r.from, Revision: r.revision})
 	}
 	return nil
+}
+
+// newer counts the keys at a later revision than the one that was compacted. A member that answers by
+// itself may not have come so far.
+func (r *reading) newer(ctx context.Context) (*clientv3.GetResponse, error) {
+	const op = "take a new revision"
+	snap := r.snap
+	for n := 1; ; n++ {
+		now, err := snap.store.get(ctx, op, snap.Prefix, clientv3.WithRange(snap.end()), clientv3.WithCountOnly())
+		if err == nil {
+			err = snap.answered(op, now.Header.ClusterId, now.Header.MemberId)
+		}
+		if err != nil || now.Header.Revision > r.revision {
+			return now, err
+		}
+		if n >= maxRepeats {
+			return nil, &Error{
+				Op: op, What: fmt.Sprintf("a member that answers is behind: it is at revision %d, and %d was compacted", now.Header.Revision, r.revision),
+				Do: "run again when it has caught up, without --serializable, or leave it out of --endpoints",
+			}
+		}
+		snap.store.pause(ctx, nil) // where ctx ends, the next request says so
+	}
 }
 
 // counted returns err, or an error if not as many keys were read as etcd counts.

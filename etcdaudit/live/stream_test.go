@@ -92,12 +92,17 @@ func (c *counted) RangeStream(r *pb.RangeRequest, s pb.KV_RangeStreamServer) err
 
 func (c *counted) start(t *testing.T, and ...func(*grpc.Server)) live.Config {
 	t.Helper()
+	return serve(t, c, and...)
+}
+
+func serve(t *testing.T, kv pb.KVServer, and ...func(*grpc.Server)) live.Config {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := grpc.NewServer(grpc.MaxSendMsgSize(1 << 30))
-	pb.RegisterKVServer(s, c)
+	pb.RegisterKVServer(s, kv)
 	for _, register := range and {
 		register(s)
 	}

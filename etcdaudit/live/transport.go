@@ -82,8 +82,7 @@ func (s *Store) repeat(ctx context.Context, ask func() error) error {
 
 // pause waits before a request is repeated. It returns false if ctx ends.
 func (s *Store) pause(ctx context.Context, err error) bool {
-	if errors.Is(err, rpctypes.ErrInvalidAuthToken) {
-		// A member that was restarted knows no token: etcd's client takes a new one.
+	if tokenRefused(err) { // etcd's client takes a new one
 		request, cancel := context.WithTimeout(ctx, s.timeout)
 		defer cancel()
 		_, _ = s.client.Get(request, compactionKey, clientv3.WithCountOnly()) // the next request fails where this did
@@ -103,12 +102,18 @@ func (s *Store) pause(ctx context.Context, err error) bool {
 func transient(err error) bool {
 	for _, passing := range []error{
 		rpctypes.ErrNoLeader, rpctypes.ErrLeaderChanged, rpctypes.ErrNotCapable, rpctypes.ErrStopped, rpctypes.ErrTimeoutDueToLeaderFail,
-		rpctypes.ErrTimeoutDueToConnectionLost, rpctypes.ErrInvalidAuthToken,
+		rpctypes.ErrTimeoutDueToConnectionLost,
 		rpctypes.ErrFutureRev, // of a member that is behind the one that named the revision
 	} {
 		if errors.Is(err, passing) {
 			return true
 		}
 	}
-	return codeOf(err) == codes.Unavailable
+	return tokenRefused(err) || codeOf(err) == codes.Unavailable
+}
+
+// tokenRefused reports whether another token may be accepted: a member that was restarted knows none,
+// and one that was given before users or roles were changed is old.
+func tokenRefused(err error) bool {
+	return errors.Is(err, rpctypes.ErrInvalidAuthToken) || errors.Is(err, rpctypes.ErrAuthOldRevision)
 }
