@@ -59,6 +59,10 @@ func add(f *runbook.Found, s facts.Store, plaintext int64) {
 	switch s.Scope.Layer {
 	case record.Live:
 		f.Plaintext.Live += plaintext
+		f.Resources = resources(f.Resources, s.Inventory)
+	case record.Undetermined:
+		f.Plaintext.Undetermined += plaintext + s.Remains.Fragments
+		f.Resources = resources(f.Resources, s.Inventory)
 	case record.History:
 		f.Plaintext.History += plaintext
 	case record.WAL:
@@ -80,13 +84,29 @@ func add(f *runbook.Found, s facts.Store, plaintext int64) {
 	}
 }
 
+// resources adds those with plaintext that should not be.
+func resources(all []string, inv *inventory.Inventory) []string {
+	for _, r := range inv.Resources() {
+		if name := r.Resource.String(); !r.Mixed && readable(inv, r) > 0 && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 // plaintextIn is how many values are plaintext that should not be.
 func plaintextIn(inv *inventory.Inventory) (n int64) {
 	for _, r := range inv.Resources() {
-		for _, c := range r.Groups() {
-			if r == inv.Secrets() && c.Format.Plaintext() || c.Drift == drift.Plaintext || c.Drift == drift.UnreadablePlaintext {
-				n += c.Values
-			}
+		n += readable(inv, r)
+	}
+	return n
+}
+
+// readable is how many values of a resource are plaintext that should not be.
+func readable(inv *inventory.Inventory, r *inventory.Resource) (n int64) {
+	for _, c := range r.Groups() {
+		if r == inv.Secrets() && c.Format.Plaintext() || c.Drift == drift.Plaintext || c.Drift == drift.UnreadablePlaintext {
+			n += c.Values
 		}
 	}
 	return n

@@ -26,3 +26,11 @@ func TestAFileThatAProcessUsesIsNoCopy(t *testing.T) {
 		}
 	}
 }
+
+// What is read byte by byte of a member's own file may be live.
+func TestADatabaseReadByteByByteHasARunbook(t *testing.T) {
+	s := aDayOld("/var/lib/etcd/member/snap/db", record.Undetermined)
+	if got := runbookOf(t, s); !strings.Contains(got, "kubectl get secrets --all-namespaces -o json | kubectl replace -f -\n") || !strings.Contains(got, "etcdctl defrag") {
+		t.Error(got)
+	}
+}

@@ -29,6 +29,11 @@ stop_etcd() { # NODE: the etcd that has its database in $data
       rm "$manifest"
     elif systemctl cat etcd >/dev/null 2>&1; then
       if systemctl cat etcd | grep -Eiq "config[-_]file"; then echo "FILL IN: how flags are added to this etcd, which reads a file" >&2; exit 1; fi
+      argv=$(systemctl show --property=ExecStart etcd | sed -n "s/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p")
+      program=${argv%% *}
+      test "${program##*/}" = etcd || { echo "FILL IN: how flags are added to the etcd that $program starts" >&2; exit 1; }
+      # systemd shows the words of a line without the quotes that keep them apart.
+      if systemctl cat etcd | awk "/^[ \t]*ExecStart[ \t]*=/ || more { quoted = quoted || /[\"\047]/; more = /\\\\\$/ } END { exit !quoted }"; then echo "FILL IN: how flags are added to this etcd, whose line has quotes" >&2; exit 1; fi
       pid=$(holder "$1") || { echo "FILL IN: no etcd of this node has $1/member/snap/db open" >&2; exit 1; }
       test "$(systemctl show --property=MainPID etcd)" = "MainPID=$pid" || { echo "FILL IN: the etcd that has $1/member/snap/db open is not that of the unit etcd" >&2; exit 1; }
       systemctl stop etcd

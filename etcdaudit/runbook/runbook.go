@@ -17,6 +17,9 @@ import (
 // Found is what is left of one cluster, as far as it was looked at.
 type Found struct {
 	Plaintext Plaintext
+	// Resources are those with plaintext that may be live, as kubectl names them, such as
+	// "deployments.apps".
+	Resources []string
 	// FreeBytes is the size of free pages, DatabaseBytes that of the database; 0 if not known.
 	FreeBytes, DatabaseBytes int64
 	// Copies are files that no member uses and that hold plaintext.
@@ -30,13 +33,22 @@ type Found struct {
 }
 
 // Plaintext is how many plaintext copies each layer has; Pieces are those without a beginning
-// in free pages.
+// in free pages. Undetermined are those of a database that was read byte by byte: each may be
+// in any of its layers.
 type Plaintext struct {
-	Live, History, Free, Pieces, Log int64
+	Live, History, Free, Pieces, Log, Undetermined int64
 }
 
 func (p Plaintext) free() int64 { return p.Free + p.Pieces }
-func (p Plaintext) all() int64  { return p.Live + p.History + p.free() + p.Log }
+func (p Plaintext) all() int64  { return p.Live + p.History + p.free() + p.Log + p.Undetermined }
+
+// orUndetermined completes why a step on the database is necessary.
+func (p Plaintext) orUndetermined(why string) string {
+	if p.Undetermined > 0 {
+		why += fmt.Sprintf("; %d copies are in a database that was read byte by byte, and may be there as well", p.Undetermined)
+	}
+	return why
+}
 
 // Step is one thing to do.
 type Step struct {
@@ -57,15 +69,15 @@ func Steps(f Found) (all []Step) {
 	if inCluster {
 		all = append(all, f.reach())
 	}
-	if p.Live > 0 {
+	if p.Live+p.Undetermined > 0 {
 		all = append(all, f.rewrite())
 	}
 	// What is rewritten leaves the old value in the layer below, and so on: from the first
 	// layer with plaintext on, each has to be cleared.
-	if p.Live+p.History > 0 {
+	if p.Live+p.History+p.Undetermined > 0 {
 		all = append(all, f.compact())
 	}
-	if p.Live+p.History+p.free() > 0 {
+	if p.Live+p.History+p.free()+p.Undetermined > 0 {
 		all = append(all, f.defragment())
 	}
 	if inCluster {
@@ -102,18 +114,24 @@ func (f Found) reach() Step {
 }
 
 func (f Found) rewrite() Step {
-	return Step{
-		Title:    "Rewrite live values",
-		Why:      fmt.Sprintf("%d live values are plaintext: encrypt Secrets in the EncryptionConfiguration of every API server first", f.Plaintext.Live),
-		Cost:     "each object is written once; what was stored becomes history",
-		Commands: []string{"kubectl get secrets --all-namespaces -o json | kubectl replace -f -"},
+	s := Step{
+		Title: "Rewrite live values",
+		Why:   f.Plaintext.orUndetermined(fmt.Sprintf("%d live values are plaintext: encrypt these resources in the EncryptionConfiguration of every API server first", f.Plaintext.Live)),
+		Cost:  "each object is written once; what was stored becomes history",
 	}
+	if len(f.Resources) == 0 {
+		s.Commands = []string{`echo "FILL IN: kubectl get RESOURCE --all-namespaces -o json | kubectl replace -f -" >&2; exit 1`}
+	}
+	for _, resource := range f.Resources {
+		s.Commands = append(s.Commands, "kubectl get "+quote(resource)+" --all-namespaces -o json | kubectl replace -f -")
+	}
+	return s
 }
 
 func (f Found) compact() Step {
 	return Step{
 		Title:    "Compact the history",
-		Why:      fmt.Sprintf("%d plaintext copies are in older revisions, which etcd keeps until they are compacted", f.Plaintext.History),
+		Why:      f.Plaintext.orUndetermined(fmt.Sprintf("%d plaintext copies are in older revisions, which etcd keeps until they are compacted", f.Plaintext.History)),
 		Cost:     "watches that are further behind have to list again; what is removed stays in free pages",
 		Commands: lines(compactScript),
 	}
@@ -122,7 +140,7 @@ func (f Found) compact() Step {
 func (f Found) defragment() Step {
 	s := Step{
 		Title: "Defragment every member, one after the other",
-		Why:   fmt.Sprintf("%d plaintext copies, and %d pieces without a beginning, are in free pages of the member that was read; the other members have their own", f.Plaintext.Free, f.Plaintext.Pieces),
+		Why:   f.Plaintext.orUndetermined(fmt.Sprintf("%d plaintext copies, and %d pieces without a beginning, are in free pages of the member that was read; the other members have their own", f.Plaintext.Free, f.Plaintext.Pieces)),
 		Cost:  "a member answers nothing while it is defragmented, about a second for 200 MiB, and needs as much free disk as its database then has",
 	}
 	if f.FreeBytes > 0 {

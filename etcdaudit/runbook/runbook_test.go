@@ -26,6 +26,7 @@ func TestStepsAreThoseFromTheFirstLayerOn(t *testing.T) {
 	}{
 		"nothing":                 {runbook.Plaintext{}, nil, nil},
 		"live values":             {runbook.Plaintext{Live: 1}, nil, []string{reach, rewrite, compact, defragment, nodes, clearLog, credentials, show}},
+		"a database byte by byte": {runbook.Plaintext{Undetermined: 1}, nil, []string{reach, rewrite, compact, defragment, nodes, clearLog, credentials, show}},
 		"history":                 {runbook.Plaintext{History: 1}, nil, []string{reach, compact, defragment, nodes, clearLog, credentials, show}},
 		"free pages":              {runbook.Plaintext{Free: 1}, nil, []string{reach, defragment, nodes, clearLog, credentials, show}},
 		"pieces":                  {runbook.Plaintext{Pieces: 1}, nil, []string{reach, defragment, nodes, clearLog, credentials, show}},
@@ -165,6 +166,20 @@ func TestTheCostOfAgeingIsThatOfTheLog(t *testing.T) {
 	}
 }
 
+// A cluster may encrypt more than Secrets.
+func TestEachResourceWithPlaintextIsRewritten(t *testing.T) {
+	f := runbook.Found{Plaintext: runbook.Plaintext{Live: 2, Undetermined: 3}, Resources: []string{"secrets", "configmaps", "deployments.apps"}}
+	s, got := step(f, rewrite)
+	for i, resource := range f.Resources {
+		if want := "kubectl get " + resource + " --all-namespaces -o json | kubectl replace -f -"; len(s.Commands) != 3 || s.Commands[i] != want {
+			t.Error(got)
+		}
+	}
+	if !strings.HasPrefix(s.Why, "2 live values are plaintext") || !strings.Contains(s.Why, "3 copies are in a database that was read byte by byte") {
+		t.Error(s.Why)
+	}
+}
+
 // Scripts are read by every sh: what only bash knows ends this one.
 func TestCommandsAreAScript(t *testing.T) {
 	f := found("3.7.0", 3)
@@ -205,7 +220,7 @@ func TestOnlySingleCopiesAreRemoved(t *testing.T) {
 func TestNamesCannotBeCommands(t *testing.T) {
 	evil := "x'; touch /tmp/hacked; '$(id)`id`\n-rf"
 	f := found("3.7.0", 3)
-	f.Plaintext.Live, f.Copies, f.Data, f.WAL = 1, []string{evil}, evil, evil
+	f.Plaintext.Live, f.Resources, f.Copies, f.Data, f.WAL = 1, []string{evil}, []string{evil}, evil, evil
 	for _, change := range []func(m *record.Member){
 		func(m *record.Member) { m.Name = evil },
 		func(m *record.Member) { m.PeerURLs = []string{evil} },
@@ -221,7 +236,7 @@ func TestNamesCannotBeCommands(t *testing.T) {
 					continue
 				}
 				// echo shows the words that the shell makes of the command.
-				out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput()
+				out, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; etcdctl() { printf '%s\\n' \"$@\"; }; rm() { etcdctl \"$@\"; }; etcdaudit() { etcdctl \"$@\"; }; export() { etcdctl \"$@\"; }; kubectl() { :; }; id() { echo HACKED; }; touch() { echo HACKED; }; "+strings.TrimPrefix(command, "export ")).CombinedOutput()
 				if strings.Contains(command, "\n") || err == nil && strings.Contains(string(out), "HACKED") {
 					t.Errorf("%s\n%s", command, out)
 				}

@@ -70,14 +70,18 @@ func TestANodeThatIsSetUpInAnotherWayIsLeftAlone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unit, manifest, mainPID string
 		open                    string // its database, below the node's root
+		says                    string
 	}{
-		"no unit and no static pod": {open: "var/lib/etcd"},
-		"settings in a file":        {unit: "[Service]\nExecStart=/usr/bin/etcd --config-file=/etc/etcd.yaml\n", open: "var/lib/etcd"},
-		"that file in a variable":   {unit: "[Service]\nEnvironment=ETCD_CONFIG_FILE=/etc/etcd.yaml\nExecStart=/usr/bin/etcd\n", open: "var/lib/etcd"},
-		"a unit of other data":      {unit: unitOfEtcd, open: "backup/copy"},
-		"the data of another etcd":  {unit: unitOfEtcd, mainPID: "1", open: "var/lib/etcd"},
-		"a pod that does not run":   {manifest: manifest("ROOT/var/lib/etcd"), open: "backup/copy"},
-		"a pod of other data":       {manifest: manifest("ROOT/var/lib/etcd2"), open: "var/lib/etcd"},
+		"no unit and no static pod": {open: "var/lib/etcd", says: "how etcd is stopped"},
+		"settings in a file":        {unit: "[Service]\nExecStart=/usr/bin/etcd --config-file=/etc/etcd.yaml\n", open: "var/lib/etcd", says: "reads a file"},
+		"that file in a variable":   {unit: "[Service]\nEnvironment=ETCD_CONFIG_FILE=/etc/etcd.yaml\nExecStart=/usr/bin/etcd\n", open: "var/lib/etcd", says: "reads a file"},
+		"a shell that starts etcd":  {unit: "[Service]\nExecStart=/bin/sh -c 'exec etcd --name=a'\n", open: "var/lib/etcd", says: "that /bin/sh starts"},
+		"a line with quotes":        {unit: "[Service]\nExecStart=/usr/bin/etcd --name=a \\\n  \"--listen-metrics-urls=a b\"\n", open: "var/lib/etcd", says: "has quotes"},
+		"a line with single quotes": {unit: "[Service]\nExecStart = /usr/bin/etcd '--name=a'\n", open: "var/lib/etcd", says: "has quotes"},
+		"a unit of other data":      {unit: unitOfEtcd, open: "backup/copy", says: "no etcd of this node has"},
+		"the data of another etcd":  {unit: unitOfEtcd, mainPID: "1", open: "var/lib/etcd", says: "not that of the unit"},
+		"a pod that does not run":   {manifest: manifest("ROOT/var/lib/etcd"), open: "backup/copy", says: "no etcd of this node has"},
+		"a pod of other data":       {manifest: manifest("ROOT/var/lib/etcd2"), open: "var/lib/etcd", says: "elsewhere"},
 	} {
 		root := t.TempDir()
 		node := filepath.Join(root, "127.0.0.2")
@@ -97,13 +101,17 @@ func TestANodeThatIsSetUpInAnotherWayIsLeftAlone(t *testing.T) {
 					return answer{Code: 1}
 				}
 				return answer{Out: tc.unit}
+			case "systemctl show --property=ExecStart etcd":
+				_, line, _ := strings.Cut(tc.unit, "ExecStart")
+				line = strings.NewReplacer("'", "", `"`, "", "\\\n", "", "\n", "").Replace(strings.TrimLeft(line, " ="))
+				return answer{Out: "ExecStart={ path=/x ; argv[]=" + line + " ; ignore_errors=no ; start_time=[n/a] }\n"}
 			case "systemctl show --property=MainPID etcd":
 				return answer{Out: "MainPID=" + cmp.Or(tc.mainPID, fmt.Sprint(os.Getpid())) + "\n"}
 			}
 			t.Errorf("%s: %s", name, command)
 			return answer{Code: 1}
 		})
-		if err == nil || !strings.HasPrefix(out, "FILL IN: ") || strings.Count(out, "\n") != 1 {
+		if err == nil || !strings.HasPrefix(out, "FILL IN: ") || !strings.Contains(out, tc.says) || strings.Count(out, "\n") != 1 {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 		if _, err := os.Stat(file); (err == nil) != (tc.manifest != "") {
