@@ -169,7 +169,7 @@ func TestALogThatIsNotThereIsNotAged(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "127.0.0.2/var/lib/etcd/member/wal/0.tmp"), "")
 	for _, wal := range []string{"/var/lib/etcd/member/wal", "/var/lib/etcd/elsewhere"} {
-		out, err := onNode(t, root, standInEtcdctl+"stop_etcd() { echo stopped; }\nstart_etcd() { :; }\nwal="+wal+"\nage 127.0.0.2\necho done", func(string) answer { return answer{Code: 1} })
+		out, err := onNode(t, root, standInEtcdctl+"stop_etcd() { echo stopped; exit 9; }\nwal="+wal+"\nage 127.0.0.2", func(string) answer { return answer{Code: 1} })
 		if err == nil || !strings.Contains(out, "no segment of a log is in ") || strings.Contains(out, "stopped") {
 			t.Errorf("%s: %v\n%s", wal, err, out)
 		}
@@ -180,4 +180,29 @@ func write(t *testing.T, name, text string) {
 	t.Helper()
 	testkit.Check(t, os.MkdirAll(filepath.Dir(name), 0o700))
 	testkit.Check(t, os.WriteFile(name, []byte(text), 0o600))
+}
+
+// A node can have another etcd, which runs on: it is this test.
+func TestStoppingWaitsForTheEtcdOfTheDataAlone(t *testing.T) {
+	root := t.TempDir()
+	node := filepath.Join(root, "127.0.0.2")
+	db, manifest := filepath.Join(node, "var/lib/etcd/member/snap/db"), filepath.Join(node, "etc/kubernetes/manifests/etcd.yaml")
+	write(t, db, "")
+	write(t, manifest, "    - etcd\n    - --data-dir="+node+"/var/lib/etcd\n")
+	held := testkit.Must(os.Open(db))(t)
+	out, err := onNode(t, root, "stop_etcd 127.0.0.2", func(command string) answer {
+		if command != "pgrep -x etcd" {
+			return answer{Code: 1}
+		}
+		if _, err := os.Stat(manifest); err != nil {
+			_ = held.Close() // as kubelet would stop the pod
+		}
+		return answer{Out: fmt.Sprintln(os.Getpid())}
+	})
+	if err != nil || out != "" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(node, "etc/kubernetes/etcd.yaml.runbook")); err != nil {
+		t.Error(err)
+	}
 }
