@@ -154,7 +154,12 @@ func (f Found) remove() Step {
 	s := Step{
 		Title: "Remove the copies, and take new ones",
 		Why:   "snapshots and backups keep what was plaintext when they were taken, free pages included",
-		Cost:  "take a new snapshot first, when the members are clean; other copies of the same files are on other machines, tapes and in buckets",
+		Cost:  "the new snapshot is put into the directory that the shell is in; other copies of the same files are on other machines, tapes and in buckets",
+	}
+	if f.Plaintext.all() > 0 {
+		s.Commands = []string{`ETCDCTL_ENDPOINTS=${ETCDCTL_ENDPOINTS%%,*} etcdctl snapshot save "snapshot-$(date +%Y%m%d%H%M%S).db" # of a member that is clean now`}
+	} else {
+		s.Cost = "take a new snapshot first, of a member that is clean; other copies of the same files are on other machines, tapes and in buckets"
 	}
 	for _, name := range f.Copies {
 		if membersOwn(name) {

@@ -244,3 +244,17 @@ func TestNamesCannotBeCommands(t *testing.T) {
 		}
 	}
 }
+
+// Copies are the way back: a new one is taken before any is removed.
+func TestANewSnapshotIsTakenBeforeCopiesAreRemoved(t *testing.T) {
+	for _, s := range runbook.Steps(runbook.Found{Plaintext: runbook.Plaintext{Free: 1}, Copies: []string{"/b/x.db"}}) {
+		if s.Title != remove {
+			continue
+		}
+		if len(s.Commands) != 2 || !strings.Contains(s.Commands[0], "etcdctl snapshot save ") || s.Commands[1] != "rm -- /b/x.db" {
+			t.Errorf("%q", s.Commands)
+		}
+		return
+	}
+	t.Error("there is no such step")
+}

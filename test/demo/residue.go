@@ -172,7 +172,7 @@ func (d *demo) shell(ctx context.Context, script string, answer func(string) err
 	defer func() { _ = tells.Close() }()
 	files := d.etcd.ClientFiles()
 	cmd := exec.CommandContext(ctx, "sh", "-e") // what it runs are the commands of a report about this demo's etcd
-	cmd.Stdin = strings.NewReader(script)
+	cmd.Stdin, cmd.Dir = strings.NewReader(script), filepath.Dir(d.etcd.Member(0).DataDir)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.ExtraFiles = []*os.File{asks, told}
