@@ -95,7 +95,7 @@ func (r *reading) newer(ctx context.Context) (*clientv3.GetResponse, error) {
 		if n >= maxRepeats {
 			return nil, &Error{
 				Op: op, What: fmt.Sprintf("a member that answers is behind: it is at revision %d, and %d was compacted", now.Header.Revision, r.revision),
-				Do: "run again when it has caught up, without --serializable, or leave it out of --endpoints",
+				Do: "run again when it has caught up, without --consistency serializable, or leave it out of --endpoints",
 			}
 		}
 		snap.store.pause(ctx, nil) // where ctx ends, the next request says so

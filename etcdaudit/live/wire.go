@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -9,7 +10,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sealproof/sealproof/etcdaudit/mvcc"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/protofield"
 )
 
 // frame is a gRPC codec that leaves an answer as the bytes that came. etcd's own client makes
@@ -65,42 +68,13 @@ const (
 
 	headerCluster, headerMember = 1, 2
 
-	keyName, keyCreate, keyMod, keyVersion, keyValue, keyLease = 1, 2, 3, 4, 5, 6
+	keyName = 1
 )
-
-// fields calls visit for each field of a message, with its number or its bytes.
-func fields(b []byte, visit func(n protowire.Number, number uint64, bytes []byte) error) error {
-	for len(b) > 0 {
-		num, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		b = b[n:]
-		var number uint64
-		var bytes []byte
-		switch kind {
-		case protowire.VarintType:
-			number, n = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			bytes, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(num, kind, b)
-		}
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		b = b[n:]
-		if err := visit(num, number, bytes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // decodeStream reads one message of a stream.
 func (a *answer) decodeStream(b []byte) error {
 	a.reset()
-	return fields(b, func(n protowire.Number, _ uint64, bytes []byte) error {
+	return protofield.Each(b, func(n protowire.Number, _ uint64, bytes []byte) error {
 		if n != streamAnswer {
 			return nil
 		}
@@ -121,11 +95,11 @@ func (a *answer) reset() { *a = answer{prefix: a.prefix, records: a.records[:0]}
 const maxRecords = 400_000
 
 func (a *answer) merge(b []byte) error {
-	return fields(b, func(n protowire.Number, number uint64, b []byte) error {
+	return protofield.Each(b, func(n protowire.Number, number uint64, b []byte) error {
 		switch n {
 		case answerHeader:
 			a.header = true
-			return fields(b, func(n protowire.Number, number uint64, _ []byte) error {
+			return protofield.Each(b, func(n protowire.Number, number uint64, _ []byte) error {
 				switch n {
 				case headerCluster:
 					a.clusterID = number
@@ -135,10 +109,10 @@ func (a *answer) merge(b []byte) error {
 				return nil
 			})
 		case answerKey:
-			rec, err := decodeKey(b)
+			rec, ok := recordOf(b)
 			switch {
-			case err != nil:
-				return err
+			case !ok:
+				return errors.New("it has a key that cannot be decoded")
 			case !bytes.HasPrefix(rec.Key, a.prefix):
 				return fmt.Errorf("key %q is not under the prefix", rec.Key)
 			case len(a.records) == maxRecords:
@@ -155,54 +129,23 @@ func (a *answer) merge(b []byte) error {
 	})
 }
 
-// decodeKey is fields without calls: it runs once for each key.
-func decodeKey(b []byte) (record.Record, error) {
-	rec := record.Record{Origin: record.Origin{Layer: record.Live}}
-	for len(b) > 0 {
-		num, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return rec, protowire.ParseError(n)
-		}
-		b = b[n:]
-		var number uint64
-		var bytes []byte
-		switch kind {
-		case protowire.VarintType:
-			number, n = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			bytes, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(num, kind, b)
-		}
-		if n < 0 {
-			return rec, protowire.ParseError(n)
-		}
-		b = b[n:]
-		switch num {
-		case keyName:
-			rec.Key = bytes
-		case keyCreate:
-			rec.CreateRevision = int64(number)
-		case keyMod:
-			rec.ModRevision = int64(number)
-		case keyVersion:
-			rec.Version = int64(number)
-		case keyValue:
-			rec.Value = bytes
-		case keyLease:
-			rec.Lease = int64(number)
-		}
-	}
-	return rec, nil
+// recordOf reads a key with its value, which stands in an answer as it does in the database. It
+// runs once for each key.
+func recordOf(b []byte) (record.Record, bool) {
+	v, ok := mvcc.ParseVersion(b)
+	return record.Record{
+		Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version, Lease: v.Lease,
+		Origin: record.Origin{Layer: record.Live},
+	}, ok
 }
 
 // eachKey calls visit for the name of each key in the answer to a single request.
 func eachKey(b []byte, visit func(key []byte) error) error {
-	return fields(b, func(n protowire.Number, _ uint64, bytes []byte) error {
+	return protofield.Each(b, func(n protowire.Number, _ uint64, bytes []byte) error {
 		if n != answerKey {
 			return nil
 		}
-		return fields(bytes, func(n protowire.Number, _ uint64, bytes []byte) error {
+		return protofield.Each(bytes, func(n protowire.Number, _ uint64, bytes []byte) error {
 			if n != keyName {
 				return nil
 			}

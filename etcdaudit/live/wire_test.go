@@ -95,7 +95,7 @@ func TestKeysThatWereNotAskedForTakeNoMemory(t *testing.T) {
 		records int
 		says    string
 	}{
-		"empty keys":             {bytes.Repeat([]byte{answerKey<<3 | 2, 0}, 1000), 0, `key "" is not under the prefix`},
+		"empty keys":             {bytes.Repeat([]byte{answerKey<<3 | 2, 0}, 1000), 0, "has a key that cannot be decoded"},
 		"keys elsewhere":         {bytes.Replace(one, []byte(key), []byte("/elsewhere/"), 1), 0, "not under the prefix"},
 		"as many as there are":   {bytes.Repeat(one, maxRecords), maxRecords, ""},
 		"more than there can be": {bytes.Repeat(one, maxRecords+1), maxRecords, "more than 400000 keys"},

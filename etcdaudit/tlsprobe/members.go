@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
+	"github.com/sealproof/sealproof/internal/protofield"
 	"github.com/sealproof/sealproof/internal/term"
 )
 
@@ -133,28 +134,8 @@ func grpcMessage(body []byte) []byte {
 
 // eachField calls f with each field of a message, until one is damaged.
 func eachField(message []byte, f func(number protowire.Number, value []byte, n uint64)) {
-	for len(message) > 0 {
-		number, kind, size := protowire.ConsumeTag(message)
-		if size < 0 {
-			return
-		}
-		message = message[size:]
-		var (
-			value []byte
-			n     uint64
-		)
-		switch kind {
-		case protowire.BytesType:
-			value, size = protowire.ConsumeBytes(message)
-		case protowire.VarintType:
-			n, size = protowire.ConsumeVarint(message)
-		default:
-			size = protowire.ConsumeFieldValue(number, kind, message)
-		}
-		if size < 0 {
-			return
-		}
+	_ = protofield.Each(message, func(number protowire.Number, n uint64, value []byte) error {
 		f(number, value, n)
-		message = message[size:]
-	}
+		return nil
+	})
 }
