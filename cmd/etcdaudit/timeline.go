@@ -25,7 +25,7 @@ func (f filesPart) memory() (int64, error) {
 			return n * unit.size, nil
 		}
 	}
-	return 0, fmt.Errorf("memory: %q: want a size such as 512MiB", f.Memory)
+	return 0, fmt.Errorf("memory: %q: want a whole number of KiB, MiB or GiB, such as 512MiB", f.Memory)
 }
 
 // indexes is what each of the indexes may take, in bytes: that of a timeline stands beside that

@@ -103,7 +103,7 @@ func (c *Collector) Place(p Place) (id int, err error) {
 }
 
 // Add takes what was read in a place, of any resource: all objects tell the time. It keeps no
-// byte of a value.
+// byte of a value. An error is a *MemoryError, or one of the file in WorkDir.
 func (c *Collector) Add(at int, rec record.Record) error {
 	p := &c.places[at]
 	if i := rec.Origin.Index; i > p.last[rec.Origin.File] {

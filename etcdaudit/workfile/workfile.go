@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Make makes a file without a name in a directory, mode 0600. It is called name in errors.
+// Make makes a file without a name in a directory, mode 0600. It is called name in errors. An
+// error is that of open(2) with O_TMPFILE, which not every file system knows: see Help.
 func Make(dir, name string) (*os.File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -40,6 +41,8 @@ type Writer struct {
 	checked int64 // bytes that may still be written before room is looked at again
 }
 
+// Write writes p, or nothing of it where less than 256 MiB would then be left of the file system:
+// Full tells such an error, and those of a file system that is full, from others.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.checked < int64(len(p)) {
 		var fs unix.Statfs_t
