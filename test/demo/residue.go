@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (d *demo) residue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.quote(excerpt(out, "Scope:", "Scopes:", "Verdict", "FAIL            EA-121"))
+	d.quote(withoutLower(excerpt(out, "Scope:", "Verdict", "FAIL            EA-121")))
 	flat := strings.Join(strings.Fields(out), " ")
 	for _, layer := range []string{"history:", "free-pages:", "wal:", "history:" + snapshot, "free-pages:" + snapshot} {
 		if !strings.Contains(flat, "behind live values: "+layer) {
@@ -75,7 +76,7 @@ func (d *demo) residue(ctx context.Context) error {
 	if out, err = d.run(ctx, 0, "scan", data); err != nil {
 		return err
 	}
-	d.quote(excerpt(out, "Scope:", "Scopes:", "Verdict", "PASS            EA-121"))
+	d.quote(withoutLower(excerpt(out, "Scope:", "Verdict", "PASS            EA-121")))
 	if err := d.searched(dir); err != nil {
 		return err
 	}
@@ -84,6 +85,12 @@ func (d *demo) residue(ctx context.Context) error {
 	}
 	d.verdict("RESIDUE", "history, free pages, write-ahead log and snapshot had copies of readable Secrets; none is left")
 	return nil
+}
+
+// withoutLower leaves out of a verdict what is below the severity that fails. Whether a free page
+// has a piece without its beginning (EA-123) is left to chance.
+func withoutLower(report string) string {
+	return regexp.MustCompile(`;\s+below\s+it:[^\n]*\n(?:  [^\n]*\n)*`).ReplaceAllString(report, "\n")
 }
 
 // runbookOf reads the steps of a stored report.
