@@ -118,7 +118,8 @@ func (s *scenario) expect(step step, files []*truth.File) {
 			case "compacted":
 				ok = ok && n[truth.Live] == kept && n[truth.History] == 0 && n[truth.FreePages] > (all-kept)*9/10
 			case "reused":
-				ok = ok && n[truth.Live] == kept && n[truth.History] == 0 && n[truth.FreePages] > all/10 && n[truth.FreePages] < (all-kept)*9/10
+				// How much is overwritten depends on how many writes etcd commits at once.
+				ok = ok && n[truth.Live] == kept && n[truth.History] == 0 && n[truth.FreePages] > all/10 && n[truth.FreePages] < all-kept
 			case "overwritten":
 				ok = ok && n[truth.Live] == kept && n[truth.FreePages] > all/4 && headless > 10
 			case "back":

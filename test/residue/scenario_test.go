@@ -279,7 +279,7 @@ func filled(size int) []byte {
 
 // writeMore takes pages into use again, with ciphertext of many sizes.
 func (s *scenario) writeMore(a *cluster.APIServer) {
-	for round := range 3 {
+	for round := range 6 {
 		var g errgroup.Group
 		g.SetLimit(parallel)
 		for i, size := range []int{200, 3000, 900, 40_000, 6000, 100_000, 150, 12_000, 2000} {
