@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -40,39 +41,85 @@ func (g goTest) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	args := []string{strings.TrimSpace(program), "--format=" + format, "--format-icons=text", "--format-hide-empty-pkg", "--jsonfile-timing-events=" + events.Name(), "--"}
+	args := []string{strings.TrimSpace(program), "--format=" + format, "--format-icons=text", "--format-hide-empty-pkg", "--jsonfile=" + events.Name(), "--"}
 	if g.nice {
 		args = append([]string{"nice", "-n", "19"}, args...)
 	}
 	c := command{dir: g.dir, env: g.env, args: append(args, g.args...)}
 	if err := c.stream(ctx, out); err != nil {
-		return err
+		said, readErr := failed(events)
+		return errors.Join(append([]error{err, readErr}, said...)...)
 	}
 	return allRan(events)
 }
 
-// allRan reads the events of `go test -json` (go doc test2json) that say how a test
-// ended.
+// event is one of `go test -json` (go doc test2json).
+type event struct{ Action, Package, Test, Output string }
+
+// scanEvents calls f with each event.
+func scanEvents(events io.Reader, f func(event)) error {
+	lines := bufio.NewReader(events)
+	for {
+		line, err := lines.ReadBytes('\n') // an event holds a line of output, of any length
+		if len(line) > 0 {
+			var e event
+			if err := json.Unmarshal(line, &e); err != nil {
+				return fmt.Errorf("read the results of tests: %w", err)
+			}
+			f(e)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the results of tests: %w", err)
+		}
+	}
+}
+
+// said matches the first line of what a test has logged, or found wrong: nothing tells them apart.
+var said = regexp.MustCompile(`^\s+\w+\.go:\d+: `)
+
+// failed returns the last lines that each failed test has written about itself, cut where they
+// are long: enough to know what went wrong where the rest of the output is not kept.
+func failed(events io.Reader) (lines []error, err error) {
+	const most, longest = 15, 300
+	wrote := map[string][]string{}
+	err = scanEvents(events, func(e event) {
+		name := e.Package + "." + e.Test
+		switch {
+		case e.Test == "":
+		case e.Action == "output" && said.MatchString(e.Output):
+			line := strings.TrimSpace(e.Output)
+			wrote[name] = append(wrote[name], line[:min(len(line), longest)])
+		case e.Action == "fail":
+			for _, line := range wrote[name][max(0, len(wrote[name])-most):] {
+				lines = append(lines, fmt.Errorf("%s: %s", name, line))
+			}
+			delete(wrote, name)
+		case e.Action == "pass":
+			delete(wrote, name)
+		}
+	})
+	return lines, err
+}
+
+// allRan reads the events that say how a test ended.
 func allRan(events io.Reader) error {
 	ran := 0
 	var skipped []string
-	lines := bufio.NewScanner(events)
-	for lines.Scan() {
-		var e struct{ Action, Package, Test string }
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return fmt.Errorf("read the results of tests: %w", err)
-		}
+	err := scanEvents(events, func(e event) {
 		switch {
 		case e.Test == "": // a package
 		case e.Action == "skip":
 			skipped = append(skipped, e.Package+"."+e.Test)
-		default:
+		case e.Action == "pass" || e.Action == "fail":
 			ran++
 		}
-	}
-	switch err := lines.Err(); {
+	})
+	switch {
 	case err != nil:
-		return fmt.Errorf("read the results of tests: %w", err)
+		return err
 	case len(skipped) > 0:
 		return fmt.Errorf("%d tests were skipped: %s", len(skipped), strings.Join(skipped, ", "))
 	case ran == 0:

@@ -29,7 +29,7 @@ func TestOnlyTestsThatAllRanAndPassedAreASuccess(t *testing.T) {
 		want    string // part of the output
 	}{
 		"tests pass":             {"func TestA(t *testing.T) { t.Run(\"sub\", func(*testing.T) {}) }\n", "", "PASS"},
-		"a test fails":           {"func TestB(t *testing.T) { t.Run(\"sub\", func(t *testing.T) { t.Error(\"broken\") }) }\n", "exit status 1", "broken"},
+		"a test fails":           {"func TestB(t *testing.T) { t.Run(\"sub\", func(t *testing.T) { t.Error(\"broken\") }) }\n", "a_test.go:10: broken", "broken"},
 		"a test panics":          {"func TestA(*testing.T) { panic(\"went wrong\") }\n", "exit status 1", "went wrong"},
 		"a test exits":           {"func TestA(*testing.T) { println(\"leaves\"); os.Exit(7) }\n", "exit status 1", "leaves"},
 		"sources do not compile": {"func TestA(*testing.T) { undefinedName() }\n", "exit status", "undefined: undefinedName"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -24,7 +25,8 @@ type step struct {
 // shows all that is wrong. It ends with a table and returns an error if any
 // step failed or was not run.
 func runSteps(ctx context.Context, out io.Writer, steps []step) error {
-	began, failed, stopped := time.Now(), 0, ""
+	began, stopped := time.Now(), ""
+	var failed []string
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0) // it holds everything back until Flush
 	printf(table, "STEP\tTIME\tRESULT\n")
 	for i, s := range steps {
@@ -36,7 +38,7 @@ func runSteps(ctx context.Context, out io.Writer, steps []step) error {
 		start, text := time.Now(), "ok"
 		err := s.run(ctx, out)
 		if err != nil {
-			failed++
+			failed = append(failed, fmt.Sprintf("%s: %v", s.name, err))
 			text = "FAILED"
 			printf(out, "%v\n", err)
 		}
@@ -57,8 +59,9 @@ func runSteps(ctx context.Context, out io.Writer, steps []step) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
-	case failed > 0:
-		return fmt.Errorf("%d of %d steps failed", failed, len(steps))
+	case len(failed) > 0:
+		// What went wrong stands at the end once more: of a long output often only that is kept.
+		return fmt.Errorf("%d of %d steps failed:\n%s", len(failed), len(steps), strings.Join(failed, "\n"))
 	}
 	return nil
 }

@@ -38,17 +38,17 @@ func TestRunStepsEndsWithATableAndTheRightResult(t *testing.T) {
 		},
 		"either of two beside each other fails": {
 			steps:   []step{beside(lasting("one", nil), lasting("two", broken)), beside(lasting("three", broken), lasting("four", nil))},
-			wantErr: "2 of 2 steps failed",
+			wantErr: "2 of 2 steps failed:\none; beside them two: it is broken\nthree; beside them four: it is broken",
 			table:   "STEP                      TIME    RESULT\none; beside them two      1m00s   FAILED\nthree; beside them four   1m00s   FAILED\nall                       2m00s   \n",
 		},
 		"what follows a failed step is run as well": {
 			steps:   []step{lasting("one", broken), lasting("two", nil)},
-			wantErr: "1 of 2 steps failed",
+			wantErr: "1 of 2 steps failed:\none: it is broken",
 			table:   "STEP   TIME    RESULT\none    1m00s   FAILED\ntwo    1m00s   ok\nall    2m00s   \n",
 		},
 		"what follows a failed gate is not": {
 			steps:   []step{gate, lasting("two", nil)},
-			wantErr: "1 of 2 steps failed",
+			wantErr: "1 of 2 steps failed:\ngate: it is broken",
 			table:   "STEP   TIME    RESULT\ngate   1m00s   FAILED\ntwo    -       not run: gate failed\nall    1m00s   \n",
 		},
 		"an interrupt is no success": {
