@@ -14,8 +14,10 @@ const recordFile = "SEALPROOF_BENCH_RECORD"
 
 func keep(b *testing.B, e record.Entry) {
 	b.Helper()
-	if strings.HasPrefix(b.Name(), "BenchmarkScenarioOffline") {
-		e.Section = "offline"
+	for _, section := range []string{"Live", "Offline"} { // those that the page shows by themselves
+		if strings.HasPrefix(b.Name(), "BenchmarkScenario"+section) {
+			e.Section = strings.ToLower(section)
+		}
 	}
 	path := os.Getenv(recordFile)
 	if path == "" {
