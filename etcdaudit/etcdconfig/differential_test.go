@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -85,7 +86,7 @@ func explain(t *testing.T, program string, documents []string) []answer {
 	defer func() { t.Logf("%d answers of %d processes", len(answers), starts) }()
 	for ; len(answers) < len(documents); starts++ {
 		cmd := exec.CommandContext(t.Context(), program, "explain-configuration-files")
-		cmd.Dir = dir
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir) // it may end before it has removed what it made
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)

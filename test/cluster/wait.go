@@ -11,7 +11,7 @@ import (
 // no end, or one that is far away. It is wide because a machine may build and test
 // at once, which makes everything many times as slow: no test is about how long a
 // server takes.
-const startLimit = 5 * time.Minute
+const startLimit = 10 * time.Minute
 
 // tryLimit bounds one try, so that a server that accepts a connection and then
 // says nothing is asked again. A try that is cut short has done nothing but keep
@@ -27,7 +27,7 @@ type hopeless struct{ error }
 func (h *hopeless) Unwrap() error { return h.error }
 
 // Until calls try until it succeeds, at first often and then every quarter of
-// a second. It fails with try's last error when ctx ends, after five minutes in any
+// a second. It fails with try's last error when ctx ends, after ten minutes in any
 // case, and at once with one that is Hopeless.
 func Until(ctx context.Context, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
