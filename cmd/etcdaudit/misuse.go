@@ -67,7 +67,7 @@ func (a *auditRun) misuses() []misuse {
 		{[]string{"enumerate"}, a.TLS.Enumerate && a.TLS.Passive, "trying everything is what --passive leaves out: leave one of them out"},
 		{
 			[]string{
-				"fail-on", "strict", "accept", "min-coverage", "encryption-provider-config", "current-key-id", "rate", "consistency", "compare-members", "files",
+				"fail-on", "strict", "accept", "min-coverage", "encryption-provider-config", "current-key-id", "timeout", "rate", "consistency", "compare-members", "files",
 				"work-dir", "memory", "timeline", "clock-skew", "apiserver-metrics", "fingerprint-key", "snapshot-dir", "max-snapshot-age", "kubeconfig",
 			}, a.TLS.Plan,
 			"it is about a report, and --plan makes none: leave one of them out",

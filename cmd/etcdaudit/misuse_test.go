@@ -45,6 +45,8 @@ func TestFlagsWithoutAnEffectAreRefused(t *testing.T) {
 		"scan --files=false" + work:                    "--work-dir: it is for files and timelines",
 		"scan --clock-skew 5s" + etcd:                  "--clock-skew: it is about the bounds of a timeline",
 		"tls --passive --enumerate" + etcd:             "--enumerate: trying everything is what --passive leaves out",
+		"tls --timeout 5s" + etcd:                      "unknown flag: --timeout",
+		"all --plan --timeout 5s" + etcd:               "--timeout: it is about a report",
 		"tls --plan --strict" + etcd:                   "--strict: it is about a report",
 		"tls --plan --fail-on low" + etcd:              "--fail-on: it is about a report",
 		"all --plan --rate 5" + etcd:                   "--rate: it is about a report",
