@@ -18,14 +18,11 @@ import (
 // others out, but an archive that cannot be read is: a report must not pass for one of all
 // nodes.
 func (a *auditRun) evaluate(ctx context.Context, o audit.Options) (*auditv1.Report, error) {
-	if a.Node.Root != defaults().Node.Root || a.API.Kubeconfig != "" || a.Host.APIServerMetrics != "" || a.Host.FingerprintKey != "" || len(a.Host.SnapshotDirs) > 0 {
-		return nil, cli.Usage(errors.New("root, kubeconfig, apiserver-metrics, fingerprint-key and snapshot-dir are about a node that is read now: an archive has what collect found, give them to collect"))
-	}
 	var reports []fleet.Given
 	for _, name := range a.archives {
 		c, err := readArchive(name)
 		if err != nil {
-			return nil, cli.Usage(fmt.Errorf("%s: %w", name, err))
+			return nil, exitOfFile(ctx, fmt.Errorf("%s: %w", name, err))
 		}
 		o.Host, o.Archive = c.Host, c.Source
 		if a.Host.MaxSnapshotAge != defaults().Host.MaxSnapshotAge { // the auditor's own limit

@@ -243,8 +243,8 @@ func TestAnArchiveThatCannotBeReadIsOneLine(t *testing.T) {
 		"no file":                 {[]string{"/no/such.tar.gz"}, "/no/such.tar.gz: no such file"},
 		"a directory":             {[]string{fifo}, "no regular file"},
 		"a device":                {[]string{"/dev/zero"}, "no regular file"},
-		"with a root":             {[]string{good, "--root", fifo}, "give them to collect"},
-		"with a kubeconfig":       {[]string{good, "--kubeconfig", good}, "give them to collect"},
+		"with a root":             {[]string{good, "--root", fifo}, "give it to collect"},
+		"with a kubeconfig":       {[]string{good, "--kubeconfig", good}, "give it to collect"},
 	} {
 		status, out, errs := run(t, append([]string{"host"}, tt.args...)...)
 		if status != 3 || out != "" || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != 1 {

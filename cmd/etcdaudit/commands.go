@@ -158,11 +158,14 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 		cmd.Args = cobra.NoArgs
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := refuseEmpty(args); err != nil {
+			return err
+		}
 		config.Connection = config.Connection.withEtcdctl(os.Getenv)
 		if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
 			return err
 		}
-		run := auditRun{settings: config, groups: groups, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		run := auditRun{settings: config, groups: groups, given: cmd.Flags().Changed, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 		if groups.Data {
 			run.paths = args
 		} else {

@@ -34,12 +34,11 @@ type settings struct {
 
 // connection says how to reach etcd.
 type connection struct {
-	Endpoints []string      `mapstructure:"endpoints" help:"members of one etcd cluster, https://host:port or unix:///path, separated by commas (default: those that this node's API server uses)"`
-	CACert    string        `mapstructure:"cacert" help:"file with the CA certificates that signed etcd's own (default: the API server's, or the system's)"`
-	Cert      string        `mapstructure:"cert" help:"file with this client's certificate (default: the API server's)"`
-	Key       string        `mapstructure:"key" help:"file with the key of that certificate"`
-	Prefix    string        `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io; default: the API server's, or /registry)"`
-	Timeout   time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take"`
+	Endpoints []string `mapstructure:"endpoints" help:"members of one etcd cluster, https://host:port or unix:///path, separated by commas (default: those that this node's API server uses)"`
+	CACert    string   `mapstructure:"cacert" help:"file with the CA certificates that signed etcd's own (default: the API server's, or the system's)"`
+	Cert      string   `mapstructure:"cert" help:"file with this client's certificate (default: the API server's)"`
+	Key       string   `mapstructure:"key" help:"file with the key of that certificate"`
+	Prefix    string   `mapstructure:"prefix" help:"prefix of the Kubernetes keys (OpenShift: /kubernetes.io, /openshift.io; default: the API server's, or /registry)"`
 }
 
 type scanPart struct {
@@ -47,7 +46,9 @@ type scanPart struct {
 	CurrentKeyID             string `mapstructure:"current-key-id" help:"key_id that KMS v2 values should have (default: the newest in the store)"`
 	Rate                     int    `mapstructure:"rate" help:"most MiB of keys and values to read from etcd a second (0 for no limit)"`
 	Consistency              string `mapstructure:"consistency" help:"linearizable: at a revision that a quorum of members agrees to; serializable: at that of the member that answers, without a quorum"`
-	CompareMembers           string `mapstructure:"compare-members" help:"hash: compare the members by hashes that they compute, and read each where that is not possible; read: read each; off"`
+	// Timeout is of requests for values: tls has limits of its own.
+	Timeout        time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take"`
+	CompareMembers string        `mapstructure:"compare-members" help:"hash: compare the members by hashes that they compute, and read each where that is not possible; read: read each; off"`
 }
 
 // filesPart says how etcd's own files are read.
@@ -111,14 +112,13 @@ const defaultPrefix = "/registry"
 
 func defaults() settings {
 	return settings{
-		Connection: connection{Timeout: 30 * time.Second},
-		Scan:       scanPart{Consistency: linearizable, CompareMembers: string(live.ByHash)},
-		Timeline:   timelinePart{ClockSkew: 10 * time.Second},
-		TLS:        tlsPart{Enumerate: true},
-		Files:      filesPart{Files: true, Memory: "512MiB"},
-		Node:       nodePart{Root: "/"},
-		Host:       hostPart{MaxSnapshotAge: 24 * time.Hour},
-		Output:     outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
+		Scan:     scanPart{Timeout: 30 * time.Second, Consistency: linearizable, CompareMembers: string(live.ByHash)},
+		Timeline: timelinePart{ClockSkew: 10 * time.Second},
+		TLS:      tlsPart{Enumerate: true},
+		Files:    filesPart{Files: true, Memory: "512MiB"},
+		Node:     nodePart{Root: "/"},
+		Host:     hostPart{MaxSnapshotAge: 24 * time.Hour},
+		Output:   outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
 	}
 }
 
@@ -162,9 +162,6 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 	c := s.Connection
 	if prefix := strings.TrimRight(c.Prefix, "/"); c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")) {
 		errs = append(errs, fmt.Errorf("prefix: %q: want a path such as /registry", c.Prefix))
-	}
-	if c.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("timeout: %v: must be above zero", c.Timeout))
 	}
 	if (c.Cert == "") != (c.Key == "") {
 		errs = append(errs, errors.New("cert and key: give both or neither"))
@@ -218,6 +215,9 @@ const linearizable, serializable = "linearizable", "serializable"
 
 func (s scanPart) check() error {
 	var errs []error
+	if s.Timeout <= 0 {
+		errs = append(errs, fmt.Errorf("timeout: %v: must be above zero", s.Timeout))
+	}
 	if s.Rate < 0 {
 		errs = append(errs, fmt.Errorf("rate: %d: want MiB a second, or 0 for no limit", s.Rate))
 	}
@@ -236,7 +236,7 @@ func (s settings) live(getenv func(string) string) live.Config {
 	user, password := login(getenv)
 	return live.Config{
 		Endpoints: c.Endpoints, CAFile: c.CACert, CertFile: c.Cert, KeyFile: c.Key,
-		Username: user, Password: password, RequestTimeout: c.Timeout,
+		Username: user, Password: password, RequestTimeout: s.Scan.Timeout,
 		Rate: int64(s.Scan.Rate) << 20, Serializable: s.Scan.Consistency == serializable, Members: live.Comparing(s.Scan.CompareMembers),
 	}
 }

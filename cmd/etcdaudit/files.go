@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/offline"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
+	"github.com/sealproof/sealproof/etcdaudit/workfile"
 	"github.com/sealproof/sealproof/internal/apiresource"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
@@ -44,11 +44,8 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 		how.Snapshot = a.snapshotFrom(a.Connection.Endpoints)
 	}
 	set, err := offline.Open(ctx, a.paths, how)
-	switch wrong := new(offline.Error); {
-	case errors.Is(err, fs.ErrNotExist) || errors.As(err, &wrong) && wrong.Err == nil:
-		return nil, cli.Usage(err) // what was named is nothing of etcd's
-	case err != nil:
-		return nil, cli.Exit(report.ExitNotEvaluated, err)
+	if err != nil {
+		return nil, exitOfFile(ctx, err)
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
 	progress.of(set.Bytes)
@@ -177,16 +174,20 @@ func size(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-// validateFiles checks what is said of files. A configuration file serves all commands: what
-// is of no use to one of them is no mistake.
+// validateFiles checks what is said of files, where any are read.
 func (a *auditRun) validateFiles() error {
-	switch {
-	case !a.groups.Data || a.Paths.WALDir == "":
+	if !a.groups.Data {
 		return nil
-	case len(a.paths) == 0:
-		return cli.Usage(errors.New("wal-dir: it is of a data directory that is named: name one, or leave it out"))
-	case len(a.paths) > 1:
+	}
+	if len(a.paths) > 1 && a.Paths.WALDir != "" {
 		return cli.Usage(fmt.Errorf("wal-dir: it is of one data directory, and %d paths are given", len(a.paths)))
+	}
+	if dir := a.Files.WorkDir; dir != "" && !a.onlyLive() {
+		f, err := workfile.Make(dir, dir)
+		if err != nil {
+			return cli.Usage(fmt.Errorf("work-dir: make a file in %s: %w: %s", dir, err, workfile.Help))
+		}
+		_ = f.Close()
 	}
 	return nil
 }

@@ -246,9 +246,7 @@ func TestAFailedReadIsOneErrorAndStatus2(t *testing.T) {
 }
 
 func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
-	for _, v := range []string{"ETCDCTL_ENDPOINTS", "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY", "ETCDCTL_USER", "ETCDCTL_PASSWORD"} {
-		t.Setenv(v, "")
-	}
+	noEtcdctl(t)
 	endpoint := []string{"--endpoints", "http://127.0.0.1:1"}
 	key := base64.StdEncoding.EncodeToString([]byte(stored.Canary))
 	for name, tt := range map[string]struct {
@@ -261,7 +259,7 @@ func TestWrongCallsAreRefusedWithTheSettingAndTheReason(t *testing.T) {
 		"a timeout of nothing":    {append(endpoint, "--timeout", "0s"), "timeout"},
 		"a relative prefix":       {append(endpoint, "--prefix", "registry"), "prefix"},
 		"the prefix of all":       {append(endpoint, "--prefix", "/"), "prefix"},
-		"an argument":             {append(endpoint, "extra"), "extra"},
+		"an argument":             {append(endpoint, "extra"), "with a path only files are read"},
 		"an unknown flag":         {append(endpoint, "--password", "x"), "unknown flag"},
 		"a missing config file":   {append(endpoint, "--config", "/no/such.yaml"), "/no/such.yaml"},
 		"an unknown key":          {append(endpoint, "--config", file(t, "endpoint: x\n")), "unknown key endpoint"},

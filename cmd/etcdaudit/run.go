@@ -39,8 +39,10 @@ type auditRun struct {
 	// archives are files of collect, in the place of a host, and paths etcd's own files, in
 	// the place of a running etcd.
 	archives, paths []string
-	getenv          func(string) string
-	stdout, stderr  io.Writer
+	// given tells flags of the call from what else settings come from; nil for no call.
+	given          func(flag string) bool
+	getenv         func(string) string
+	stdout, stderr io.Writer
 	// node is what of the host has to do with the given endpoints, and found what it tells of
 	// etcd; empty where no host was read. chosen is set where the endpoints are from there.
 	node   *facts.Host
@@ -54,6 +56,9 @@ type auditRun struct {
 
 // do is the whole run, from the settings to the exit status.
 func (a *auditRun) do(ctx context.Context) error {
+	if err := a.refuseMisuse(); err != nil {
+		return err
+	}
 	failOn, out, err := a.validate()
 	if err != nil {
 		return err
@@ -335,12 +340,3 @@ func (a *auditRun) pin(ctx context.Context) (*live.Store, *live.Snapshot, error)
 }
 
 var errNoEndpoint = errors.New("endpoints: none given, and none found on this node: use --endpoints, ETCDAUDIT_ENDPOINTS or ETCDCTL_ENDPOINTS")
-
-// exitOf gives an error its status: what cannot be used as given is the caller's mistake,
-// all else means that nothing was evaluated.
-func exitOf(err error) error {
-	if live.KindOf(err) == live.BadConfig || errors.Is(err, errNoEndpoint) {
-		return cli.Usage(err)
-	}
-	return cli.Exit(report.ExitNotEvaluated, err)
-}

@@ -45,6 +45,9 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
   etcdaudit report node-1.json node-2.json node-3.json --output html=cluster.html`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if err := refuseEmpty(files); err != nil {
+				return err
+			}
 			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
 				return err
 			}
@@ -58,7 +61,7 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
 			}
 			r, stored, err := readAll(cmd.Context(), files)
 			if err != nil {
-				return cli.Usage(err)
+				return exitOfFile(cmd.Context(), err)
 			}
 			if err := resettle(r, config.Output, accepted, stored); err != nil {
 				return cli.Usage(err)

@@ -65,6 +65,7 @@ func add(f *runbook.Found, s facts.Store, plaintext int64) {
 		f.Resources = resources(f.Resources, s.Inventory)
 	case record.History:
 		f.Plaintext.History += plaintext
+		f.HistoryBytes += s.Scope.Bytes
 	case record.WAL:
 		f.Plaintext.Log += plaintext
 		f.Log = s.Scope.Log

@@ -69,7 +69,7 @@ func KindOf(err error) Kind {
 // the connection can tell more.
 func classify(ctx context.Context, op string, err error) (_ *Error, ok bool) {
 	e := &Error{Op: op, Err: err}
-	switch code := codeOf(err); {
+	switch {
 	case ctx.Err() != nil:
 		e.What, e.Err = "interrupted", context.Cause(ctx)
 	case errors.Is(err, rpctypes.ErrCompacted):
@@ -86,17 +86,28 @@ func classify(ctx context.Context, op string, err error) (_ *Error, ok bool) {
 	case errors.Is(err, rpctypes.ErrAuthFailed), errors.Is(err, rpctypes.ErrInvalidAuthToken):
 		e.What = "etcd refuses the user or the password"
 		e.Do = "check ETCDCTL_USER and ETCDCTL_PASSWORD"
-	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, rpctypes.ErrTimeout),
-		errors.Is(err, rpctypes.ErrTimeoutDueToLeaderFail), errors.Is(err, rpctypes.ErrTimeoutDueToConnectionLost),
-		errors.Is(err, rpctypes.ErrLeaderChanged):
+	case noLeader(err):
 		e.What = "etcd has no leader"
 		e.Do = "look at the health of its members: etcdctl endpoint health --cluster"
-	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded, code == codes.Unavailable:
+	case unanswered(err):
 		return nil, false
 	default:
 		e.What = "etcd refuses the request"
 	}
 	return e, true
+}
+
+// noLeader reports whether a member has answered that it cannot ask the others.
+func noLeader(err error) bool {
+	return errors.Is(err, rpctypes.ErrNoLeader) || errors.Is(err, rpctypes.ErrTimeout) ||
+		errors.Is(err, rpctypes.ErrTimeoutDueToLeaderFail) || errors.Is(err, rpctypes.ErrTimeoutDueToConnectionLost) ||
+		errors.Is(err, rpctypes.ErrLeaderChanged)
+}
+
+// unanswered reports whether there was no answer, or no connection.
+func unanswered(err error) bool {
+	code := codeOf(err)
+	return errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded || code == codes.Unavailable
 }
 
 // codeOf also finds the code of errors that etcd's client has renamed.

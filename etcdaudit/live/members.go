@@ -89,7 +89,7 @@ func (s *Store) members(ctx context.Context) ([]record.Compared, error) {
 			one.Endpoint, one.NotCompared = address(m.ClientURLs, s.endpoints[0].secure)
 		}
 		if m.IsLearner {
-			one.NotCompared = "a learner"
+			one.NotCompared, one.Learner = "a learner", true
 		}
 		members = append(members, one)
 	}

@@ -205,6 +205,9 @@ func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOpti
 	}
 	resp, err := s.client.Get(request, key, opts...)
 	if err != nil {
+		if alone := s.withoutQuorum(ctx, op, key, err); alone != nil {
+			return nil, alone
+		}
 		return nil, s.explain(ctx, op, err)
 	}
 	if resp.Header == nil {

@@ -277,13 +277,17 @@ func (d *databaseSource) damaged(at int64, what string) {
 	d.remains[layer].AddDamage(record.Origin{Layer: layer, File: d.name, Offset: at}, what)
 }
 
+// elementHeader is what a page has of each key and value beside their bytes
+// (go.etcd.io/bbolt/internal/common/page.go).
+const elementHeader = 16
+
 // readTree reads the versions that the database holds. They are in the order of their
 // revisions: from the end, the first one of a key is its newest. It returns the pages that the
 // database reaches.
 func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record) error) (*bolt.Reach, error) {
 	seen := mvcc.NewSeen()
 	var newest mvcc.Revision
-	var live int64
+	var live, all, superseded int64
 	reach, err := d.db.Walk(ctx, d.keys, true, func(l bolt.Leaf) error {
 		d.records = d.records[:0]
 		for i := l.Len() - 1; i >= 0; i-- {
@@ -305,6 +309,10 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 				continue
 			}
 			first := seen.Add(v.Key)
+			size := int64(len(key)+len(value)) + elementHeader
+			if all += size; !first || tombstone {
+				superseded += size
+			}
 			if !bytes.HasPrefix(v.Key, d.prefix) {
 				if first && !tombstone && string(v.Key) != apiCompaction {
 					d.outside++
@@ -334,6 +342,10 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 	}
 	for i := range d.scopes {
 		d.scopes[i].Revision, d.scopes[i].Outside = newest.Main, d.outside
+		if d.scopes[i].Layer == record.History {
+			// Pages are not full: what is superseded has its share of them.
+			d.scopes[i].Bytes = int64(float64(reach.Pages*d.db.Meta().PageSize) * float64(superseded) / float64(max(all, 1)))
+		}
 	}
 	d.scopes[0].Keys = live
 	return reach, nil

@@ -214,9 +214,12 @@ func (c counted) ReadAt(p []byte, at int64) (int, error) {
 	return n, err
 }
 
+// errNoKeys is of a file that is etcd's, and has nothing that could be judged.
+var errNoKeys = errors.New("it may be of another etcd")
+
 func noPrefix(name string, given string) error {
 	if given == "" {
-		return &Error{What: name + " has no key that an API server writes", Do: "is it of another etcd? If the keys have a prefix of their own, give --prefix"}
+		return &Error{What: name + " has no key that an API server writes", Err: errNoKeys, Do: "if the keys have a prefix of their own, give --prefix"}
 	}
-	return &Error{What: fmt.Sprintf("%s has no key under %s", name, given), Do: "is it of another etcd? Leave --prefix out to have it found"}
+	return &Error{What: fmt.Sprintf("%s has no key under %s", name, given), Err: errNoKeys, Do: "leave --prefix out to have it found"}
 }

@@ -31,6 +31,8 @@ type Compared struct {
 	ID, Name, Endpoint string
 	// NotCompared is why it is not in the comparison; empty if it is.
 	NotCompared string
+	// Learner is set for one that does not vote yet: it may lack data, and is not compared.
+	Learner bool
 }
 
 // MaxDiffering is how many keys a Comparison lists.

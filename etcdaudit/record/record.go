@@ -162,8 +162,8 @@ type Scope struct {
 	// Outside is how many keys the same etcd holds elsewhere, which are not read; -1
 	// if that is not known.
 	Outside int64
-	// Bytes is how much of the files is of the layer, and could be given back by clearing it;
-	// 0 if that is not known.
+	// Bytes is how much of the files is of the layer, and could be given back by clearing it, in
+	// history with what is outside of Prefix; 0 if that is not known.
 	Bytes int64
 	// Cluster is what a database says of its cluster, and Log what a write-ahead log says of
 	// itself; empty of other layers, and where it cannot be read.

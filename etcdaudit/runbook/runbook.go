@@ -20,8 +20,9 @@ type Found struct {
 	// Resources are those with plaintext that may be live, as kubectl names them, such as
 	// "deployments.apps".
 	Resources []string
-	// FreeBytes is the size of free pages, DatabaseBytes that of the database; 0 if not known.
-	FreeBytes, DatabaseBytes int64
+	// FreeBytes is the size of free pages, HistoryBytes that of what compaction removes, whatever
+	// prefix it has, and DatabaseBytes that of the database; 0 if not known.
+	FreeBytes, HistoryBytes, DatabaseBytes int64
 	// Copies are files that no member uses and that hold plaintext.
 	Copies []string
 	// Cluster and Log are what the files say; empty if they do not.
@@ -74,7 +75,7 @@ func Steps(f Found) (all []Step) {
 	}
 	// What is rewritten leaves the old value in the layer below, and so on: from the first
 	// layer with plaintext on, each has to be cleared.
-	if p.Live+p.History+p.Undetermined > 0 {
+	if f.compacts() {
 		all = append(all, f.compact())
 	}
 	if p.Live+p.History+p.free()+p.Undetermined > 0 {
@@ -95,6 +96,11 @@ func Steps(f Found) (all []Step) {
 		all = append(all, f.prove())
 	}
 	return all
+}
+
+// compacts reports whether the history has to be removed.
+func (f Found) compacts() bool {
+	return f.Plaintext.Live+f.Plaintext.History+f.Plaintext.Undetermined > 0
 }
 
 func (f Found) reach() Step {
@@ -143,7 +149,13 @@ func (f Found) defragment() Step {
 		Why:   f.Plaintext.orUndetermined(fmt.Sprintf("%d plaintext copies, and %d pieces without a beginning, are in free pages of the member that was read; the other members have their own", f.Plaintext.Free, f.Plaintext.Pieces)),
 		Cost:  "a member answers nothing while it is defragmented, about a second for 200 MiB, and needs as much free disk as its database then has",
 	}
-	if f.FreeBytes > 0 {
+	switch {
+	case f.FreeBytes == 0:
+	case f.compacts() && f.HistoryBytes > 0:
+		s.Cost += fmt.Sprintf("; it gives back about %s here: %s of free pages, and %s of history that is compacted before", size(f.FreeBytes+f.HistoryBytes), size(f.FreeBytes), size(f.HistoryBytes))
+	case f.compacts():
+		s.Cost += fmt.Sprintf("; it gives back at least %s here, and what is compacted before", size(f.FreeBytes))
+	default:
 		s.Cost += fmt.Sprintf("; it gives back about %s here", size(f.FreeBytes))
 	}
 	s.Commands = lines(defragmentScript)

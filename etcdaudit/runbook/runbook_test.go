@@ -166,6 +166,20 @@ func TestTheCostOfAgeingIsThatOfTheLog(t *testing.T) {
 	}
 }
 
+// What is compacted before is given back as well.
+func TestDefragmentingGivesBackWhatWasCompacted(t *testing.T) {
+	const free, history = 5 << 20, 7 << 20
+	for want, f := range map[string]runbook.Found{
+		"gives back about 12 MiB here: 5 MiB of free pages, and 7 MiB of history that is compacted before": {Plaintext: runbook.Plaintext{History: 1}, FreeBytes: free, HistoryBytes: history},
+		"gives back about 5 MiB here":                                  {Plaintext: runbook.Plaintext{Free: 1}, FreeBytes: free, HistoryBytes: history},
+		"gives back at least 5 MiB here, and what is compacted before": {Plaintext: runbook.Plaintext{Live: 1}, FreeBytes: free},
+	} {
+		if s, _ := step(f, "Defragment every member, one after the other"); !strings.HasSuffix(s.Cost, want) {
+			t.Errorf("%s\nwant %s", s.Cost, want)
+		}
+	}
+}
+
 // A cluster may encrypt more than Secrets.
 func TestEachResourceWithPlaintextIsRewritten(t *testing.T) {
 	f := runbook.Found{Plaintext: runbook.Plaintext{Live: 2, Undetermined: 3}, Resources: []string{"secrets", "configmaps", "deployments.apps"}}
