@@ -208,10 +208,14 @@ func (l *liveAPIServer) scan(ctx context.Context) (stores []facts.Store, err err
 	return stores, nil
 }
 
-func (l *liveAPIServer) metrics(ctx context.Context) ([]byte, error) {
-	status, body, err := l.Health(ctx, "/metrics")
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("GET /metrics: status %d", status)
-	}
-	return []byte(body), err
+func (l *liveAPIServer) metrics(ctx context.Context) (text []byte, err error) {
+	err = l.Until(ctx, "show its metrics", func(ctx context.Context) error {
+		status, body, err := l.Health(ctx, "/metrics")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("GET /metrics: status %d", status)
+		}
+		text = []byte(body)
+		return err
+	})
+	return text, err
 }
