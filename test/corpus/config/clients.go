@@ -210,7 +210,7 @@ func (c *clients) dial(ctx context.Context, address, identity, what string, conf
 		conn, err := d.DialContext(ctx, network(address), address)
 		switch {
 		case err != nil && undecided(err):
-			return answer{err: fmt.Errorf("Go at %s: %w", address, err)}
+			return answer{err: fmt.Errorf("handshake with %s: %w", address, err)}
 		case err != nil:
 			return answer{said: err.Error()}
 		}
