@@ -2,13 +2,18 @@ package tlsprobe_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
@@ -36,7 +41,7 @@ func serve(t *testing.T, answer func(net.Conn)) string {
 }
 
 // patience are limits that a busy machine keeps with everything that answers at all.
-var patience = tlsprobe.Limits{Answer: time.Minute, Silence: 2 * time.Minute, Interval: time.Millisecond, Enumeration: 5 * time.Minute}
+var patience = tlsprobe.Limits{Answer: time.Minute, Silence: 2 * time.Minute, Interval: time.Millisecond, Enumeration: time.Minute}
 
 func patient(targets ...tlsprobe.Target) tlsprobe.Config {
 	return tlsprobe.Config{Targets: targets, Limits: patience}
@@ -246,4 +251,53 @@ func TestWhatAServerOfTLS12ServesIsKnownWithoutACertificate(t *testing.T) {
 	if !l.Served.Verified {
 		t.Errorf("served %+v", l.Served)
 	}
+}
+
+// A server of HTTP/2 ends a connection where either side was held up. Here every end is late.
+func TestAnEndThatComesLateIsNotTakenForARefusalAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	for name, tt := range map[string]struct {
+		ends    int64 // of how many connections that ask for keys
+		outcome facts.Outcome
+	}{
+		"twice":  {2, facts.Answered},
+		"always": {1000, facts.Closed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := p.serverConfig(t)
+			var asked atomic.Int64
+			address := serve(t, func(c net.Conn) {
+				secured := tls.Server(c, config)
+				if secured.Handshake() != nil || secured.ConnectionState().NegotiatedProtocol != "h2" {
+					return
+				}
+				if _, err := io.ReadFull(secured, make([]byte, len(http2.ClientPreface))); err != nil || asked.Add(1) <= tt.ends {
+					return
+				}
+				framer := http2.NewFramer(secured, secured)
+				framer.WriteSettings()
+				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndStream: true, EndHeaders: true, BlockFragment: accepted(t)})
+				io.Copy(io.Discard, secured)
+			})
+			c := patient(clientTarget(address))
+			c.Limits.Late = time.Nanosecond
+			l := probe(t, c).Listeners[0]
+			e, _ := l.Exchange(true, facts.Range, tlsprobe.None)
+			if again := len(l.Skipped); e.Outcome != tt.outcome || again < 2 {
+				t.Errorf("outcome %d, want %d; asked again %d times: %v", e.Outcome, tt.outcome, again, l.Skipped)
+			}
+		})
+	}
+}
+
+func accepted(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for _, f := range [][2]string{{":status", "200"}, {"content-type", "application/grpc"}, {"grpc-status", "0"}} {
+		testkit.Check(t, e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+	}
+	return b.Bytes()
 }
