@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
@@ -104,8 +103,6 @@ func startAs(t *testing.T, c *cluster.Cluster, args []string, root, client strin
 	testkit.Must(c.StartProgram(t.Context(), cluster.ProgramOptions{
 		Name: "etcd-of-kubeadm", Program: components.Etcd, Args: args,
 		Ready: func(ctx context.Context, _ *cluster.Process) error {
-			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-			defer cancel()
 			_, err := etcd.Get(ctx, "x")
 			return err
 		},

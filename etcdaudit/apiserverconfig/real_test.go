@@ -24,7 +24,7 @@ import (
 // does anything else. It returns the flags that it shows, nil if it refused the command line.
 func run(t *testing.T, program string, args []string) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	// Without keys for service accounts it never goes on, and -v=1 makes it show its flags.
 	out, err := exec.CommandContext(ctx, program, append(slices.Clone(args), "-v=1")...).CombinedOutput()

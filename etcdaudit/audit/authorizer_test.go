@@ -285,7 +285,7 @@ func (s *servers) sentinels(t *testing.T) {
 	_ = testkit.Must(api.ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: called, RoleRef: ref("ClusterRole"), Subjects: subject("sentinel-1")}, create))(t)
 	_ = testkit.Must(api.RoleBindings("app").Create(t.Context(), &rbacv1.RoleBinding{ObjectMeta: called, RoleRef: ref("Role"), Subjects: subject("sentinel-2")}, create))(t)
 	for _, user := range []string{"sentinel-1", "sentinel-2"} {
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: "app", Verb: "get", Resource: "pods"}}}
 			if testkit.Must(s.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review, create))(t).Status.Allowed {
 				break

@@ -88,7 +88,7 @@ func run(t *testing.T, program string, s startup, ends bool) outcome {
 		t.Error(err)
 		return outcome{}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, s.args...)
 	cmd.Dir, cmd.Env = dir, s.env
@@ -128,7 +128,7 @@ func run(t *testing.T, program string, s startup, ends bool) outcome {
 			o.peer = line
 		case strings.HasPrefix(message, "serving client traffic"):
 			if serving++; serving == addresses && ends {
-				time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() }) // so that the loop ends
+				time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() }) // so that the loop ends
 			}
 		case line["level"] == "fatal":
 			o.ended = true
@@ -136,7 +136,7 @@ func run(t *testing.T, program string, s startup, ends bool) outcome {
 	}
 	o.served = serving == addresses && !o.ended
 	if ctx.Err() != nil {
-		t.Errorf("it neither served nor ended within a minute:\n%s\nits last line: %s", s, o.last)
+		t.Errorf("it neither served nor ended within five minutes:\n%s\nits last line: %s", s, o.last)
 	}
 	return o
 }

@@ -61,7 +61,7 @@ type Listener struct {
 	Exchanges []Exchange
 	// Served is what TLS showed; nil where no TLS is spoken.
 	Served *Served
-	// Skipped are probes that were not made, and why.
+	// Skipped are probes that were not made, and connections that were made again, and why.
 	Skipped []Missing
 }
 

@@ -41,7 +41,7 @@ func TestWhatAServerSaysCannotSteerTheTerminal(t *testing.T) {
 		"in a certificate":                 forgedCertificate(t),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := connect(t, live.Config{Endpoints: []string{endpoint}, RequestTimeout: 10 * time.Second}).Pin(t.Context(), "/registry")
+			_, err := connect(t, live.Config{Endpoints: []string{endpoint}, RequestTimeout: time.Minute}).Pin(t.Context(), "/registry")
 			if err == nil || !strings.Contains(err.Error(), `\x1b[2J`) {
 				t.Fatalf("%v: the test has lost its object", err)
 			}

@@ -26,7 +26,7 @@ func kineKeys() map[string]string {
 }
 
 func ofEndpoint(endpoint string) live.Config {
-	return live.Config{Endpoints: []string{endpoint}, RequestTimeout: 10 * time.Second}
+	return live.Config{Endpoints: []string{endpoint}, RequestTimeout: time.Minute}
 }
 
 // kine is a fake here: see its package.

@@ -143,7 +143,7 @@ func startOpenSSL(t *testing.T, p *pki, args ...string) (address string) {
 			t.Log(out.String())
 		}
 	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
@@ -185,8 +185,7 @@ func secure(t *testing.T, p *pki, refuse func(n int64, hello *tls.ClientHelloInf
 func TestAConnectionThatEndsIsNoRefusalOfASuite(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
-	c := impatient(clientTarget(secure(t, p, func(n int64, _ *tls.ClientHelloInfo) bool { return n%3 == 0 })))
-	c.Limits = tlsprobe.Limits{Interval: time.Millisecond, Silence: time.Minute, Answer: 20 * time.Second, Enumeration: time.Minute}
+	c := patient(clientTarget(secure(t, p, func(n int64, _ *tls.ClientHelloInfo) bool { return n%3 == 0 })))
 	c.Enumerate = true
 	l := probe(t, c).Listeners[0]
 	told{map[uint16][]uint16{
@@ -211,10 +210,9 @@ func TestAConnectionThatEndsIsNoRefusalOfASuite(t *testing.T) {
 func TestAVersionThatIsAlwaysCutOffIsNotCalledRefused(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
-	c := impatient(clientTarget(secure(t, p, func(_ int64, hello *tls.ClientHelloInfo) bool {
+	c := patient(clientTarget(secure(t, p, func(_ int64, hello *tls.ClientHelloInfo) bool {
 		return !slices.Contains(hello.SupportedVersions, tls12) && !slices.Contains(hello.SupportedVersions, tls13)
 	})))
-	c.Limits = tlsprobe.Limits{Interval: time.Millisecond, Silence: time.Minute, Answer: 20 * time.Second, Enumeration: time.Minute}
 	c.Enumerate = true
 	s := probe(t, c).Listeners[0].Served
 	if s == nil || s.Enumerated || !slices.Equal(s.Versions, []uint16{tls12, tls13}) || len(s.Suites[tls13]) != 3 || len(s.Groups) != 7 {

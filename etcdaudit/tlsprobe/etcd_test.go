@@ -64,7 +64,7 @@ func (e *etcd) run(t *testing.T, binary string, flags []string) bool {
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended; out.Close() })
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		switch log := e.lines(t); {
 		case strings.Contains(log, "ready to serve client requests") && strings.Contains(log, "serving client traffic"):
 			return true
@@ -100,8 +100,11 @@ func (e *etcd) targets() []tlsprobe.Target {
 
 func probe(t *testing.T, c tlsprobe.Config) *facts.Wire {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
+	if c.Limits.Answer == 0 {
+		c.Limits.Answer, c.Limits.Silence, c.Limits.Enumeration = patience.Answer, patience.Silence, patience.Enumeration
+	}
 	wire := testkit.Must(tlsprobe.Run(ctx, c, nil))(t)
 	for _, l := range wire.Listeners {
 		t.Logf("%s %s %s behind %q unreachable %q skipped %v", l.Purpose, l.URL, l.Version, l.Behind, l.Unreachable, l.Skipped)

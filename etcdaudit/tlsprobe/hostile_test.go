@@ -2,13 +2,18 @@ package tlsprobe_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
@@ -35,12 +40,11 @@ func serve(t *testing.T, answer func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// impatient has limits that a test can wait for. Hostile listeners never answer in time,
-// so that none of them is a race.
-func impatient(targets ...tlsprobe.Target) tlsprobe.Config {
-	return tlsprobe.Config{Targets: targets, Limits: tlsprobe.Limits{
-		Answer: 300 * time.Millisecond, Silence: time.Second, Interval: time.Millisecond, Enumeration: 5 * time.Second,
-	}}
+// patience are limits that a busy machine keeps with everything that answers at all.
+var patience = tlsprobe.Limits{Answer: time.Minute, Silence: 2 * time.Minute, Interval: time.Millisecond, Enumeration: time.Minute}
+
+func patient(targets ...tlsprobe.Target) tlsprobe.Config {
+	return tlsprobe.Config{Targets: targets, Limits: patience}
 }
 
 func clientTarget(address string) tlsprobe.Target {
@@ -50,7 +54,9 @@ func clientTarget(address string) tlsprobe.Target {
 func TestASilentListenerCostsALimitedTime(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	l := probe(t, impatient(clientTarget(address))).Listeners[0]
+	c := patient(clientTarget(address))
+	c.Limits.Answer = 300 * time.Millisecond // for what never answers
+	l := probe(t, c).Listeners[0]
 	if !strings.Contains(l.Unreachable, "silent") || len(l.Exchanges) != 2 || len(l.Skipped) == 0 {
 		t.Errorf("unreachable: %q, %d exchanges, skipped %v", l.Unreachable, len(l.Exchanges), l.Skipped)
 	}
@@ -67,7 +73,8 @@ func TestASilentListenerCostsALimitedTime(t *testing.T) {
 			io.Copy(io.Discard, secured)
 		}
 	})
-	l = probe(t, impatient(clientTarget(address))).Listeners[0]
+	c.Targets, c.Limits.Answer, c.Limits.Silence = []tlsprobe.Target{clientTarget(address)}, 15*time.Second, 15*time.Second
+	l = probe(t, c).Listeners[0]
 	want{true, facts.Handshake, tlsprobe.None, facts.Answered, "complete"}.check(t, l)
 	want{true, facts.Range, tlsprobe.None, facts.Silent, ""}.check(t, l)
 	if len(l.Skipped) == 0 || l.Unreachable != "" || l.Skipped[0].Why == "" {
@@ -100,8 +107,7 @@ func TestOtherProtocolsAreNoAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := impatient(clientTarget(serve(t, answer)))
-			c.Limits.Answer, c.Limits.Silence = 2*time.Second, 20*time.Second
+			c := patient(clientTarget(serve(t, answer)))
 			c.Enumerate = true
 			l := probe(t, c).Listeners[0]
 			if len(l.Exchanges) < 4 {
@@ -140,9 +146,7 @@ func TestAnEndlessBodyIsCut(t *testing.T) {
 			}
 		}
 	})
-	c := impatient(clientTarget(address))
-	c.Limits.Answer = 20 * time.Second
-	l := probe(t, c).Listeners[0]
+	l := probe(t, patient(clientTarget(address))).Listeners[0]
 	want{false, facts.GetMetrics, "", facts.Answered, "HTTP 200"}.check(t, l)
 	if l.Behind != "an HTTP server that is not etcd (Server: nginx)" {
 		t.Errorf("behind %q", l.Behind)
@@ -151,7 +155,7 @@ func TestAnEndlessBodyIsCut(t *testing.T) {
 
 func TestNothingListens(t *testing.T) {
 	t.Parallel()
-	wire := probe(t, impatient(clientTarget(freePort(t)), tlsprobe.Target{Purpose: facts.ClientPort, URL: "unix:///nowhere/sock"}))
+	wire := probe(t, patient(clientTarget(freePort(t)), tlsprobe.Target{Purpose: facts.ClientPort, URL: "unix:///nowhere/sock"}))
 	for i, text := range []string{"nothing listens there", "there is no such socket"} {
 		if l := wire.Listeners[i]; l.Unreachable != text || len(l.Exchanges) != 1 {
 			t.Errorf("%s: %q, %d exchanges", l.URL, l.Unreachable, len(l.Exchanges))
@@ -188,8 +192,8 @@ func TestTheCertificateForTheNameInTheURLIsJudged(t *testing.T) {
 		}
 	})
 	_, port, _ := net.SplitHostPort(address)
-	c := impatient(clientTarget("localhost:" + port))
-	c.CA, c.Limits.Answer, c.Limits.Silence = p.pool(t), 20*time.Second, time.Minute
+	c := patient(clientTarget("localhost:" + port))
+	c.CA = p.pool(t)
 	s := probe(t, c).Listeners[0].Served
 	if s == nil || !s.Verified || len(s.Chain) == 0 {
 		t.Errorf("served %+v", s)
@@ -214,8 +218,8 @@ func TestAServerOfHTTP1OnlyIsExaminedOverTLS(t *testing.T) {
 					secured.Close()
 				}
 			})
-			c := impatient(tlsprobe.Target{Purpose: purpose, URL: "https://" + address})
-			c.CA, c.Limits.Answer, c.Limits.Silence = p.pool(t), 20*time.Second, time.Minute
+			c := patient(tlsprobe.Target{Purpose: purpose, URL: "https://" + address})
+			c.CA = p.pool(t)
 			l := probe(t, c).Listeners[0]
 			want{true, facts.Handshake, tlsprobe.None, facts.Answered, "complete"}.check(t, l)
 			want{true, request, tlsprobe.None, facts.Answered, "HTTP 200"}.check(t, l)
@@ -239,13 +243,61 @@ func TestWhatAServerOfTLS12ServesIsKnownWithoutACertificate(t *testing.T) {
 			tls.Server(&peeked{c, first}, config).Handshake()
 		}
 	})
-	c := impatient(clientTarget(address))
+	c := patient(clientTarget(address))
 	c.CA, c.Enumerate = p.pool(t), true
-	c.Limits = tlsprobe.Limits{Interval: time.Millisecond, Silence: time.Minute, Answer: 20 * time.Second, Enumeration: time.Minute}
 	l := probe(t, c).Listeners[0]
 	want{true, facts.Range, tlsprobe.None, facts.Refused, "alert: "}.check(t, l)
 	told{map[uint16][]uint16{tls12: {0xc009, 0xc00a, gcm128, gcm256, 0xcca9}}, []uint16{23, 24, 25, 29}}.check(t, l.Served)
 	if !l.Served.Verified {
 		t.Errorf("served %+v", l.Served)
 	}
+}
+
+// A server of HTTP/2 ends a connection where either side was held up. Here every end is late.
+func TestAnEndThatComesLateIsNotTakenForARefusalAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	for name, tt := range map[string]struct {
+		ends    int64 // of how many connections that ask for keys
+		outcome facts.Outcome
+	}{
+		"twice":  {2, facts.Answered},
+		"always": {1000, facts.Closed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := p.serverConfig(t)
+			var asked atomic.Int64
+			address := serve(t, func(c net.Conn) {
+				secured := tls.Server(c, config)
+				if secured.Handshake() != nil || secured.ConnectionState().NegotiatedProtocol != "h2" {
+					return
+				}
+				if _, err := io.ReadFull(secured, make([]byte, len(http2.ClientPreface))); err != nil || asked.Add(1) <= tt.ends {
+					return
+				}
+				framer := http2.NewFramer(secured, secured)
+				framer.WriteSettings()
+				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndStream: true, EndHeaders: true, BlockFragment: accepted(t)})
+				io.Copy(io.Discard, secured)
+			})
+			c := patient(clientTarget(address))
+			c.Limits.Late = time.Nanosecond
+			l := probe(t, c).Listeners[0]
+			e, _ := l.Exchange(true, facts.Range, tlsprobe.None)
+			if again := len(l.Skipped); e.Outcome != tt.outcome || again < 2 {
+				t.Errorf("outcome %d, want %d; asked again %d times: %v", e.Outcome, tt.outcome, again, l.Skipped)
+			}
+		})
+	}
+}
+
+func accepted(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for _, f := range [][2]string{{":status", "200"}, {"content-type", "application/grpc"}, {"grpc-status", "0"}} {
+		testkit.Check(t, e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+	}
+	return b.Bytes()
 }

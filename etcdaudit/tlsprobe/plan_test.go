@@ -111,7 +111,7 @@ func (e *etcd) raftIndex(t *testing.T, c *clientv3.Client) uint64 {
 // raft index.
 func (e *etcd) idle(t *testing.T, c *clientv3.Client, release components.Name) uint64 {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		log := e.lines(t)
 		stored := release == components.Etcd35 || strings.Contains(log, "updated storage version")
 		if stored && strings.Contains(log, "published local member") && strings.Contains(log, "cluster version is updated") {

@@ -81,8 +81,27 @@ func (p *prober) run(ctx context.Context) {
 	}
 }
 
-// do makes one connection, unless the listener has cost too much already.
-func (p *prober) do(ctx context.Context, a ask) reply {
+// do makes one connection, unless the listener has cost too much already. One that ended late
+// and without a word is made again: a server of HTTP/2 ends it where it, or this program, was
+// held up (net/http2 waits 10 s for a client's preface, and 2 s for its SETTINGS), which is no
+// refusal. Three in a row are no accident.
+func (p *prober) do(ctx context.Context, a ask) (r reply) {
+	for range 3 {
+		began := time.Now()
+		if r = p.once(ctx, a); r.Outcome != facts.Closed || time.Since(began) < p.Limits.Late {
+			break
+		}
+		p.skip(a.describe(), fmt.Sprintf("ended after %s without an alert, as if something was held up: asked again", time.Since(began).Round(time.Millisecond)))
+	}
+	if r.made {
+		p.learn(r)
+		p.record(r.Exchange)
+	}
+	return r
+}
+
+// once makes one connection.
+func (p *prober) once(ctx context.Context, a ask) reply {
 	if p.spent >= p.Limits.Silence {
 		p.skip(a.describe(), fmt.Sprintf("the listener was silent for %s in total", p.Limits.Silence))
 		return reply{}
@@ -108,8 +127,6 @@ func (p *prober) do(ctx context.Context, a ask) reply {
 	if r.Outcome == facts.Silent {
 		p.spent += time.Since(start)
 	}
-	p.learn(r)
-	p.record(r.Exchange)
 	return r
 }
 

@@ -90,7 +90,8 @@ func TestTargetsOfOneAddressAreSpacedOutTogether(t *testing.T) {
 func TestTheSilenceOfTheMemberListCounts(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	c := impatient(clientTarget(address))
+	c := patient(clientTarget(address))
+	c.Limits.Answer = 300 * time.Millisecond // for what never answers
 	_, asked, err := tlsprobe.Members(t.Context(), c)
 	if err == nil || len(asked) != 1 || asked[0].Outcome != facts.Silent || asked[0].Silence < c.Limits.Answer {
 		t.Fatalf("%+v, %v", asked, err)
@@ -108,10 +109,12 @@ func TestTheFileOfASocketIsInspected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l := testkit.Must(net.Listen("unix", path))(t)
 	defer l.Close()
-	wire := probe(t, impatient(
+	c := patient(
 		tlsprobe.Target{Purpose: facts.ClientPort, URL: "unix://" + path}, tlsprobe.Target{Purpose: facts.ClientPort, URL: "unix:///nowhere/s"},
 		clientTarget(freePort(t)),
-	))
+	)
+	c.Limits.Answer = 300 * time.Millisecond // nothing is accepted there
+	wire := probe(t, c)
 	s := wire.Listeners[0].Socket
 	if s == nil || s.Kind() != "socket" || s.Dir != filepath.Dir(path) || len(s.Way) < 2 || s.Endpoint != "unix://"+path {
 		t.Errorf("socket %+v", s)
@@ -133,8 +136,7 @@ func TestEveryPageOfAPlainMetricsAddressIsAskedFor(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}
 	})
-	c := impatient(tlsprobe.Target{Purpose: facts.MetricsPort, URL: "http://" + address})
-	c.Limits.Answer, c.Limits.Silence = 20*time.Second, time.Minute
+	c := patient(tlsprobe.Target{Purpose: facts.MetricsPort, URL: "http://" + address})
 	l := probe(t, c).Listeners[0]
 	want{false, facts.GetMetrics, "", facts.Mismatch, "closed"}.check(t, l)
 	want{false, facts.GetPprof, "", facts.Answered, "HTTP 200"}.check(t, l)

@@ -57,6 +57,9 @@ type Limits struct {
 	Enumeration time.Duration
 	// Interval is the time between the starts of two connections to one listener: 50 ms.
 	Interval time.Duration
+	// Late is when the end of a connection without an alert comes too late to be a refusal at
+	// once: 1 s.
+	Late time.Duration
 	// AtOnce is how many listeners are probed at the same time: 4.
 	AtOnce int
 }
@@ -71,6 +74,7 @@ func (c Config) withDefaults() Config {
 	positive(&c.Limits.Silence, 9*time.Second)
 	positive(&c.Limits.Enumeration, 20*time.Second)
 	positive(&c.Limits.Interval, 50*time.Millisecond)
+	positive(&c.Limits.Late, time.Second)
 	if c.Limits.AtOnce <= 0 {
 		c.Limits.AtOnce = 4
 	}

@@ -83,12 +83,18 @@ func (p Processes) Find(interests func(name string, args []string) bool) ([]Runn
 // /proc/stat has the boot in whole seconds only, so that a file written just before a start
 // would look newer than the process.
 func startedAt(ticks uint64) time.Time {
-	var sinceBoot unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot); err != nil {
-		return time.Time{}
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every architecture that Go has
+	var boot time.Time
+	// This process may be held up between its looks at the two clocks: it looks again then.
+	for apart := tick; apart >= tick; {
+		before := time.Now()
+		var sinceBoot unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot); err != nil {
+			return time.Time{}
+		}
+		boot, apart = before.Add(-time.Duration(sinceBoot.Nano())), time.Since(before)
 	}
-	const tick = 10 * time.Millisecond                                                       // USER_HZ is 100 on every architecture that Go has
-	return time.Now().Add(-time.Duration(sinceBoot.Nano())).Add(time.Duration(ticks) * tick) //nolint:gosec // centuries
+	return boot.Add(time.Duration(ticks) * tick) //nolint:gosec // centuries
 }
 
 func (p Processes) read(pid int, name string) ([]byte, error) {

@@ -97,7 +97,7 @@ func (c *Cluster) StartAPIServer(ctx context.Context, opts APIServerOptions) (*A
 	if opts.Etcd == nil {
 		return nil, errors.New("start a kube-apiserver: no etcd given")
 	}
-	return retryPorts(func() (*APIServer, error) { return c.startAPIServer(ctx, opts) })
+	return retryStart(func() (*APIServer, error) { return c.startAPIServer(ctx, opts) })
 }
 
 func (c *Cluster) startAPIServer(ctx context.Context, opts APIServerOptions) (*APIServer, error) {

@@ -42,7 +42,7 @@ func (m *EtcdMember) SetFlags(flags ...string) { m.args = append(m.args[:m.own:m
 // StartEtcd starts a new etcd cluster of the given size, normally 1 or 3, and
 // waits until every member serves. args are added to each member's flags.
 func (c *Cluster) StartEtcd(ctx context.Context, members int, args ...string) (*Etcd, error) {
-	return retryPorts(func() (*Etcd, error) { return c.startEtcd(ctx, members, args) })
+	return retryStart(func() (*Etcd, error) { return c.startEtcd(ctx, members, args) })
 }
 
 func (c *Cluster) startEtcd(ctx context.Context, size int, args []string) (*Etcd, error) {

@@ -68,7 +68,7 @@ type Plugin struct {
 
 // StartPlugin starts a kmsplugin and waits until it serves.
 func (c *Cluster) StartPlugin(ctx context.Context, opts PluginOptions) (*Plugin, error) {
-	return retryPorts(func() (*Plugin, error) { return c.startPlugin(ctx, opts) })
+	return retryStart(func() (*Plugin, error) { return c.startPlugin(ctx, opts) })
 }
 
 func (c *Cluster) startPlugin(ctx context.Context, opts PluginOptions) (*Plugin, error) {

@@ -59,13 +59,14 @@ func (p *ports) release() error {
 	return errors.Join(errs...)
 }
 
-// retryPorts starts something anew, on new ports, while a program that knows
-// nothing of these claims has taken one in the moment before it was bound.
-func retryPorts[T any](start func() (T, error)) (T, error) {
+// retryStart starts something anew, on new ports, while a program that knows
+// nothing of these claims has taken one in the moment before it was bound, or
+// what was started could not wait for a slow machine.
+func retryStart[T any](start func() (T, error)) (T, error) {
 	for attempt := 1; ; attempt++ {
 		v, err := start()
 		exit, ok := errors.AsType[*ExitError](err)
-		if !ok || !exit.PortTaken() || attempt == 5 {
+		if !ok || !exit.PortTaken() && !exit.Impatient() || attempt == 5 {
 			return v, err
 		}
 	}

@@ -135,6 +135,13 @@ func (e *ExitError) Error() string {
 // PortTaken reports whether another program had taken the port.
 func (e *ExitError) PortTaken() bool { return strings.Contains(e.Tail, "address already in use") }
 
+// Impatient reports whether a kube-apiserver gave up at its start. It waits 20 s for a
+// connection to etcd, and 30 s for what it first writes there; a busy machine may take longer.
+func (e *ExitError) Impatient() bool {
+	return strings.Contains(e.Tail, "etcd grpc connection not ready: context deadline exceeded") ||
+		strings.Contains(e.Tail, "PostStartHook") && strings.Contains(e.Tail, "timed out waiting for the condition")
+}
+
 // Name is the process's name, unique in its cluster.
 func (p *Process) Name() string { return p.name }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -126,4 +127,28 @@ func TestAReadIsComparedWithWhatMayBeStoredWhileItIsMade(t *testing.T) {
 	w.send(key, value(4))()
 	check("begun before the third and ended after the fourth", before, 1, 2, 3, 4)
 	check("begun after the fourth", w.entries[key].confirmed, 4)
+}
+
+func TestAStartIsRepeatedWhereTheMachineHasPreventedIt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, tail string
+		starts     int
+	}{
+		{"a port is taken", "listen tcp 127.0.0.1:17000: bind: address already in use", 3},
+		{"etcd is slow", `"command failed" err="error creating storage factory: etcd grpc connection not ready: context deadline exceeded"`, 3},
+		{"roles are not written in time", `PostStartHook "rbac/bootstrap-roles" failed: unable to initialize roles: timed out waiting for the condition`, 3},
+		{"a mistake", "unknown flag: --mistake", 1},
+	} {
+		starts := 0
+		_, err := retryStart(func() (int, error) {
+			if starts++; starts == 3 {
+				return starts, nil
+			}
+			return 0, errors.Join(&ExitError{Tail: test.tail})
+		})
+		if starts != test.starts || (err == nil) != (test.starts == 3) {
+			t.Errorf("%s: it is started %d times, want %d: %v", test.name, starts, test.starts, err)
+		}
+	}
 }

@@ -47,7 +47,7 @@ type VaultNode struct {
 // StartVault starts a new Vault cluster of the given size, normally 1 or 3,
 // and waits until every node is unsealed and has a vote.
 func (c *Cluster) StartVault(ctx context.Context, nodes int) (*Vault, error) {
-	return retryPorts(func() (*Vault, error) { return c.startVault(ctx, nodes) })
+	return retryStart(func() (*Vault, error) { return c.startVault(ctx, nodes) })
 }
 
 func (c *Cluster) startVault(ctx context.Context, size int) (*Vault, error) {

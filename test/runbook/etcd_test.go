@@ -133,7 +133,7 @@ func (s *setup) serves() {
 	defer cancel()
 	for _, endpoint := range s.client.Endpoints() {
 		for {
-			try, end := context.WithTimeout(ctx, 10*time.Second)
+			try, end := context.WithTimeout(ctx, time.Minute)
 			_, err := s.client.Status(try, endpoint)
 			if err == nil {
 				_, err = s.client.Put(try, "serves", endpoint)

@@ -2,7 +2,11 @@
 // tested.
 package testkit
 
-import "testing"
+import (
+	"syscall"
+	"testing"
+	"time"
+)
 
 // Check ends the test if err is not nil.
 func Check(t testing.TB, err error) {
@@ -19,4 +23,13 @@ func Must[T any](v T, err error) func(testing.TB) T {
 		Check(t, err)
 		return v
 	}
+}
+
+// CPU is how much processor time this process has used. Limits on it hold on a machine that
+// does other things as well.
+func CPU(t testing.TB) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	Check(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )
@@ -64,23 +65,31 @@ func (l *liveEtcd) enableRBAC(ctx context.Context) error {
 	}
 	defer func() { _ = client.Close() }()
 	const user, role = "kube-apiserver-etcd-client", "kubernetes"
-	steps := []func() error{
-		func() error { _, err := client.UserAdd(ctx, "root", ""); return err },
-		func() error { _, err := client.UserGrantRole(ctx, "root", "root"); return err },
-		func() error { _, err := client.RoleAdd(ctx, role); return err },
-		func() error {
+	steps := []func(context.Context) error{
+		func(ctx context.Context) error { _, err := client.UserAdd(ctx, "root", ""); return err },
+		func(ctx context.Context) error { _, err := client.UserGrantRole(ctx, "root", "root"); return err },
+		func(ctx context.Context) error { _, err := client.RoleAdd(ctx, role); return err },
+		func(ctx context.Context) error {
 			_, err := client.RoleGrantPermission(ctx, role, "/registry/", clientv3.GetPrefixRangeEnd("/registry/"), clientv3.PermissionType(clientv3.PermReadWrite))
 			return err
 		},
-		func() error {
+		func(ctx context.Context) error {
 			_, err := client.UserAddWithOptions(ctx, user, "", &clientv3.UserAddOptions{NoPassword: true})
 			return err
 		},
-		func() error { _, err := client.UserGrantRole(ctx, user, role); return err },
-		func() error { _, err := client.AuthEnable(ctx); return err },
+		func(ctx context.Context) error { _, err := client.UserGrantRole(ctx, user, role); return err },
+		func(ctx context.Context) error { _, err := client.AuthEnable(ctx); return err },
 	}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		err := l.process.Until(ctx, "take a user or a role", func(ctx context.Context) error {
+			// A busy etcd may time out, and have done it all the same.
+			err := step(ctx)
+			if errors.Is(err, rpctypes.ErrUserAlreadyExist) || errors.Is(err, rpctypes.ErrRoleAlreadyExist) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

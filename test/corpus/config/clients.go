@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,12 +18,13 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// clients are the programs that decide labels: curl, openssl and etcd's own client. Each
-// connection is made once, and its answer kept.
+// clients are the programs that decide labels: curl, openssl and etcd's own client. An
+// answer is kept, and asked for once.
 type clients struct {
 	pki string
 
@@ -47,8 +49,9 @@ func (c *clients) once(key string, ask func() answer) answer {
 	defer c.mu.Unlock()
 	a, ok := c.kept[key]
 	if !ok {
-		a = ask()
-		c.kept[key] = a
+		if a = ask(); a.err == nil {
+			c.kept[key] = a
+		}
 	}
 	return a
 }
@@ -126,7 +129,11 @@ func (c *clients) rangeAs(ctx context.Context, url, identity, key string, option
 	return c.once(fmt.Sprintf("range %s %s %q", url, identity, key), func() answer {
 		config := clientv3.Config{
 			Endpoints: []string{url}, Logger: zap.NewNop(), MaxUnaryRetries: 1,
-			DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(failAtOnce)},
+			DialOptions: []grpc.DialOption{
+				grpc.WithChainUnaryInterceptor(failAtOnce),
+				// A handshake that takes longer on a busy machine is no refusal.
+				grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: clientLimit}),
+			},
 		}
 		if strings.HasPrefix(url, "https:") || strings.HasPrefix(url, "unixs:") {
 			config.TLS = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // it is the server that is tested
@@ -145,13 +152,23 @@ func (c *clients) rangeAs(ctx context.Context, url, identity, key string, option
 		switch code := status.Code(err); {
 		case err == nil:
 			return answer{let: true, said: "clientv3 is answered"}
+		case undecided(err):
+			return answer{err: fmt.Errorf("clientv3 at %s: %w", url, err)}
 		case code == codes.Unavailable:
 			return answer{said: "clientv3: " + err.Error()}
-		case errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded:
-			return answer{err: fmt.Errorf("clientv3 at %s: %w", url, err)}
 		}
 		return answer{let: true, said: "clientv3: " + err.Error()}
 	})
+}
+
+// undecided reports whether a connection failed because something was slow, or an etcd that
+// was reached could not serve just then. The text of gRPC keeps no more of a timeout than its
+// words.
+func undecided(err error) bool {
+	code, said := status.Code(err), err.Error()
+	return code == codes.DeadlineExceeded || code == codes.Unavailable && strings.Contains(said, "etcdserver: ") ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		strings.Contains(said, context.DeadlineExceeded.Error()) || strings.Contains(said, os.ErrDeadlineExceeded.Error())
 }
 
 // failAtOnce returns the first refusal. etcd's client goes on trying for as long as its
@@ -187,9 +204,14 @@ func (c *clients) dial(ctx context.Context, address, identity, what string, conf
 		if err := c.present(config, identity); err != nil {
 			return answer{err: err}
 		}
+		ctx, cancel := context.WithTimeout(ctx, clientLimit)
+		defer cancel()
 		d := tls.Dialer{Config: config}
 		conn, err := d.DialContext(ctx, network(address), address)
-		if err != nil {
+		switch {
+		case err != nil && undecided(err):
+			return answer{err: fmt.Errorf("handshake with %s: %w", address, err)}
+		case err != nil:
 			return answer{said: err.Error()}
 		}
 		return answer{let: true, said: "Go completes a handshake with " + what, err: conn.Close()}

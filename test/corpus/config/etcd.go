@@ -197,18 +197,28 @@ func (l *liveEtcd) render() error {
 // after it has begun to serve.
 const answers = 5
 
-// ready waits until etcd has said that it serves clients, and answers.
+// serving is what each release of etcd logs when it has opened its listeners, that for metrics
+// last, and when it begins to serve peers and clients.
+var serving = []string{"now serving peer/client/metrics", "serving peer traffic", "serving client traffic"}
+
+// ready waits until etcd has said that it serves, and answers at each address for clients that
+// is open: one that cannot serve at one of them ends.
 func (l *liveEtcd) ready(ctx context.Context, p *cluster.Process) error {
 	log, err := p.Log()
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(log, "serving client traffic") {
-		return errors.New("it does not serve clients yet")
+	for _, said := range serving {
+		if !strings.Contains(log, said) {
+			return fmt.Errorf("it has not logged %q yet", said)
+		}
 	}
-	for _, name := range []string{"client", "client2", "behind", "socket"} {
-		if answered(ctx, l.vars[name]) {
+	for _, name := range []string{"client", "client2", "behind", "http", "socket"} {
+		switch open, answers := answered(ctx, l.vars[name]); {
+		case answers:
 			l.answered++
+		case open:
+			return fmt.Errorf("it does not answer at $%s yet", name)
 		}
 	}
 	if l.answered < answers {
@@ -217,22 +227,22 @@ func (l *liveEtcd) ready(ctx context.Context, p *cluster.Process) error {
 	return nil
 }
 
-// answered reports whether a server answers plaintext at all, and if by a refusal. One that
-// ends resets the connection.
-func answered(ctx context.Context, address string) bool {
+// answered reports whether an address is open, and whether a server answers plaintext there at
+// all, and if by a refusal. One that ends resets the connection.
+func answered(ctx context.Context, address string) (open, answers bool) {
 	conn, err := new(net.Dialer).DialContext(ctx, network(address), address)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer func() { _ = conn.Close() }()
 	if end, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(end)
 	}
 	if _, err := io.WriteString(conn, "GET /version HTTP/1.0\r\n\r\n"); err != nil {
-		return false
+		return true, false
 	}
 	_, err = conn.Read(make([]byte, 1))
-	return err == nil || errors.Is(err, io.EOF)
+	return true, err == nil || errors.Is(err, io.EOF)
 }
 
 var fatal = regexp.MustCompile(`"level":"fatal".*?"error":"((?:[^"\\]|\\.)*)"`)

@@ -24,7 +24,7 @@ func (l *liveEtcd) startFront(ctx context.Context, c *cluster.Cluster) (err erro
 		l.proxy, err = c.StartProgram(ctx, cluster.ProgramOptions{
 			Name: "grpc-proxy-" + l.Name, Program: releases[l.Etcd.Release], Args: append([]string{"grpc-proxy", "start"}, words(args)...),
 			Ready: func(ctx context.Context, _ *cluster.Process) error {
-				if !answered(ctx, l.vars["client"]) {
+				if _, answers := answered(ctx, l.vars["client"]); !answers {
 					return errors.New("it does not answer yet")
 				}
 				return nil

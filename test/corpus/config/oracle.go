@@ -151,8 +151,8 @@ func plaintext(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 		return bad, "without TLS " + got.said, nil
 	}
 	for _, address := range l.clientAddresses() {
-		if !l.openssl(ctx, address, l.own()...).let {
-			return unclear, "openssl completes no handshake with " + address, nil
+		if hello := l.openssl(ctx, address, l.own()...); !hello.let {
+			return unclear, "openssl completes no handshake with " + address, hello.err
 		}
 	}
 	return good, "openssl completes a handshake, without TLS " + got.said, nil
@@ -314,7 +314,7 @@ func (l *liveEtcd) abstractPeers() string {
 // the case.
 func (l *liveEtcd) peerControl(ctx context.Context) (got answer) {
 	for _, identity := range []string{"peer", "peer-of-ca"} {
-		if got = l.curl(ctx, at("https", l.vars["peer"])+"/version", identity); got.let {
+		if got = l.curl(ctx, at("https", l.vars["peer"])+"/version", identity); got.let || got.err != nil {
 			break
 		}
 	}

@@ -24,8 +24,11 @@ func servedIsValid(ctx context.Context, l *liveEtcd) (opinion, string, error) {
 		if got.err != nil {
 			return 0, "", got.err
 		}
-		if !got.let && l.openssl(ctx, address, l.own()...).let {
-			return bad, "openssl does not verify what " + address + " serves", nil
+		if got.let {
+			continue
+		}
+		if hello := l.openssl(ctx, address, l.own()...); hello.let || hello.err != nil {
+			return bad, "openssl does not verify what " + address + " serves", hello.err
 		}
 	}
 	return good, "openssl verifies it", nil

@@ -110,6 +110,10 @@ func decide[T any](ctx context.Context, cs Case, oracles map[string]oracle[T], l
 			return nil, fmt.Errorf("the label of %s is decided by an oracle or by a document, and never by both", id)
 		}
 		o, said, err := ask(ctx, live)
+		// A client that could not tell is asked again, and nothing is decided by it.
+		for again := 0; err != nil && again < 2; again++ {
+			o, said, err = ask(ctx, live)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("the oracle of %s: %w", id, err)
 		}
