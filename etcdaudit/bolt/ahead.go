@@ -23,9 +23,9 @@ type ahead struct {
 	windows []*window
 }
 
-// readAhead has walk find leaves in a goroutine of its own, and gives them to each in this one.
-// An error of each ends the walk and is returned as it is.
-func readAhead(w *walk, each func(Leaf) error, walk func() error) error {
+// readAhead has walk find leaves in a goroutine of its own, and gives them to each in this one, as
+// many at once as were read at once. An error of each ends the walk and is returned as it is.
+func readAhead(w *walk, each func([]Leaf) error, walk func() error) error {
 	a := &ahead{
 		now: &batch{}, full: make(chan *batch), free: make(chan *batch, batches), stop: make(chan struct{}),
 		windows: []*window{&w.near, &w.far},
@@ -50,8 +50,8 @@ func readAhead(w *walk, each func(Leaf) error, walk func() error) error {
 	}()
 	var failed error
 	for b := range a.full {
-		for i := 0; i < len(b.leaves) && failed == nil; i++ {
-			if failed = each(b.leaves[i]); failed != nil {
+		if failed == nil {
+			if failed = each(b.leaves); failed != nil {
 				close(a.stop)
 			}
 		}

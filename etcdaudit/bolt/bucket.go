@@ -110,11 +110,18 @@ func (f *File) Buckets(ctx context.Context) ([]Bucket, Damages, error) {
 // each ends the walk and is returned as it is.
 func (f *File) Leaves(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) (Damages, error) {
 	w := f.newWalk()
-	err := w.bucket(ctx, b, backwards, each)
+	err := w.bucket(ctx, b, backwards, func(leaves []Leaf) error {
+		for _, l := range leaves {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return w.damages, err
 }
 
-func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) error {
+func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func([]Leaf) error) error {
 	if b.Root != 0 {
 		w.backwards = backwards
 		err := readAhead(w, each, func() error { return w.tree(ctx, b.at, b.Root) })
@@ -126,7 +133,7 @@ func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func(L
 		return err
 	}
 	if l, ok := inlineLeaf(page, b.at+bucketSize, &w.damages); ok {
-		err = each(l)
+		err = each([]Leaf{l})
 	}
 	return err
 }

@@ -60,10 +60,10 @@ func readAll(t testing.TB, b []byte) bool {
 				t.Fatalf("%d bytes are shown of a file of %d", shown, len(b))
 			}
 			checkRead(t, r, len(b), f)
-			_, err = f.Walk(ctx, bucket, backwards, func(l bolt.Leaf) error {
+			_, err = f.Walk(ctx, bucket, backwards, eachOf(func(l bolt.Leaf) error {
 				shown -= checkElementsOf(t, b, l)
 				return nil
-			})
+			}))
 			testkit.Check(t, err)
 			if shown != 0 {
 				t.Fatalf("Walk shows %d bytes less than Leaves", shown)

@@ -49,8 +49,9 @@ type databaseSource struct {
 	search  *carve.Searcher
 
 	records []record.Record
-	leaf    []byte // the long run that is read, used again for the next one
-	memory  int64  // see Options
+	sums    []uint64 // those of the records' keys, see mvcc.Seen
+	leaf    []byte   // the long run that is read, used again for the next one
+	memory  int64    // see Options
 	outside int64
 }
 
@@ -275,66 +276,4 @@ func (d *databaseSource) checkHash(ctx context.Context, h *hashing) error {
 func (d *databaseSource) damaged(at int64, what string) {
 	layer := d.scopes[0].Layer
 	d.remains[layer].AddDamage(record.Origin{Layer: layer, File: d.name, Offset: at}, what)
-}
-
-// readTree reads the versions that the database holds. They are in the order of their
-// revisions: from the end, the first one of a key is its newest. It returns the pages that the
-// database reaches.
-func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record) error) (*bolt.Reach, error) {
-	seen := mvcc.NewSeen()
-	var newest mvcc.Revision
-	var live int64
-	reach, err := d.db.Walk(ctx, d.keys, true, func(l bolt.Leaf) error {
-		d.records = d.records[:0]
-		for i := l.Len() - 1; i >= 0; i-- {
-			key, value, offset, err := l.Element(i)
-			if err != nil {
-				continue // the walk has it as damage
-			}
-			rev, tombstone, ok := mvcc.ParseRevision(key)
-			if !ok {
-				d.damaged(l.Offset, "a key of the store that is no revision")
-				continue
-			}
-			if rev.Main > newest.Main {
-				newest = rev
-			}
-			v, ok := mvcc.ParseVersion(value)
-			if !ok {
-				d.damaged(offset, "a version that is no mvccpb.KeyValue")
-				continue
-			}
-			first := seen.Add(v.Key)
-			if !bytes.HasPrefix(v.Key, d.prefix) {
-				if first && !tombstone && string(v.Key) != apiCompaction {
-					d.outside++
-				}
-				continue
-			}
-			layer := record.History
-			if first && !tombstone {
-				layer = record.Live
-				live++
-			}
-			d.records = append(d.records, record.Record{
-				Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: rev.Main, Version: v.Version, Lease: v.Lease, Tombstone: tombstone,
-				Origin: record.Origin{Layer: layer, File: d.name, Offset: offset + int64(v.ValueAt)},
-			})
-		}
-		if d.memory > 0 && seen.Bytes() > d.memory {
-			return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
-		}
-		return add(d.records)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if live == 0 && d.outside > 0 {
-		return nil, noPrefix(d.name, string(d.prefix))
-	}
-	for i := range d.scopes {
-		d.scopes[i].Revision, d.scopes[i].Outside = newest.Main, d.outside
-	}
-	d.scopes[0].Keys = live
-	return reach, nil
 }
