@@ -20,7 +20,7 @@ func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add fu
 	var used sync.Pool
 	fresh := func() *lot {
 		if l, ok := used.Get().(*lot); ok {
-			l.pieces, l.records = l.pieces[:0], l.records[:0]
+			*l = lot{parts: l.parts[:0], pieces: l.pieces[:0], buf: l.buf, records: l.records[:0]}
 			return l
 		}
 		return &lot{}
@@ -32,7 +32,7 @@ func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add fu
 			if l.size() > lotSize {
 				return nil // it is read alone: several of these would take too much memory
 			}
-			return d.readLot(ctx, l, layer)
+			return d.readLot(ctx, reach, l, layer)
 		},
 		func(l *lot) error {
 			if l.size() > lotSize {
