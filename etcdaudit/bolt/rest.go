@@ -211,7 +211,7 @@ func (r *rest) zero(page int64) (bool, error) {
 		}
 	}
 	b, err := r.window.view(offset, length)
-	return len(bytes.TrimLeft(b, "\x00")) == 0, err
+	return len(b) == 0 || b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1]), err
 }
 
 // Leaf reads a run of kind LeafPage that Rest has given, into buf, or into a larger buffer

@@ -167,7 +167,8 @@ func (inv *Inventory) Add(rec record.Record) {
 	inv.Bytes += one * int64(len(rec.Value))
 	k, shaped := storedvalue.ParseKey(inv.Prefix, rec.Key)
 	r := inv.resource(k, shaped, rec)
-	verdict := drift.Verdict{Value: storedvalue.Parse(rec.Value)}
+	var verdict drift.Verdict
+	verdict.Value = storedvalue.Parse(rec.Value)
 	if verdict.Value.Format.Plaintext() && !r.secrets() {
 		inv.embed(r, k, rec, one)
 	}
