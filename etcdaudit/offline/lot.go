@@ -156,7 +156,7 @@ func (d *databaseSource) searchLot(ctx context.Context, l *lot, p *piece, from, 
 			p.end = true
 			return nil
 		}
-		rec := recordOf(h, l.bytes(h.Offset, min(h.Offset+headOf, to)), at, prefix)
+		rec := recordOf(h, l.bytes(h.Offset, endOfHead(h, to)), at, prefix)
 		rec.Key = bytes.Clone(rec.Key) // that of the hit does not last
 		l.records = append(l.records, rec)
 		return nil

@@ -119,16 +119,21 @@ func objects(ctx context.Context, s *carve.Searcher, in io.ReaderAt, at record.O
 		if h.End {
 			return nil
 		}
-		length := min(int64(headOf), to-h.Offset)
-		if h.Length >= 0 {
-			length = min(length, h.Length)
-		}
-		n, err := in.ReadAt(head[:length], h.Offset)
+		n, err := in.ReadAt(head[:endOfHead(h, to)-h.Offset], h.Offset)
 		if n == 0 && err != nil {
 			return err
 		}
 		return add([]record.Record{recordOf(h, head[:n], at, prefix)})
 	})
+}
+
+// endOfHead is where the part of a hit ends that is its record's value. What is searched ends at to.
+func endOfHead(h carve.Hit, to int64) int64 {
+	end := min(h.Offset+headOf, to)
+	if h.Length >= 0 {
+		end = min(end, h.Offset+h.Length)
+	}
+	return end
 }
 
 // recordOf is a hit as a record, with the beginning of the value.
