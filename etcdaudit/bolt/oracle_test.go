@@ -157,8 +157,9 @@ func pairs(t testing.TB, file []byte, f *bolt.File, name string, backwards bool)
 }
 
 // eachOf takes leaves one by one.
-func eachOf(each func(bolt.Leaf) error) func([]bolt.Leaf) error {
-	return func(leaves []bolt.Leaf) error {
+func eachOf(each func(bolt.Leaf) error) func([]bolt.Leaf, func()) error {
+	return func(leaves []bolt.Leaf, done func()) error {
+		defer done()
 		for _, l := range leaves {
 			if err := each(l); err != nil {
 				return err

@@ -168,7 +168,11 @@ func (inv *Inventory) Add(rec record.Record) {
 	k, shaped := storedvalue.ParseKey(inv.Prefix, rec.Key)
 	r := inv.resource(k, shaped, rec)
 	var verdict drift.Verdict
-	verdict.Value = storedvalue.Parse(rec.Value)
+	if rec.Parsed != nil {
+		verdict.Value = *rec.Parsed
+	} else {
+		verdict.Value = storedvalue.Parse(rec.Value)
+	}
 	if verdict.Value.Format.Plaintext() && !r.secrets() {
 		inv.embed(r, k, rec, one)
 	}

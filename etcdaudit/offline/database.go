@@ -49,9 +49,8 @@ type databaseSource struct {
 	search  *carve.Searcher
 
 	records []record.Record
-	sums    []uint64 // those of the records' keys, see mvcc.Seen
-	leaf    []byte   // the long run that is read, used again for the next one
-	memory  int64    // see Options
+	leaf    []byte // the long run that is read, used again for the next one
+	memory  int64  // see Options
 	outside int64
 }
 

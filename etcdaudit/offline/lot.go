@@ -9,6 +9,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
 	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
 const (
@@ -27,6 +28,7 @@ type lot struct {
 	pieces  []piece
 	buf     []byte // the file between from and to
 	records []record.Record
+	values  []storedvalue.Value // what those of the records are
 }
 
 // piece is a run of pages, or a part of one whose pages do not belong together.
@@ -138,6 +140,7 @@ func (d *databaseSource) readLot(ctx context.Context, reach *bolt.Reach, l *lot,
 			}
 		}
 	}
+	l.values = parse(l.records, l.values)
 	return nil
 }
 

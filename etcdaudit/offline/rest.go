@@ -20,7 +20,7 @@ func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add fu
 	var used sync.Pool
 	fresh := func() *lot {
 		if l, ok := used.Get().(*lot); ok {
-			*l = lot{parts: l.parts[:0], pieces: l.pieces[:0], buf: l.buf, records: l.records[:0]}
+			*l = lot{parts: l.parts[:0], pieces: l.pieces[:0], buf: l.buf, records: l.records[:0], values: l.values}
 			return l
 		}
 		return &lot{}

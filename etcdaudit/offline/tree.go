@@ -4,44 +4,70 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
 	"github.com/sealproof/sealproof/etcdaudit/mvcc"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
-// readTree reads the versions that the database holds. They are in the order of their
-// revisions: from the end, the first one of a key is its newest. It returns the pages that the
-// database reaches.
-func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record) error) (*bolt.Reach, error) {
+// batch is what one processor reads of the tree at a time.
+type batch struct {
+	leaves []bolt.Leaf
+	done   func()
+	// records are the versions, the newest first, each as an old one; sums what stands for their
+	// keys, and values what their values are.
+	records []record.Record
+	sums    []uint64
+	values  []storedvalue.Value
+	newest  int64 // revision
+	damage  []record.Damage
+}
+
+// readTree reads the versions that the database holds, on all processors. They are in the order
+// of their revisions: from the end, the first one of a key is its newest. It returns the pages
+// that the database reaches.
+func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record) error) (reach *bolt.Reach, err error) {
 	seen := mvcc.NewSeen()
 	var newest, live int64
-	reach, err := d.db.Walk(ctx, d.keys, true, func(leaves []bolt.Leaf) error {
-		d.records, d.sums = d.records[:0], d.sums[:0]
-		for _, l := range leaves {
-			newest = max(newest, d.readLeaf(l, seen))
-		}
-		seen.Add(d.sums)
-		within := d.records[:0]
-		for i := range d.records {
-			rec := &d.records[i]
-			newest := d.sums[i] != 0 && !rec.Tombstone
-			switch {
-			case bytes.HasPrefix(rec.Key, d.prefix):
-				if newest {
-					rec.Origin.Layer = record.Live
-					live++
+	var used sync.Pool
+	err = inOrder(ctx,
+		func(ctx context.Context, put func(*batch) error) (err error) {
+			reach, err = d.db.Walk(ctx, d.keys, true, func(leaves []bolt.Leaf, done func()) error {
+				b, ok := used.Get().(*batch)
+				if !ok {
+					b = &batch{}
 				}
-				within = append(within, *rec)
-			case newest && string(rec.Key) != apiCompaction:
-				d.outside++
+				*b = batch{leaves: leaves, done: done, records: b.records[:0], sums: b.sums[:0], values: b.values}
+				return put(b)
+			})
+			return err
+		},
+		func(_ context.Context, b *batch) error {
+			for _, l := range b.leaves {
+				b.read(l, d.name, seen)
 			}
-		}
-		if d.memory > 0 && seen.Bytes() > d.memory {
-			return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
-		}
-		return add(within)
-	})
+			b.values = parse(b.records, b.values)
+			return nil
+		},
+		func(b *batch) error {
+			newest = max(newest, b.newest)
+			for _, of := range b.damage {
+				d.damaged(of.Origin.Offset, of.What)
+			}
+			within, current := d.current(b, seen)
+			live += current
+			if d.memory > 0 && seen.Bytes() > d.memory {
+				return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
+			}
+			if err := add(within); err != nil {
+				return err
+			}
+			b.done()
+			used.Put(b)
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +81,33 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 	return reach, nil
 }
 
-// readLeaf adds the versions of a leaf to the records, the newest first, each as an old one, and
-// what stands for its key to the sums. It returns the highest revision.
-func (d *databaseSource) readLeaf(l bolt.Leaf, seen *mvcc.Seen) (newest int64) {
+// current decides which of the records are the newest of their keys, and leaves out those that
+// are outside of the prefix. It returns the others, and how many are live.
+func (d *databaseSource) current(b *batch, seen *mvcc.Seen) (within []record.Record, live int64) {
+	seen.Add(b.sums)
+	within = b.records[:0]
+	for i := range b.records {
+		rec := &b.records[i]
+		newest := b.sums[i] != 0 && !rec.Tombstone
+		switch {
+		case bytes.HasPrefix(rec.Key, d.prefix):
+			if newest {
+				rec.Origin.Layer = record.Live
+				live++
+			}
+			within = append(within, *rec)
+		case newest && string(rec.Key) != apiCompaction:
+			d.outside++
+		}
+	}
+	return within, live
+}
+
+// read adds the versions of a leaf.
+func (b *batch) read(l bolt.Leaf, file string, seen *mvcc.Seen) {
+	damaged := func(at int64, what string) {
+		b.damage = append(b.damage, record.Damage{Origin: record.Origin{Offset: at}, What: what})
+	}
 	for i := l.Len() - 1; i >= 0; i-- {
 		key, value, offset, err := l.Element(i)
 		if err != nil {
@@ -65,20 +115,32 @@ func (d *databaseSource) readLeaf(l bolt.Leaf, seen *mvcc.Seen) (newest int64) {
 		}
 		rev, tombstone, ok := mvcc.ParseRevision(key)
 		if !ok {
-			d.damaged(l.Offset, "a key of the store that is no revision")
+			damaged(l.Offset, "a key of the store that is no revision")
 			continue
 		}
-		newest = max(newest, rev.Main)
+		b.newest = max(b.newest, rev.Main)
 		v, ok := mvcc.ParseVersion(value)
 		if !ok {
-			d.damaged(offset, "a version that is no mvccpb.KeyValue")
+			damaged(offset, "a version that is no mvccpb.KeyValue")
 			continue
 		}
-		d.sums = append(d.sums, seen.Sum(v.Key))
-		d.records = append(d.records, record.Record{
+		b.sums = append(b.sums, seen.Sum(v.Key))
+		b.records = append(b.records, record.Record{
 			Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: rev.Main, Version: v.Version, Lease: v.Lease, Tombstone: tombstone,
-			Origin: record.Origin{Layer: record.History, File: d.name, Offset: offset + int64(v.ValueAt)},
+			Origin: record.Origin{Layer: record.History, File: file, Offset: offset + int64(v.ValueAt)},
 		})
 	}
-	return newest
+}
+
+// parse says of each record what its value is, in values or in more room.
+func parse(records []record.Record, values []storedvalue.Value) []storedvalue.Value {
+	if cap(values) < len(records) {
+		values = make([]storedvalue.Value, len(records))
+	}
+	values = values[:len(records)]
+	for i := range records {
+		values[i] = storedvalue.Parse(records[i].Value)
+		records[i].Parsed = &values[i]
+	}
+	return values
 }
