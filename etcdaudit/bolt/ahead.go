@@ -86,7 +86,7 @@ func (a *ahead) room(length int64) ([]byte, error) {
 		if err := a.flush(); err != nil {
 			return nil, err
 		}
-		if length > keepSize {
+		if length > windowSize {
 			if err := a.wait(); err != nil {
 				return nil, err
 			}
@@ -129,7 +129,7 @@ func (a *ahead) unused() (*batch, error) {
 	}
 }
 
-// wait waits until all is used that was handed over: huge values must not be in memory together.
+// wait waits until all is used that was handed over: long leaves must not be in memory together.
 func (a *ahead) wait() error {
 	all := make([]*batch, cap(a.free)-1)
 	for i := range all {
