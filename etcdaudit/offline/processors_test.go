@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/offline"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/test/bench/atrest"
 	"github.com/sealproof/sealproof/test/testkit"
 )
@@ -51,6 +52,9 @@ func everything(t testing.TB, dir string) (all []string, remains []map[record.La
 	for _, source := range set.Sources {
 		testkit.Check(t, source.Read(t.Context(), func(records []record.Record) error {
 			for _, r := range records {
+				if r.Parsed != nil && !reflect.DeepEqual(*r.Parsed, storedvalue.Parse(r.Value)) {
+					t.Fatalf("what the value of %s is, is that of another one", r.Key)
+				}
 				all = append(all, fmt.Sprintf("%s %d %x %+v", r.Key, r.ModRevision, sha256.Sum256(r.Value), r.Origin))
 			}
 			return nil
