@@ -1,12 +1,9 @@
 package bolt
 
-import "errors"
-
-// batches is how many are in memory of what is read ahead: one that is filled, one that waits
-// and one that is used.
-const batches = 3
-
-var errStopped = errors.New("the leaves are not wanted any more")
+import (
+	"context"
+	"runtime"
+)
 
 // batch is a buffer with the leaves that are views of it.
 type batch struct {
@@ -14,20 +11,27 @@ type batch struct {
 	leaves []Leaf
 }
 
-// ahead reads leaves in one goroutine and hands them to another. A batch has one owner at a time.
+// ahead reads leaves in one goroutine and hands them to others. A batch has one owner at a time.
 type ahead struct {
-	now        *batch
+	ctx context.Context //nolint:containedctx // of one walk
+	now *batch
+	// full are those that were handed over, free those that are used no more.
 	full, free chan *batch
-	stop       chan struct{}
 	// windows are those that are views of a batch.
 	windows []*window
 }
 
-// readAhead has walk find leaves in a goroutine of its own, and gives them to each in this one.
-// An error of each ends the walk and is returned as it is.
-func readAhead(w *walk, each func(Leaf) error, walk func() error) error {
+// readAhead has walk find leaves in a goroutine of its own, and gives them to each in this one, as
+// many at once as were read at once. They are valid until each has called done, which another
+// goroutine may do later. An error of each ends the walk and is returned as it is.
+func readAhead(ctx context.Context, w *walk, each func(leaves []Leaf, done func()) error, walk func() error) error {
+	within, stop := context.WithCancel(ctx)
+	defer stop()
+	// One is filled, one waits, one is used, and each processor has one between these; no more
+	// than four, for which one goroutine can hardly read enough.
+	batches := 3 + min(4, runtime.GOMAXPROCS(0))
 	a := &ahead{
-		now: &batch{}, full: make(chan *batch), free: make(chan *batch, batches), stop: make(chan struct{}),
+		ctx: within, now: &batch{}, full: make(chan *batch), free: make(chan *batch, batches),
 		windows: []*window{&w.near, &w.far},
 	}
 	for range batches - 1 {
@@ -50,17 +54,12 @@ func readAhead(w *walk, each func(Leaf) error, walk func() error) error {
 	}()
 	var failed error
 	for b := range a.full {
-		for i := 0; i < len(b.leaves) && failed == nil; i++ {
-			if failed = each(b.leaves[i]); failed != nil {
-				close(a.stop)
-			}
+		if failed != nil {
+			continue
 		}
-		clear(b.leaves)
-		b.leaves, b.buf = b.leaves[:0], b.buf[:0]
-		if cap(b.buf) > keepSize {
-			b.buf = nil
+		if failed = each(b.leaves, func() { a.recycle(b) }); failed != nil {
+			stop()
 		}
-		a.free <- b
 	}
 	err := <-ended
 	w.leaf, w.near, w.far = nil, window{r: w.r, size: w.size}, window{r: w.r, size: w.size}
@@ -70,6 +69,16 @@ func readAhead(w *walk, each func(Leaf) error, walk func() error) error {
 	return err
 }
 
+// recycle takes back a batch that is used no more.
+func (a *ahead) recycle(b *batch) {
+	clear(b.leaves)
+	b.leaves, b.buf = b.leaves[:0], b.buf[:0]
+	if cap(b.buf) > keepSize {
+		b.buf = nil
+	}
+	a.free <- b
+}
+
 // room returns a part of a batch. What was read before is handed over if there is no room for
 // both.
 func (a *ahead) room(length int64) ([]byte, error) {
@@ -77,8 +86,10 @@ func (a *ahead) room(length int64) ([]byte, error) {
 		if err := a.flush(); err != nil {
 			return nil, err
 		}
-		if length > keepSize {
-			a.wait()
+		if length > windowSize {
+			if err := a.wait(); err != nil {
+				return nil, err
+			}
 		}
 		if int64(cap(a.now.buf)) < length {
 			a.now.buf = make([]byte, 0, max(length, windowSize))
@@ -90,7 +101,7 @@ func (a *ahead) room(length int64) ([]byte, error) {
 }
 
 // flush hands over what was read.
-func (a *ahead) flush() error {
+func (a *ahead) flush() (err error) {
 	// They must not show what the batch is filled with next.
 	for _, w := range a.windows {
 		w.buf = nil
@@ -101,20 +112,34 @@ func (a *ahead) flush() error {
 	}
 	select {
 	case a.full <- a.now:
-		a.now = <-a.free
-		return nil
-	case <-a.stop:
-		return errStopped
+		a.now, err = a.unused()
+		return err
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
 	}
 }
 
-// wait waits until all is used that was handed over: huge values must not be in memory together.
-func (a *ahead) wait() {
-	var all [batches - 1]*batch
+// unused returns a batch that is used no more, once there is one.
+func (a *ahead) unused() (*batch, error) {
+	select {
+	case b := <-a.free:
+		return b, nil
+	case <-a.ctx.Done():
+		return &batch{}, context.Cause(a.ctx)
+	}
+}
+
+// wait waits until all is used that was handed over: long leaves must not be in memory together.
+func (a *ahead) wait() error {
+	all := make([]*batch, cap(a.free)-1)
 	for i := range all {
-		all[i] = <-a.free
+		var err error
+		if all[i], err = a.unused(); err != nil {
+			return err
+		}
 	}
 	for _, b := range all {
 		a.free <- b
 	}
+	return nil
 }

@@ -57,26 +57,32 @@ func TestWhatIsReadAheadLeavesWhatIsUsed(t *testing.T) {
 	}
 }
 
-// long counts the reads of more than 4 MiB.
+// long counts the reads of more than 256 KiB.
 type long struct {
 	*bytes.Reader
 	reads atomic.Int64
 }
 
 func (l *long) ReadAt(p []byte, offset int64) (int, error) {
-	if len(p) > 4<<20 {
+	if len(p) > 256<<10 {
 		l.reads.Add(1)
 	}
 	return l.Reader.ReadAt(p, offset)
 }
 
-func TestHugeLeavesAreNotInMemoryTogether(t *testing.T) {
+func TestLongLeavesAreNotInMemoryTogether(t *testing.T) {
 	t.Parallel()
+	for _, size := range []int{300 << 10, 5 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) { oneAtATime(t, size) })
+	}
+}
+
+func oneAtATime(t *testing.T, size int) {
 	d := disk{pageSize: 4096}
 	next := 4
 	var order []int
 	for i := range 5 {
-		big := pair{fmt.Appendf(nil, "%04d", i), bytes.Repeat([]byte{byte(i)}, 5<<20)}
+		big := pair{fmt.Appendf(nil, "%04d", i), bytes.Repeat([]byte{byte(i)}, size)}
 		d.leaf(next, 0, big)
 		order = append(order, next)
 		next += d.pagesFor([]pair{big})

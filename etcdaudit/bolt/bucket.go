@@ -110,14 +110,22 @@ func (f *File) Buckets(ctx context.Context) ([]Bucket, Damages, error) {
 // each ends the walk and is returned as it is.
 func (f *File) Leaves(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) (Damages, error) {
 	w := f.newWalk()
-	err := w.bucket(ctx, b, backwards, each)
+	err := w.bucket(ctx, b, backwards, func(leaves []Leaf, done func()) error {
+		defer done()
+		for _, l := range leaves {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return w.damages, err
 }
 
-func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) error {
+func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func([]Leaf, func()) error) error {
 	if b.Root != 0 {
 		w.backwards = backwards
-		err := readAhead(w, each, func() error { return w.tree(ctx, b.at, b.Root) })
+		err := readAhead(ctx, w, each, func() error { return w.tree(ctx, b.at, b.Root) })
 		w.backwards = false
 		return err
 	}
@@ -126,7 +134,7 @@ func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func(L
 		return err
 	}
 	if l, ok := inlineLeaf(page, b.at+bucketSize, &w.damages); ok {
-		err = each(l)
+		err = each([]Leaf{l}, func() {})
 	}
 	return err
 }

@@ -209,7 +209,7 @@ func TestACancelledContextEndsEveryWalk(t *testing.T) {
 		if b.Root != 0 {
 			_, err = f.Leaves(ctx, b, false, func(bolt.Leaf) error { return nil })
 			errs = append(errs, err)
-			_, err = f.Walk(ctx, b, false, func(bolt.Leaf) error { return nil })
+			_, err = f.Walk(ctx, b, false, func([]bolt.Leaf, func()) error { return nil })
 			errs = append(errs, err)
 		}
 	}
@@ -235,7 +235,7 @@ func TestAnErrorOfTheCallerIsReturnedAsItIs(t *testing.T) {
 		if _, err := f.Leaves(context.Background(), b, true, func(bolt.Leaf) error { calls++; return enough }); !errors.Is(err, enough) {
 			t.Errorf("Leaves of %s: error %v", b.Name, err)
 		}
-		if _, err := f.Walk(context.Background(), b, true, func(bolt.Leaf) error { calls++; return enough }); !errors.Is(err, enough) {
+		if _, err := f.Walk(context.Background(), b, true, func([]bolt.Leaf, func()) error { calls++; return enough }); !errors.Is(err, enough) {
 			t.Errorf("Walk of %s: error %v", b.Name, err)
 		}
 	}

@@ -60,10 +60,10 @@ func readAll(t testing.TB, b []byte) bool {
 				t.Fatalf("%d bytes are shown of a file of %d", shown, len(b))
 			}
 			checkRead(t, r, len(b), f)
-			_, err = f.Walk(ctx, bucket, backwards, func(l bolt.Leaf) error {
+			_, err = f.Walk(ctx, bucket, backwards, eachOf(func(l bolt.Leaf) error {
 				shown -= checkElementsOf(t, b, l)
 				return nil
-			})
+			}))
 			testkit.Check(t, err)
 			if shown != 0 {
 				t.Fatalf("Walk shows %d bytes less than Leaves", shown)
@@ -71,8 +71,9 @@ func readAll(t testing.TB, b []byte) bool {
 			checkRead(t, r, len(b), f)
 		}
 	}
-	checkRest(t, b, f, reach)
+	runs := checkRest(t, b, f, reach)
 	checkRead(t, r, len(b), f)
+	inParts(t, b, f, reach, runs, func() { checkRead(t, r, len(b), f) })
 	return true
 }
 
@@ -103,7 +104,7 @@ func checkElementsOf(t testing.TB, b []byte, l bolt.Leaf) (shown int) {
 	return shown
 }
 
-func checkRest(t testing.TB, b []byte, f *bolt.File, reach *bolt.Reach) {
+func checkRest(t testing.TB, b []byte, f *bolt.File, reach *bolt.Reach) (runs []bolt.Run) {
 	t.Helper()
 	var (
 		end int64
@@ -113,7 +114,7 @@ func checkRest(t testing.TB, b []byte, f *bolt.File, reach *bolt.Reach) {
 		if run.Offset < end || run.Length <= 0 || run.Offset+run.Length > int64(len(b)) || run.Offset != run.Page*f.Meta().PageSize {
 			t.Fatalf("the run %+v overlaps the one before it, which ends at %d, or is not in the file", run, end)
 		}
-		end = run.Offset + run.Length
+		end, runs = run.Offset+run.Length, append(runs, run)
 		for page := run.Page; page*f.Meta().PageSize < end; page++ {
 			if reach.Has(page) {
 				t.Fatalf("page %d of the run %+v is part of the database", page, run)
@@ -127,6 +128,7 @@ func checkRest(t testing.TB, b []byte, f *bolt.File, reach *bolt.Reach) {
 		}
 		return nil
 	}))
+	return runs
 }
 
 // mutate changes a database as a bad disk or an attacker does.

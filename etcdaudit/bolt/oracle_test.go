@@ -145,7 +145,7 @@ func pairs(t testing.TB, file []byte, f *bolt.File, name string, backwards bool)
 	sound(t, damages)
 	leaves := slices.Clone(all)
 	all = nil
-	reach := testkit.Must(f.Walk(context.Background(), buckets[i], backwards, each))(t)
+	reach := testkit.Must(f.Walk(context.Background(), buckets[i], backwards, eachOf(each)))(t)
 	sound(t, reach.Damages)
 	if !slices.EqualFunc(all, leaves, equalPairs) {
 		t.Errorf("Walk has %d elements of bucket %s, and Leaves %d, or they differ in one", len(all), name, len(leaves))
@@ -154,6 +154,19 @@ func pairs(t testing.TB, file []byte, f *bolt.File, name string, backwards bool)
 		t.Errorf("Walk of bucket %s reaches %d pages, and Reach %d, or others", name, reach.Pages, want.Pages)
 	}
 	return all
+}
+
+// eachOf takes leaves one by one.
+func eachOf(each func(bolt.Leaf) error) func([]bolt.Leaf, func()) error {
+	return func(leaves []bolt.Leaf, done func()) error {
+		defer done()
+		for _, l := range leaves {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // wanted reads a bucket with bbolt.

@@ -35,9 +35,12 @@ func (f *File) Reach(ctx context.Context) (*Reach, error) {
 	return w.reach, w.database(ctx)
 }
 
-// Walk is Reach, and gives the leaves of one bucket to each as Leaves does: what both need is
-// read once. The pages of this bucket are its own, whatever else refers to them.
-func (f *File) Walk(ctx context.Context, b Bucket, backwards bool, each func(Leaf) error) (*Reach, error) {
+// Walk is Reach, and gives the leaves of one bucket to each, in the order of Leaves, as many at
+// once as were read at once: what both need is read once. The pages of this bucket are its own,
+// whatever else refers to them. Unlike those of Leaves, the leaves are valid until done is called,
+// once for each call of each; only so many are in memory, and the walk waits for room or for the
+// context's end.
+func (f *File) Walk(ctx context.Context, b Bucket, backwards bool, each func(leaves []Leaf, done func()) error) (*Reach, error) {
 	w := f.newReach()
 	if err := w.bucket(ctx, b, backwards, each); err != nil {
 		return nil, err

@@ -50,15 +50,22 @@ type Run struct {
 //
 // An error of each ends the search and is returned as it is.
 func (f *File) Rest(ctx context.Context, reach *Reach, each func(Run) error) error {
-	r := rest{
+	r := f.newRest(ctx, reach)
+	return r.runs(0, r.end, each)
+}
+
+func (f *File) newRest(ctx context.Context, reach *Reach) *rest {
+	return &rest{
 		File: f, ctx: ctx, reach: reach,
 		end:    (f.size + f.meta.PageSize - 1) / f.meta.PageSize,
-		buf:    make([]byte, headerSize),
-		zeros:  make([]byte, f.meta.PageSize),
 		window: window{r: f.r, size: f.size},
 	}
-	for page := int64(0); page < r.end; {
-		if reach.Has(page) {
+}
+
+// runs gives the runs between two pages to each.
+func (r *rest) runs(page, end int64, each func(Run) error) error {
+	for page < end {
+		if r.reach.Has(page) {
 			page++
 			continue
 		}
@@ -87,8 +94,8 @@ type rest struct {
 	at    int64
 	last  header
 
-	buf, zeros []byte
-	window     window
+	buf    [headerSize]byte
+	window window
 }
 
 // run returns the run that begins at the page, and the page behind it; a run without
@@ -182,12 +189,13 @@ func (r *rest) head(page int64) (header, error) {
 	if r.reads%ctxEvery == 0 && r.ctx.Err() != nil {
 		return header{}, context.Cause(r.ctx)
 	}
-	clear(r.buf)
-	n, err := r.r.ReadAt(r.buf, r.offset(page))
-	if n < headerSize && !errors.Is(err, io.EOF) {
+	clear(r.buf[:])
+	if r.window.has(r.offset(page), min(headerSize, r.size-r.offset(page))) {
+		copy(r.buf[:], r.window.buf[r.offset(page)-r.window.at:])
+	} else if n, err := r.window.r.ReadAt(r.buf[:], r.offset(page)); n < headerSize && !errors.Is(err, io.EOF) {
 		return header{}, readError(r.offset(page), err)
 	}
-	r.reads, r.at, r.last = r.reads+1, page, parseHeader(r.buf)
+	r.reads, r.at, r.last = r.reads+1, page, parseHeader(r.buf[:])
 	return r.last, nil
 }
 
@@ -203,7 +211,7 @@ func (r *rest) zero(page int64) (bool, error) {
 		}
 	}
 	b, err := r.window.view(offset, length)
-	return bytes.Equal(b, r.zeros[:len(b)]), err
+	return len(b) == 0 || b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1]), err
 }
 
 // Leaf reads a run of kind LeafPage that Rest has given, into buf, or into a larger buffer

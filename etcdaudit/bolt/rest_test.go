@@ -154,6 +154,7 @@ func TestARunIsWhatWasWrittenLastAndNothingMore(t *testing.T) {
 		if diff := cmp.Diff(h.want(), got); diff != "" {
 			t.Fatalf("seed %d: %s", seed, diff)
 		}
+		inParts(t, h.b, f, reach, got, func() {})
 		for _, run := range got {
 			switch {
 			case run.Kind == bolt.Headless:
@@ -215,6 +216,7 @@ func TestEveryPageIsReachedOrRestOrZeros(t *testing.T) {
 		f := open(t, file)
 		reach := testkit.Must(f.Reach(context.Background()))(t)
 		runs := rest(t, f, reach)
+		inParts(t, file, f, reach, runs, func() {})
 		covered := make([]int, len(file)/pageSize)
 		for p := range covered {
 			if reach.Has(int64(p)) {

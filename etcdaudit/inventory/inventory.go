@@ -43,6 +43,9 @@ const (
 	Shapeless = "(keys of another shape)"
 )
 
+// secretsPath is where API servers keep core Secrets.
+const secretsPath = "secrets"
+
 // Group is one way of writing a value.
 type Group struct {
 	Format  storedvalue.Format
@@ -97,15 +100,19 @@ type Resource struct {
 	name   string // what String returns, made once: rules sort by it again and again
 	groups map[Group]*Count
 	path   string // in the keys; empty for what is Mixed
-	last   *Count // the group of the value before: mostly that of the next one too
+	// last has, by format, the group of the value before: mostly that of the next one too.
+	last []*Count
 }
 
 func newResource(r apiresource.Resource) *Resource {
-	return &Resource{Resource: r, name: term.Printable(r.String()), groups: map[Group]*Count{}}
+	return &Resource{Resource: r, name: term.Printable(r.String()), groups: map[Group]*Count{}, last: make([]*Count, len(storedvalue.Formats()))}
 }
 
 // String returns "name" or "name.group", safe to show.
 func (r *Resource) String() string { return r.name }
+
+// secrets reports whether it is core Secrets.
+func (r *Resource) secrets() bool { return r.path == secretsPath }
 
 // Groups returns the ways of writing, the most frequent first.
 func (r *Resource) Groups() []*Count {
@@ -160,8 +167,13 @@ func (inv *Inventory) Add(rec record.Record) {
 	inv.Bytes += one * int64(len(rec.Value))
 	k, shaped := storedvalue.ParseKey(inv.Prefix, rec.Key)
 	r := inv.resource(k, shaped, rec)
-	verdict := drift.Verdict{Value: storedvalue.Parse(rec.Value)}
-	if r != inv.Secrets() && verdict.Value.Format.Plaintext() {
+	var verdict drift.Verdict
+	if rec.Parsed != nil {
+		verdict.Value = *rec.Parsed
+	} else {
+		verdict.Value = storedvalue.Parse(rec.Value)
+	}
+	if verdict.Value.Format.Plaintext() && !r.secrets() {
 		inv.embed(r, k, rec, one)
 	}
 	if rec.Within {
@@ -171,11 +183,11 @@ func (inv *Inventory) Add(rec record.Record) {
 		verdict = drift.Of(r.Rule, rec.Key, verdict.Value)
 	}
 	r.Values += one
-	c := inv.count(r, verdict)
+	c := inv.count(r, &verdict)
 	c.Values += one
 	c.NewestRevision = max(c.NewestRevision, rec.ModRevision)
 
-	switch v := verdict.Value; {
+	switch v := &verdict.Value; {
 	case v.Format.Plaintext():
 		r.Plaintext += one
 	case v.Problem != storedvalue.NoProblem:
@@ -202,7 +214,7 @@ func (inv *Inventory) Add(rec record.Record) {
 
 // room returns the list that has room for one more name of a group; nil for none.
 func (inv *Inventory) room(r *Resource, c *Count) *listed {
-	if c.Format.Plaintext() && r == inv.Secrets() {
+	if c.Format.Plaintext() && r.secrets() {
 		// As many as possible: their credentials have to be changed.
 		if inv.secrets.reached(maxSecrets, maxBytes) {
 			return nil
@@ -303,14 +315,14 @@ func (inv *Inventory) special(name string) *Resource {
 // count returns the group of a value. It is made in the expression that looks it up:
 // there, and only there, Go does not copy the strings. Nearly every value belongs to a
 // known group, and counting it must not allocate.
-func (inv *Inventory) count(r *Resource, verdict drift.Verdict) *Count {
-	v := verdict.Value
+func (inv *Inventory) count(r *Resource, verdict *drift.Verdict) *Count {
+	v := &verdict.Value
 	if !v.Encrypted() {
-		v = storedvalue.Value{Format: v.Format, Problem: v.Problem}
+		v = &storedvalue.Value{Format: v.Format, Problem: v.Problem}
 	}
 	version, _ := v.VaultKeyVersion()
 	cluster, _ := v.Cluster()
-	if c := r.last; c != nil && c.Format == v.Format && c.Problem == v.Problem && c.Name == string(v.Name) && c.KeyID == string(v.KeyID) &&
+	if c := r.last[v.Format]; c != nil && c.Problem == v.Problem && c.Name == string(v.Name) && c.KeyID == string(v.KeyID) &&
 		c.VaultVersion == version && c.Envelope == v.Envelope() && c.Cluster == string(cluster) &&
 		c.Drift == verdict.Drift && c.Opened == verdict.Opened && !c.Rest {
 		return c
@@ -319,7 +331,7 @@ func (inv *Inventory) count(r *Resource, verdict drift.Verdict) *Count {
 		Format: v.Format, Problem: v.Problem, Name: string(v.Name), KeyID: string(v.KeyID), VaultVersion: version,
 		Envelope: v.Envelope(), Cluster: string(cluster), Drift: verdict.Drift, Opened: verdict.Opened,
 	}]; ok {
-		r.last = c
+		r.last[v.Format] = c
 		return c
 	}
 	g := Group{Format: v.Format, Problem: v.Problem, Drift: verdict.Drift, Opened: verdict.Opened}
@@ -355,7 +367,7 @@ func (inv *Inventory) Foreign() []*Resource {
 }
 
 // Secrets returns what was counted of core Secrets; nil if there are none.
-func (inv *Inventory) Secrets() *Resource { return inv.resources["secrets"] }
+func (inv *Inventory) Secrets() *Resource { return inv.resources[secretsPath] }
 
 // Has reports whether anything is stored under a resource's path, such as
 // "namespaces".

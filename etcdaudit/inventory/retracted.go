@@ -14,7 +14,7 @@ func (inv *Inventory) forget(r *Resource, c *Count, o check.Object) {
 	if c.Values == 0 {
 		delete(r.groups, c.Group)
 		inv.groups--
-		r.last = nil // lest the next value is counted where nobody looks
+		clear(r.last) // lest the next value is counted where nobody looks
 	}
 	if r.Values == 0 {
 		inv.last = nil

@@ -25,17 +25,27 @@ type table struct {
 // NewSeen returns an empty set.
 func NewSeen() *Seen { return &Seen{seed: maphash.MakeSeed()} }
 
-// Add reports whether a key is new, and adds it.
-func (s *Seen) Add(key []byte) bool {
-	h := maphash.Bytes(s.seed, key)
-	if h == 0 {
-		h = 1
+// Sum is what stands for a key; never 0. It may be called by several goroutines.
+func (s *Seen) Sum(key []byte) uint64 { return max(1, maphash.Bytes(s.seed, key)) }
+
+// Add adds keys by their sums, in their order, and clears the sums of those that are not new. Many
+// at once take less time: each is elsewhere in memory, and where all are looked for before
+// anything depends on one, the processor fetches several together.
+func (s *Seen) Add(sums []uint64) {
+	for i, h := range sums {
+		if s.shards[h%shards].has(h) {
+			sums[i] = 0
+		}
 	}
-	added := s.shards[h%shards].add(h)
-	if added {
-		s.keys++
+	for i, h := range sums {
+		switch {
+		case h == 0:
+		case s.shards[h%shards].add(h):
+			s.keys++
+		default:
+			sums[i] = 0 // one before it in sums is of the same key
+		}
 	}
-	return added
 }
 
 // Len is how many keys were added.
@@ -47,6 +57,15 @@ func (s *Seen) Bytes() (n int64) {
 		n += int64(len(s.shards[i].hashes)) * 8
 	}
 	return n
+}
+
+// has reports whether a hash stands where it belongs; of one that others have pushed aside it may
+// not know.
+func (t *table) has(h uint64) bool {
+	if len(t.hashes) == 0 {
+		return false
+	}
+	return t.hashes[h/shards&uint64(len(t.hashes)-1)] == h //nolint:gosec // not empty
 }
 
 func (t *table) add(h uint64) bool {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/etcdaudit/wal"
 )
 
@@ -14,6 +15,7 @@ import (
 type puts struct {
 	buf     []byte
 	records []record.Record
+	values  []storedvalue.Value // what those of the records are
 	// used is closed once a large value, which is not copied, is not needed any more; nil for
 	// others.
 	used chan struct{}
@@ -81,7 +83,10 @@ func (l *logSource) entries(ctx context.Context, name string, in io.ReaderAt, si
 			}
 			return err
 		},
-		func(context.Context, *puts) error { return nil },
+		func(_ context.Context, p *puts) error {
+			p.values = parse(p.records, p.values)
+			return nil
+		},
 		func(p *puts) error {
 			err := add(p.records)
 			if p.used != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/bolt"
 	"github.com/sealproof/sealproof/etcdaudit/carve"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
 const (
@@ -21,9 +22,13 @@ const (
 
 // lot is what one processor reads at a time.
 type lot struct {
+	from, to int64
+	// parts is what it has of the file; none where pieces are known already.
+	parts   []bolt.Part
 	pieces  []piece
-	buf     []byte // the file from the first piece to the last
+	buf     []byte // the file between from and to
 	records []record.Record
+	values  []storedvalue.Value // what those of the records are
 }
 
 // piece is a run of pages, or a part of one whose pages do not belong together.
@@ -34,56 +39,80 @@ type piece struct {
 	end bool
 }
 
-func (l *lot) from() int64 { return l.pieces[0].from }
-func (l *lot) to() int64   { return l.pieces[len(l.pieces)-1].to }
-func (l *lot) size() int64 { return l.to() - l.from() }
+func (l *lot) size() int64 { return l.to - l.from }
 
 // lots puts everything that can hold values, in the order of the file.
 func (d *databaseSource) lots(ctx context.Context, reach *bolt.Reach, fresh func() *lot, put func(*lot) error) error {
 	l := fresh()
-	add := func(p piece) error {
-		if len(l.pieces) > 0 && (p.to-l.from() > lotSize || p.from-l.to() > lotGap) {
-			if err := put(l); err != nil {
+	flush := func() (err error) {
+		if l.size() > 0 {
+			err, l = put(l), fresh()
+		}
+		return err
+	}
+	err := d.db.Parts(ctx, reach, lotSize, func(p bolt.Part) error {
+		end := p.Offset + p.Length
+		if l.size() > 0 && (p.Long != nil || end-l.from > lotSize || p.Offset-l.to > lotGap) {
+			if err := flush(); err != nil {
 				return err
 			}
-			l = fresh()
 		}
-		l.pieces = append(l.pieces, p)
-		return nil
-	}
-	err := d.db.Rest(ctx, reach, func(run bolt.Run) error {
-		end, step := run.Offset+run.Length, run.Length
-		switch run.Kind {
-		case bolt.LeafPage:
-		case bolt.Headless, bolt.MetaPage:
-			step = lotSize // whole pages: a page has at most 64 KiB
-		default:
-			return nil // pages that hold no values
+		if p.Long == nil {
+			if l.size() == 0 {
+				l.from = p.Offset
+			}
+			l.to, l.parts = end, append(l.parts, p)
+			return nil
 		}
-		for at := run.Offset; at < end; at += step {
-			if err := add(piece{run: run, from: at, to: min(at+step, end)}); err != nil {
+		for _, one := range pieces(nil, *p.Long) {
+			l.from, l.to, l.pieces = one.from, one.to, append(l.pieces, one)
+			if err := flush(); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil || len(l.pieces) == 0 {
+	if err != nil {
 		return err
 	}
-	return put(l)
+	return flush()
+}
+
+// pieces adds the pieces of a run that can hold values.
+func pieces(all []piece, run bolt.Run) []piece {
+	end, step := run.Offset+run.Length, run.Length
+	switch run.Kind {
+	case bolt.LeafPage:
+	case bolt.Headless, bolt.MetaPage:
+		step = lotSize // whole pages: a page has at most 64 KiB
+	default:
+		return all
+	}
+	for at := run.Offset; at < end; at += step {
+		all = append(all, piece{run: run, from: at, to: min(at+step, end)})
+	}
+	return all
 }
 
 // readLot finds the records of a lot. They are views of its buffer.
-func (d *databaseSource) readLot(ctx context.Context, l *lot, layer record.Layer) error {
+func (d *databaseSource) readLot(ctx context.Context, reach *bolt.Reach, l *lot, layer record.Layer) error {
 	if int64(cap(l.buf)) < l.size() {
 		l.buf = make([]byte, lotSize)
 	}
 	l.buf = l.buf[:l.size()]
-	n, err := d.in.ReadAt(l.buf, l.from())
+	n, err := d.in.ReadAt(l.buf, l.from)
 	if n < len(l.buf) && !errors.Is(err, io.EOF) {
 		return err
 	}
 	l.buf = l.buf[:n] // a file that was cut since
+	for _, p := range l.parts {
+		if err := d.db.RestIn(ctx, reach, p, l.bytes(p.Offset, p.Offset+p.Length), func(run bolt.Run) error {
+			l.pieces = pieces(l.pieces, run)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
 	page := d.db.Meta().PageSize
 	for i := range l.pieces {
 		p := &l.pieces[i]
@@ -111,6 +140,7 @@ func (d *databaseSource) readLot(ctx context.Context, l *lot, layer record.Layer
 			}
 		}
 	}
+	l.values = parse(l.records, l.values)
 	return nil
 }
 
@@ -129,7 +159,7 @@ func (d *databaseSource) searchLot(ctx context.Context, l *lot, p *piece, from, 
 			p.end = true
 			return nil
 		}
-		rec := recordOf(h, l.bytes(h.Offset, min(h.Offset+headOf, to)), at, prefix)
+		rec := recordOf(h, l.bytes(h.Offset, endOfHead(h, to)), at, prefix)
 		rec.Key = bytes.Clone(rec.Key) // that of the hit does not last
 		l.records = append(l.records, rec)
 		return nil
@@ -139,7 +169,7 @@ func (d *databaseSource) searchLot(ctx context.Context, l *lot, p *piece, from, 
 // bytes are those of the file from one offset to another, as far as the lot has them.
 func (l *lot) bytes(from, to int64) []byte {
 	size := int64(len(l.buf))
-	return l.buf[min(from-l.from(), size):min(to-l.from(), size)]
+	return l.buf[min(from-l.from, size):min(to-l.from, size)]
 }
 
 // ReadAt reads the file where the lot has it.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/offline"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/test/bench/atrest"
 	"github.com/sealproof/sealproof/test/testkit"
 )
@@ -51,6 +52,9 @@ func everything(t testing.TB, dir string) (all []string, remains []map[record.La
 	for _, source := range set.Sources {
 		testkit.Check(t, source.Read(t.Context(), func(records []record.Record) error {
 			for _, r := range records {
+				if r.Parsed != nil && !reflect.DeepEqual(*r.Parsed, storedvalue.Parse(r.Value)) {
+					t.Fatalf("what the value of %s is, is that of another one", r.Key)
+				}
 				all = append(all, fmt.Sprintf("%s %d %x %+v", r.Key, r.ModRevision, sha256.Sum256(r.Value), r.Origin))
 			}
 			return nil
@@ -107,5 +111,30 @@ func TestAReadingEndsWithItsContextOrAnErrorOfItsUser(t *testing.T) {
 	}
 	for runtime.NumGoroutine() > before { // one that is left hangs the test
 		runtime.Gosched()
+	}
+}
+
+// Behind a value that is found byte by byte the next key follows.
+func TestAValueEndsWhereItsLengthSays(t *testing.T) {
+	files := testkit.Must(atrest.Make(t.TempDir(), atrest.Options{Secrets: 200, Plaintext: true}))(t)
+	data := testkit.Must(os.ReadFile(files.Database))(t)
+	for at := 2 * 4096; at < len(data); at += 4096 {
+		clear(data[at : at+16]) // no page has a header
+	}
+	testkit.Check(t, os.WriteFile(files.Database, data, 0o600))
+	set := testkit.Must(offline.Open(t.Context(), []string{files.Database}, options()))(t)
+	defer set.Close()
+	values := 0
+	testkit.Check(t, set.Sources[0].Read(t.Context(), func(records []record.Record) error {
+		for _, r := range records {
+			values++
+			if bytes.Contains(r.Value, []byte("/registry/secrets/")) {
+				t.Errorf("the value of %s, %d bytes, goes on behind its end", r.Key, len(r.Value))
+			}
+		}
+		return nil
+	}))
+	if values < 200 {
+		t.Errorf("%d values test too little", values)
 	}
 }

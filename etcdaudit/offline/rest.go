@@ -20,7 +20,7 @@ func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add fu
 	var used sync.Pool
 	fresh := func() *lot {
 		if l, ok := used.Get().(*lot); ok {
-			l.pieces, l.records = l.pieces[:0], l.records[:0]
+			*l = lot{parts: l.parts[:0], pieces: l.pieces[:0], buf: l.buf, records: l.records[:0], values: l.values}
 			return l
 		}
 		return &lot{}
@@ -32,7 +32,7 @@ func (d *databaseSource) readRest(ctx context.Context, reach *bolt.Reach, add fu
 			if l.size() > lotSize {
 				return nil // it is read alone: several of these would take too much memory
 			}
-			return d.readLot(ctx, l, layer)
+			return d.readLot(ctx, reach, l, layer)
 		},
 		func(l *lot) error {
 			if l.size() > lotSize {
@@ -119,16 +119,21 @@ func objects(ctx context.Context, s *carve.Searcher, in io.ReaderAt, at record.O
 		if h.End {
 			return nil
 		}
-		length := min(int64(headOf), to-h.Offset)
-		if h.Length >= 0 {
-			length = min(length, h.Length)
-		}
-		n, err := in.ReadAt(head[:length], h.Offset)
+		n, err := in.ReadAt(head[:endOfHead(h, to)-h.Offset], h.Offset)
 		if n == 0 && err != nil {
 			return err
 		}
 		return add([]record.Record{recordOf(h, head[:n], at, prefix)})
 	})
+}
+
+// endOfHead is where the part of a hit ends that is its record's value. What is searched ends at to.
+func endOfHead(h carve.Hit, to int64) int64 {
+	end := min(h.Offset+headOf, to)
+	if h.Length >= 0 {
+		end = min(end, h.Offset+h.Length)
+	}
+	return end
 }
 
 // recordOf is a hit as a record, with the beginning of the value.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 )
 
 // Record is one version of one key.
@@ -40,7 +42,9 @@ type Record struct {
 	// Retracted is set for what was given before in the same reading, and counts no more: the
 	// key was changed or deleted since. A source of live values gives it again, as it was.
 	Retracted bool
-	Origin    Origin
+	// Parsed is what Value is, valid as long; nil where the source leaves that to others.
+	Parsed *storedvalue.Value
+	Origin Origin
 }
 
 // Origin is where a record was found.

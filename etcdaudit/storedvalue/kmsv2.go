@@ -45,18 +45,16 @@ const (
 )
 
 // parseKMSv2 reads "<name>:<EncryptedObject>". A KMS v2 name has no colon.
-func parseKMSv2(rest []byte) Value {
-	v := Value{Format: KMSv2}
+func (v *Value) parseKMSv2(rest []byte) {
+	v.Format = KMSv2
 	if v.Name, v.object, v.Problem = cutName(rest); v.Problem != NoProblem {
-		return v
+		return
 	}
-	seen, ok := decodeObject(&v)
-	if !ok {
+	if seen, ok := decodeObject(v); ok {
+		v.Problem = checkObject(v, seen)
+	} else {
 		v.Problem = ObjectUndecodable
-		return v
 	}
-	v.Problem = checkObject(&v, seen)
-	return v
 }
 
 // annotationsSeen is what the one walk over an object learns of its

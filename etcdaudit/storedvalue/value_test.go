@@ -232,7 +232,8 @@ func TestAFormOfThisProjectNeedsAllItsParts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := storedvalue.Parse([]byte(tt.o.value())).Envelope(); got != tt.want {
+			v := storedvalue.Parse([]byte(tt.o.value()))
+			if got := v.Envelope(); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -42,7 +42,7 @@ func (e Envelope) String() string {
 }
 
 // Envelope returns the form of the value's DEK source.
-func (v Value) Envelope() Envelope {
+func (v *Value) Envelope() Envelope {
 	_, direct := transit.Version(v.DEKSource)
 	switch {
 	case v.hasKEK:
@@ -75,7 +75,7 @@ func (v Value) Cluster() ([]byte, bool) {
 // value's DEK source, as the ciphertext itself says ("vault:vN:"): that of the
 // local KEK where there is one, else that of the source. It holds for any
 // plugin that stores Transit's ciphertext as it is, and for KMS v1 as well.
-func (v Value) VaultKeyVersion() (version uint32, ok bool) {
+func (v *Value) VaultKeyVersion() (version uint32, ok bool) {
 	n, ok := transit.Version(v.kek)
 	if !ok {
 		n, ok = transit.Version(v.DEKSource)
