@@ -47,6 +47,8 @@ type scenario struct {
 	// auditor is the program, and dir where the copies are.
 	auditor, dir string
 	steps        []step
+	// compacted is how many canaries are in free pages before any is taken into use.
+	compacted int
 }
 
 // step is a copy of the data directory of the stopped member, and a snapshot taken just before.
