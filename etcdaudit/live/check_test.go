@@ -58,8 +58,8 @@ func TestPagesAdaptToBytes(t *testing.T) {
 		want        int64
 	}{
 		{"grows no faster than fourfold", 16, 16, 16 * kib, 64},
-		{"aims at the page's bytes", 1024, 1024, mib, 1024},
-		{"shrinks at once when values are large", 8192, 32, 32 * mib, 1},
+		{"aims at the page's bytes", 1024, 1024, 4 * mib, 1024},
+		{"shrinks at once when values are large", 8192, 32, 32 * mib, 4},
 		{"never asks for nothing", 16, 1, 32 * mib, 1},
 		{"never asks for more than the maximum", 8192, 8192, 8192, 10_000},
 		{"an empty page says nothing", 16, 0, 0, 16},

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -14,6 +13,7 @@ import (
 func (r *reading) pages(ctx context.Context, end string, careful int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pager{reading: r, from: r.from, end: end, limit: firstPage, careful: careful, free: make(chan *page, 2), full: make(chan *page)}
+	p.near = newHorizon(r.from, end)
 	for range cap(p.free) {
 		p.free <- &page{answer: answer{prefix: []byte(r.snap.Prefix)}}
 	}
@@ -46,21 +46,20 @@ type page struct {
 type pager struct {
 	*reading
 	from, end string
-	last      []byte   // the key before from
-	bounds    []string // where the next pages begin, if that is known
-	limit     int64    // how many keys to ask for
-	careful   int64    // how many keys are not to be asked for in large pages
+	last      []byte // the key before from
+	near      horizon
+	limit     int64 // how many keys to ask for
+	careful   int64 // how many keys are not to be asked for in large pages
 	// free are pages that may be written to, full those that were.
 	free, full chan *page
-	names      frame // of an index
 }
 
 // fetch asks for all pages up to the end.
 func (p *pager) fetch(ctx context.Context) error {
 	for {
 		to := p.end
-		if len(p.bounds) > 0 {
-			to = p.bounds[0]
+		if p.snap.StandIn == "" { // kine may know no other end than that of a prefix
+			to = p.near.end(p.from, p.end)
 		}
 		next, err := p.one(ctx, to)
 		if err != nil {
@@ -77,18 +76,13 @@ func (p *pager) fetch(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		switch {
-		case more:
-			p.from = string(p.last) + "\x00"
-			if to == p.end && left > countedPages*p.limit && p.snap.StandIn == "" {
-				if err := p.index(ctx); err != nil {
-					return err
-				}
-			}
-		case to == p.end:
+		if !more && to == p.end {
 			return nil
-		default:
-			p.from, p.bounds = to, p.bounds[1:]
+		}
+		p.near = p.near.after(seen{from: p.from, last: string(p.last), keys: int64(n), counted: left, more: more}, p.limit)
+		p.from = to
+		if more {
+			p.from = string(p.last) + "\x00"
 		}
 	}
 }
@@ -126,27 +120,4 @@ func (p *pager) bytes(ctx context.Context, into *frame, req *pb.RangeRequest) er
 	store := p.snap.store
 	req.Revision, req.Serializable = p.revision, p.snap.local()
 	return store.repeat(ctx, func() error { return store.page(ctx, req, into) })
-}
-
-// index finds out where the next pages begin. They are left as they are if that cannot be
-// said in one answer.
-func (p *pager) index(ctx context.Context) error {
-	err := p.bytes(ctx, &p.names, &pb.RangeRequest{Key: []byte(p.from), RangeEnd: []byte(p.end), Limit: min(indexedPages*p.limit, indexedKeys), KeysOnly: true})
-	if oversized(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	n, before := int64(0), []byte(p.from)
-	return p.decoded(eachKey(p.names.bytes, func(key []byte) error {
-		if order := bytes.Compare(key, before); order < 0 || order == 0 && n > 0 || bytes.Compare(key, []byte(p.end)) >= 0 {
-			return fmt.Errorf("key %q is not in the order, or the range, that was asked for", key)
-		}
-		if before = key; n > 0 && n%p.limit == 0 {
-			p.bounds = append(p.bounds, string(key))
-		}
-		n++
-		return nil
-	}))
 }

@@ -5,7 +5,7 @@ package live
 const (
 	// pageBytes is the size aimed at. Smaller ones cost more requests, larger ones
 	// nothing but memory.
-	pageBytes = 1 << 20
+	pageBytes = 4 << 20
 	// receiveLimit is the most that is accepted in one answer. It leaves room for answers that
 	// turn out larger than those before them, and for the largest value of an etcd with a
 	// raised --max-request-bytes.
@@ -14,15 +14,6 @@ const (
 	firstPage = 16     // keys; nothing is known yet, and a value may have 1.5 MiB
 	maxPage   = 10_000 // keys; what a kube-apiserver asks for when it starts
 	maxGrowth = 4      // from one page to the next: sizes change without notice
-)
-
-// etcd counts the rest of the range for each page: where that is more than countedPages
-// pages, the names of the next indexedPages pages are read first, or indexedKeys of them, and
-// each page then ends where the next one begins, so that there is no rest to count.
-const (
-	countedPages = 32
-	indexedPages = 16
-	indexedKeys  = 20_000
 )
 
 // received takes into account a page of so many keys and bytes.

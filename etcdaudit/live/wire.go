@@ -138,18 +138,3 @@ func recordOf(b []byte) (record.Record, bool) {
 		Origin: record.Origin{Layer: record.Live},
 	}, ok
 }
-
-// eachKey calls visit for the name of each key in the answer to a single request.
-func eachKey(b []byte, visit func(key []byte) error) error {
-	return protofield.Each(b, func(n protowire.Number, _ uint64, bytes []byte) error {
-		if n != answerKey {
-			return nil
-		}
-		return protofield.Each(bytes, func(n protowire.Number, _ uint64, bytes []byte) error {
-			if n != keyName {
-				return nil
-			}
-			return visit(bytes)
-		})
-	})
-}
