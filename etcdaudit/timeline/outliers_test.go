@@ -100,8 +100,8 @@ func TestAClockThatIsWrongIsNoSingleTime(t *testing.T) {
 
 // More points than a clock keeps: an outlier that is met first bounds none of those that follow.
 func TestAWrongTimeThatIsReadFirstDoesNotHideOthers(t *testing.T) {
-	const days = 20_000
-	_, got := daily(t, days, configMap(203, 10_000*day), dated())
+	const days = 40_000
+	_, got := daily(t, days, configMap(203, 20_000*day/2), dated())
 	b := got.Secrets[0].Readable[0].From
 	if got.LeftOut != 1 || got.Disagreement != 0 || !contains(b, float64(50*day+3600)) {
 		t.Errorf("left out %d, disagreement %v, %s", got.LeftOut, got.Disagreement, short(b))
