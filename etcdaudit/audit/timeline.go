@@ -150,7 +150,6 @@ func (t *timelines) addTo(r *auditv1.Report) error {
 		r.TimelineBasis = append(r.TimelineBasis, &auditv1.TimelineBasis{
 			Store: c.store, Objects: count(int64(len(got.Secrets) + got.More)), Omitted: count(int64(got.More)),
 			AllowanceSeconds: int64(got.Allowance.Seconds()), DisagreementSeconds: int64(got.Disagreement.Seconds()),
-			LeftOut: count(int64(got.LeftOut)),
 		})
 		for _, s := range got.Secrets {
 			r.Timelines = append(r.Timelines, c.timeline(s))

@@ -135,7 +135,7 @@ func everything() *auditv1.Report {
 			{Node: "node-1", File: "/etc/kubernetes/enc/config.yaml", Kind: "aescbc, 32 bytes", Hmac: "60303ae22b998861", FingerprintKey: "0011223344556677", Mode: "0640", Weakness: "others may read it"},
 			{Node: "node-1", File: "/root/backup.key", Mode: "0600", Encrypted: true},
 		},
-		TimelineBasis: []*auditv1.TimelineBasis{{Store: "cdf8", Objects: 5, Omitted: 2, AllowanceSeconds: 660, LeftOut: 3, DisagreementSeconds: 599}},
+		TimelineBasis: []*auditv1.TimelineBasis{{Store: "cdf8", Objects: 5, Omitted: 2, AllowanceSeconds: 660, DisagreementSeconds: 599}},
 		Timelines: []*auditv1.Timeline{
 			{
 				Resource: "secrets", Namespace: "default", Name: "db-password", Store: "cdf8", Values: 2, RecoverableIn: []string{"live:cdf8:/registry/", "free-pages:cdf8:/var/lib/etcd/member/snap/db:/registry/"},

@@ -47,9 +47,6 @@ func basis(b *auditv1.TimelineBasis, several bool) string {
 	if b.DisagreementSeconds > 0 {
 		text += fmt.Sprintf("; clocks contradict each other by %s: an API server's clock was wrong, or objects were copied into etcd with older times", time.Duration(b.DisagreementSeconds)*time.Second)
 	}
-	if b.LeftOut > 0 {
-		text += fmt.Sprintf("; times of objects that contradict those of most others were left out: %d", b.LeftOut)
-	}
 	return text
 }
 

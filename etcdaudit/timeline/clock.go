@@ -45,39 +45,24 @@ type point struct {
 // that follows, one from above for all that is before.
 type clock struct {
 	lows, highs []point
-	// tolerance is by how many seconds two clocks may differ, and left has the positions whose
-	// bounds were left out, since they contradict those of most others.
-	tolerance int64
-	left      map[int64]bool
 }
-
-func newClock(tolerance int64) clock { return clock{tolerance: tolerance, left: map[int64]bool{}} }
 
 // notBefore takes that the write at a position was made at a time or later.
 func (c *clock) notBefore(position int64, b bound) {
 	if c.lows = append(c.lows, point{position, b}); len(c.lows) >= 2*maxPoints {
-		c.settle()
-		c.lows = thinned(c.lows)
+		c.lows = thinned(settledLows(c.lows))
 	}
 }
 
 // notAfter takes that the write at a position was made at a time or earlier.
 func (c *clock) notAfter(position int64, b bound) {
 	if c.highs = append(c.highs, point{position, b}); len(c.highs) >= 2*maxPoints {
-		c.settle()
-		c.highs = thinned(c.highs)
+		c.highs = thinned(settledHighs(c.highs))
 	}
 }
 
-// settle makes the clock ready to be asked.
-func (c *clock) settle() {
-	s := clock{lows: settledLows(slices.Clone(c.lows)), highs: settledHighs(slices.Clone(c.highs))}
-	if s.disagreement() > c.tolerance {
-		c.leaveOut()
-		s.lows, s.highs = settledLows(c.lows), settledHighs(c.highs)
-	}
-	c.lows, c.highs = s.lows, s.highs
-}
+// settle makes the clock ready to be asked. Nothing is added after that.
+func (c *clock) settle() { c.lows, c.highs = settledLows(c.lows), settledHighs(c.highs) }
 
 // low is the latest time before which a position was not written.
 func (c *clock) low(position int64, between Source) bound {

@@ -76,7 +76,6 @@ type name struct{ path, namespace, name string }
 // New makes an empty collector. It is closed by Close.
 func New(o Options) *Collector {
 	c := &Collector{o: o, paths: map[string]bool{"secrets": true}, names: map[uint64]name{}}
-	c.revisions, c.log = newClock(2*c.skew()), newClock(2*c.skew())
 	for _, path := range o.Paths {
 		c.paths[path] = true
 	}

@@ -22,9 +22,6 @@ type decision struct {
 // nothing: the put may not have been carried out. Plaintext without a place is an interval of
 // its own.
 func (d *decision) decide(all []sighting) (s Secret) {
-	for i := range all {
-		d.believe(&all[i])
-	}
 	places := map[uint16]bool{}
 	n := unnumbered(all)
 	for _, one := range all {
@@ -52,31 +49,6 @@ func (d *decision) decide(all []sighting) (s Secret) {
 	}
 	slices.Sort(s.Places)
 	return s
-}
-
-// believe takes from a sighting the times that the clocks contradict: those of an object whose
-// times are not its own.
-func (d *decision) believe(s *sighting) {
-	created, changed, most := int64(s.created), int64(s.changed), 2*d.allowance
-	if s.create > 0 {
-		low, high := d.c.revisions.low(s.create, ""), d.c.revisions.high(s.create, "")
-		if low.at > created+latency+most || high.at < created-most {
-			s.created = 0
-		}
-	}
-	before := bound{at: always}
-	if s.revision > 0 {
-		before = d.c.revisions.high(s.revision, "")
-	}
-	if s.index > 0 {
-		before = earlier(before, d.c.log.high(int64(s.index), "")) //nolint:gosec // as in bounds
-	}
-	if before.at < created-most {
-		s.created = 0
-	}
-	if before.at < changed-most {
-		s.changed = 0
-	}
 }
 
 // narrow gives each event its bounds. What comes before it was written before it.

@@ -25,9 +25,6 @@ type Timelines struct {
 	// of API servers, or of files, contradict each other beyond the skew that was allowed;
 	// zero if they do not.
 	Allowance, Disagreement time.Duration
-	// LeftOut is how many times of objects were left out, since they contradict those of most
-	// others: no bound rests on them.
-	LeftOut int
 }
 
 // Timelines works out what was readable. Nothing is added after that.
@@ -41,7 +38,7 @@ func (c *Collector) Timelines() (t Timelines, err error) {
 		allowance = disagreement + latency
 		t.Disagreement = time.Duration(disagreement) * time.Second
 	}
-	t.Allowance, t.LeftOut = time.Duration(allowance)*time.Second, len(c.revisions.left)+len(c.log.left)
+	t.Allowance = time.Duration(allowance) * time.Second
 	if err := c.store.tidy(); err != nil {
 		return t, err
 	}

@@ -3007,10 +3007,8 @@ type TimelineBasis struct {
 	// they do not. In seconds.
 	AllowanceSeconds    int64 `protobuf:"varint,4,opt,name=allowance_seconds,json=allowanceSeconds,proto3" json:"allowance_seconds,omitempty"`
 	DisagreementSeconds int64 `protobuf:"varint,5,opt,name=disagreement_seconds,json=disagreementSeconds,proto3" json:"disagreement_seconds,omitempty"`
-	// How many times of objects were left out, since they contradict those of most others.
-	LeftOut       uint32 `protobuf:"varint,6,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *TimelineBasis) Reset() {
@@ -3074,13 +3072,6 @@ func (x *TimelineBasis) GetAllowanceSeconds() int64 {
 func (x *TimelineBasis) GetDisagreementSeconds() int64 {
 	if x != nil {
 		return x.DisagreementSeconds
-	}
-	return 0
-}
-
-func (x *TimelineBasis) GetLeftOut() uint32 {
-	if x != nil {
-		return x.LeftOut
 	}
 	return 0
 }
@@ -4247,14 +4238,13 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"not_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x127\n" +
 	"\tnot_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12*\n" +
 	"\x11not_before_source\x18\x03 \x01(\tR\x0fnotBeforeSource\x12(\n" +
-	"\x10not_after_source\x18\x04 \x01(\tR\x0enotAfterSource\"\xd4\x01\n" +
+	"\x10not_after_source\x18\x04 \x01(\tR\x0enotAfterSource\"\xb9\x01\n" +
 	"\rTimelineBasis\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\tR\x05store\x12\x18\n" +
 	"\aobjects\x18\x02 \x01(\rR\aobjects\x12\x18\n" +
 	"\aomitted\x18\x03 \x01(\rR\aomitted\x12+\n" +
 	"\x11allowance_seconds\x18\x04 \x01(\x03R\x10allowanceSeconds\x121\n" +
-	"\x14disagreement_seconds\x18\x05 \x01(\x03R\x13disagreementSeconds\x12\x19\n" +
-	"\bleft_out\x18\x06 \x01(\rR\aleftOut\"\xeb\x02\n" +
+	"\x14disagreement_seconds\x18\x05 \x01(\x03R\x13disagreementSeconds\"\xeb\x02\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
