@@ -201,7 +201,7 @@ func TestSettingsComeFromFlagsThenEnvironmentThenFileThenEtcdctl(t *testing.T) {
 			if tt.env != "" {
 				t.Setenv("ETCDAUDIT_ENDPOINTS", tt.env)
 			}
-			args := []string{"scan", "--timeout", "2s"}
+			args := []string{"scan", "--timeout", "1m"}
 			if tt.config != "" {
 				args = append(args, "--config", tt.config)
 			}

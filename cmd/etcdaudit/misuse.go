@@ -51,7 +51,7 @@ func (a *auditRun) misuses() []misuse {
 		},
 		{[]string{"consistency", "compare-members", "root", "kubeconfig"}, paths, "it is about a running etcd or this node, and with a path only files are read: leave it or the path out"},
 		{
-			[]string{"endpoints"}, paths && !asks,
+			[]string{"endpoints"}, paths && !asks && len(a.Connection.Endpoints) > 0,
 			"with a path only files are read, and an etcd is asked for the database of a member that runs only where there is a directory for that: give --work-dir as well, or leave one of them out",
 		},
 		{
@@ -64,6 +64,7 @@ func (a *auditRun) misuses() []misuse {
 		{[]string{"work-dir", "memory"}, a.onlyLive(), "it is for files and timelines, and only live values are read: leave it out, or add --timeline"},
 		{[]string{"clock-skew"}, !a.Timeline.Timeline, "it is about the bounds of a timeline: add --timeline, or leave it out"},
 		{[]string{"wal-dir"}, !paths, "it is of a data directory that is named: name one, or leave it out"},
+		{[]string{"probe-cert"}, a.TLS.Passive, "a normal client does not show it, and --passive sends nothing else: leave one of them out"},
 		{[]string{"enumerate"}, a.TLS.Enumerate && a.TLS.Passive, "trying everything is what --passive leaves out: leave one of them out"},
 		{
 			[]string{

@@ -56,6 +56,7 @@ type auditRun struct {
 
 // do is the whole run, from the settings to the exit status.
 func (a *auditRun) do(ctx context.Context) error {
+	a.TLS.Plan = a.TLS.Plan && a.groups.Wire // a file or a variable may set it for other commands
 	if err := a.refuseMisuse(); err != nil {
 		return err
 	}

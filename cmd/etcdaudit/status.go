@@ -25,7 +25,7 @@ func exitOf(err error) error {
 // not there, or is not what it should be, is the caller's mistake; one that the system does not
 // give, that is damaged, or that has no keys was not evaluated.
 func exitOfFile(ctx context.Context, err error) error {
-	misnamed := []syscall.Errno{syscall.ENOENT, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP}
+	misnamed := []syscall.Errno{syscall.ENOENT, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.ENXIO}
 	number, system := errors.AsType[syscall.Errno](err)
 	etcds, ok := errors.AsType[*offline.Error](err)
 	if caused := ok && etcds.Err != nil; ctx.Err() != nil || system && !slices.Contains(misnamed, number) || !system && caused {

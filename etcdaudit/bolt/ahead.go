@@ -82,7 +82,7 @@ func (a *ahead) recycle(b *batch) {
 // room returns a part of a batch. What was read before is handed over if there is no room for
 // both.
 func (a *ahead) room(length int64) ([]byte, error) {
-	if used := int64(len(a.now.buf)); used+length > int64(cap(a.now.buf)) {
+	if used := int64(len(a.now.buf)); used+length > int64(cap(a.now.buf)) || length > windowSize {
 		if err := a.flush(); err != nil {
 			return nil, err
 		}
@@ -139,6 +139,12 @@ func (a *ahead) wait() error {
 		}
 	}
 	for _, b := range all {
+		if cap(b.buf) > cap(a.now.buf) { // of long buffers one is kept
+			a.now.buf, b.buf = b.buf, a.now.buf
+		}
+		if cap(b.buf) > windowSize {
+			b.buf = nil
+		}
 		a.free <- b
 	}
 	return nil

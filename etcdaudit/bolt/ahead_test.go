@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -109,4 +110,34 @@ func oneAtATime(t *testing.T, size int) {
 	if seen != 5 || r.reads.Load() != 5 {
 		t.Errorf("%d leaves in %d long reads", seen, r.reads.Load())
 	}
+}
+
+// bbolt writes no inline bucket of more than a quarter of a page, so a hostile file may have one
+// whose leaf is found long before the buckets behind it.
+func TestALeafOfAnInlineBucketStaysWhileOthersAreRead(t *testing.T) {
+	t.Parallel()
+	inline := func(size int, key, value string) []byte {
+		page := disk{pageSize: size}
+		page.leaf(0, 0, pair{[]byte(key), bytes.Repeat([]byte(value), size*3/4)})
+		return slices.Concat(make([]byte, 16), page.b)
+	}
+	d := disk{pageSize: 512}
+	d.leaf(2, 1, pair{[]byte("key"), inline(2048, "k", "v")})
+	d.leaf(8, 1, pair{[]byte("a"), inline(1024, "o", "w")})
+	d.branch(11, 8, 2)
+	d.metas(11, 12)
+	f := open(t, d.b)
+	buckets, _, err := f.Buckets(t.Context())
+	testkit.Check(t, err)
+	var kept bolt.Leaf
+	var end func()
+	_ = testkit.Must(f.Walk(t.Context(), buckets[len(buckets)-1], true, func(l []bolt.Leaf, done func()) error {
+		kept, end = l[0], done
+		return nil
+	}))(t)
+	key, value, _, err := kept.Element(0)
+	if err != nil || string(key) != "k" || len(value) != 1536 || bytes.ContainsRune(value, 'w') {
+		t.Errorf("%q with %d bytes, %v", key, len(value), err)
+	}
+	end()
 }

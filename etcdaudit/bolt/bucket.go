@@ -133,6 +133,7 @@ func (w *walk) bucket(ctx context.Context, b Bucket, backwards bool, each func([
 	if err != nil {
 		return err
 	}
+	w.far = window{r: w.r, size: w.size} // the leaf may be used while the walk goes on
 	if l, ok := inlineLeaf(page, b.at+bucketSize, &w.damages); ok {
 		err = each([]Leaf{l}, func() {})
 	}

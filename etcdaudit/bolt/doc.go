@@ -9,7 +9,7 @@
 // number of pages that follow the first. Elements follow the header, and their keys and
 // values follow the elements in the same order without gaps.
 //
-// No number of the file is trusted. The memory used is a window, one run of pages of at
-// most 64 MiB, and two bits for each page. What is wrong is Damage, with the rest still
+// No number of the file is trusted. The memory used is a few windows, one run of pages of
+// at most 64 MiB, and two bits for each page. What is wrong is Damage, with the rest still
 // read; an error is returned only where reading itself failed.
 package bolt

@@ -3,8 +3,8 @@ package bolt
 import "encoding/binary"
 
 // Leaf is a leaf page with the pages that continue it. It is a view: it belongs to the
-// reader that made it, and is valid until the function it was given to returns. It must
-// not be changed.
+// reader that made it, and is valid until the function it was given to returns, or, of Walk,
+// until done is called. It must not be changed.
 type Leaf struct {
 	// Page is the number of the first page. Of an inline bucket it is 0: that lies
 	// within a value of another page.

@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,11 +19,12 @@ import (
 // plainEtcds are etcds of one member each, without TLS, so that one client can reach both.
 func plainEtcds(t *testing.T, names ...string) (endpoints []string) {
 	t.Helper()
-	c := clustertest.New(t, components.Etcd)
+	opts := clustertest.Options(t, components.Etcd)
+	c := clustertest.Start(t, opts)
 	for _, name := range names {
 		client, peer := "http://"+testkit.Must(c.Address())(t), "http://"+testkit.Must(c.Address())(t)
 		testkit.Must(c.StartProgram(t.Context(), cluster.ProgramOptions{
-			Name: name, Program: components.Etcd,
+			Name: name, Program: cmp.Or(opts.Etcd, components.Etcd),
 			Args: []string{
 				"--name", name, "--data-dir", t.TempDir(), "--listen-client-urls", client, "--advertise-client-urls", client,
 				"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", name + "=" + peer, "--unsafe-no-fsync",

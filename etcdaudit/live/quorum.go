@@ -8,8 +8,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// withoutQuorum finds out whether a request failed because the cluster has lost its quorum, and
-// which endpoints still answer by themselves; nil if it has not, or if none does.
+// withoutQuorum finds out whether a request failed because no endpoint that answers has a leader, and
+// which endpoints still answer by themselves; nil if one has, or if none does.
 func (s *Store) withoutQuorum(ctx context.Context, op, key string, err error) *Error {
 	if s.config.Serializable || ctx.Err() != nil || !noLeader(err) && !unanswered(err) {
 		return nil
@@ -36,8 +36,8 @@ func (s *Store) withoutQuorum(ctx context.Context, op, key string, err error) *E
 	}
 	all := strings.Join(urls, ",")
 	return &Error{
-		Op: op, Err: err, What: "etcd has lost its quorum and has no leader, and " + all + " still answers by itself",
-		Do: "read what that has, which may be older than what others have: --consistency serializable --endpoints " + all,
+		Op: op, Err: err, What: "no endpoint that answers has a leader: the quorum is lost, or they are cut off from it; without one still answers " + all,
+		Do: "try again, or name other members with --endpoints; else read what those have, which may be older than what others have: --consistency serializable --endpoints " + all,
 	}
 }
 

@@ -20,7 +20,7 @@ func TestWithoutQuorumTheMemberThatAnswersIsNamed(t *testing.T) {
 	c := configOf(e)
 	c.RequestTimeout = 10 * time.Second // all of it is waited for
 	_, err := connect(t, c).Pin(t.Context(), "/registry")
-	want(t, err, "lost its quorum", left+" still answers by itself", "--consistency serializable --endpoints "+left)
+	want(t, err, "the quorum is lost", "without one still answers "+left, "--consistency serializable --endpoints "+left)
 	for _, no := range []string{"\n", e.Endpoints()[0], e.Endpoints()[2]} {
 		if err != nil && strings.Contains(err.Error(), no) {
 			t.Errorf("%q is in %v", no, err)

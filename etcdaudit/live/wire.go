@@ -67,8 +67,6 @@ const (
 	answerHeader, answerKey, answerMore, answerCount = 1, 2, 3, 4
 
 	headerCluster, headerMember = 1, 2
-
-	keyName = 1
 )
 
 // decodeStream reads one message of a stream.

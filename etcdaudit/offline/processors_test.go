@@ -52,6 +52,9 @@ func everything(t testing.TB, dir string) (all []string, remains []map[record.La
 	for _, source := range set.Sources {
 		testkit.Check(t, source.Read(t.Context(), func(records []record.Record) error {
 			for _, r := range records {
+				if r.Origin.Layer == record.Live && r.Parsed == nil {
+					t.Fatalf("nothing is said of what the value of %s is", r.Key)
+				}
 				if r.Parsed != nil && !reflect.DeepEqual(*r.Parsed, storedvalue.Parse(r.Value)) {
 					t.Fatalf("what the value of %s is, is that of another one", r.Key)
 				}

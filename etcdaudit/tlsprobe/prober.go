@@ -86,12 +86,15 @@ func (p *prober) run(ctx context.Context) {
 // held up (net/http2 waits 10 s for a client's preface, and 2 s for its SETTINGS), which is no
 // refusal. Three in a row are no accident.
 func (p *prober) do(ctx context.Context, a ask) (r reply) {
-	for range 3 {
+	for attempt := 1; ; attempt++ {
 		began := time.Now()
-		if r = p.once(ctx, a); r.Outcome != facts.Closed || time.Since(began) < p.Limits.Late {
+		r = p.once(ctx, a)
+		took := time.Since(began)
+		if attempt == 3 || r.Outcome != facts.Closed || took < p.Limits.Late {
 			break
 		}
-		p.skip(a.describe(), fmt.Sprintf("ended after %s without an alert, as if something was held up: asked again", time.Since(began).Round(time.Millisecond)))
+		p.spent += took
+		p.skip(a.describe(), fmt.Sprintf("ended after %s without an alert, as if something was held up: asked again", took.Round(time.Millisecond)))
 	}
 	if r.made {
 		p.learn(r)

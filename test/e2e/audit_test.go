@@ -135,8 +135,8 @@ func TestAnAuditThatCannotReadSaysWhy(t *testing.T) {
 		want      string
 	}{
 		"nothing listens":                    {good, []string{"https://127.0.0.1:1"}, []string{"--timeout", "3s"}, 2, "127.0.0.1:1"},
-		"its certificate is not to be known": {strange, s.etcd.Endpoints(), []string{"--timeout", "5s"}, 2, "certificate"},
-		"ours is of another authority":       {mixed, s.etcd.Endpoints(), []string{"--timeout", "5s"}, 2, "certificate"},
+		"its certificate is not to be known": {strange, s.etcd.Endpoints(), []string{"--timeout", "1m"}, 2, "certificate"},
+		"ours is of another authority":       {mixed, s.etcd.Endpoints(), []string{"--timeout", "1m"}, 2, "certificate"},
 		"the certificate file is missing":    {cluster.CertFiles{CA: good.CA, Cert: "/nonexistent.crt", Key: good.Key}, s.etcd.Endpoints(), nil, 3, "/nonexistent.crt"},
 		"an unknown flag":                    {good, s.etcd.Endpoints(), []string{"--endpoint", "x"}, 3, "unknown flag"},
 		"an unknown output":                  {good, s.etcd.Endpoints(), []string{"--output", "xml"}, 3, "xml"},

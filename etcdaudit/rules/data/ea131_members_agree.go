@@ -24,6 +24,8 @@ func membersAgree() rule {
 				return check.Inapplicable(term.Printable(c.Why))
 			case c.Why != "":
 				return check.Unevaluated("", "the members could not be compared: "+term.Printable(c.Why), remedyLeftOut)
+			case len(c.Members) == 0:
+				return check.Unevaluated("", "etcd names no members", remedyLeftOut)
 			case len(c.Members) == 1:
 				return check.Inapplicable("this etcd has one member")
 			case len(c.Members)-learners(c) == 1:

@@ -84,7 +84,7 @@ func (l *liveEtcd) enableRBAC(ctx context.Context) error {
 		err := l.process.Until(ctx, "take a user or a role", func(ctx context.Context) error {
 			// A busy etcd may time out, and have done it all the same.
 			err := step(ctx)
-			if errors.Is(err, rpctypes.ErrUserAlreadyExist) || errors.Is(err, rpctypes.ErrRoleAlreadyExist) {
+			if errors.Is(err, rpctypes.ErrUserAlreadyExist) || errors.Is(err, rpctypes.ErrRoleAlreadyExist) || errors.Is(err, rpctypes.ErrUserEmpty) {
 				return nil
 			}
 			return err

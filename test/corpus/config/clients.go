@@ -58,24 +58,27 @@ func (c *clients) once(key string, ask func() answer) answer {
 
 // curl gets a URL. Any status of HTTP shows that it was let in. It speaks HTTP/1.1: a peer
 // port answers nothing else.
-func (c *clients) curl(ctx context.Context, url, identity string, options ...string) answer {
-	return c.once("curl "+url+" "+identity+strings.Join(options, " "), func() answer {
-		args := []string{"--silent", "--http1.1", "--insecure", "--noproxy", "*", "--output", "/dev/null", "--max-time", "80", "--write-out", "%{http_code}"}
-		args = append(append(args, forCurl(url)...), options...)
-		if identity != "" {
-			args = append(args, "--cert", c.file(identity+".crt"), "--key", c.file(identity+".key"))
-		}
-		out, code, err := run(ctx, "", "curl", args...)
-		switch {
-		case err != nil:
-			return answer{err: err}
-		case code == 28:
-			return answer{err: fmt.Errorf("curl %s: no answer in 80 s", url)}
-		case code != 0:
-			return answer{said: fmt.Sprintf("curl ends with %d", code)}
-		}
-		return answer{let: true, said: "curl gets HTTP " + out}
-	})
+func (c *clients) curl(ctx context.Context, url, identity string) answer {
+	return c.once("curl "+url+" "+identity, func() answer { return c.get(ctx, url, identity) })
+}
+
+// get is curl that asks each time.
+func (c *clients) get(ctx context.Context, url, identity string, options ...string) answer {
+	args := []string{"--silent", "--http1.1", "--insecure", "--noproxy", "*", "--output", "/dev/null", "--max-time", "80", "--write-out", "%{http_code}"}
+	args = append(append(args, forCurl(url)...), options...)
+	if identity != "" {
+		args = append(args, "--cert", c.file(identity+".crt"), "--key", c.file(identity+".key"))
+	}
+	out, code, err := run(ctx, "", "curl", args...)
+	switch {
+	case err != nil:
+		return answer{err: err}
+	case code == 28:
+		return answer{err: fmt.Errorf("curl %s: no answer in 80 s", url)}
+	case code != 0:
+		return answer{said: fmt.Sprintf("curl ends with %d", code)}
+	}
+	return answer{let: true, said: "curl gets HTTP " + out}
 }
 
 // forCurl are the arguments that make curl get a URL, if it is one of a socket too.

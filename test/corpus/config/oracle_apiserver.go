@@ -169,11 +169,13 @@ func tokenOfFile(ctx context.Context, l *liveAPIServer) (opinion, string, error)
 // asked gets a path with curl. What an API server says that is too busy (429), or waits for
 // etcd in vain (5xx), is about no caller.
 func (l *liveAPIServer) asked(ctx context.Context, path string, options ...string) answer {
-	got := l.curl(ctx, l.URL+path, "", options...)
-	if status, ok := strings.CutPrefix(got.said, "curl gets HTTP "); ok && (status == "429" || status >= "500") {
-		got.err = errors.New(got.said)
-	}
-	return got
+	return l.once("asked "+path+strings.Join(options, " "), func() answer {
+		got := l.get(ctx, l.URL+path, "", options...)
+		if status, ok := strings.CutPrefix(got.said, "curl gets HTTP "); ok && (status == "429" || status >= "500") {
+			got.err = errors.New(got.said)
+		}
+		return got
+	})
 }
 
 func taken(got answer) (opinion, string, error) {

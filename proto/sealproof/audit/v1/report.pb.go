@@ -1957,7 +1957,7 @@ type Listener struct {
 	// Fingerprints of the certificates that were served, the leaf first.
 	Chain       []string      `protobuf:"bytes,12,rep,name=chain,proto3" json:"chain,omitempty"`
 	Connections []*Connection `protobuf:"bytes,13,rep,name=connections,proto3" json:"connections,omitempty"`
-	// Probes that were not made, each with its reason.
+	// Probes that were not made, or made again, each with its reason.
 	Skipped []string `protobuf:"bytes,14,rep,name=skipped,proto3" json:"skipped,omitempty"`
 	// The node that it was tested from, where a report is about several.
 	Node          string `protobuf:"bytes,15,opt,name=node,proto3" json:"node,omitempty"`
