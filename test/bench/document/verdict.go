@@ -46,7 +46,7 @@ func judgeLatency(l record.Merged, limit record.Limit) verdict {
 	ratio, _ := record.At(l.Ratios, limit.At)
 	return verdict{
 		what:     fmt.Sprintf("%s, %s against %s", l.Subject, record.QuantileName(limit.At), l.Floor),
-		measured: times(ratio), bound: fmt.Sprintf("≤ %v×", limit.Ratio),
+		measured: times(ratio), bound: fmt.Sprintf("≤ %.3g×", limit.Ratio),
 		used: ratio / limit.Ratio,
 	}
 }
