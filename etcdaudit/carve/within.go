@@ -17,9 +17,9 @@ type Object struct {
 	Offset, Length int64
 }
 
-// Within returns the first Secret that is written in the plaintext value of
-// another object, such as a manifest in the data of a ConfigMap or an annotation.
-// It is found in any encoding and as the content of JSON strings, but base64 is
+// Within returns the first Secret that is written in the plaintext value of a key of
+// another kind, such as a manifest in the data of a ConfigMap or an annotation, or a copy
+// of a Secret that is the value itself. It is found in any encoding and as the content of JSON strings, but base64 is
 // not decoded, and lines that YAML has folded are not joined. What only names a
 // Secret is none.
 func Within(value []byte) (o Object, ok bool) {
@@ -32,8 +32,8 @@ func Within(value []byte) (o Object, ok bool) {
 		limits: limits{chunk: len(value), object: len(value)},
 	}
 	s.begin(func(h Hit) error {
-		if !h.Embedded || h.End {
-			return nil // the value itself
+		if h.End {
+			return nil
 		}
 		o, ok = Object{h.Namespace, h.Name, h.Format, h.Offset, h.Length}, true
 		return io.EOF // the first is enough
