@@ -79,8 +79,8 @@ func scanEvents(events io.Reader, f func(event)) error {
 	}
 }
 
-// said matches the first line of what a test has logged, or found wrong: nothing tells them apart.
-var said = regexp.MustCompile(`^\s+\w+\.go:\d+: `)
+// logged matches the first line of what a test has logged, or found wrong: nothing tells them apart.
+var logged = regexp.MustCompile(`^\s+\w+\.go:\d+: `)
 
 // failed returns the last lines that each failed test has written about itself, cut where they
 // are long: enough to know what went wrong where the rest of the output is not kept.
@@ -91,7 +91,7 @@ func failed(events io.Reader) (lines []error, err error) {
 		name := e.Package + "." + e.Test
 		switch {
 		case e.Test == "":
-		case e.Action == "output" && said.MatchString(e.Output):
+		case e.Action == "output" && logged.MatchString(e.Output):
 			line := strings.TrimSpace(e.Output)
 			wrote[name] = append(wrote[name], line[:min(len(line), longest)])
 		case e.Action == "fail":
