@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// diagnoseTimeout bounds the look at one endpoint.
+// diagnoseTimeout bounds the look at endpoints.
 const diagnoseTimeout = 5 * time.Second
 
 // http2Preface begins every HTTP/2 connection (RFC 9113 section 3.4); the
@@ -28,7 +28,7 @@ const tlsAlertRecord = 21
 // diagnose finds out why an endpoint did not serve a request. gRPC reports
 // everything below it as "unavailable" with a text; here the same connection is
 // made step by step, so that each step's error still has its type. It returns
-// nil if all steps work, which leaves the request's own error.
+// nil if all steps work, which leaves the request's own error. ctx has a deadline.
 func diagnose(ctx context.Context, op string, endpoint endpoint, config *tls.Config) *Error {
 	e := connectOnce(ctx, endpoint, config)
 	if e != nil {
@@ -38,24 +38,22 @@ func diagnose(ctx context.Context, op string, endpoint endpoint, config *tls.Con
 }
 
 func connectOnce(ctx context.Context, endpoint endpoint, config *tls.Config) *Error {
-	limited, cancel := context.WithTimeout(ctx, diagnoseTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(limited, endpoint.network, endpoint.address)
+	conn, err := (&net.Dialer{}).DialContext(ctx, endpoint.network, endpoint.address)
 	if err != nil {
 		return dialError(err)
 	}
 	defer func() { _ = conn.Close() }()
-	deadline, _ := limited.Deadline()
+	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil
 	}
-	stop := context.AfterFunc(limited, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 
 	certificateWanted := false
 	if config != nil {
 		secured := tls.Client(conn, probeConfig(config, endpoint.name, &certificateWanted))
-		if err := secured.HandshakeContext(limited); err != nil {
+		if err := secured.HandshakeContext(ctx); err != nil {
 			return handshakeError(err, config)
 		}
 		conn = secured
@@ -210,6 +208,12 @@ func closed(err error) *Error {
 
 func noAnswer(err error) *Error {
 	return &Error{Err: err, What: "the connection is accepted, but nothing answers", Do: "check etcd's health and the network"}
+}
+
+// absent reports whether an endpoint was not reached, or does not answer.
+func absent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return timedOut(err) || ok && op.Op == "dial"
 }
 
 func timedOut(err error) bool {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
 )
@@ -68,33 +70,91 @@ func (snap *Snapshot) Compare(ctx context.Context) *record.Comparison {
 	return c
 }
 
-// members are those of the cluster, each with an address: one that was given, if that is its.
+// members are those of the cluster, each with an address: one that was given, if that is its. One
+// that does not answer is not compared; it would be waited for once more by each way of comparing.
 func (s *Store) members(ctx context.Context) ([]record.Compared, error) {
 	request, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	list, err := s.client.MemberList(request)
+	var opts []clientv3.OpOption
+	if s.config.Serializable {
+		opts = append(opts, clientv3.WithSerializable())
+	}
+	list, err := s.client.MemberList(request, opts...)
 	if err != nil {
 		return nil, s.explain(ctx, "ask for the members", err)
 	}
-	given := map[uint64]string{}
-	for _, endpoint := range s.Endpoints() {
-		if status, err := s.client.Status(request, endpoint); err == nil {
-			given[status.Header.MemberId] = endpoint
-		}
-	}
 	var members []record.Compared
+	var urls []string
 	for _, m := range list.Members {
-		one := record.Compared{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, Endpoint: given[m.ID]}
-		if one.Endpoint == "" {
-			one.Endpoint, one.NotCompared = address(m.ClientURLs, s.endpoints[0].secure)
-		}
-		if m.IsLearner {
-			one.NotCompared, one.Learner = "a learner", true
+		one := record.Compared{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, Learner: m.IsLearner}
+		one.Endpoint, one.NotCompared = address(m.ClientURLs, s.endpoints[0].secure)
+		if one.NotCompared == "" {
+			urls = append(urls, one.Endpoint)
 		}
 		members = append(members, one)
 	}
+	asked := s.statuses(ctx, append(urls, s.Endpoints()...))
+	for i := range members {
+		m := &members[i]
+		for _, given := range s.Endpoints() {
+			if fmt.Sprintf("%x", asked[given].member) == m.ID {
+				m.Endpoint, m.NotCompared = given, ""
+			}
+		}
+		switch err := asked[m.Endpoint].err; {
+		case m.Learner:
+			m.NotCompared = "a learner"
+		case m.NotCompared == "" && err != nil:
+			m.NotCompared = notCompared(err)
+		}
+	}
 	slices.SortFunc(members, func(a, b record.Compared) int { return cmp.Compare(a.ID, b.ID) })
 	return members, nil
+}
+
+// voice is which member answers at an address, or why none does.
+type voice struct {
+	member uint64
+	err    error
+}
+
+// statuses asks at every address, at all of them at once.
+func (s *Store) statuses(ctx context.Context, urls []string) map[string]voice {
+	var mu sync.Mutex
+	all := map[string]voice{}
+	var asking sync.WaitGroup
+	for _, url := range slices.Compact(slices.Sorted(slices.Values(urls))) {
+		asking.Go(func() {
+			got := s.status(ctx, url)
+			mu.Lock()
+			defer mu.Unlock()
+			all[url] = got
+		})
+	}
+	asking.Wait()
+	return all
+}
+
+// status asks who answers at an address. What an address refuses to say is no error: whether it can
+// be read is another matter.
+func (s *Store) status(ctx context.Context, url string) voice {
+	request, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	answer, err := s.client.Status(request, url)
+	switch {
+	case err == nil:
+		return voice{member: answer.Header.GetMemberId()}
+	case !unanswered(err):
+		return voice{}
+	}
+	config := s.config
+	config.Endpoints = []string{url}
+	only, wrong := config.endpoints()
+	if wrong != nil {
+		return voice{err: wrong}
+	}
+	one := &Store{endpoints: only, tls: s.tls, timeout: s.timeout, config: config}
+	return voice{err: one.explain(ctx, "ask for its status", err)}
 }
 
 // address is where a member is asked that names these. A password, or a token, that went to the

@@ -20,8 +20,6 @@ func peerPort() *Error {
 // answers to gRPC depends on the version: an error in HTTP/1.1 since 3.6, and
 // nothing at all before, which looks like a refused certificate.
 func isPeerPort(ctx context.Context, e endpoint, config *tls.Config) bool {
-	ctx, cancel := context.WithTimeout(ctx, diagnoseTimeout)
-	defer cancel()
 	scheme := "http://"
 	transport := &http.Transport{
 		DisableKeepAlives: true,

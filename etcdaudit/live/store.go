@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -205,10 +206,15 @@ func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOpti
 	}
 	resp, err := s.client.Get(request, key, opts...)
 	if err != nil {
-		if alone := s.withoutQuorum(ctx, op, key, err); alone != nil {
+		// Together, for each can take as long as a request.
+		var alone *Error
+		var looking sync.WaitGroup
+		looking.Go(func() { alone = s.withoutQuorum(ctx, op, key, err) })
+		explained := s.explain(ctx, op, err)
+		if looking.Wait(); alone != nil {
 			return nil, alone
 		}
-		return nil, s.explain(ctx, op, err)
+		return nil, explained
 	}
 	if resp.Header == nil {
 		return nil, inconsistent(op, "an answer is no answer of etcd: it does not say whose it is")
@@ -217,18 +223,29 @@ func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOpti
 }
 
 // explain turns a failed request into an Error, and looks at the endpoints when
-// the error alone does not say enough.
+// the error alone does not say enough: no longer than a request may take.
 func (s *Store) explain(ctx context.Context, op string, err error) error {
 	if e, ok := classify(ctx, op, err); ok {
 		return e
 	}
-	for _, endpoint := range s.endpoints {
-		if e := diagnose(ctx, op, endpoint, s.tls); e != nil {
-			if ctx.Err() != nil {
-				return &Error{Op: op, What: "interrupted", Err: context.Cause(ctx)}
-			}
-			return e
-		}
+	limited, cancel := context.WithTimeout(ctx, min(s.timeout, diagnoseTimeout))
+	defer cancel()
+	found := make([]*Error, len(s.endpoints))
+	var looking sync.WaitGroup
+	for i, endpoint := range s.endpoints {
+		looking.Go(func() { found[i] = diagnose(limited, op, endpoint, s.tls) })
+	}
+	looking.Wait()
+	if ctx.Err() != nil {
+		return &Error{Op: op, What: "interrupted", Err: context.Cause(ctx)}
+	}
+	found = slices.DeleteFunc(found, func(e *Error) bool { return e == nil })
+	// Why one refuses that is there says more than that another one is not.
+	if i := slices.IndexFunc(found, func(e *Error) bool { return !absent(e.Err) }); i >= 0 {
+		return found[i]
+	}
+	if len(found) > 0 {
+		return found[0]
 	}
 	return &Error{
 		Op: op, Err: err, What: fmt.Sprintf("%s gave no answer within %v", strings.Join(s.Endpoints(), ", "), s.timeout),
