@@ -47,7 +47,7 @@ type scanPart struct {
 	Rate                     int    `mapstructure:"rate" help:"most MiB of keys and values to read from etcd a second (0 for no limit)"`
 	Consistency              string `mapstructure:"consistency" help:"linearizable: at a revision that a quorum of members agrees to; serializable: at that of the member that answers, without a quorum"`
 	// Timeout is of requests for values: tls has limits of its own.
-	Timeout        time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take"`
+	Timeout        time.Duration `mapstructure:"timeout" help:"how long one request to etcd may take, and as long again to find out why it failed"`
 	CompareMembers string        `mapstructure:"compare-members" help:"hash: compare the members by hashes that they compute, and read each where that is not possible; read: read each; off"`
 }
 
