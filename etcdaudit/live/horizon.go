@@ -19,11 +19,16 @@ const countedKeys = 10_000
 
 // newHorizon begins with the whole range.
 func newHorizon(from, end string) horizon {
-	n := 0
-	for n < min(len(from), len(end)) && from[n] == end[n] {
+	n := shared(from, end)
+	return horizon{depth: n, shallowest: n}
+}
+
+// shared is how many bytes two keys begin with alike.
+func shared(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++
 	}
-	return horizon{depth: n, shallowest: n}
+	return n
 }
 
 // end is the end of a request that starts at from, at most to.
@@ -35,12 +40,12 @@ func (h horizon) end(from, to string) string {
 	return to
 }
 
-// seen is what came of a request: how many keys were in the answer, the last of them, and how many
-// the range had. more is set where a limit ended the answer before the range did.
+// seen is what came of a request: how many keys were in the answer, the first and the last of them,
+// and how many the range had. more is set where a limit ended the answer before the range did.
 type seen struct {
-	from, last    string
-	keys, counted int64
-	more          bool
+	from, first, last string
+	keys, counted     int64
+	more              bool
 }
 
 // after is the horizon of the next request, for a page of so many keys.
@@ -54,7 +59,12 @@ func (h horizon) after(s seen, page int64) horizon {
 	h.skip = 0
 	switch {
 	case s.more && usual && s.counted > max(countedKeys, 2*page):
-		// Half of what the keys have beside what they share: a few steps, each a long count.
+		// What the keys of the page share is as deep as a page needs. Where they share no more than
+		// what the end keeps, half of the rest: each such step is a long count.
+		if depth := shared(s.first, s.last); depth > h.depth {
+			h.depth = depth
+			break
+		}
 		h.depth = min(h.depth+max((len(s.last)-h.depth)/2, 1), len(s.last))
 	case !s.more && usual && 2*s.keys < page:
 		h.depth = max(h.depth-1, h.shallowest)

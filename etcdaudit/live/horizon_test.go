@@ -28,6 +28,7 @@ func TestRangesAreTogetherTheWhole(t *testing.T) {
 		requests, counted float64
 	}{
 		"numbers":             {1_000_000, func(i int) string { return fmt.Sprintf("default/bench-%07d", i) }, 1.5, 20},
+		"fewer numbers":       {100_000, func(i int) string { return fmt.Sprintf("default/bench-%07d", i) }, 1.5, 9.5},
 		"numbers of no width": {300_000, func(i int) string { return fmt.Sprintf("default/bench-%d", i) }, 1.5, 20},
 		"random":              {300_000, func(int) string { return "default/token-" + letters(8) }, 3, 20},
 		"small namespaces":    {300_000, func(i int) string { return fmt.Sprintf("team-%s/s%d", letters(3), i%7) }, 3, 20},
@@ -67,6 +68,9 @@ func TestRangesAreTogetherTheWhole(t *testing.T) {
 				}
 				s := seen{from: from, keys: min(int64(behind-first), limit), counted: int64(behind - first)}
 				s.more = s.keys < s.counted
+				if s.keys > 0 {
+					s.first = keys[first]
+				}
 				at += int(s.keys)
 				requests, counted = requests+1, counted+behind-first
 				if requests > len(keys)+100 {

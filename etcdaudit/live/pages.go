@@ -65,8 +65,9 @@ func (p *pager) fetch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		n := len(next.answer.records)
+		n, first := len(next.answer.records), ""
 		if n > 0 {
+			first = string(next.answer.records[0].Key)
 			p.last = append(p.last[:0], next.answer.records[n-1].Key...)
 		}
 		more, left := next.answer.more, next.answer.left
@@ -79,7 +80,7 @@ func (p *pager) fetch(ctx context.Context) error {
 		if !more && to == p.end {
 			return nil
 		}
-		p.near = p.near.after(seen{from: p.from, last: string(p.last), keys: int64(n), counted: left, more: more}, p.limit)
+		p.near = p.near.after(seen{from: p.from, first: first, last: string(p.last), keys: int64(n), counted: left, more: more}, p.limit)
 		p.from = to
 		if more {
 			p.from = string(p.last) + "\x00"
