@@ -60,7 +60,7 @@ func TestEndpointsThatAnswerNothingAreLookedAtTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = silent.Close() }()
+		t.Cleanup(func() { _ = silent.Close() })
 		c.Endpoints = append(c.Endpoints, "http://"+silent.Addr().String())
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
