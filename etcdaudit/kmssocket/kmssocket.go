@@ -126,11 +126,12 @@ func (p *Plugin) Unwrap(ctx context.Context, s verify.Source) ([]byte, error) {
 }
 
 // What this project's plugin says of a source of another cluster, and of a version
-// that its key store no longer decrypts with. Both have the code of several other
-// refusals (kmsplugin/errors.go).
+// that its key store no longer decrypts with, by what it was told or has seen before.
+// All have the code of several other refusals (kmsplugin/errors.go).
 const (
 	saysOtherCluster = "ciphertext of another cluster"
 	saysRetired      = "below min_decryption_version"
+	saysRaised       = "its minimum was raised above it"
 )
 
 // outcomeOf says what an answer means for the source. NotEvaluated is for those of a
@@ -144,7 +145,7 @@ func outcomeOf(err error) verify.Outcome {
 		switch {
 		case strings.Contains(text, saysOtherCluster):
 			return verify.OtherCluster
-		case strings.Contains(text, saysRetired):
+		case strings.Contains(text, saysRetired), strings.Contains(text, saysRaised):
 			return verify.VersionRetired
 		}
 		return verify.Refused

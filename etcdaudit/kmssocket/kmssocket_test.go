@@ -140,6 +140,7 @@ func TestASourceIsUnwrappedOrTheReasonNamed(t *testing.T) {
 		"not its own":     {status.Error(codes.InvalidArgument, "the ciphertext does not authenticate"), verify.WrongKey, "the ciphertext does not authenticate"},
 		"other cluster":   {status.Error(codes.FailedPrecondition, "ciphertext of another cluster: it was sealed for \"a\""), verify.OtherCluster, "another cluster"},
 		"retired":         {status.Error(codes.FailedPrecondition, "decrypt: this key version is below min_decryption_version"), verify.VersionRetired, "min_decryption_version"},
+		"retired before":  {status.Error(codes.FailedPrecondition, "Vault refuses version 1 of transit/kubernetes: its minimum was raised above it"), verify.VersionRetired, "raised above it"},
 		"something else":  {status.Error(codes.FailedPrecondition, "a key of this type cannot serve"), verify.Refused, "cannot serve"},
 		"no code":         {status.Error(codes.Unknown, "rpc failed\n\x1b[2J"), verify.Refused, `rpc failed\n\x1b[2J`},
 		"not the key":     {status.Error(codes.PermissionDenied, "403"), verify.Refused, "403"},

@@ -43,17 +43,21 @@ func (f *fakeTransit) Decrypt(_ context.Context, items []backend.DecryptItem) ([
 	}
 	version, body, _ := transit.Split(items[0].Ciphertext)
 	if version < f.minimum {
-		return []backend.Result{{Err: &backend.Error{Class: backend.VersionRefusal, Op: "decrypt with transit/keys/k", Reason: "too old"}}}, nil
+		return failed(backend.VersionRefusal, "too old", nil), nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(string(body))
-	if err != nil {
-		return []backend.Result{{Err: &backend.Error{Class: backend.Item, Op: "decrypt with transit/keys/k", Reason: "malformed ciphertext"}}}, nil
+	if malformed := err != nil; malformed {
+		return failed(backend.Item, "malformed ciphertext", nil), nil
 	}
 	data, err := f.aead.Open(nil, nil, raw, items[0].AssociatedData)
-	if err != nil {
-		return []backend.Result{{Err: &backend.Error{Class: backend.Item, Op: "decrypt with transit/keys/k", Reason: "authentication failed", Err: backend.ErrAuthentication}}}, nil
+	if unauthentic := err != nil; unauthentic {
+		return failed(backend.Item, "authentication failed", backend.ErrAuthentication), nil
 	}
 	return []backend.Result{{Data: data}}, nil
+}
+
+func failed(class backend.Class, reason string, err error) []backend.Result {
+	return []backend.Result{{Err: &backend.Error{Class: class, Op: "decrypt with transit/keys/k", Reason: reason, Err: err}}}
 }
 
 const seed = "0123456789abcdef0123456789abcdef"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -370,5 +371,57 @@ func TestEveryOutcomeHasItsOwnText(t *testing.T) {
 			t.Errorf("%q twice", o)
 		}
 		seen[o.String()] = true
+	}
+}
+
+// slow takes a second for each source.
+type slow struct{ *plugin }
+
+func (s slow) Unwrap(ctx context.Context, source verify.Source) ([]byte, error) {
+	time.Sleep(time.Second)
+	return s.plugin.Unwrap(ctx, source)
+}
+
+func TestOthersWaitForASourceThatIsBeingUnwrapped(t *testing.T) {
+	p := newPlugin(t, 1, "k1", nil)
+	etcdKey := keyOf("default", "db")
+	stored := write(t, p.apiServer(t, true), etcdKey, secret(t, "default", "db"))
+	synctest.Test(t, func(t *testing.T) {
+		sources := verify.NewSources(slow{p})
+		defer sources.Clear()
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				o := verify.New(verify.Config{Sources: sources})
+				defer o.Clear()
+				if r := o.Open(t.Context(), []byte(etcdKey), stored); r.Outcome != verify.Opened {
+					t.Errorf("%+v", r)
+				}
+			})
+		}
+		all.Wait()
+	})
+	if len(p.asked) != 1 {
+		t.Errorf("asked %d times", len(p.asked))
+	}
+}
+
+// What a wrong key makes of a ciphertext is noise, and is not taken for the
+// beginning of an object: that would be a damaged value, which its key fits.
+func TestNoiseIsNotTakenForAnObject(t *testing.T) {
+	p := newPlugin(t, 1, "k1", nil)
+	etcdKey := keyOf("default", "db")
+	stored := write(t, p.apiServer(t, true), etcdKey, secret(t, "default", "db"))
+	o, _ := opener(t, p)
+	for n := range 1 << 14 {
+		noise := change(t, stored, func(object *kmstypes.EncryptedObject) {
+			object.EncryptedData[0], object.EncryptedData[1] = object.EncryptedData[0]^byte(n)^1, object.EncryptedData[1]^byte(n>>8)
+		})
+		if bytes.Equal(noise, stored) {
+			continue
+		}
+		if r := open(t, o, etcdKey, noise); r.Outcome != verify.WrongKey {
+			t.Fatalf("%d: %+v", n, r)
+		}
 	}
 }

@@ -1,0 +1,262 @@
+package verify_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sealproof/sealproof/etcdaudit/keyring"
+	"github.com/sealproof/sealproof/etcdaudit/kmssocket"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/etcdaudit/transitkey"
+	"github.com/sealproof/sealproof/etcdaudit/verify"
+	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/kmsplugin"
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/internal/rig"
+	"github.com/sealproof/sealproof/test/testkit"
+	"github.com/sealproof/sealproof/vaultbackend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
+)
+
+const (
+	keyName   = "kubernetes"
+	namespace = "default"
+	canary    = "correct horse battery staple"
+	// patient bounds a hang; nothing here takes so long on a loaded machine.
+	patient = 2 * time.Minute
+	// limit bounds the whole test.
+	limit = 20 * time.Minute
+	// auditorPolicy is all that a Transit key needs for this.
+	auditorPolicy = `path "transit/decrypt/kubernetes" { capabilities = ["update"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }`
+)
+
+var programs = rig.Programs()
+
+// stored is what etcd holds.
+type stored []*mvccpb.KeyValue
+
+// found counts values by what became of them, and lists what was not opened.
+type found struct {
+	outcomes map[verify.Outcome]int
+	formats  map[storedvalue.Format]int
+	unsaid   []string
+	rest     map[string]verify.Result
+	sources  *verify.Sources
+}
+
+// open opens everything.
+func (s stored) open(t *testing.T, u verify.Unwrapper, keys []*keyring.Key) found {
+	t.Helper()
+	f := found{outcomes: map[verify.Outcome]int{}, formats: map[storedvalue.Format]int{}, rest: map[string]verify.Result{}}
+	f.sources = verify.NewSources(u)
+	o := verify.New(verify.Config{Sources: f.sources, Keys: keys})
+	for _, kv := range s {
+		r := o.Open(t.Context(), kv.Key, kv.Value)
+		f.outcomes[r.Outcome]++
+		f.formats[storedvalue.Parse(kv.Value).Format]++
+		switch {
+		case r.Outcome != verify.Opened || r.Identity == verify.Differs:
+			f.rest[string(kv.Key)] = r
+		case r.Identity == verify.Unsaid:
+			f.unsaid = append(f.unsaid, string(kv.Key))
+		}
+	}
+	o.Clear()
+	f.sources.Clear()
+	return f
+}
+
+// all requires that everything was opened and is what its key names.
+func (f found) all(t *testing.T, how string) {
+	t.Helper()
+	for key, r := range f.rest {
+		t.Errorf("%s: %s: %+v", how, key, r)
+	}
+	for _, key := range f.unsaid {
+		if path := strings.Split(key, "/")[2]; !slices.Contains([]string{"ranges", "peerserverleases", "masterleases"}, path) {
+			t.Errorf("%s: %s does not say what it is", how, key)
+		}
+	}
+}
+
+// secrets requires one outcome of the Secrets of a prefix, and that all else is
+// opened.
+func (f found) secrets(t *testing.T, how, prefix string, want verify.Outcome, says string) {
+	t.Helper()
+	seen := 0
+	for key, r := range f.rest {
+		if !strings.HasPrefix(key, cluster.SecretKey(namespace, prefix)) {
+			t.Errorf("%s: %s: %+v", how, key, r)
+			continue
+		}
+		seen++
+		if r.Outcome != want || !strings.Contains(r.Why, says) || strings.Contains(r.Why, "hvs.") {
+			t.Errorf("%s: %s: %+v, want %v", how, key, r, want)
+		}
+	}
+	if seen == 0 {
+		t.Errorf("%s: every Secret is opened", how)
+	}
+}
+
+func TestWhatRealComponentsHaveWritten(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	c, _ := rig.Start(t, programs)
+	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
+	etcd := testkit.Must(c.StartEtcd(ctx, 1))(t)
+	quick := map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s"}
+	options := cluster.PluginOptions{Vault: vault, Role: role, Key: keyName, Config: quick}
+	plugin := testkit.Must(c.StartPlugin(ctx, options))(t)
+	configuration := strings.NewReplacer("SOCKET", plugin.Socket()).Replace(`apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+- {resources: [secrets], providers: [{kms: {apiVersion: v2, name: p, endpoint: "unix://SOCKET"}}]}
+- {resources: [configmaps], providers: [{aescbc: {keys: [{name: a, secret: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}}]}
+- {resources: [leases.coordination.k8s.io], providers: [{aesgcm: {keys: [{name: b, secret: MTEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}}]}
+- {resources: [serviceaccounts], providers: [{secretbox: {keys: [{name: "c:d", secret: MjEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}}]}
+`)
+	server := testkit.Must(c.StartAPIServer(ctx, cluster.APIServerOptions{Etcd: etcd, Encryption: configuration}))(t)
+	var ring keyring.Keyring
+	defer ring.Clear()
+	testkit.Must(encryptionconfig.LoadWithKeys(server.EncryptionFile(), ring.Opener))(t)
+
+	for i := range 5 {
+		name := fmt.Sprintf("%d", i)
+		api, meta := server.Client(), metav1.ObjectMeta{Name: "verify-" + name, Namespace: namespace}
+		testkit.Must(api.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"a": canary}}, metav1.CreateOptions{}))(t)
+		testkit.Must(api.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{}))(t)
+		testkit.Must(api.CoordinationV1().Leases(namespace).Create(ctx, &coordinationv1.Lease{ObjectMeta: meta}, metav1.CreateOptions{}))(t)
+	}
+	writer := cluster.NewSecretWriter()
+	write := func(prefix string) stored {
+		t.Helper()
+		testkit.Check(t, writer.Create(ctx, server, namespace, prefix, 10))
+		var all stored
+		testkit.Check(t, etcd.Walk(ctx, "/registry/", func(kv *mvccpb.KeyValue) error { all = append(all, kv); return nil }))
+		return all
+	}
+	values := write("old")
+
+	log := testkit.Must(os.Create(filepath.Join(t.TempDir(), "log")))(t) // a file may be read while others write
+	defer log.Close()
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	socket := func(p *cluster.Plugin) verify.Unwrapper {
+		t.Helper()
+		u := testkit.Must(kmssocket.Open(ctx, "unix://"+p.Socket(), patient))(t)
+		t.Cleanup(func() { testkit.Check(t, u.Close()) })
+		return verify.Paced(u, verify.DefaultPace(), logger)
+	}
+	token := testkit.Must(vault.TokenFile(ctx, "auditor", auditorPolicy, "1h"))(t)
+	transit := func(key string, clusters ...string) verify.Unwrapper {
+		t.Helper()
+		config := vaultbackend.DefaultConfig()
+		config.Address, config.CAFile, config.Key = vault.Addresses(), vault.CAFile(), key
+		config.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: token}
+		k := testkit.Must(vaultbackend.New(config, logger, kmsplugin.SinceBoot, nil))(t)
+		t.Cleanup(k.Close)
+		return verify.Paced(transitkey.New(k, clusters...), verify.DefaultPace(), logger)
+	}
+
+	for how, u := range map[string]verify.Unwrapper{"plugin": socket(plugin), "transit": transit(keyName), "transit of the cluster": transit(keyName, "test")} {
+		f := values.open(t, u, ring.Keys())
+		f.all(t, how)
+		for _, format := range []storedvalue.Format{storedvalue.Protobuf, storedvalue.KMSv2, storedvalue.AESCBC, storedvalue.AESGCM, storedvalue.Secretbox} {
+			if f.formats[format] < 5 {
+				t.Errorf("%s: %d values are %v: the test proves little", how, f.formats[format], format)
+			}
+		}
+		if f.sources.Len() != 0 || len(f.unsaid) == 0 {
+			t.Errorf("%s: %d sources after Clear; %d without a name", how, f.sources.Len(), len(f.unsaid))
+		}
+	}
+	values.moved(t, transit(keyName), ring.Keys())
+
+	// Another plugin of the same key, another key, and nobody at all.
+	foreign := options
+	foreign.Name, foreign.Cluster = "b", "other"
+	other := testkit.Must(c.StartPlugin(ctx, foreign))(t)
+	values.open(t, socket(other), ring.Keys()).secrets(t, "another cluster's plugin", "", verify.OtherCluster, `it was sealed for "test"`)
+	values.open(t, transit(keyName, "other"), ring.Keys()).secrets(t, "another cluster", "", verify.OtherCluster, `"test"`)
+	testkit.Check(t, vault.CreateKey(ctx, "other", nil))
+	testkit.Check(t, vault.PutPolicy(ctx, "auditor", auditorPolicy+"\npath \"transit/decrypt/other\" { capabilities = [\"update\"] }"))
+	values.open(t, transit("other"), ring.Keys()).secrets(t, "another Transit key", "", verify.WrongKey, "authentication failed")
+	values.open(t, transit("forbidden"), ring.Keys()).secrets(t, "a token without rights", "", verify.NotEvaluated, "decrypt with transit/keys/forbidden")
+	gone := socket(other)
+	testkit.Check(t, other.Stop(ctx))
+	values.open(t, gone, ring.Keys()).secrets(t, "a plugin that has ended", "", verify.NotEvaluated, "")
+
+	// A version that Vault no longer decrypts with.
+	old := testkit.Must(plugin.KeyID(ctx))(t)
+	testkit.Must(vault.Rotate(ctx, keyName))(t)
+	testkit.Check(t, server.WaitKeyID(ctx, testkit.Must(plugin.WaitNewKeyID(ctx, old))(t)))
+	values = write("new")
+	f := values.open(t, socket(plugin), ring.Keys())
+	f.all(t, "both versions")
+	testkit.Check(t, vault.ConfigureKey(ctx, keyName, map[string]any{"min_decryption_version": 2}))
+	values.open(t, transit(keyName), ring.Keys()).secrets(t, "a retired version", "old", verify.VersionRetired, "below min_decryption_version")
+	retired := slices.IndexFunc(values, func(kv *mvccpb.KeyValue) bool { return string(kv.Key) == cluster.SecretKey(namespace, "old-0000") })
+	testkit.Check(t, plugin.WaitFor(ctx, "refuse the retired version", func(context.Context) error {
+		f := values[retired:retired+1].open(t, socket(plugin), nil)
+		if f.outcomes[verify.Opened] > 0 {
+			return errors.New("it still opens")
+		}
+		return nil
+	}))
+	values.open(t, socket(plugin), ring.Keys()).secrets(t, "a retired version, by the plugin", "old", verify.VersionRetired, "open what key version 1 sealed")
+
+	shown(t, log.Name(), token)
+}
+
+// moved puts every encrypted value under the key of the one before it.
+func (s stored) moved(t *testing.T, u verify.Unwrapper, keys []*keyring.Key) {
+	t.Helper()
+	sources := verify.NewSources(u)
+	defer sources.Clear()
+	o := verify.New(verify.Config{Sources: sources, Keys: keys})
+	defer o.Clear()
+	seen := map[storedvalue.Format]int{}
+	for i, kv := range s[1:] {
+		at := s[i]
+		r := o.Open(t.Context(), at.Key, kv.Value)
+		format := storedvalue.Parse(kv.Value).Format
+		seen[format]++
+		want, from := verify.Opened, ""
+		if format == storedvalue.KMSv2 || format == storedvalue.AESGCM {
+			want, from = verify.Moved, string(kv.Key)
+		}
+		parts := strings.Split(string(kv.Key), "/")
+		if r.Outcome != want || r.From != from || r.Identity != verify.Differs && format != storedvalue.Protobuf && format != storedvalue.JSON ||
+			r.Identity == verify.Differs && len(parts) == 5 && format == storedvalue.KMSv2 && r.Holds != (verify.Object{Kind: "Secret", Namespace: parts[3], Name: parts[4]}) {
+			t.Errorf("%s under %s: %+v", kv.Key, at.Key, r)
+		}
+	}
+	if seen[storedvalue.KMSv2] < 5 || seen[storedvalue.AESGCM] < 5 || seen[storedvalue.AESCBC] < 5 {
+		t.Errorf("%v: the test proves little", seen)
+	}
+}
+
+// shown fails if the log shows the token or what was opened, or nothing at all.
+func shown(t *testing.T, logFile, tokenFile string) {
+	t.Helper()
+	text := string(testkit.Must(os.ReadFile(filepath.Clean(logFile)))(t))
+	token := testkit.Must(os.ReadFile(filepath.Clean(tokenFile)))(t)
+	if !strings.Contains(text, "DEK source unwrapped") || strings.Contains(text, string(bytes.TrimSpace(token))) || strings.Contains(text, "horse") {
+		t.Errorf("the log: %.2000s", text)
+	}
+}
