@@ -45,15 +45,26 @@ func (f *fakeTransit) Decrypt(_ context.Context, items []backend.DecryptItem) ([
 	if version < f.minimum {
 		return failed(backend.VersionRefusal, "too old", nil), nil
 	}
-	raw, err := base64.StdEncoding.DecodeString(string(body))
-	if malformed := err != nil; malformed {
+	raw, data, ok := f.open(body, items[0].AssociatedData)
+	switch {
+	case raw == nil:
 		return failed(backend.Item, "malformed ciphertext", nil), nil
-	}
-	data, err := f.aead.Open(nil, nil, raw, items[0].AssociatedData)
-	if unauthentic := err != nil; unauthentic {
+	case !ok:
 		return failed(backend.Item, "authentication failed", backend.ErrAuthentication), nil
+	default:
+		return []backend.Result{{Data: data}}, nil
 	}
-	return []backend.Result{{Data: data}}, nil
+}
+
+// open returns what the body of a ciphertext decodes to, nil if it is malformed, and
+// what that opens to.
+func (f *fakeTransit) open(body, data []byte) (raw, plaintext []byte, ok bool) {
+	raw, err := base64.StdEncoding.DecodeString(string(body))
+	if err != nil {
+		return nil, nil, false
+	}
+	plaintext, err = f.aead.Open(nil, nil, raw, data)
+	return raw, plaintext, err == nil
 }
 
 func failed(class backend.Class, reason string, err error) []backend.Result {

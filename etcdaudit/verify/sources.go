@@ -104,15 +104,23 @@ func unwrap(ctx context.Context, u Unwrapper, v storedvalue.Value) (secret []byt
 	return secret, Opened, ""
 }
 
+// maxWhys bounds the reasons that are kept; what a plugin says may differ for each
+// source.
+const maxWhys = 1000
+
 // once returns a text that was kept before, if there is one: thousands of sources
 // can fail for one reason.
 func (s *Sources) once(text string) string {
 	kept, ok := s.whys[text]
-	if !ok {
-		kept = text
+	switch {
+	case ok:
+		return kept
+	case len(s.whys) == maxWhys:
+		return "one more reason, which is in the log"
+	default:
 		s.whys[text] = text
+		return text
 	}
-	return kept
 }
 
 // Len is the number of distinct sources.
