@@ -3,6 +3,8 @@ package verify
 import (
 	"cmp"
 	"slices"
+
+	"github.com/sealproof/sealproof/etcdaudit/record"
 )
 
 // MaxFindings is how many findings a Tally lists.
@@ -22,9 +24,15 @@ type Tally struct {
 	// first thousand are under the empty one.
 	Unevaluated map[string]int64
 
-	findings map[string]Finding
+	findings map[place]Finding
 	// sources are the values whose DEK source did not open, which Settle may know more of.
 	sources map[ID]map[Outcome]int64
+}
+
+// place is one version of a key; 0 stands for a revision that is not known.
+type place struct {
+	key      string
+	revision int64
 }
 
 // Finding is a value that no API server can decrypt, or that holds another object
@@ -40,23 +48,24 @@ type Finding struct {
 func NewTally() *Tally {
 	return &Tally{
 		Outcomes: map[Outcome]int64{}, Identities: map[Identity]int64{}, Unevaluated: map[string]int64{},
-		findings: map[string]Finding{}, sources: map[ID]map[Outcome]int64{},
+		findings: map[place]Finding{}, sources: map[ID]map[Outcome]int64{},
 	}
 }
 
-// Add counts the result of the value that a revision has written under an etcd key.
-func (t *Tally) Add(etcdKey []byte, revision int64, r Result) {
-	t.count(r, 1)
-	if (r.Outcome.Undecryptable() || r.Identity == Differs) && len(t.findings) < MaxFindings {
-		t.findings[string(etcdKey)] = Finding{Key: string(etcdKey), Revision: revision, Result: r}
+// Add counts the result of a record. What is retracted is taken back: it was added
+// with the same result. Deletions have no value to count.
+func (t *Tally) Add(rec record.Record, r Result) {
+	switch at := (place{string(rec.Key), rec.ModRevision}); {
+	case rec.Tombstone:
+	case rec.Retracted:
+		t.count(r, -1)
+		delete(t.findings, at)
+	default:
+		t.count(r, 1)
+		if (r.Outcome.Undecryptable() || r.Identity == Differs) && len(t.findings) < MaxFindings {
+			t.findings[at] = Finding{Key: at.key, Revision: at.revision, Result: r}
+		}
 	}
-}
-
-// Take takes back what was added with the same result, because the value was written
-// anew since.
-func (t *Tally) Take(etcdKey []byte, r Result) {
-	t.count(r, -1)
-	delete(t.findings, string(etcdKey))
 }
 
 func (t *Tally) count(r Result, n int64) {
@@ -90,21 +99,24 @@ func (t *Tally) Settle(changed []ID) {
 		}
 		delete(t.sources, id)
 	}
-	for key, f := range t.findings {
+	for at, f := range t.findings {
 		if known[f.Result.Source] {
 			f.Result.Outcome = AnnotationsChanged
-			t.findings[key] = f
+			t.findings[at] = f
 		}
 	}
 }
 
-// Findings returns the first of what was found, in the order of the etcd keys.
+// Findings returns the first of what was found, in the order of the etcd keys and
+// revisions.
 func (t *Tally) Findings() []Finding {
 	all := make([]Finding, 0, len(t.findings))
 	for _, f := range t.findings {
 		all = append(all, f)
 	}
-	slices.SortFunc(all, func(a, b Finding) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Revision, b.Revision))
+	})
 	return all
 }
 

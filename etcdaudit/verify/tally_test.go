@@ -12,6 +12,7 @@ import (
 
 	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
 
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/verify"
 )
 
@@ -25,7 +26,7 @@ func TestATallyCountsAndListsWhatIsWrong(t *testing.T) {
 	tally := verify.NewTally()
 	add := func(name string, revision int64, stored []byte) verify.Result {
 		r := open(t, o, keyOf("default", name), stored)
-		tally.Add([]byte(keyOf("default", name)), revision, r)
+		tally.Add(record.Record{Key: []byte(keyOf("default", name)), ModRevision: revision}, r)
 		return r
 	}
 	add("e", 5, changed)
@@ -34,7 +35,8 @@ func TestATallyCountsAndListsWhatIsWrong(t *testing.T) {
 	add("b", 2, value("b"))
 	add("a", 1, []byte("k8s:enc:kms:v1:p:\x00\x01x"+strings.Repeat("x", 40)))
 	gone := add("z", 6, damaged)
-	tally.Take([]byte(keyOf("default", "z")), gone)
+	tally.Add(record.Record{Key: []byte(keyOf("default", "z")), ModRevision: 6, Retracted: true}, gone)
+	tally.Add(record.Record{Key: []byte(keyOf("default", "y")), Tombstone: true}, verify.Result{Outcome: verify.NoObject})
 
 	if tally.Values != 5 || tally.Undecryptable() != 3 {
 		t.Errorf("%d values, %d undecryptable", tally.Values, tally.Undecryptable())
@@ -61,8 +63,9 @@ func TestATallyCountsAndListsWhatIsWrong(t *testing.T) {
 func TestATallyIsBounded(t *testing.T) {
 	tally := verify.NewTally()
 	for i := range 2 * verify.MaxFindings {
-		tally.Add(fmt.Appendf(nil, "%d", i), 1, verify.Result{Outcome: verify.Damaged})
-		tally.Add(fmt.Appendf(nil, "%d", i), 1, verify.Result{Why: fmt.Sprint(i)})
+		rec := record.Record{Key: []byte("a"), ModRevision: int64(i)}
+		tally.Add(rec, verify.Result{Outcome: verify.Damaged})
+		tally.Add(rec, verify.Result{Why: fmt.Sprint(i)})
 	}
 	if len(tally.Findings()) != verify.MaxFindings || tally.Undecryptable() != 2*verify.MaxFindings || len(tally.Unevaluated) > 1001 || tally.Unevaluated[""] != 2*verify.MaxFindings-1000 {
 		t.Errorf("%d listed of %d, %d reasons", len(tally.Findings()), tally.Undecryptable(), len(tally.Unevaluated))

@@ -20,6 +20,8 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/kmssocket"
+	"github.com/sealproof/sealproof/etcdaudit/offline"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/etcdaudit/transitkey"
 	"github.com/sealproof/sealproof/etcdaudit/verify"
@@ -187,6 +189,15 @@ resources:
 	}
 	values.moved(t, transit(keyName), ring.Keys())
 
+	// A backup: what is live in it, and what was overwritten before.
+	testkit.Check(t, writer.Create(ctx, server, namespace, "old", 10))
+	snapshot := filepath.Join(c.Dir(), "backup.db")
+	in := testkit.Must(etcd.Client().Snapshot(ctx))(t)
+	backup := testkit.Must(os.Create(snapshot))(t)
+	testkit.Must(backup.ReadFrom(in))(t)
+	testkit.Check(t, errors.Join(in.Close(), backup.Close()))
+	verifyFile(t, snapshot, transit(keyName), ring.Keys())
+
 	// Another plugin of the same key, another key, and nobody at all.
 	foreign := options
 	foreign.Name, foreign.Cluster = "b", "other"
@@ -221,6 +232,37 @@ resources:
 	values.open(t, socket(plugin), ring.Keys()).secrets(t, "a retired version, by the plugin", "old", verify.VersionRetired, "open what key version 1 sealed")
 
 	shown(t, log.Name(), token)
+}
+
+// verifyFile opens what a copy of etcd's database holds, without the cluster.
+func verifyFile(t *testing.T, file string, u verify.Unwrapper, keys []*keyring.Key) {
+	t.Helper()
+	set := testkit.Must(offline.Open(t.Context(), []string{file}, offline.Options{Now: time.Now}))(t)
+	defer set.Close()
+	sources := verify.NewSources(u)
+	defer sources.Clear()
+	v := verify.NewVerifier(verify.Config{Sources: sources, Keys: keys})
+	defer v.Clear()
+	layers := map[record.Layer]*verify.Tally{record.Live: verify.NewTally(), record.History: verify.NewTally(), record.FreePages: verify.NewTally(), record.Backups: verify.NewTally()}
+	for _, source := range set.Sources {
+		testkit.Check(t, source.Read(t.Context(), func(records []record.Record) error {
+			for i, r := range v.Open(t.Context(), records) {
+				layers[records[i].Origin.Layer].Add(records[i], r)
+			}
+			return nil
+		}))
+	}
+	for layer, tally := range layers {
+		t.Logf("%s: %v, %v, %d sources", layer, tally.Outcomes, tally.Identities, sources.Len())
+		for _, f := range tally.Findings() {
+			t.Errorf("%s: %+v", layer, f)
+		}
+		if layer == record.Live || layer == record.History {
+			if tally.Outcomes[verify.Opened] != tally.Values || tally.Identities[verify.Same] < 10 {
+				t.Errorf("%s: %d values: %v, %v; %v", layer, tally.Values, tally.Outcomes, tally.Identities, tally.Unevaluated)
+			}
+		}
+	}
 }
 
 // moved puts every encrypted value under the key of the one before it.
