@@ -11,9 +11,11 @@ import (
 
 // Config is what values are opened with. One is shared by all Openers of a run.
 type Config struct {
-	// Sources unwraps KMS v2.
+	// Sources unwraps KMS v2; nil where nothing can.
 	Sources *Sources
-	// Keys are those of the EncryptionConfiguration, in any order.
+	// Keys are those of the EncryptionConfiguration, in any order, whatever resource
+	// they are for. Whether an API server would choose the one that opens a value is
+	// what etcdaudit/drift says.
 	Keys []*keyring.Key
 	// Prefixes are those of the etcd keys, without a slash at the end; by default
 	// those that API servers are known to use. A value that was moved, or restored,
@@ -62,6 +64,9 @@ func New(c Config) *Opener {
 	prefixes := c.Prefixes
 	if len(prefixes) == 0 {
 		prefixes = knownPrefixes()
+	}
+	if c.Sources == nil {
+		c.Sources = NewSources(nil)
 	}
 	return &Opener{sources: c.Sources, keys: c.Keys, places: newPlaces(prefixes, c.Kinds), recent: map[ID]unwrapped{}}
 }

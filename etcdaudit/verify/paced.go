@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Pace says how an Unwrapper is asked.
+// Pace says how an Unwrapper is asked. Both numbers are at least 1.
 type Pace struct {
 	// PerSecond bounds the requests: API servers depend on who is asked.
 	PerSecond int
@@ -26,6 +26,7 @@ func DefaultPace() Pace { return Pace{PerSecond: 50, GiveUp: 3} }
 // Paced asks an Unwrapper at a pace, and logs every request: which source, by the
 // beginning of its SHA-256, and what became of it.
 func Paced(u Unwrapper, p Pace, log *slog.Logger) Unwrapper {
+	p.PerSecond, p.GiveUp = max(p.PerSecond, 1), max(p.GiveUp, 1)
 	return &paced{unwrapper: u, pace: p, log: log}
 }
 

@@ -67,6 +67,16 @@ func TestAnUnwrapperThatIsSilentIsGivenUp(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
+		a := &answers{errs: []error{nil}}
+		p := verify.Paced(a, verify.Pace{}, slog.New(slog.DiscardHandler))
+		for range 3 {
+			_, _ = p.Unwrap(t.Context(), verify.Source{})
+		}
+		if len(a.asked) != 3 || a.asked[2].Sub(a.asked[0]) != 2*time.Second {
+			t.Errorf("without a pace: %v", a.asked)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		a := &answers{errs: []error{nil}}
 		p := verify.Paced(a, verify.Pace{PerSecond: 1, GiveUp: 3}, slog.New(slog.DiscardHandler))
