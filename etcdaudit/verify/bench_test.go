@@ -31,7 +31,7 @@ func newValues(b *testing.B, p *plugin, servers, n int) (v values) {
 	for i := range n {
 		name := fmt.Sprintf("db-%06d", i)
 		key := keyOf("default", name)
-		plaintext := secret(b, "default", name+strings.Repeat("x", 850))
+		plaintext := secretWith(b, "default", name, strings.Repeat("x", 900))
 		v.keys, v.stored = append(v.keys, []byte(key)), append(v.stored, writers[i%servers](key, plaintext))
 		if i < servers {
 			parsed := storedvalue.Parse(v.stored[i])
@@ -84,7 +84,7 @@ func BenchmarkOpen(b *testing.B) {
 		sources := verify.NewSources(p)
 		run("verify", func() (func(int) bool, func()) {
 			o := verify.New(verify.Config{Sources: sources})
-			return func(i int) bool { return o.Open(b.Context(), v.keys[i], v.stored[i]).Outcome == verify.Opened }, o.Clear
+			return func(i int) bool { return o.Open(b.Context(), v.keys[i], v.stored[i]).Identity == verify.Same }, o.Clear
 		})
 		sources.Clear()
 		ciphertexts := make([][]byte, n)

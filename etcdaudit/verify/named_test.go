@@ -52,6 +52,10 @@ func TestKeysAreTriedUnderTheirNameAndThenUnderOthers(t *testing.T) {
 		if kind == "aesgcm" {
 			copied.Outcome, copied.From = verify.Moved, etcdKey
 		}
+		copiedName := verify.Result{Outcome: verify.OtherName, Name: "b", Identity: copied.Identity, Holds: copied.Holds}
+		if kind == "aesgcm" {
+			copiedName.Outcome, copiedName.From = verify.Moved, etcdKey
+		}
 		damagedFirst := verify.Result{Outcome: verify.WrongKey}
 		if kind == "aescbc" {
 			first[len(first)-17] ^= 1 // so that its padding is wrong too
@@ -62,20 +66,22 @@ func TestKeysAreTriedUnderTheirNameAndThenUnderOthers(t *testing.T) {
 			stored  []byte
 			want    verify.Result
 		}{
-			"its key":                       {[]string{"a:1"}, etcdKey, stored, verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
-			"its key as the second":         {[]string{"b:2", "a:1"}, etcdKey, stored, verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
-			"a namesake before it":          {[]string{"a:2", "a:1"}, etcdKey, stored, verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
-			"another key of its name":       {[]string{"a:2"}, etcdKey, stored, verify.Result{Outcome: verify.WrongKey}},
-			"its key under another name":    {[]string{"a:2", "b:1"}, etcdKey, stored, verify.Result{Outcome: verify.OtherName, Name: "b", Identity: verify.Same}},
-			"its name not at all":           {[]string{"c:3", "b:1"}, etcdKey, stored, verify.Result{Outcome: verify.OtherName, Name: "b", Identity: verify.Same}},
-			"no key that fits":              {[]string{"c:3"}, etcdKey, stored, verify.Result{Outcome: verify.WrongKey}},
-			"copied to another name":        {[]string{"a:1"}, etcdKey + "2", stored, copied},
-			"its last byte changed":         {[]string{"a:1", "b:2"}, etcdKey, last, verify.Result{Outcome: verify.Damaged}},
-			"its first byte changed":        {[]string{"a:1"}, etcdKey, first, damagedFirst},
-			"cut":                           {[]string{"a:1"}, etcdKey, stored[:len("k8s:enc:"+kind+":v1:a:")+7], verify.Result{Outcome: verify.Damaged, Why: "ciphertext too short to be complete"}},
-			"a key whose name has a colon":  {[]string{"a:b:1"}, etcdKey, write(t, server(t, kind, "a:b:1"), etcdKey, secret(t, "default", "db")), verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
-			"a value of another provider":   {[]string{"a:1"}, etcdKey, bytes.Replace(stored, []byte(kind), map[string][]byte{"aescbc": []byte("aesgcm"), "aesgcm": []byte("secretbox"), "secretbox": []byte("aesgcm")}[kind], 1), verify.Result{Why: "no key of this provider was given"}},
-			"a namesake that opens nothing": {[]string{"a:2", "a:3"}, etcdKey, stored, verify.Result{Outcome: verify.WrongKey}},
+			"its key":                          {[]string{"a:1"}, etcdKey, stored, verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
+			"its key as the second":            {[]string{"b:2", "a:1"}, etcdKey, stored, verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
+			"a namesake before it":             {[]string{"a:2", "a:1"}, etcdKey, stored, verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
+			"another key of its name":          {[]string{"a:2"}, etcdKey, stored, verify.Result{Outcome: verify.WrongKey}},
+			"its key under another name":       {[]string{"a:2", "b:1"}, etcdKey, stored, verify.Result{Outcome: verify.OtherName, Name: "b", Identity: verify.Same}},
+			"its name not at all":              {[]string{"c:3", "b:1"}, etcdKey, stored, verify.Result{Outcome: verify.OtherName, Name: "b", Identity: verify.Same}},
+			"no key that fits":                 {[]string{"c:3"}, etcdKey, stored, verify.Result{Outcome: verify.WrongKey}},
+			"copied to another name":           {[]string{"a:1"}, etcdKey + "2", stored, copied},
+			"copied, its key of another name":  {[]string{"c:3", "b:1"}, etcdKey + "2", stored, copiedName},
+			"damaged, its key of another name": {[]string{"c:3", "b:1"}, etcdKey, last, verify.Result{Outcome: verify.Damaged, Name: "b"}},
+			"its last byte changed":            {[]string{"a:1", "b:2"}, etcdKey, last, verify.Result{Outcome: verify.Damaged}},
+			"its first byte changed":           {[]string{"a:1"}, etcdKey, first, damagedFirst},
+			"cut":                              {[]string{"a:1"}, etcdKey, stored[:len("k8s:enc:"+kind+":v1:a:")+7], verify.Result{Outcome: verify.Damaged, Why: "ciphertext too short to be complete"}},
+			"a key whose name has a colon":     {[]string{"a:b:1"}, etcdKey, write(t, server(t, kind, "a:b:1"), etcdKey, secret(t, "default", "db")), verify.Result{Outcome: verify.Opened, Identity: verify.Same}},
+			"a value of another provider":      {[]string{"a:1"}, etcdKey, bytes.Replace(stored, []byte(kind), map[string][]byte{"aescbc": []byte("aesgcm"), "aesgcm": []byte("secretbox"), "secretbox": []byte("aesgcm")}[kind], 1), verify.Result{Why: "no key of this provider was given"}},
+			"a namesake that opens nothing":    {[]string{"a:2", "a:3"}, etcdKey, stored, verify.Result{Outcome: verify.WrongKey}},
 		} {
 			var ring keyring.Keyring
 			testkit.Must(encryptionconfig.LoadWithKeys(configFile(t, kind, tc.keys...), ring.Opener))(t)

@@ -169,9 +169,15 @@ func (o *Opener) openNamed(etcdKey []byte, v storedvalue.Value) Result {
 		if _, named := v.Under(k.Name); k.Kind != kind || named {
 			continue
 		}
-		found.Outcome = WrongKey // unless this one fits
-		if r, ok := o.try(k, etcdKey, v.Ciphertext); ok {
+		r, ok := o.try(k, etcdKey, v.Ciphertext)
+		if ok {
 			return Result{Outcome: OtherName, Name: k.Name, Identity: r.Identity, Holds: r.Holds}
+		}
+		if r = o.explain(k, etcdKey, v.Ciphertext); found.Outcome < r.Outcome {
+			found = r
+			if r.Outcome > WrongKey {
+				found.Name = k.Name
+			}
 		}
 	}
 	if found.Outcome == NotEvaluated {

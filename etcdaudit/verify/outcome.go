@@ -88,7 +88,7 @@ type Result struct {
 	Source ID
 	// From is the etcd key that a Moved value was written under.
 	From string
-	// Name is the name of the key that opens an OtherName value.
+	// Name is the name of the key that fits, where the value says another one.
 	Name string
 
 	// Identity compares what was opened with the etcd key. Holds is what stands

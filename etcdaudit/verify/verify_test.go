@@ -112,12 +112,17 @@ const canary = "correct horse battery staple"
 // secret is a Secret as an API server encodes it.
 func secret(t testing.TB, namespace, name string) []byte {
 	t.Helper()
+	return secretWith(t, namespace, name, canary)
+}
+
+func secretWith(t testing.TB, namespace, name, password string) []byte {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	testkit.Check(t, corev1.AddToScheme(scheme))
 	object := &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Data:       map[string][]byte{"password": []byte(canary)},
+		Data:       map[string][]byte{"password": []byte(password)},
 	}
 	return testkit.Must(runtime.Encode(protobuf.NewSerializer(scheme, scheme), object))(t)
 }
