@@ -58,15 +58,28 @@ type found struct {
 	formats  map[storedvalue.Format]int
 	unsaid   []string
 	rest     map[string]verify.Result
-	sources  *verify.Sources
+	// unwrapped is how many sources were met.
+	unwrapped int
+}
+
+// decrypts is how many sources a plugin was asked for.
+func decrypts(ctx context.Context, t *testing.T, p *cluster.Plugin) int {
+	t.Helper()
+	n, ok := testkit.Must(p.Metrics(ctx))(t).Sum("sealproof_kms_requests_total", "method=Decrypt")
+	if !ok {
+		t.Fatal("the plugin does not count its requests")
+	}
+	return int(n)
 }
 
 // open opens everything.
 func (s stored) open(t *testing.T, u verify.Unwrapper, keys []*keyring.Key) found {
 	t.Helper()
 	f := found{outcomes: map[verify.Outcome]int{}, formats: map[storedvalue.Format]int{}, rest: map[string]verify.Result{}}
-	f.sources = verify.NewSources(u)
-	o := verify.New(verify.Config{Sources: f.sources, Keys: keys})
+	sources := verify.NewSources(u)
+	defer sources.Clear()
+	o := verify.New(verify.Config{Sources: sources, Keys: keys})
+	defer o.Clear()
 	for _, kv := range s {
 		r := o.Open(t.Context(), kv.Key, kv.Value)
 		f.outcomes[r.Outcome]++
@@ -78,8 +91,7 @@ func (s stored) open(t *testing.T, u verify.Unwrapper, keys []*keyring.Key) foun
 			f.unsaid = append(f.unsaid, string(kv.Key))
 		}
 	}
-	o.Clear()
-	f.sources.Clear()
+	f.unwrapped = sources.Len()
 	return f
 }
 
@@ -183,8 +195,8 @@ resources:
 				t.Errorf("%s: %d values are %v: the test proves little", how, f.formats[format], format)
 			}
 		}
-		if f.sources.Len() != 0 || len(f.unsaid) == 0 {
-			t.Errorf("%s: %d sources after Clear; %d without a name", how, f.sources.Len(), len(f.unsaid))
+		if f.unwrapped != 1 || len(f.unsaid) == 0 {
+			t.Errorf("%s: %d sources; %d without a name", how, f.unwrapped, len(f.unsaid))
 		}
 	}
 	values.moved(t, transit(keyName), ring.Keys())
@@ -230,6 +242,25 @@ resources:
 		return nil
 	}))
 	values.open(t, socket(plugin), ring.Keys()).secrets(t, "a retired version, by the plugin", "old", verify.VersionRetired, "open what key version 1 sealed")
+
+	// One request for each source, by the plugin's own count. An API server's start is
+	// a source more; no other API server asks now.
+	testkit.Check(t, vault.ConfigureKey(ctx, keyName, map[string]any{"min_decryption_version": 1}))
+	testkit.Check(t, plugin.WaitFor(ctx, "serve the version again", func(context.Context) error {
+		if f := values[retired:retired+1].open(t, socket(plugin), nil); f.outcomes[verify.Opened] == 0 {
+			return errors.New("it does not open")
+		}
+		return nil
+	}))
+	testkit.Check(t, server.Restart(ctx))
+	values = write("newer")
+	testkit.Check(t, server.Kill())
+	before := decrypts(ctx, t, plugin)
+	f = values.open(t, socket(plugin), ring.Keys())
+	f.all(t, "after a restart")
+	if asked := decrypts(ctx, t, plugin) - before; f.unwrapped < 3 || asked != f.unwrapped {
+		t.Errorf("%d requests for %d sources, want one for each of at least 3", asked, f.unwrapped)
+	}
 
 	shown(t, log.Name(), token)
 }
