@@ -12,7 +12,6 @@ import (
 // Nothing in etcd makes opening it panic, show a plaintext, or be called opened where
 // its key was not asked.
 func FuzzOpen(f *testing.F) {
-	quiet(f)
 	p := newPlugin(f, 1, "k1", map[string][]byte{"a.example": []byte("1")})
 	etcdKey := keyOf("default", "db")
 	var keys []*keyring.Key

@@ -87,7 +87,7 @@ func (s *seeds) Unwrap(_ context.Context, source verify.Source) ([]byte, error) 
 
 // A store can hold a source for each value.
 func TestASourceTakesLittleMemory(t *testing.T) {
-	const n, most = 100_000, 256
+	const n, most = 30_000, 256
 	p := newPlugin(t, 1, "k1", nil)
 	etcdKey := keyOf("default", "db")
 	stored := write(t, p.apiServer(t, true), etcdKey, secret(t, "default", "db"))

@@ -418,7 +418,7 @@ func TestNoiseIsNotTakenForAnObject(t *testing.T) {
 	etcdKey := keyOf("default", "db")
 	stored := write(t, p.apiServer(t, true), etcdKey, secret(t, "default", "db"))
 	o, _ := opener(t, p)
-	for n := range 1 << 14 {
+	for n := range 1 << 12 {
 		noise := change(t, stored, func(object *kmstypes.EncryptedObject) {
 			object.EncryptedData[0], object.EncryptedData[1] = object.EncryptedData[0]^byte(n)^1, object.EncryptedData[1]^byte(n>>8)
 		})
