@@ -41,7 +41,7 @@ type Sources struct {
 }
 
 // entry is what is known of one source. There can be very many: with its place in
-// the table it takes about 150 bytes. It does not change once it is done.
+// the table it takes less than 256 bytes. It does not change once it is done.
 type entry struct {
 	// body names the DEK source alone, without key_id and annotations.
 	body    [16]byte
