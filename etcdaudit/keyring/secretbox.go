@@ -41,7 +41,6 @@ func (b *box) reveal(dst, ciphertext []byte) []byte {
 		return nil
 	}
 	stream := slices.Grow(dst[:0], polyKey+n)[:polyKey+n]
-	clear(stream[:polyKey])
 	copy(stream[polyKey:], ciphertext[secretboxNonce+secretbox.Overhead:])
 	salsa20.XORKeyStream(stream, stream, ciphertext[:secretboxNonce], b.key)
 	clear(stream[:polyKey])
