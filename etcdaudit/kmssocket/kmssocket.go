@@ -75,20 +75,23 @@ func Open(ctx context.Context, path string, timeout time.Duration) (*Plugin, err
 // Close ends the connection.
 func (p *Plugin) Close() error { return p.conn.Close() }
 
+// ErrNoSocket is of a path at which there is no socket.
+var ErrNoSocket = errors.New("no socket")
+
 // check looks at what is there before it is connected to: gRPC says of all of these
 // only that there is no connection.
 func check(path string) error {
 	if !filepath.IsAbs(path) {
-		return errors.New("want the absolute path of its socket")
+		return fmt.Errorf("%w: want the absolute path of one", ErrNoSocket)
 	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no such socket; the endpoint in the EncryptionConfiguration says where it is")
+		return fmt.Errorf("%w is there; the endpoint in the EncryptionConfiguration says where it is", ErrNoSocket)
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("this is no socket")
+		return fmt.Errorf("%w, but something else", ErrNoSocket)
 	default:
 		return nil
 	}

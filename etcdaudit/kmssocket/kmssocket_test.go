@@ -104,9 +104,9 @@ func TestWhatIsNoPluginIsNamed(t *testing.T) {
 		timeout time.Duration
 		says    string
 	}{
-		"no path": {"kms.sock", patient, "want the absolute path of its socket"},
-		"nothing": {filepath.Join(t.TempDir(), "kms.sock"), patient, "there is no such socket; the endpoint in the EncryptionConfiguration says where it is"},
-		"a file":  {file, patient, "this is no socket"},
+		"no path": {"kms.sock", patient, "no socket: want the absolute path of one"},
+		"nothing": {filepath.Join(t.TempDir(), "kms.sock"), patient, "no socket is there; the endpoint in the EncryptionConfiguration says where it is"},
+		"a file":  {file, patient, "no socket, but something else"},
 		"nobody":  {stale, patient, "nobody listens at the socket: the plugin is not running"},
 		"KMS v1": {serve(t, func(g *grpc.Server) {
 			kmsv1.RegisterKeyManagementServiceServer(g, kmsv1.UnimplementedKeyManagementServiceServer{})

@@ -22,6 +22,10 @@ const (
 	Differs
 )
 
+// Kind is a resource, by its path in etcd ("example.com/widgets"), and the kind of its
+// objects.
+type Kind struct{ Path, Name string }
+
 // Object names an object.
 type Object struct{ Kind, Namespace, Name string }
 
@@ -39,6 +43,7 @@ func newPlaces(prefixes []string, kinds map[string]string) *places {
 	for _, r := range apiresource.BuiltIn() {
 		p.add(r.Path, r.Kind)
 	}
+	p.add(definitionsPath, definitionKind)
 	for path, kind := range kinds {
 		p.add(path, kind)
 	}
@@ -60,11 +65,13 @@ func (p *places) parse(etcdKey []byte) (key storedvalue.Key, prefix string, ok b
 	return storedvalue.Key{}, "", false
 }
 
-// identity compares an object with the etcd key that it was found under.
-func (p *places) identity(etcdKey []byte, o storedvalue.Object) Identity {
+// identity compares an object with the etcd key that it was found under. Where only the kind
+// is not compared, because that of the resource is not known, it returns the resource's path
+// as well.
+func (p *places) identity(etcdKey []byte, o storedvalue.Object) (id Identity, path []byte) {
 	key, prefix, ok := p.parse(etcdKey)
 	if !ok {
-		return Unsaid
+		return Unsaid, nil
 	}
 	// OpenShift's own API servers store other resources under the same paths.
 	kind := ""
@@ -73,15 +80,15 @@ func (p *places) identity(etcdKey []byte, o storedvalue.Object) Identity {
 	}
 	switch {
 	case kind != "" && kind != string(o.Kind):
-		return Differs
+		return Differs, nil
 	case len(o.Name) == 0: // as in what an API server keeps for itself
-		return Unsaid
+		return Unsaid, nil
 	case !bytes.Equal(o.Name, key.Name), !bytes.Equal(o.Namespace, key.Namespace):
-		return Differs
+		return Differs, nil
 	case kind == "":
-		return SameName
+		return SameName, key.Path
 	default:
-		return Same
+		return Same, nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"slices"
 
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -18,16 +19,24 @@ type Config struct {
 	// what etcdaudit/drift says.
 	Keys []*keyring.Key
 	// Prefixes are those of the etcd keys, without a slash at the end; by default
-	// those that API servers are known to use. A value that was moved, or restored,
-	// between them is recognised.
+	// those of Prefixes. A value that was moved, or restored, between them is
+	// recognised.
 	Prefixes []string
 	// Kinds are those of resources that are not built in, by their path in etcd:
 	// "example.com/widgets".
 	Kinds map[string]string
 }
 
-// knownPrefixes are the default of --etcd-prefix, and OpenShift's.
-func knownPrefixes() []string { return []string{"/registry", "/kubernetes.io", "/openshift.io"} }
+// Prefixes returns these prefixes, and those that API servers are known to use: the default
+// of --etcd-prefix, and OpenShift's.
+func Prefixes(these ...string) []string {
+	for _, known := range []string{"/registry", "/kubernetes.io", "/openshift.io"} {
+		if !slices.Contains(these, known) {
+			these = append(these, known)
+		}
+	}
+	return these
+}
 
 // Opener opens one value after the other. It is not safe for concurrent use: each
 // goroutine has its own.
@@ -46,6 +55,8 @@ type Opener struct {
 	last       unwrapped
 	lastSource []byte
 	recent     map[ID]unwrapped
+	// kinds has each Kind once: nearly every value has one that was there before.
+	kinds map[Kind]Kind
 }
 
 // unwrapped is a source with its key, which is nil where it did not open.
@@ -63,12 +74,12 @@ const maxRecent = 256
 func New(c Config) *Opener {
 	prefixes := c.Prefixes
 	if len(prefixes) == 0 {
-		prefixes = knownPrefixes()
+		prefixes = Prefixes()
 	}
 	if c.Sources == nil {
 		c.Sources = NewSources(nil)
 	}
-	return &Opener{sources: c.Sources, keys: c.Keys, places: newPlaces(prefixes, c.Kinds), recent: map[ID]unwrapped{}}
+	return &Opener{sources: c.Sources, keys: c.Keys, places: newPlaces(prefixes, c.Kinds), recent: map[ID]unwrapped{}, kinds: map[Kind]Kind{}}
 }
 
 // Clear forgets the keys that the Opener has made ready.
@@ -171,7 +182,8 @@ func (o *Opener) openNamed(etcdKey []byte, v storedvalue.Value) Result {
 		}
 		r, ok := o.try(k, etcdKey, v.Ciphertext)
 		if ok {
-			return Result{Outcome: OtherName, Name: k.Name, Identity: r.Identity, Holds: r.Holds}
+			r.Outcome, r.Name = OtherName, k.Name
+			return r
 		}
 		if r = o.explain(k, etcdKey, v.Ciphertext); found.Outcome < r.Outcome {
 			found = r
@@ -203,11 +215,36 @@ func (o *Opener) opened(etcdKey, plaintext []byte) Result {
 	if !ok {
 		return Result{Outcome: NoObject}
 	}
-	r := Result{Outcome: Opened, Identity: o.places.identity(etcdKey, object)}
-	if r.Identity == Differs {
-		r.Holds = objectOf(object)
+	r := Result{Outcome: Opened}
+	o.identify(&r, etcdKey, object)
+	if r.Identity == Same && string(object.Kind) == definitionKind {
+		r.Defines = definition(plaintext)
 	}
 	return r
+}
+
+// identify says what stands there.
+func (o *Opener) identify(r *Result, etcdKey []byte, object storedvalue.Object) {
+	identity, path := o.places.identity(etcdKey, object)
+	switch r.Identity = identity; {
+	case identity == Differs:
+		r.Holds = objectOf(object)
+	case path != nil && len(object.Kind) > 0:
+		r.Custom = o.kind(path, object.Kind)
+	}
+}
+
+// maxKinds bounds the kinds that an Opener keeps. A store can have a path for each value.
+const maxKinds = 5000
+
+// kind returns a Kind that is made at its first use only. Beyond maxKinds it is none.
+func (o *Opener) kind(path, name []byte) Kind {
+	if k, ok := o.kinds[Kind{string(path), string(name)}]; ok || len(o.kinds) == maxKinds || max(len(path), len(name)) > 2*maxName {
+		return k
+	}
+	k := Kind{string(path), string(name)}
+	o.kinds[k] = k
+	return k
 }
 
 // objectOf copies what an object is called. Each part is bounded as names are.
@@ -238,10 +275,8 @@ func (o *Opener) explain(k *keyring.Key, etcdKey, ciphertext []byte) Result {
 			if ok {
 				clear(plaintext)
 				o.second = plaintext[:0]
-				r = Result{Outcome: Moved, From: place, Identity: o.places.identity(etcdKey, object)}
-				if r.Identity == Differs {
-					r.Holds = objectOf(object)
-				}
+				r = Result{Outcome: Moved, From: place}
+				o.identify(&r, etcdKey, object)
 			}
 			return !ok
 		})

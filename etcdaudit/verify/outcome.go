@@ -95,4 +95,7 @@ type Result struct {
 	// there where it Differs.
 	Identity Identity
 	Holds    Object
+	// Custom is what an object says of itself whose resource's kind is not known, where all else
+	// is the Same, and Defines what it says of another resource, as a CustomResourceDefinition.
+	Custom, Defines Kind
 }

@@ -35,7 +35,7 @@ func TestRequestsAreSpreadAndLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		a := &answers{errs: []error{nil}}
-		p := verify.Paced(a, verify.Pace{PerSecond: 10, GiveUp: 3}, slog.New(slog.NewTextHandler(&log, nil)))
+		p := verify.Paced("a", a, verify.Pace{PerSecond: 10, GiveUp: 3}, slog.New(slog.NewTextHandler(&log, nil)))
 		start := time.Now()
 		for range 21 {
 			if _, err := p.Unwrap(t.Context(), verify.Source{DEKSource: []byte("source"), KeyID: "k1"}); err != nil {
@@ -57,7 +57,7 @@ func TestAnUnwrapperThatIsSilentIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// An answer in between counts, whatever it is.
 		a := &answers{errs: []error{silent, silent, nil, silent, silent, refused, silent, silent, silent}}
-		p := verify.Paced(a, verify.Pace{PerSecond: 1000, GiveUp: 3}, slog.New(slog.DiscardHandler))
+		p := verify.Paced("a", a, verify.Pace{PerSecond: 1000, GiveUp: 3}, slog.New(slog.DiscardHandler))
 		var last error
 		for range 12 {
 			_, last = p.Unwrap(t.Context(), verify.Source{})
@@ -68,7 +68,7 @@ func TestAnUnwrapperThatIsSilentIsGivenUp(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		a := &answers{errs: []error{nil}}
-		p := verify.Paced(a, verify.Pace{}, slog.New(slog.DiscardHandler))
+		p := verify.Paced("a", a, verify.Pace{}, slog.New(slog.DiscardHandler))
 		for range 3 {
 			_, _ = p.Unwrap(t.Context(), verify.Source{})
 		}
@@ -79,7 +79,7 @@ func TestAnUnwrapperThatIsSilentIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		a := &answers{errs: []error{nil}}
-		p := verify.Paced(a, verify.Pace{PerSecond: 1, GiveUp: 3}, slog.New(slog.DiscardHandler))
+		p := verify.Paced("a", a, verify.Pace{PerSecond: 1, GiveUp: 3}, slog.New(slog.DiscardHandler))
 		_, _ = p.Unwrap(ctx, verify.Source{})
 		cancel()
 		if _, err := p.Unwrap(ctx, verify.Source{}); !errors.Is(err, context.Canceled) || len(a.asked) != 1 {

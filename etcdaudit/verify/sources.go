@@ -116,7 +116,7 @@ func (s *Sources) once(text string) string {
 	case ok:
 		return kept
 	case len(s.whys) == maxWhys:
-		return "one more reason, which is in the log"
+		return "one more reason"
 	default:
 		s.whys[text] = text
 		return text

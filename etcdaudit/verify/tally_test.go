@@ -41,7 +41,7 @@ func TestATallyCountsAndListsWhatIsWrong(t *testing.T) {
 	if tally.Values != 5 || tally.Undecryptable() != 3 {
 		t.Errorf("%d values, %d undecryptable", tally.Values, tally.Undecryptable())
 	}
-	tally.Settle(sources.Changed())
+	tally.Settle(sources.Changed(), nil)
 	want := map[verify.Outcome]int64{verify.NotEvaluated: 1, verify.Opened: 1, verify.Moved: 1, verify.Damaged: 1, verify.AnnotationsChanged: 1}
 	got := maps.Clone(tally.Outcomes)
 	maps.DeleteFunc(got, func(_ verify.Outcome, n int64) bool { return n == 0 })

@@ -70,7 +70,7 @@ func (o *Opener) Record(ctx context.Context, rec record.Record) Result {
 	}
 	r := o.Open(ctx, rec.Key, rec.Value)
 	if rec.Named { // its key was made of what is in the object
-		r.Identity, r.Holds = Unsaid, Object{}
+		r.Identity, r.Holds, r.Custom, r.Defines = Unsaid, Object{}, Kind{}, Kind{}
 	}
 	return r
 }

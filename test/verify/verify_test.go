@@ -174,7 +174,7 @@ resources:
 		t.Helper()
 		u := testkit.Must(kmssocket.Open(ctx, "unix://"+p.Socket(), patient))(t)
 		t.Cleanup(func() { testkit.Check(t, u.Close()) })
-		return verify.Paced(u, verify.DefaultPace(), logger)
+		return verify.Paced("plugin", u, verify.DefaultPace(), logger)
 	}
 	token := testkit.Must(vault.TokenFile(ctx, "auditor", auditorPolicy, "1h"))(t)
 	transit := func(key string, clusters ...string) verify.Unwrapper {
@@ -184,7 +184,7 @@ resources:
 		config.Auth = client.AuthConfig{Method: client.MethodToken, TokenFile: token}
 		k := testkit.Must(vaultbackend.New(config, logger, kmsplugin.SinceBoot, nil))(t)
 		t.Cleanup(k.Close)
-		return verify.Paced(transitkey.New(k, clusters...), verify.DefaultPace(), logger)
+		return verify.Paced("transit", transitkey.New(k, clusters...), verify.DefaultPace(), logger)
 	}
 
 	for how, u := range map[string]verify.Unwrapper{"plugin": socket(plugin), "transit": transit(keyName), "transit of the cluster": transit(keyName, "test")} {
