@@ -254,6 +254,10 @@ func (a *auditRun) tell(v *audit.Verification) {
 	}
 	for _, u := range v.Unwrappers {
 		asked := u.Asked()
-		a.say("%d DEK sources unwrapped by %s, in %d requests", asked.Opened, asked.Name, asked.Requests)
+		noun := "sources"
+		if asked.Opened == 1 {
+			noun = "source"
+		}
+		a.say("%d DEK %s unwrapped by %s; requests: %d", asked.Opened, noun, asked.Name, asked.Requests)
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/kmsplugin"
 	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/components"
 	"github.com/sealproof/sealproof/test/internal/rig"
 	"github.com/sealproof/sealproof/test/testkit"
 	"github.com/sealproof/sealproof/vaultbackend"
@@ -42,12 +43,9 @@ const (
 	patient = 2 * time.Minute
 	// limit bounds the whole test.
 	limit = 20 * time.Minute
-	// auditorPolicy is all that a Transit key needs for this.
-	auditorPolicy = `path "transit/decrypt/kubernetes" { capabilities = ["update"] }
-path "auth/token/lookup-self" { capabilities = ["read"] }`
 )
 
-var programs = rig.Programs()
+var programs = rig.Programs(components.ETCDAudit)
 
 // stored is what etcd holds.
 type stored []*mvccpb.KeyValue
@@ -131,7 +129,7 @@ func (f found) secrets(t *testing.T, how, prefix string, want verify.Outcome, sa
 func TestWhatRealComponentsHaveWritten(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	c, _ := rig.Start(t, programs)
+	c, opts := rig.Start(t, programs)
 	vault, role := rig.StartVault(ctx, t, c, 1, keyName)
 	etcd := testkit.Must(c.StartEtcd(ctx, 1))(t)
 	quick := map[string]any{"probe-interval": "500ms", "probe-interval-failing": "500ms", "promotion-delay": "2s"}
@@ -165,6 +163,11 @@ resources:
 		testkit.Check(t, etcd.Walk(ctx, "/registry/", func(kv *mvccpb.KeyValue) error { all = append(all, kv); return nil }))
 		return all
 	}
+	testkit.Check(t, writer.PutValue(ctx, server, namespace, "old-canary", []byte(canary)))
+	const definition = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced",` +
+		`"names":{"plural":"widgets","singular":"widget","kind":"Widget","listKind":"WidgetList"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object"}}}]}}`
+	testkit.Check(t, server.Client().CoreV1().RESTClient().Post().AbsPath("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").
+		SetHeader("Content-Type", "application/json").Body([]byte(definition)).Do(ctx).Error())
 	values := write("old")
 
 	log := testkit.Must(os.Create(filepath.Join(t.TempDir(), "log")))(t) // a file may be read while others write
@@ -176,7 +179,14 @@ resources:
 		t.Cleanup(func() { testkit.Check(t, u.Close()) })
 		return verify.Paced("plugin", u, verify.DefaultPace(), logger)
 	}
+	auditorPolicy := rig.Deployed(t, "auditor-policy.hcl")
 	token := testkit.Must(vault.TokenFile(ctx, "auditor", auditorPolicy, "1h"))(t)
+	command := auditor{
+		binary: opts.Binaries.Path(components.ETCDAudit), dir: t.TempDir(), etcd: etcd, vault: vault, socket: plugin.Socket(), encryption: server.EncryptionFile(), token: token,
+		keyID:   testkit.Must(plugin.KeyID(ctx))(t),
+		secrets: []string{canary, "0123456789abcdef0123456789abcdef", "1123456789abcdef0123456789abcdef", "2123456789abcdef0123456789abcdef", string(testkit.Must(os.ReadFile(token))(t))},
+	}
+	command.opensLive(ctx, t)
 	transit := func(key string, clusters ...string) verify.Unwrapper {
 		t.Helper()
 		config := vaultbackend.DefaultConfig()
@@ -214,6 +224,8 @@ resources:
 		}
 	}
 	values.restored(t, transit(keyName), ring.Keys())
+	command.opensBackup(ctx, t, snapshot)
+	command.eachRightIsNeeded(ctx, t, auditorPolicy, snapshot)
 
 	// Another plugin of the same key, another key, and nobody at all.
 	foreign := options
@@ -243,6 +255,7 @@ resources:
 			t.Errorf("%s of a backup of before the rotation: %d values: %v", layer, tally.Values, tally.Outcomes)
 		}
 	}
+	command.retired(ctx, t, snapshot)
 	retired := slices.IndexFunc(values, func(kv *mvccpb.KeyValue) bool { return string(kv.Key) == cluster.SecretKey(namespace, "old-0000") })
 	testkit.Check(t, plugin.WaitFor(ctx, "refuse the retired version", func(context.Context) error {
 		f := values[retired:retired+1].open(t, socket(plugin), nil)
@@ -273,6 +286,7 @@ resources:
 	}
 
 	shown(t, log.Name(), token)
+	command.tampered(ctx, t, values)
 }
 
 // tallies opens what a copy of etcd's database holds, without the cluster: its live
