@@ -252,8 +252,8 @@ func (a auditor) retired(ctx context.Context, t *testing.T, snapshot string) {
 	}
 }
 
-// tampered writes to etcd what no API server has written there.
-func (a auditor) tampered(ctx context.Context, t *testing.T, values stored) {
+// tampered writes to etcd what no API server has written there, and returns a snapshot of that.
+func (a auditor) tampered(ctx context.Context, t *testing.T, values stored) (snapshot string) {
 	t.Helper()
 	value := func(key string) string {
 		for _, kv := range values {
@@ -326,6 +326,7 @@ func (a auditor) tampered(ctx context.Context, t *testing.T, values stored) {
 	if n := s.Verification.Restores[0].Needs[0]; n.Value != "/restored" || !strings.Contains(n.Why, "written under another etcd key and open under that one alone, the first under /registry/") {
 		t.Errorf("%v", n)
 	}
+	return file
 }
 
 func objects(r *auditv1.Result) (all []string) {

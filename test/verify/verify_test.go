@@ -226,6 +226,7 @@ resources:
 	values.restored(t, transit(keyName), ring.Keys())
 	command.opensBackup(ctx, t, snapshot)
 	command.eachRightIsNeeded(ctx, t, auditorPolicy, snapshot)
+	command.badInput(ctx, t, snapshot)
 
 	// Another plugin of the same key, another key, and nobody at all.
 	foreign := options
@@ -286,7 +287,7 @@ resources:
 	}
 
 	shown(t, log.Name(), token)
-	command.tampered(ctx, t, values)
+	command.workFiles(ctx, t, plugin.KMS(), command.tampered(ctx, t, values))
 }
 
 // tallies opens what a copy of etcd's database holds, without the cluster: its live
