@@ -174,7 +174,7 @@ func (a auditor) workFiles(ctx context.Context, t *testing.T, plugin kms.KeyMana
 		if target, err := os.Readlink(link); err != nil || !strings.HasPrefix(target, work) {
 			continue
 		}
-		text := testkit.Must(os.ReadFile(link))(t) //nolint:gosec // of the process that was started above
+		text := testkit.Must(os.ReadFile(link))(t)
 		a.refuse(t, "a work file", text)
 		if bytes.Contains(text, []byte("k8s:enc:kms:v2:p:")) {
 			looked++

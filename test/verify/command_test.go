@@ -55,13 +55,18 @@ type scanned struct {
 // scan runs etcdaudit scan --verify with every format of reports.
 func (a auditor) scan(ctx context.Context, t *testing.T, args ...string) scanned {
 	t.Helper()
+	return a.run(ctx, t, "scan", args...)
+}
+
+func (a auditor) run(ctx context.Context, t *testing.T, command string, args ...string) scanned {
+	t.Helper()
 	dir := testkit.Must(os.MkdirTemp(a.dir, "scan"))(t)
-	all := []string{"scan", "--verify", "--unwrap-timeout", patient.String()}
+	all := []string{command, "--verify", "--unwrap-timeout", patient.String()}
 	for _, format := range []string{"table", "json", "html", "sarif", "junit", "csv", "cyclonedx"} {
 		all = append(all, "--output", format+"="+filepath.Join(dir, format))
 	}
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, a.binary, append(all, args...)...) //nolint:gosec // built by the test
+	cmd := exec.CommandContext(ctx, a.binary, append(all, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
@@ -175,6 +180,12 @@ func (a auditor) opensLive(ctx context.Context, t *testing.T) {
 		t.Errorf("%v", one)
 	}
 	if !strings.Contains(s.errs, "1 DEK source unwrapped by the KMS plugin at unix://") {
+		t.Errorf("stderr: %s", s.errs)
+	}
+	// The node tells which configuration that is.
+	s = a.run(ctx, t, "all", a.live()...)
+	s.wants(t, "EA-141", "live:", passes, "each of ")
+	if !strings.Contains(s.errs, "values are compared with "+a.encryption) || !strings.Contains(s.errs, "DEK sources are unwrapped at [\"unix://"+a.socket) {
 		t.Errorf("stderr: %s", s.errs)
 	}
 	// Without the configuration its keys are missing, and nothing else.
