@@ -142,7 +142,8 @@ func allCommand() *cobra.Command {
 		Short: "scan, tls and host in one report",
 		Long: `all does what scan, tls and host do, and makes one report of it. What is stored is
 compared with the EncryptionConfiguration of this node's API server. The files of
-this node's etcd are read as well; --files=false leaves them out.`,
+this node's etcd are read as well; --files=false leaves them out. With --verify every
+value is opened, by the KMS plugin that the EncryptionConfiguration names.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit all
 

@@ -110,7 +110,7 @@ func (a *auditRun) verification(ctx context.Context, o *audit.Options, keys *key
 	v := &opener{auditRun: a, verification: audit.Verification{Versions: map[string]facts.KeyVersion{}}}
 	configs := v.configurations(o.Encryption, keys)
 	sockets := a.Verify.PluginSockets
-	if len(sockets) == 0 && !a.Verify.Transit {
+	if len(sockets) == 0 && !a.Verify.Transit && a.Node.Root == "/" { // the sockets of a tree are elsewhere
 		if sockets = endpoints(configs); len(sockets) > 0 {
 			a.say("DEK sources are unwrapped at %q, as the EncryptionConfiguration has it", sockets)
 		}

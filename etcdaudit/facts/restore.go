@@ -54,7 +54,7 @@ func (s Store) needsPrefix() Requirement {
 	r := Requirement{"etcd prefix (--etcd-prefix)", term.Printable(strings.TrimSuffix(s.Scope.Prefix, "/")), "what is bound to its etcd key (kms v2, aesgcm) opens under that one alone"}
 	for _, f := range s.Verified.Findings() {
 		if f.Result.Outcome == verify.Moved {
-			r.Why = fmt.Sprintf("%s written under another etcd key and open under that one alone, the first under %s", were(s.Verified.Outcomes[verify.Moved]), term.Printable(f.Result.From))
+			r.Why = fmt.Sprintf("what was written elsewhere opens there alone: %s, the first under %s", values(s.Verified.Outcomes[verify.Moved]), term.Printable(f.Result.From))
 			break
 		}
 	}
@@ -182,11 +182,4 @@ func are(n int64) string {
 		return "1 value is"
 	}
 	return fmt.Sprintf("%d values are", n)
-}
-
-func were(n int64) string {
-	if n == 1 {
-		return "1 value was"
-	}
-	return fmt.Sprintf("%d values were", n)
 }

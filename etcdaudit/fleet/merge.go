@@ -165,7 +165,7 @@ func (m *merger) verification(n Node, renamed map[string]string) {
 		return
 	}
 	all := m.out.Verification
-	all.DekSources += v.DekSources // the same ones, where nodes have read the same store
+	all.DekSources += v.DekSources
 	all.Unwrappers = append(all.Unwrappers, v.Unwrappers...)
 	all.Verified = append(all.Verified, v.Verified...)
 	all.Restores = append(all.Restores, v.Restores...)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -15,7 +16,7 @@ func (p *printer) verification(r *auditv1.Report) {
 	}
 	scopes := textsOf(r)
 	p.line("")
-	p.line("Opened in memory, with %d DEK sources:", v.DekSources)
+	p.line("Opened in memory, DEK sources of KMS v2: %d", v.DekSources)
 	for _, one := range v.Verified {
 		p.wrap("    ", "  %s: %s", scopes[one.Scope], outcomes(one))
 	}
@@ -24,7 +25,7 @@ func (p *printer) verification(r *auditv1.Report) {
 	}
 	for _, one := range v.Restores {
 		p.line("")
-		p.wrap("  ", "To restore %s: %s. It needs", scopes[one.Scope], restorable(one))
+		p.wrap("  ", "To restore the %s: %s. It needs", copyOf(r, one.Scope), restorable(one))
 		for _, n := range one.Needs {
 			p.wrap("    ", "  %s: %s (%s)", n.What, n.Value, n.Why)
 		}
@@ -38,6 +39,16 @@ func textsOf(r *auditv1.Report) map[string]string {
 		texts[s.Id] = s.Text
 	}
 	return texts
+}
+
+// copyOf names the file that a scope is of.
+func copyOf(r *auditv1.Report, scope string) string {
+	for _, s := range r.Scopes {
+		if s.Id == scope && len(s.Sources) > 0 {
+			return cmp.Or(s.Copy, "database") + " " + s.Sources[0].Name
+		}
+	}
+	return scope
 }
 
 // outcomes says what became of the values of a scope.
@@ -107,7 +118,7 @@ func verifiedOf(r *auditv1.Report) *verifiedView {
 	}
 	var restores []restoreView
 	for _, one := range v.Restores {
-		restores = append(restores, restoreView{texts[one.Scope], restorable(one), head(one.Needs, shownRows)})
+		restores = append(restores, restoreView{copyOf(r, one.Scope), restorable(one), head(one.Needs, shownRows)})
 	}
 	for _, u := range v.Unwrappers[:min(len(v.Unwrappers), shownRows)] {
 		view.Unwrappers = append(view.Unwrappers, unwrapper(u))

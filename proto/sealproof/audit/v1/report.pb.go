@@ -540,7 +540,8 @@ func (x *Report) GetVerification() *Verification {
 type Verification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many distinct DEK sources of KMS v2 were met: what API servers unwrap, and cache, as
-	// one (type, DEK source, key_id, annotations).
+	// one (type, DEK source, key_id, annotations). Where a report is about several nodes, those of
+	// each are added up.
 	DekSources uint32 `protobuf:"varint,1,opt,name=dek_sources,json=dekSources,proto3" json:"dek_sources,omitempty"`
 	// Who was asked to unwrap them, in this order until one opened a source.
 	Unwrappers []*Unwrapper `protobuf:"bytes,2,rep,name=unwrappers,proto3" json:"unwrappers,omitempty"`
