@@ -51,7 +51,9 @@ It takes no lock and stops nothing. Of a database that an etcd uses it says wher
 plaintext is, and never that there is none; with --work-dir it reads a reflink of it in
 its place, or a snapshot that it asks the member for. A log that etcd writes to is
 never called clean.
-With --timeline it says of each Secret from when to when it was readable.
+With --timeline it says of each Secret from when to when it was readable. With --verify
+it opens every value in memory, as an API server does, and says which cannot be
+decrypted and why; of a copy, what has to be there to restore it.
 What is listed as another API server's does not change the exit status.`,
 		Example: `  # on a control-plane node, as root: live values, the member's files and copies
   etcdaudit scan --work-dir /var/tmp
@@ -67,6 +69,13 @@ What is listed as another API server's does not change the exit status.`,
 
   # which credentials have to be changed, since when, and where they can still be read
   etcdaudit scan --timeline --work-dir /var/tmp /var/lib/etcd /var/backups/etcd
+
+  # on a control-plane node: can everything be decrypted, by the plugin of this node?
+  etcdaudit scan --verify --files=false
+
+  # can this backup still be decrypted, without its cluster?
+  etcdaudit scan --verify --transit --vault-address https://vault:8200 --vault-key kubernetes \
+    --vault-token-file token /var/backups/etcd/snapshot.db
 
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
@@ -133,7 +142,8 @@ func allCommand() *cobra.Command {
 		Short: "scan, tls and host in one report",
 		Long: `all does what scan, tls and host do, and makes one report of it. What is stored is
 compared with the EncryptionConfiguration of this node's API server. The files of
-this node's etcd are read as well; --files=false leaves them out.`,
+this node's etcd are read as well; --files=false leaves them out. With --verify every
+value is opened, by the KMS plugin that the EncryptionConfiguration names.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit all
 
@@ -185,6 +195,7 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	if groups.Data {
 		cli.AddFlags(flags, &config.Files)
 		cli.AddFlags(flags, &config.Timeline)
+		cli.AddFlags(flags, &config.Verify)
 	}
 	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
 		cli.AddFlags(flags, &config.Paths)

@@ -24,6 +24,7 @@ type settings struct {
 	Files      filesPart    `mapstructure:",squash"`
 	Paths      pathsPart    `mapstructure:",squash"`
 	Timeline   timelinePart `mapstructure:",squash"`
+	Verify     verifyPart   `mapstructure:",squash"`
 	TLS        tlsPart      `mapstructure:",squash"`
 	Node       nodePart     `mapstructure:",squash"`
 	API        apiPart      `mapstructure:",squash"`
@@ -114,6 +115,7 @@ func defaults() settings {
 	return settings{
 		Scan:     scanPart{Timeout: 30 * time.Second, Consistency: linearizable, CompareMembers: string(live.ByHash)},
 		Timeline: timelinePart{ClockSkew: 10 * time.Second},
+		Verify:   defaultVerify(),
 		TLS:      tlsPart{Enumerate: true},
 		Files:    filesPart{Files: true, Memory: "512MiB"},
 		Node:     nodePart{Root: "/"},
@@ -176,7 +178,7 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 		}
 	}
-	errs = append(errs, s.Scan.check())
+	errs = append(errs, s.Scan.check(), s.Verify.check())
 	if _, err := s.Files.memory(); err != nil {
 		errs = append(errs, err)
 	}

@@ -36,6 +36,11 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 		}
 	}
 	o.Timeline = a.timeline(o.Encryption)
+	forget, err := a.verification(ctx, &o, &keys)
+	defer forget()
+	if err != nil {
+		return nil, err
+	}
 	progress := newReading(a.stderr)
 	defer progress.end()
 	how := a.reading(progress, o)
@@ -53,6 +58,7 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	if r, err = audit.Run(ctx, o); err != nil {
 		return nil, cli.Exit(report.ExitNotEvaluated, err)
 	}
+	a.tell(o.Verify)
 	return r, nil
 }
 

@@ -36,7 +36,7 @@ risk that is taken; report writes a stored report in other formats.
 
 It never writes to etcd, needs no key of a CA, and never shows a stored value. Only
 where there is an EncryptionConfiguration it tries that file's keys on the values, in
-memory, to see whether they fit.`,
+memory, to see whether they fit; and with --verify it opens every value there.`,
 		Example: `  # on a control-plane node, as root
   etcdaudit all`,
 		Args: cobra.NoArgs,

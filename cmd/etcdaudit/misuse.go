@@ -63,13 +63,18 @@ func (a *auditRun) misuses() []misuse {
 		{[]string{"root"}, scan && elsewhere, "with endpoints (" + strings.Join(a.Connection.Endpoints, ",") + ") scan reads nothing of a node: leave one of them out"},
 		{[]string{"work-dir", "memory"}, a.onlyLive(), "it is for files and timelines, and only live values are read: leave it out, or add --timeline"},
 		{[]string{"clock-skew"}, !a.Timeline.Timeline, "it is about the bounds of a timeline: add --timeline, or leave it out"},
+		{
+			append([]string{"plugin-socket", "transit", "unwrap-rate", "unwrap-timeout"}, vaultFlags()...), !a.Verify.Verify,
+			"it is about opening values: add --verify, or leave it out",
+		},
+		{vaultFlags(), !a.Verify.Transit, "it is about a Transit key in Vault: add --transit, or leave it out"},
 		{[]string{"wal-dir"}, !paths, "it is of a data directory that is named: name one, or leave it out"},
 		{[]string{"probe-cert"}, a.TLS.Passive, "a normal client does not show it, and --passive sends nothing else: leave one of them out"},
 		{[]string{"enumerate"}, a.TLS.Enumerate && a.TLS.Passive, "trying everything is what --passive leaves out: leave one of them out"},
 		{
 			[]string{
 				"fail-on", "strict", "accept", "min-coverage", "encryption-provider-config", "current-key-id", "timeout", "rate", "consistency", "compare-members", "files",
-				"work-dir", "memory", "timeline", "clock-skew", "apiserver-metrics", "fingerprint-key", "snapshot-dir", "max-snapshot-age", "kubeconfig",
+				"verify", "work-dir", "memory", "timeline", "clock-skew", "apiserver-metrics", "fingerprint-key", "snapshot-dir", "max-snapshot-age", "kubeconfig",
 			}, a.TLS.Plan,
 			"it is about a report, and --plan makes none: leave one of them out",
 		},

@@ -57,6 +57,7 @@ type auditRun struct {
 // do is the whole run, from the settings to the exit status.
 func (a *auditRun) do(ctx context.Context) error {
 	a.TLS.Plan = a.TLS.Plan && a.groups.Wire // a file or a variable may set it for other commands
+	a.groups.Verify = a.Verify.Verify && a.groups.Data
 	if err := a.refuseMisuse(); err != nil {
 		return err
 	}
@@ -110,6 +111,11 @@ func (a *auditRun) here(ctx context.Context, o audit.Options) (r *auditv1.Report
 		}
 	}
 	o.Timeline = a.timeline(o.Encryption)
+	forget, err := a.verification(ctx, &o, &keys)
+	defer forget()
+	if err != nil {
+		return nil, err
+	}
 	if a.groups.Wire {
 		if o.Wire, err = a.wire(ctx); err != nil {
 			return nil, err
@@ -121,6 +127,7 @@ func (a *auditRun) here(ctx context.Context, o audit.Options) (r *auditv1.Report
 	if r, err = a.report(ctx, o); err != nil {
 		return nil, exitOf(err)
 	}
+	a.tell(o.Verify)
 	return r, nil
 }
 

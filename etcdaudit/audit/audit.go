@@ -53,6 +53,9 @@ type Options struct {
 	API API
 	// Timeline says how to work out for how long objects were readable; nil for not at all.
 	Timeline *timeline.Options
+	// Verify says what values are opened with; nil to open none. Groups.Verify asks for the rules
+	// about that.
+	Verify *Verification
 	// Progress is told how many more records were read; it may be nil.
 	Progress func(records int)
 }
@@ -94,6 +97,7 @@ func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 		}
 		f.Unscanned = "the data could not be read: " + failed.Error()
 	}
+	o.Verify.settle(&f)
 	if o.Groups.Data {
 		f.Access = completed(ctx, f.Access, o.API)
 	}
@@ -130,10 +134,11 @@ type counting struct {
 	stores      []facts.Store
 	inventories map[record.Layer]*inventory.Inventory
 	objects     *rbac.Collector
+	opening     *opening
 }
 
 func newCounting(scopes []record.Scope, o Options) (*counting, error) {
-	c := &counting{inventories: map[record.Layer]*inventory.Inventory{}}
+	c := &counting{inventories: map[record.Layer]*inventory.Inventory{}, opening: o.Verify.open(scopes)}
 	for _, scope := range scopes {
 		if c.inventories[scope.Layer] != nil {
 			return nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
@@ -143,19 +148,27 @@ func newCounting(scopes []record.Scope, o Options) (*counting, error) {
 		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		c.inventories[scope.Layer] = inv
-		c.stores = append(c.stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
+		store := facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID}
+		if c.opening != nil {
+			store.Verified = c.opening.tallies[scope.Layer]
+		}
+		c.stores = append(c.stores, store)
 	}
 	return c, nil
 }
 
-func (c *counting) add(records []record.Record, seen *sightings) error {
-	for _, rec := range records {
+func (c *counting) add(ctx context.Context, records []record.Record, seen *sightings) error {
+	results := c.opening.records(ctx, records)
+	for i, rec := range records {
 		inv, ok := c.inventories[rec.Origin.Layer]
 		if !ok {
 			return fmt.Errorf("%q was read in layer %q, which is in no scope: this is a mistake of the program", rec.Key, rec.Origin.Layer)
 		}
 		if !rec.Tombstone {
-			inv.Add(rec)
+			group := inv.Add(rec)
+			if results != nil {
+				c.opening.add(rec, results[i], group)
+			}
 		}
 		// What is retracted was there at the revision that it was read at.
 		if !rec.Retracted {
@@ -181,7 +194,7 @@ func tally(ctx context.Context, source record.Source, seen *sightings, o Options
 			return nil, err
 		}
 		err = source.Read(ctx, func(records []record.Record) error {
-			if err := c.add(records, seen); err != nil {
+			if err := c.add(ctx, records, seen); err != nil {
 				return err
 			}
 			if o.Progress != nil {
@@ -189,6 +202,7 @@ func tally(ctx context.Context, source record.Source, seen *sightings, o Options
 			}
 			return nil
 		})
+		c.opening.clear()
 		if !errors.Is(err, record.ErrRepeat) || ctx.Err() != nil {
 			return c, err
 		}

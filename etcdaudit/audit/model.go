@@ -44,6 +44,7 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 		r.Checks = append(r.Checks, one)
 	}
 	r.Runbook = steps(f.Stores)
+	addVerified(r, f)
 	for _, n := range f.NotRead() {
 		r.NotEvaluated = append(r.NotEvaluated, &auditv1.Layer{
 			Id: n.ID, Name: n.Name, Status: auditv1.Status_STATUS_NOT_EVALUATED, Reason: n.Reason, ClearedBy: n.ClearedBy, Store: n.Store, Scope: n.Scope,

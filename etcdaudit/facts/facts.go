@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/verify"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/internal/term"
@@ -31,6 +32,8 @@ type Facts struct {
 	Host *Host
 	// Access is what RBAC gives, one for each cluster whose objects were looked at.
 	Access []Access
+	// Unwrapping is who was asked for the DEK sources of the stores; nil if nothing was to be opened.
+	Unwrapping *Unwrapping
 }
 
 // Unread lists what was looked for and could not be read or found.
@@ -56,6 +59,8 @@ type Store struct {
 	// could not be read in all layers of the same files.
 	Remains record.Remains
 	Damaged int64
+	// Verified is what became of the values where they were to be opened; nil where they were not.
+	Verified *verify.Tally
 	// Members is what comparing the members of a running etcd has shown; nil if they were not
 	// compared.
 	Members *record.Comparison

@@ -126,6 +126,7 @@ func (m *merger) add(n Node) {
 	m.out.PrivateKeys = append(m.out.PrivateKeys, r.PrivateKeys...)
 	m.out.Timelines = union(m.out.Timelines, r.Timelines)
 	m.out.Keys = union(m.out.Keys, r.Keys)
+	m.verification(n, renamed)
 	m.out.Readers = union(m.out.Readers, r.Readers)
 	m.out.TimelineBasis = union(m.out.TimelineBasis, r.TimelineBasis)
 	for _, step := range r.Runbook {
@@ -142,6 +143,32 @@ func (m *merger) add(n Node) {
 	for _, c := range r.Certificates {
 		m.certificate(n.Name, c)
 	}
+}
+
+// verification adds what was opened from a node.
+func (m *merger) verification(n Node, renamed map[string]string) {
+	v := n.Report.Verification
+	if v == nil {
+		return
+	}
+	for _, u := range v.Unwrappers {
+		u.Node = n.Name
+	}
+	for _, one := range v.Verified {
+		one.Scope = cmp.Or(renamed[one.Scope], one.Scope)
+	}
+	for _, one := range v.Restores {
+		one.Scope = cmp.Or(renamed[one.Scope], one.Scope)
+	}
+	if m.out.Verification == nil {
+		m.out.Verification = v
+		return
+	}
+	all := m.out.Verification
+	all.DekSources += v.DekSources
+	all.Unwrappers = append(all.Unwrappers, v.Unwrappers...)
+	all.Verified = append(all.Verified, v.Verified...)
+	all.Restores = append(all.Restores, v.Restores...)
 }
 
 // scopes adds the scopes of a node. The same store may be in the reports of several nodes, each

@@ -161,8 +161,16 @@ func TestTheSameStoreReadFromTwoNodesIsTwoScopes(t *testing.T) {
 	for _, r := range []*auditv1.Report{one, two} {
 		r.Runbook = []*auditv1.Step{{Store: "c", Title: "Compact the history"}}
 		r.Timelines = []*auditv1.Timeline{{}}
+		r.Verification = &auditv1.Verification{
+			DekSources: 2, Unwrappers: []*auditv1.Unwrapper{{Name: "the KMS plugin"}},
+			Verified: []*auditv1.Verified{{Scope: "live:c:/registry/"}}, Restores: []*auditv1.Restore{{Scope: "live:c:/registry/"}},
+		}
 	}
 	r := merged(t, one, two)
+	if v := r.Verification; v.DekSources != 4 || len(v.Unwrappers) != 2 || v.Unwrappers[1].Node != "cp-2" || len(v.Verified) != 2 || v.Verified[0].Scope != "live:c:/registry/" ||
+		v.Verified[1].Scope != "live:c:/registry/ from cp-2" || len(v.Restores) != 2 || v.Restores[1].Scope != v.Verified[1].Scope {
+		t.Errorf("%v", v)
+	}
 	if steps := r.Runbook; len(steps) != 2 || steps[0].Node != "cp-1" || steps[1].Node != "cp-2" {
 		t.Errorf("runbook: %v", steps)
 	}

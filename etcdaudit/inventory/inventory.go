@@ -70,6 +70,9 @@ type Group struct {
 type Count struct {
 	Group
 	Values int64
+	// Decrypted and Undecryptable are how many of them were opened, and cannot be; both are 0
+	// where nothing was to be opened. Who opens them counts here.
+	Decrypted, Undecryptable int64
 	// NewestRevision is the highest mod_revision among them.
 	NewestRevision int64
 	// Objects are the first of them, where a finding may have to name them. Their
@@ -156,9 +159,9 @@ func New(prefix string, config *encryptionconfig.Config) *Inventory {
 	return &Inventory{Prefix: prefix, Config: config, resources: map[string]*Resource{}, definitions: map[string]bool{}}
 }
 
-// Add counts one value, or takes back one that was counted and is retracted. It keeps neither
-// key nor value.
-func (inv *Inventory) Add(rec record.Record) {
+// Add counts one value, or takes back one that was counted and is retracted, and returns the
+// group that it is in; nil for a part of another value. It keeps neither key nor value.
+func (inv *Inventory) Add(rec record.Record) *Count {
 	one := int64(1)
 	if rec.Retracted {
 		one = -1
@@ -177,7 +180,7 @@ func (inv *Inventory) Add(rec record.Record) {
 		inv.embed(r, k, rec, one)
 	}
 	if rec.Within {
-		return // it is a part of a value that is counted where it begins
+		return nil // it is a part of a value that is counted where it begins
 	}
 	if r.Ruled {
 		verdict = drift.Of(r.Rule, rec.Key, verdict.Value)
@@ -199,7 +202,7 @@ func (inv *Inventory) Add(rec record.Record) {
 	}
 	if rec.Retracted {
 		inv.forget(r, c, object(r, k, rec))
-		return
+		return c
 	}
 	if l := inv.room(r, c); l != nil {
 		o := object(r, k, rec)
@@ -210,6 +213,15 @@ func (inv *Inventory) Add(rec record.Record) {
 	if shaped && string(k.Path) == Definitions && len(inv.definitions) <= maxResources {
 		inv.definitions[shortened(k.Name)] = true
 	}
+	return c
+}
+
+// Object names the object of an etcd key that was counted, and the revision of its value. Its text
+// is safe to show.
+func (inv *Inventory) Object(key []byte, revision int64) check.Object {
+	rec := record.Record{Key: key, ModRevision: revision}
+	k, shaped := storedvalue.ParseKey(inv.Prefix, key)
+	return object(inv.resource(k, shaped, rec), k, rec)
 }
 
 // room returns the list that has room for one more name of a group; nil for none.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/nacl/secretbox"
 
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
@@ -36,7 +37,11 @@ func TestPlaintextAndKeysAreOverwritten(t *testing.T) {
 		if got := ring.Opener(kind, "key1", secret)(ciphertext, nil); got != encryptionconfig.Opened {
 			t.Fatalf("%v: %d", kind, got)
 		}
-		opened, key := ring.opened[:cap(ring.opened)], ring.keys[0].secretbox
+		opened := ring.opened[:cap(ring.opened)]
+		var key *[32]byte
+		if b, ok := ring.keys[0].scheme.(*box); ok {
+			key = b.key
+		}
 		if len(opened) < len(plaintext) || !zero(opened) {
 			t.Errorf("%s: what was opened is still there: %q", kind, opened)
 		}
@@ -44,6 +49,17 @@ func TestPlaintextAndKeysAreOverwritten(t *testing.T) {
 		if key != nil && !zero(key[:]) {
 			t.Errorf("%v: the key is still there", kind)
 		}
+	}
+}
+
+func TestTheKeyOfOneObjectIsOverwritten(t *testing.T) {
+	key, err := NewDataKey(storedvalue.HKDFSeed, bytes.Repeat([]byte{'Q'}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key.Open(nil, make([]byte, 100), nil)
+	if s, ok := key.scheme.(*seeded); !ok || !zero(s.key[:]) || s.counter[0] == 0 {
+		t.Error("the derived key is still there, or was never there")
 	}
 }
 

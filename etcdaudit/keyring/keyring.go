@@ -1,152 +1,120 @@
-// Package keyring tries the keys of an EncryptionConfiguration on stored
-// values, as the API server's own transformers do (k8s.io/apiserver v0.37.1,
-// pkg/storage/value/encrypt/aes/aes.go and secretbox/secretbox.go).
+// Package keyring opens stored values with keys, as the API server's own
+// transformers do (k8s.io/apiserver v0.37.1, pkg/storage/value/encrypt): the keys
+// of an EncryptionConfiguration, and the data keys that a KMS plugin unwraps.
 //
-// It must never give out a key or a byte of what it opened. It only says whether a
-// key fits.
+// It must never give out a key, and it does no I/O. What it opens is put into a
+// buffer of the caller's, who clears it.
 package keyring
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-
-	"golang.org/x/crypto/nacl/secretbox"
-
-	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 )
 
-// Keyring holds keys in memory until Clear. The zero value is an empty one. It
-// is not safe for concurrent use.
+// Keyring holds the keys of an EncryptionConfiguration in memory until Clear. The
+// zero value is an empty one. Its openers are not safe for concurrent use; its
+// Keys are.
 type Keyring struct {
-	// Pointers, because fmt shows only their addresses.
-	keys []*key
-	// opened is what the last trial made of a value, cleared at once.
+	keys []*Key
+	// opened is what the last trial of an opener made of a value, cleared at once.
 	opened []byte
 }
 
-// key is an AES key or a secretbox key; the other field is nil, and both after Clear.
-type key struct {
-	ring      *Keyring
-	block     cipher.Block
-	secretbox *[32]byte
+// Key is one key. fmt shows nothing of it but its kind and name.
+type Key struct {
+	// Kind is the kind of its provider, as in encryptionconfig, and Name its own
+	// name. A data key has neither.
+	Kind, Name string
+	scheme     scheme // nil for what is no key, and after clear
+}
+
+// scheme is how one kind of key encrypts. Pointers implement it, because fmt
+// shows only their addresses.
+type scheme interface {
+	// open decrypts a ciphertext into dst, from its beginning and as far as its
+	// capacity reaches. Where it fails, nothing stays there.
+	open(dst, ciphertext, etcdKey []byte) ([]byte, encryptionconfig.Trial)
+	// reveal decrypts a ciphertext into dst without asking whether it is
+	// authentic; nil for what is too short.
+	reveal(dst, ciphertext []byte) []byte
+	// bound reports whether a ciphertext opens under its own etcd key alone.
+	bound() bool
+	clear()
 }
 
 // Opener keeps a key and returns what tries it. The secret's length has been
 // checked.
-func (r *Keyring) Opener(kind, _ string, secret []byte) encryptionconfig.Opener {
-	k := &key{ring: r}
+func (r *Keyring) Opener(kind, name string, secret []byte) encryptionconfig.Opener {
+	k := &Key{Kind: kind, Name: name, scheme: newScheme(kind, secret)}
 	r.keys = append(r.keys, k)
-	if kind == encryptionconfig.Secretbox {
-		k.secretbox = (*[32]byte)(append([]byte(nil), secret...))
-		return k.secretboxOpens
+	return func(ciphertext, etcdKey []byte) encryptionconfig.Trial {
+		plaintext, trial := k.try(r.opened, ciphertext, etcdKey)
+		if trial == encryptionconfig.Opened {
+			clear(plaintext)
+			r.opened = plaintext[:0]
+		}
+		return trial
 	}
-	block, err := aes.NewCipher(secret)
-	if err != nil {
-		return k.none // no AES key: it opens nothing
-	}
-	k.block = block
-	if kind == encryptionconfig.AESGCM {
-		return k.gcmOpens
-	}
-	return k.cbcOpens
 }
+
+// Keys returns the keys that Opener has kept, in its order. They are valid until
+// Clear.
+func (r *Keyring) Keys() []*Key { return r.keys }
 
 // Clear forgets every key: their openers open nothing more. A secretbox key is
 // overwritten; of an AES key only the expanded form was kept, which the standard
 // library gives no way to overwrite.
 func (r *Keyring) Clear() {
 	for _, k := range r.keys {
-		if k.secretbox != nil {
-			clear(k.secretbox[:])
-		}
-		*k = key{}
+		k.Clear()
 	}
 	r.keys, r.opened = nil, nil
 }
 
-// room is a buffer of n bytes for what a trial opens.
-func (r *Keyring) room(n int) []byte {
-	if cap(r.opened) < n {
-		r.opened = make([]byte, n)
-	}
-	return r.opened[:n]
-}
-
-func (k *key) none(_, _ []byte) encryptionconfig.Trial { return encryptionconfig.Refused }
-
-// Sizes in bytes of what stands before a ciphertext.
-const (
-	gcmNonce       = 12
-	secretboxNonce = 24
-)
-
-// gcmOpens tries aesgcm, which binds a value to its place in etcd: the whole
-// etcd key is the associated data (authenticatedDataString in
-// pkg/storage/etcd3/store.go).
-func (k *key) gcmOpens(ciphertext, etcdKey []byte) encryptionconfig.Trial {
-	if k.block == nil || len(ciphertext) < gcmNonce {
-		return encryptionconfig.Refused
-	}
-	aead, err := cipher.NewGCM(k.block)
-	if err != nil {
-		return encryptionconfig.Refused
-	}
-	plaintext := k.ring.room(len(ciphertext))
-	defer clear(plaintext)
-	if _, err := aead.Open(plaintext[:0], ciphertext[:gcmNonce], ciphertext[gcmNonce:], etcdKey); err != nil {
-		return encryptionconfig.Refused
-	}
-	return encryptionconfig.Opened
-}
-
-// secretboxOpens tries secretbox, which binds a value to nothing.
-func (k *key) secretboxOpens(ciphertext, _ []byte) encryptionconfig.Trial {
-	if k.secretbox == nil || len(ciphertext) < secretboxNonce+secretbox.Overhead {
-		return encryptionconfig.Refused
-	}
-	plaintext := k.ring.room(len(ciphertext))
-	defer clear(plaintext)
-	nonce := (*[secretboxNonce]byte)(ciphertext)
-	if _, ok := secretbox.Open(plaintext[:0], ciphertext[secretboxNonce:], nonce, k.secretbox); !ok {
-		return encryptionconfig.Refused
-	}
-	return encryptionconfig.Opened
-}
-
-// cbcOpens tries aescbc, which authenticates nothing: the padding is all that a
-// wrong key can get wrong, and once in 256 times it does not.
-func (k *key) cbcOpens(ciphertext, _ []byte) encryptionconfig.Trial {
-	if k.block == nil || len(ciphertext) < 2*aes.BlockSize || len(ciphertext)%aes.BlockSize != 0 {
-		return encryptionconfig.Refused
-	}
-	plaintext := k.ring.room(len(ciphertext) - aes.BlockSize)
-	defer clear(plaintext)
-	cipher.NewCBCDecrypter(k.block, ciphertext[:aes.BlockSize]).CryptBlocks(plaintext, ciphertext[aes.BlockSize:])
-	size, ok := withoutPadding(plaintext)
-	switch {
-	case !ok:
-		return encryptionconfig.Refused
-	case !storedvalue.IsObject(plaintext[:size]):
-		return encryptionconfig.Garbled
+func newScheme(kind string, secret []byte) scheme {
+	switch kind {
+	case encryptionconfig.Secretbox:
+		return newBox(secret)
+	case encryptionconfig.AESGCM:
+		return newGCM(secret)
 	default:
-		return encryptionconfig.Opened
+		return newCBC(secret)
 	}
 }
 
-// withoutPadding returns the length without PKCS#7 padding, and false where the
-// API server sees none. Like the API server it accepts more than one block of
-// it.
-func withoutPadding(plaintext []byte) (int, bool) {
-	padding := int(plaintext[len(plaintext)-1])
-	size := len(plaintext) - padding
-	if padding == 0 || size < 0 {
-		return 0, false
+func (k *Key) try(dst, ciphertext, etcdKey []byte) ([]byte, encryptionconfig.Trial) {
+	if k.scheme == nil {
+		return nil, encryptionconfig.Refused
 	}
-	for _, b := range plaintext[size:] {
-		if int(b) != padding {
-			return 0, false
-		}
+	return k.scheme.open(dst, ciphertext, etcdKey)
+}
+
+// Open decrypts the ciphertext of the value that is stored under an etcd key, into
+// dst where its capacity suffices. ok is false where the key does not open it:
+// nothing of it is then left in dst. With an aescbc key, which authenticates
+// nothing, ok means that an object came out.
+func (k *Key) Open(dst, ciphertext, etcdKey []byte) (plaintext []byte, ok bool) {
+	plaintext, trial := k.try(dst, ciphertext, etcdKey)
+	return plaintext, trial == encryptionconfig.Opened
+}
+
+// Reveal decrypts a ciphertext like Open, but authenticates nothing: what it
+// returns may have been changed by anyone, or be noise. It shows why a ciphertext
+// does not open. It returns nil where that is too short.
+func (k *Key) Reveal(dst, ciphertext []byte) []byte {
+	if k.scheme == nil {
+		return nil
 	}
-	return size, true
+	return k.scheme.reveal(dst, ciphertext)
+}
+
+// Bound reports whether what the key has written opens under its own etcd key
+// alone. aescbc and secretbox bind a value to nothing.
+func (k *Key) Bound() bool { return k.scheme != nil && k.scheme.bound() }
+
+// Clear forgets the key, as Keyring.Clear does.
+func (k *Key) Clear() {
+	if k.scheme != nil {
+		k.scheme.clear()
+		k.scheme = nil
+	}
 }

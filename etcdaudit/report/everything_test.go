@@ -147,6 +147,21 @@ func everything() *auditv1.Report {
 			{Resource: "secrets", Namespace: "default", Name: "only-in-the-log", Store: "cdf8", Values: 1, RecoverableIn: []string{"wal:x"}, Readable: []*auditv1.Interval{{From: &auditv1.Bounds{NotAfter: at(-30), NotAfterSource: "file time"}, Until: &auditv1.Bounds{NotBefore: at(-35), NotBeforeSource: "order of the log"}}}},
 			{Resource: "widgets.example.com", Name: "w", Store: "cdf8", Values: 1, Readable: []*auditv1.Interval{{From: &auditv1.Bounds{}, Until: &auditv1.Bounds{}}}},
 		},
+		Verification: &auditv1.Verification{
+			DekSources: 3,
+			Unwrappers: []*auditv1.Unwrapper{{Name: "the KMS plugin at /run/kmsplugin/sealproof.sock", Requests: 3, Opened: 2, Unanswered: 1, Node: "node-1"}, {Name: "the Vault key transit/kubernetes", Requests: 1}},
+			Verified: []*auditv1.Verified{
+				{Scope: "live:cdf8:/registry/", Values: 1207, Opened: 1204, Undecryptable: 2, NotEvaluated: 1, Outcomes: []*auditv1.OutcomeCount{{Outcome: "not evaluated", Values: 1}, {Outcome: "opened", Values: 1204}, {Outcome: "wrong key", Values: 2}}, Same: 1200, SameName: 3, Different: 1},
+				{Scope: "free-pages:cdf8:/var/lib/etcd/member/snap/db:/registry/"},
+			},
+			Restores: []*auditv1.Restore{
+				{Scope: "live:cdf8:/registry/", Values: 1207, Opened: 1204, Undecryptable: 2, NotEvaluated: 1, Needs: []*auditv1.Requirement{
+					{What: "etcd prefix (--etcd-prefix)", Value: "/registry", Why: "what is bound to its etcd key opens under that one alone"},
+					{What: "Vault key", Value: "transit/kubernetes, version 2", Why: "key_id v2.<ffee>, 3 of 3 values opened"},
+				}},
+				{Scope: "live:cdf8:/registry/", Values: 7, Opened: 7}, {Scope: "live:cdf8:/registry/", Values: 7, Opened: 6, NotEvaluated: 1},
+			},
+		},
 		Readers: []*auditv1.Reader{
 			{Kind: "Group", Name: "system:masters", Verbs: []string{"get", "list", "watch"}, Binding: "built in", Role: "everything"},
 			{Kind: "ServiceAccount", Name: "ci/deployer", Namespace: "prod", Verbs: []string{"get"}, Secrets: []string{"registry"}, Binding: "RoleBinding prod/deployer", Role: "Role deployer"},

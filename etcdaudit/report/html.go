@@ -85,6 +85,7 @@ type page struct {
 	TimelinesFrom, TimelinesTo   string
 	TimelineBasis                []string
 	TimelinesOmitted             uint32
+	Verified                     *verifiedView
 	Findings                     part[finding]
 	Gaps                         part[gap]
 	Places, Missing              part[*auditv1.Layer]
@@ -118,6 +119,7 @@ func pageOf(r *auditv1.Report) page {
 	p.Runbook = r.Runbook[:min(len(r.Runbook), shownRows)]
 	p.Several = slices.ContainsFunc(r.Runbook, func(s *auditv1.Step) bool { return aboutStep(s) != aboutStep(r.Runbook[0]) })
 	p.addTimelines(r)
+	p.Verified = verifiedOf(r)
 	list := entriesOf(r)
 	findings := findingsOf(list)
 	for _, f := range findings {

@@ -33,6 +33,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 	p.doFirst(list)
 	p.runbook(r.Runbook)
 	p.timelines(r)
+	p.verification(r)
 	for _, s := range r.Scopes {
 		if s.Prefix != "" {
 			p.line("")

@@ -17,13 +17,13 @@ import (
 	"github.com/sealproof/sealproof/internal/check"
 )
 
-// Groups says which rules are asked for.
-type Groups struct{ Data, Wire, Host bool }
+// Groups says which rules are asked for. Verify are those about data that was opened.
+type Groups struct{ Data, Wire, Host, Verify bool }
 
 // For returns the rules of groups, in the order of their ids.
 func For(g Groups) (asked []check.Rule[facts.Facts]) {
 	for _, r := range All() {
-		if of := Of(r.ID); of.Data && g.Data || of.Wire && g.Wire || of.Host && g.Host {
+		if of := Of(r.ID); of.Data && g.Data || of.Wire && g.Wire || of.Host && g.Host || of.Verify && g.Verify {
 			asked = append(asked, r)
 		}
 	}
@@ -35,6 +35,8 @@ func For(g Groups) (asked []check.Rule[facts.Facts]) {
 // are data.
 func Of(id string) Groups {
 	switch {
+	case strings.HasPrefix(id, "EA-14"):
+		return Groups{Verify: true}
 	case id < "EA-3", strings.HasPrefix(id, "EA-33"), id == "EA-401", id == "EA-402":
 		return Groups{Data: true}
 	case id < "EA-4":

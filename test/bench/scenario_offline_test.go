@@ -223,8 +223,8 @@ func headless(b *testing.B, database string) string {
 // scanned runs the program, whose status says that it has findings, and returns its CPU time and
 // the most memory that it had. What the system says of a process that has ended would be at least
 // what this one had when it started it.
-func scanned(ctx context.Context, program, file string) (cpu time.Duration, peak int64, err error) {
-	cmd := exec.CommandContext(ctx, program, "scan", file)
+func scanned(ctx context.Context, program, file string, args ...string) (cpu time.Duration, peak int64, err error) {
+	cmd := exec.CommandContext(ctx, program, append([]string{"scan", file}, args...)...)
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	if err := cmd.Start(); err != nil {

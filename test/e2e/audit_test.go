@@ -54,6 +54,17 @@ func (r scanned) wants(t *testing.T, status int, texts ...string) {
 	}
 }
 
+// saysAll checks that the table says all of texts, however its lines are broken.
+func (r scanned) saysAll(t *testing.T, texts ...string) {
+	t.Helper()
+	said := strings.Join(strings.Fields(string(r.out)), " ")
+	for _, text := range texts {
+		if !strings.Contains(said, text) {
+			t.Errorf("the report does not say %q:\n%s%s", text, r.out, r.err)
+		}
+	}
+}
+
 func TestTheAuditFindsPlaintextAndWhatIsStale(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -181,6 +183,11 @@ func TestTakingOverFromAPlainTransitPlugin(t *testing.T) {
 		t.Fatalf("the plain plugin wrote under the key_ids %v", stored.KeyIDs)
 	}
 	old := must(s.etcd.Get(s.ctx, cluster.SecretKey(namespace, "one-0000"), 0))(t).Value
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	in := must(s.etcd.Client().Snapshot(s.ctx))(t)
+	out := must(os.Create(filepath.Clean(backup)))(t)
+	must(out.ReadFrom(in))(t)
+	s.check(errors.Join(in.Close(), out.Close()))
 
 	// The same provider name and the same key; the plugin is another one.
 	stopPlain()
@@ -199,6 +206,10 @@ func TestTakingOverFromAPlainTransitPlugin(t *testing.T) {
 		t.Errorf("after the rewrite: %d not sealed, key_ids %v", stored.Other, stored.KeyIDs)
 	}
 
+	// The backup of before can still be decrypted, and the auditor says with what.
+	verify := []string{"scan", "--verify", "--unwrap-timeout", "2m", "--plugin-socket", p.Socket(), backup}
+	s.run(verify...).saysAll(t, "values can be decrypted. It needs", "version 1 of the key behind key_id 1 (10 of 10 values opened", "version 2 of the key behind key_id 2 (10 of 10 values opened", "EncryptionConfiguration: kms v2 "+plain.Name)
+
 	// Then it can be forbidden: what is stored opens, what the other plugin wrote
 	// does not, and the reason is given.
 	s.check(s.decrypt(p, old))
@@ -207,6 +218,7 @@ func TestTakingOverFromAPlainTransitPlugin(t *testing.T) {
 	if err := s.decrypt(p, old); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "require-associated-data") {
 		t.Errorf("forbidden, it says %v", err)
 	}
+	s.run(verify...).saysAll(t, "20 of its ", "require-associated-data", "FAIL EA-141")
 	s.restart(a)
 	s.readAll(a)
 	s.scan().wants(t, 0)

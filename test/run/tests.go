@@ -19,7 +19,7 @@ func testSteps() []step {
 		step{name: "alert tests", run: goTest{dir: "test/deploy/formats", args: []string{"./..."}}.run},
 		// Together: those of the first wait most of the time, and the second compute.
 		beside(
-			step{name: "end-to-end tests and faults", run: endToEndTests(nil, "./test/e2e/...", "./test/faults", "./test/residue/...", "./test/runbook")},
+			step{name: "end-to-end tests and faults", run: endToEndTests(nil, "./test/e2e/...", "./test/faults", "./test/residue/...", "./test/runbook", "./test/verify")},
 			// Without the race detector, which makes them several times longer: what they
 			// compare has no goroutines, or is tested with it above.
 			step{name: "etcd's own reading, and the corpus", run: goTest{nice: true, args: append([]string{"-timeout=60m"}, comparisons()...)}.run},
@@ -43,7 +43,7 @@ func unitTests(ctx context.Context, out io.Writer) error {
 	}
 	args := []string{"-race", "-timeout=30m"} // only bounds a hang
 	for _, pkg := range strings.Fields(list) {
-		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/residue") || strings.HasSuffix(pkg, "/test/runbook") || strings.Contains(pkg, "/test/bench") ||
+		if strings.Contains(pkg, "/test/e2e") || strings.Contains(pkg, "/test/faults") || strings.Contains(pkg, "/test/residue") || strings.HasSuffix(pkg, "/test/runbook") || strings.HasSuffix(pkg, "/test/verify") || strings.Contains(pkg, "/test/bench") ||
 			strings.HasSuffix(pkg, "/etcdaudit/etcdconfig") || strings.Contains(pkg, "/test/corpus") || strings.HasSuffix(pkg, "/test/chaos") { // test/chaos/plan takes seconds
 			continue
 		}

@@ -12,8 +12,10 @@ import (
 
 // Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
 // and EA-111 to 114 about one of live values, EA-121 to 123 about what outlives them.
-// EA-107 and EA-124 are about both, EA-131 about an etcd that runs.
+// EA-107 and EA-124 are about both, EA-131 about an etcd that runs; EA-141 to 143 are about
+// values that were opened.
 func Rules() (all []check.Rule[facts.Facts]) {
+	openedLive, openedOlder, opened := opening()
 	for _, group := range []struct {
 		rules    []rule
 		subjects func(facts.Facts) []check.Subject[facts.Store]
@@ -23,6 +25,9 @@ func Rules() (all []check.Rule[facts.Facts]) {
 		{older(), facts.Facts.Older, []check.Need[facts.Facts]{need.Scan, need.Older}},
 		{[]rule{embeddedSecrets()}, facts.Facts.All, []check.Need[facts.Facts]{need.Scan}},
 		{[]rule{wholeFiles()}, facts.Facts.Files, []check.Need[facts.Facts]{need.Scan, need.Files}},
+		{openedLive, facts.Facts.Live, []check.Need[facts.Facts]{need.Scan, need.Live}},
+		{openedOlder, facts.Facts.Older, []check.Need[facts.Facts]{need.Scan, need.Older}},
+		{opened, facts.Facts.All, []check.Need[facts.Facts]{need.Scan}},
 		{[]rule{membersAgree()}, facts.Facts.Running, []check.Need[facts.Facts]{need.Scan, need.Running}},
 	} {
 		for _, r := range group.rules {

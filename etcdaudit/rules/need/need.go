@@ -86,6 +86,11 @@ func Encryption(f facts.Facts) (check.Result, bool) {
 	return check.Inapplicable(noConfiguration), f.Encryption != nil
 }
 
+// Verified is not met where values were not opened.
+func Verified(s facts.Store) (check.Result, bool) {
+	return check.Inapplicable("values were not opened: --verify was not given"), s.Verified != nil
+}
+
 // Comparison is not met where the store was compared with no EncryptionConfiguration.
 func Comparison(s facts.Store) (check.Result, bool) {
 	return check.Inapplicable(noConfiguration), s.Inventory.Config != nil

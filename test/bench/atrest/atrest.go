@@ -26,6 +26,9 @@ type Options struct {
 	// plaintext is left in old revisions and, where a compaction has come by, in free pages.
 	// Otherwise all of them are plaintext if Plaintext is set, and encrypted if not.
 	Rewritten, Plaintext bool
+	// Sources is how many DEK sources encrypted Secrets have, which SeedOf opens; 0 for Secrets
+	// that nothing opens.
+	Sources int
 	// Large is how many more encrypted Secrets there are of 300 KiB, half of which were deleted.
 	Large int
 }
@@ -52,6 +55,9 @@ func Make(below string, o Options) (*Files, error) {
 		name += "-rewritten"
 	case o.Plaintext:
 		name += "-plaintext"
+	}
+	if o.Sources > 0 {
+		name += fmt.Sprintf("-%d-sources", o.Sources)
 	}
 	if o.Large > 0 {
 		name += fmt.Sprintf("-%d-large", o.Large)
@@ -106,7 +112,7 @@ func (o Options) write(f *Files) (err error) {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: db, log: &segments{dir: filepath.Join(f.Dir, "member/wal")}, made: newValues(o.Secrets)}
+	w := &writer{db: db, log: &segments{dir: filepath.Join(f.Dir, "member/wal")}, made: newValues(o.Secrets, o.Sources)}
 	err = o.play(w)
 	if err == nil {
 		err = db.Sync() // the system cannot drop from its cache what is not on the disk

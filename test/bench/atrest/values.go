@@ -2,6 +2,10 @@ package atrest
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
@@ -28,11 +32,11 @@ const (
 
 // values makes what is stored under keys. It is used by one goroutine.
 type values struct {
-	n         int
-	random    *rand.ChaCha8
-	templates []template
-	sealed    []byte
-	text      [size]byte
+	n, sources int
+	random     *rand.ChaCha8
+	templates  []template
+	sealed     []byte
+	text       [size]byte
 }
 
 // template is one Secret in one encoding, with the places of what differs.
@@ -41,8 +45,8 @@ type template struct {
 	namespace, name, data int
 }
 
-func newValues(n int) *values {
-	v := &values{n: n, random: seeded(uint64(n))} //nolint:gosec // not negative
+func newValues(n, sources int) *values {
+	v := &values{n: n, sources: sources, random: seeded(uint64(n))} //nolint:gosec // not negative
 	marker := bytes.Repeat([]byte("#"), size)
 	secret := &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
@@ -86,8 +90,9 @@ func (v *values) key(i int) string {
 }
 
 // plaintext is Secret i, in one of the four encodings.
-func (v *values) plaintext(i int) []byte {
-	t := v.templates[i%len(v.templates)]
+func (v *values) plaintext(i int) []byte { return v.fill(i, v.templates[i%len(v.templates)]) }
+
+func (v *values) fill(i int, t template) []byte {
 	value := bytes.Clone(t.bytes)
 	namespace, name := v.names(i)
 	copy(value[t.namespace:], namespace)
@@ -102,7 +107,10 @@ func (v *values) plaintext(i int) []byte {
 }
 
 // encrypted is Secret i as a KMS v2 provider stores it.
-func (v *values) encrypted(int) []byte {
+func (v *values) encrypted(i int) []byte {
+	if v.sources > 0 {
+		return v.seal(i)
+	}
 	if v.sealed == nil {
 		object, err := proto.Marshal(&kmstypes.EncryptedObject{
 			EncryptedData: bytes.Repeat([]byte("#"), size+200), KeyID: "vault-1-0123456789abcdef", EncryptedDEKSource: bytes.Repeat([]byte("d"), 100),
@@ -117,6 +125,34 @@ func (v *values) encrypted(int) []byte {
 	at := bytes.IndexByte(value, '#')
 	_, _ = v.random.Read(value[at : at+size+200]) // never fails
 	return value
+}
+
+// SeedOf is what stands for a KMS plugin: the seed inside a DEK source.
+func SeedOf(source []byte) []byte {
+	sum := sha256.Sum256(source)
+	return sum[:]
+}
+
+// seal is Secret i as an API server encrypts it, with one of several seeds.
+func (v *values) seal(i int) []byte {
+	source := bytes.Repeat([]byte("d"), 100)
+	copy(source, fmt.Sprintf("%d ", i%v.sources))
+	info := make([]byte, 32+12)
+	_, _ = v.random.Read(info) // never fails
+	key, err := hkdf.Expand(sha256.New, SeedOf(source), string(info[:32]), 32)
+	if err != nil {
+		panic(fmt.Sprintf("derive a key: %v", err)) // its length is right
+	}
+	block, _ := aes.NewCipher(key)
+	aead, _ := cipher.NewGCM(block)
+	object, err := proto.Marshal(&kmstypes.EncryptedObject{
+		EncryptedData: aead.Seal(info, info[32:], v.fill(i, v.templates[0]), []byte(v.key(i))), KeyID: "vault-1-0123456789abcdef", EncryptedDEKSource: source,
+		EncryptedDEKSourceType: kmstypes.EncryptedDEKSourceType_HKDF_SHA256_XNONCE_AES_GCM_SEED,
+	})
+	if err != nil {
+		panic(fmt.Sprintf("encode an encrypted object: %v", err))
+	}
+	return append([]byte("k8s:enc:kms:v2:sealproof:"), object...)
 }
 
 // large is an encrypted Secret of 300 KiB.

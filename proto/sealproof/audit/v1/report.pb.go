@@ -374,6 +374,8 @@ type Report struct {
 	Runbook []*Step `protobuf:"bytes,16,rep,name=runbook,proto3" json:"runbook,omitempty"`
 	// What the timelines rest on, one for each store. Empty if they were not asked for.
 	TimelineBasis []*TimelineBasis `protobuf:"bytes,17,rep,name=timeline_basis,json=timelineBasis,proto3" json:"timeline_basis,omitempty"`
+	// What became of the values where they were to be opened; not set where they were not.
+	Verification  *Verification `protobuf:"bytes,20,opt,name=verification,proto3" json:"verification,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -527,6 +529,485 @@ func (x *Report) GetTimelineBasis() []*TimelineBasis {
 	return nil
 }
 
+func (x *Report) GetVerification() *Verification {
+	if x != nil {
+		return x.Verification
+	}
+	return nil
+}
+
+// Verification is what became of the values that were opened, in memory.
+type Verification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many distinct DEK sources of KMS v2 were met: what API servers unwrap, and cache, as
+	// one (type, DEK source, key_id, annotations). Where a report is about several nodes, those of
+	// each are added up.
+	DekSources uint32 `protobuf:"varint,1,opt,name=dek_sources,json=dekSources,proto3" json:"dek_sources,omitempty"`
+	// Who was asked to unwrap them, in this order until one opened a source.
+	Unwrappers []*Unwrapper `protobuf:"bytes,2,rep,name=unwrappers,proto3" json:"unwrappers,omitempty"`
+	// One for each scope of data.
+	Verified []*Verified `protobuf:"bytes,3,rep,name=verified,proto3" json:"verified,omitempty"`
+	// One for each scope that an etcd can be restored from, or started on.
+	Restores      []*Restore `protobuf:"bytes,4,rep,name=restores,proto3" json:"restores,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Verification) Reset() {
+	*x = Verification{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Verification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Verification) ProtoMessage() {}
+
+func (x *Verification) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Verification.ProtoReflect.Descriptor instead.
+func (*Verification) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Verification) GetDekSources() uint32 {
+	if x != nil {
+		return x.DekSources
+	}
+	return 0
+}
+
+func (x *Verification) GetUnwrappers() []*Unwrapper {
+	if x != nil {
+		return x.Unwrappers
+	}
+	return nil
+}
+
+func (x *Verification) GetVerified() []*Verified {
+	if x != nil {
+		return x.Verified
+	}
+	return nil
+}
+
+func (x *Verification) GetRestores() []*Restore {
+	if x != nil {
+		return x.Restores
+	}
+	return nil
+}
+
+// Unwrapper is a KMS plugin or a Vault key that DEK sources were unwrapped by.
+type Unwrapper struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many requests were made, and how many of them opened a source or had no answer.
+	Requests   uint32 `protobuf:"varint,2,opt,name=requests,proto3" json:"requests,omitempty"`
+	Opened     uint32 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`
+	Unanswered uint32 `protobuf:"varint,4,opt,name=unanswered,proto3" json:"unanswered,omitempty"`
+	// The node that asked, where a report is about several.
+	Node          string `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unwrapper) Reset() {
+	*x = Unwrapper{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unwrapper) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unwrapper) ProtoMessage() {}
+
+func (x *Unwrapper) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unwrapper.ProtoReflect.Descriptor instead.
+func (*Unwrapper) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Unwrapper) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Unwrapper) GetRequests() uint32 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *Unwrapper) GetOpened() uint32 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
+func (x *Unwrapper) GetUnanswered() uint32 {
+	if x != nil {
+		return x.Unanswered
+	}
+	return 0
+}
+
+func (x *Unwrapper) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+// Verified counts what became of the values of one scope.
+type Verified struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the scope.
+	Scope  string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	Values uint32 `protobuf:"varint,2,opt,name=values,proto3" json:"values,omitempty"`
+	// Those that an API server can decrypt, cannot, and of which that is not known.
+	Opened        uint32 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`
+	Undecryptable uint32 `protobuf:"varint,4,opt,name=undecryptable,proto3" json:"undecryptable,omitempty"`
+	NotEvaluated  uint32 `protobuf:"varint,5,opt,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
+	// The same by what became of them: "opened", "wrong key", "damaged".
+	Outcomes []*OutcomeCount `protobuf:"bytes,6,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	// Those that are what their etcd key names; where the kind of the resource is not known, by
+	// namespace and name alone; and those that hold another object.
+	Same          uint32 `protobuf:"varint,7,opt,name=same,proto3" json:"same,omitempty"`
+	SameName      uint32 `protobuf:"varint,8,opt,name=same_name,json=sameName,proto3" json:"same_name,omitempty"`
+	Different     uint32 `protobuf:"varint,9,opt,name=different,proto3" json:"different,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Verified) Reset() {
+	*x = Verified{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Verified) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Verified) ProtoMessage() {}
+
+func (x *Verified) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Verified.ProtoReflect.Descriptor instead.
+func (*Verified) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Verified) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
+func (x *Verified) GetValues() uint32 {
+	if x != nil {
+		return x.Values
+	}
+	return 0
+}
+
+func (x *Verified) GetOpened() uint32 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
+func (x *Verified) GetUndecryptable() uint32 {
+	if x != nil {
+		return x.Undecryptable
+	}
+	return 0
+}
+
+func (x *Verified) GetNotEvaluated() uint32 {
+	if x != nil {
+		return x.NotEvaluated
+	}
+	return 0
+}
+
+func (x *Verified) GetOutcomes() []*OutcomeCount {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+func (x *Verified) GetSame() uint32 {
+	if x != nil {
+		return x.Same
+	}
+	return 0
+}
+
+func (x *Verified) GetSameName() uint32 {
+	if x != nil {
+		return x.SameName
+	}
+	return 0
+}
+
+func (x *Verified) GetDifferent() uint32 {
+	if x != nil {
+		return x.Different
+	}
+	return 0
+}
+
+// OutcomeCount counts the values of one outcome.
+type OutcomeCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Values        uint32                 `protobuf:"varint,2,opt,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeCount) Reset() {
+	*x = OutcomeCount{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeCount) ProtoMessage() {}
+
+func (x *OutcomeCount) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeCount.ProtoReflect.Descriptor instead.
+func (*OutcomeCount) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OutcomeCount) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *OutcomeCount) GetValues() uint32 {
+	if x != nil {
+		return x.Values
+	}
+	return 0
+}
+
+// Restore says whether what is live in a file can be decrypted, and what a control plane that
+// is restored from it needs.
+type Restore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the scope.
+	Scope         string         `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	Values        uint32         `protobuf:"varint,2,opt,name=values,proto3" json:"values,omitempty"`
+	Opened        uint32         `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`
+	Undecryptable uint32         `protobuf:"varint,4,opt,name=undecryptable,proto3" json:"undecryptable,omitempty"`
+	NotEvaluated  uint32         `protobuf:"varint,5,opt,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
+	Needs         []*Requirement `protobuf:"bytes,6,rep,name=needs,proto3" json:"needs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Restore) Reset() {
+	*x = Restore{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Restore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Restore) ProtoMessage() {}
+
+func (x *Restore) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Restore.ProtoReflect.Descriptor instead.
+func (*Restore) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Restore) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
+func (x *Restore) GetValues() uint32 {
+	if x != nil {
+		return x.Values
+	}
+	return 0
+}
+
+func (x *Restore) GetOpened() uint32 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
+func (x *Restore) GetUndecryptable() uint32 {
+	if x != nil {
+		return x.Undecryptable
+	}
+	return 0
+}
+
+func (x *Restore) GetNotEvaluated() uint32 {
+	if x != nil {
+		return x.NotEvaluated
+	}
+	return 0
+}
+
+func (x *Restore) GetNeeds() []*Requirement {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+// Requirement is one thing that has to be there.
+type Requirement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "etcd prefix (--etcd-prefix)", "EncryptionConfiguration", "Vault key", "KMS plugin" or
+	// "cluster identity".
+	What  string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// What needs it.
+	Why           string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Requirement) Reset() {
+	*x = Requirement{}
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Requirement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Requirement) ProtoMessage() {}
+
+func (x *Requirement) ProtoReflect() protoreflect.Message {
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Requirement.ProtoReflect.Descriptor instead.
+func (*Requirement) Descriptor() ([]byte, []int) {
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Requirement) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Requirement) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Requirement) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // Step is one thing to do.
 type Step struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -546,7 +1027,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -558,7 +1039,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[1]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -571,7 +1052,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{1}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Step) GetStore() string {
@@ -633,7 +1114,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +1126,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[2]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +1139,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{2}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Coverage) GetEvaluated() uint32 {
@@ -701,7 +1182,7 @@ type Tool struct {
 
 func (x *Tool) Reset() {
 	*x = Tool{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +1194,7 @@ func (x *Tool) String() string {
 func (*Tool) ProtoMessage() {}
 
 func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[3]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +1207,7 @@ func (x *Tool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tool.ProtoReflect.Descriptor instead.
 func (*Tool) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{3}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Tool) GetName() string {
@@ -808,7 +1289,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +1301,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[4]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1314,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{4}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Scope) GetId() string {
@@ -1011,7 +1492,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1504,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[5]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1517,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{5}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Source) GetName() string {
@@ -1077,7 +1558,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1570,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[6]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1583,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{6}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -1158,7 +1639,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1651,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[7]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1664,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{7}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Check) GetId() string {
@@ -1288,7 +1769,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1781,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[8]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1794,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{8}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Result) GetTarget() string {
@@ -1434,7 +1915,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1927,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[9]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1940,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Evidence) GetSource() string {
@@ -1498,7 +1979,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1991,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[10]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +2004,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{10}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Object) GetResource() string {
@@ -1599,7 +2080,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +2092,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[11]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +2105,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{11}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Origin) GetLayer() string {
@@ -1682,7 +2163,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +2175,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[12]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +2188,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{12}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Resource) GetResource() string {
@@ -1800,7 +2281,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +2293,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[13]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +2306,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{13}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Group) GetValues() uint32 {
@@ -1967,7 +2448,7 @@ type Listener struct {
 
 func (x *Listener) Reset() {
 	*x = Listener{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2460,7 @@ func (x *Listener) String() string {
 func (*Listener) ProtoMessage() {}
 
 func (x *Listener) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[14]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2473,7 @@ func (x *Listener) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listener.ProtoReflect.Descriptor instead.
 func (*Listener) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{14}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Listener) GetPurpose() string {
@@ -2125,7 +2606,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2618,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[15]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2631,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{15}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Connection) GetLocal() string {
@@ -2255,7 +2736,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2267,7 +2748,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[16]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2280,7 +2761,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{16}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Configuration) GetProgram() string {
@@ -2384,7 +2865,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2877,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[17]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2890,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{17}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *File) GetSetting() string {
@@ -2469,7 +2950,7 @@ type EncryptionConfiguration struct {
 
 func (x *EncryptionConfiguration) Reset() {
 	*x = EncryptionConfiguration{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2962,7 @@ func (x *EncryptionConfiguration) String() string {
 func (*EncryptionConfiguration) ProtoMessage() {}
 
 func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[18]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2975,7 @@ func (x *EncryptionConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionConfiguration.ProtoReflect.Descriptor instead.
 func (*EncryptionConfiguration) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EncryptionConfiguration) GetFile() string {
@@ -2539,7 +3020,7 @@ type EncryptionRule struct {
 
 func (x *EncryptionRule) Reset() {
 	*x = EncryptionRule{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +3032,7 @@ func (x *EncryptionRule) String() string {
 func (*EncryptionRule) ProtoMessage() {}
 
 func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[19]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +3045,7 @@ func (x *EncryptionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionRule.ProtoReflect.Descriptor instead.
 func (*EncryptionRule) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{19}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *EncryptionRule) GetResource() string {
@@ -2595,7 +3076,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +3088,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[20]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2620,7 +3101,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{20}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Setting) GetName() string {
@@ -2677,7 +3158,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +3170,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[21]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +3183,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{21}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Layer) GetId() string {
@@ -2784,7 +3265,7 @@ type Timeline struct {
 
 func (x *Timeline) Reset() {
 	*x = Timeline{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2796,7 +3277,7 @@ func (x *Timeline) String() string {
 func (*Timeline) ProtoMessage() {}
 
 func (x *Timeline) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[22]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2809,7 +3290,7 @@ func (x *Timeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
 func (*Timeline) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{22}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Timeline) GetResource() string {
@@ -2882,7 +3363,7 @@ type Interval struct {
 
 func (x *Interval) Reset() {
 	*x = Interval{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +3375,7 @@ func (x *Interval) String() string {
 func (*Interval) ProtoMessage() {}
 
 func (x *Interval) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[23]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +3388,7 @@ func (x *Interval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interval.ProtoReflect.Descriptor instead.
 func (*Interval) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{23}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Interval) GetFrom() *Bounds {
@@ -2939,7 +3420,7 @@ type Bounds struct {
 
 func (x *Bounds) Reset() {
 	*x = Bounds{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3432,7 @@ func (x *Bounds) String() string {
 func (*Bounds) ProtoMessage() {}
 
 func (x *Bounds) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[24]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3445,7 @@ func (x *Bounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
 func (*Bounds) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{24}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Bounds) GetNotBefore() *timestamppb.Timestamp {
@@ -3013,7 +3494,7 @@ type TimelineBasis struct {
 
 func (x *TimelineBasis) Reset() {
 	*x = TimelineBasis{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3025,7 +3506,7 @@ func (x *TimelineBasis) String() string {
 func (*TimelineBasis) ProtoMessage() {}
 
 func (x *TimelineBasis) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[25]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3038,7 +3519,7 @@ func (x *TimelineBasis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineBasis.ProtoReflect.Descriptor instead.
 func (*TimelineBasis) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{25}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TimelineBasis) GetStore() string {
@@ -3098,7 +3579,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3110,7 +3591,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[26]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3123,7 +3604,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{26}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Key) GetKind() string {
@@ -3203,7 +3684,7 @@ type KeyUse struct {
 
 func (x *KeyUse) Reset() {
 	*x = KeyUse{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3696,7 @@ func (x *KeyUse) String() string {
 func (*KeyUse) ProtoMessage() {}
 
 func (x *KeyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[27]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3709,7 @@ func (x *KeyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
 func (*KeyUse) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{27}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *KeyUse) GetScope() string {
@@ -3283,7 +3764,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3776,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[28]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3789,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{28}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Certificate) GetFingerprint() string {
@@ -3448,7 +3929,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3460,7 +3941,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[29]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3473,7 +3954,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{29}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Control) GetCatalogue() string {
@@ -3575,7 +4056,7 @@ type ControlCheck struct {
 
 func (x *ControlCheck) Reset() {
 	*x = ControlCheck{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3587,7 +4068,7 @@ func (x *ControlCheck) String() string {
 func (*ControlCheck) ProtoMessage() {}
 
 func (x *ControlCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[30]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3600,7 +4081,7 @@ func (x *ControlCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlCheck.ProtoReflect.Descriptor instead.
 func (*ControlCheck) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{30}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ControlCheck) GetCheck() string {
@@ -3656,7 +4137,7 @@ type Acceptance struct {
 
 func (x *Acceptance) Reset() {
 	*x = Acceptance{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +4149,7 @@ func (x *Acceptance) String() string {
 func (*Acceptance) ProtoMessage() {}
 
 func (x *Acceptance) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[31]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +4162,7 @@ func (x *Acceptance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acceptance.ProtoReflect.Descriptor instead.
 func (*Acceptance) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{31}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Acceptance) GetCheck() string {
@@ -3787,7 +4268,7 @@ type PrivateKey struct {
 
 func (x *PrivateKey) Reset() {
 	*x = PrivateKey{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3799,7 +4280,7 @@ func (x *PrivateKey) String() string {
 func (*PrivateKey) ProtoMessage() {}
 
 func (x *PrivateKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[32]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +4293,7 @@ func (x *PrivateKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateKey.ProtoReflect.Descriptor instead.
 func (*PrivateKey) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{32}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PrivateKey) GetNode() string {
@@ -3911,7 +4392,7 @@ type Reader struct {
 
 func (x *Reader) Reset() {
 	*x = Reader{}
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[33]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3923,7 +4404,7 @@ func (x *Reader) String() string {
 func (*Reader) ProtoMessage() {}
 
 func (x *Reader) ProtoReflect() protoreflect.Message {
-	mi := &file_sealproof_audit_v1_report_proto_msgTypes[33]
+	mi := &file_sealproof_audit_v1_report_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +4417,7 @@ func (x *Reader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reader.ProtoReflect.Descriptor instead.
 func (*Reader) Descriptor() ([]byte, []int) {
-	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{33}
+	return file_sealproof_audit_v1_report_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Reader) GetKind() string {
@@ -3999,7 +4480,7 @@ var File_sealproof_audit_v1_report_proto protoreflect.FileDescriptor
 
 const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\a\n" +
+	"\x1fsealproof/audit/v1/report.proto\x12\x12sealproof.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\b\n" +
 	"\x06Report\x121\n" +
 	"\x06scopes\x18\x01 \x03(\v2\x19.sealproof.audit.v1.ScopeR\x06scopes\x125\n" +
 	"\averdict\x18\x02 \x01(\v2\x1b.sealproof.audit.v1.VerdictR\averdict\x121\n" +
@@ -4018,7 +4499,48 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\fprivate_keys\x18\x0e \x03(\v2\x1e.sealproof.audit.v1.PrivateKeyR\vprivateKeys\x124\n" +
 	"\areaders\x18\x0f \x03(\v2\x1a.sealproof.audit.v1.ReaderR\areaders\x122\n" +
 	"\arunbook\x18\x10 \x03(\v2\x18.sealproof.audit.v1.StepR\arunbook\x12H\n" +
-	"\x0etimeline_basis\x18\x11 \x03(\v2!.sealproof.audit.v1.TimelineBasisR\rtimelineBasis\"\x88\x01\n" +
+	"\x0etimeline_basis\x18\x11 \x03(\v2!.sealproof.audit.v1.TimelineBasisR\rtimelineBasis\x12D\n" +
+	"\fverification\x18\x14 \x01(\v2 .sealproof.audit.v1.VerificationR\fverification\"\xe1\x01\n" +
+	"\fVerification\x12\x1f\n" +
+	"\vdek_sources\x18\x01 \x01(\rR\n" +
+	"dekSources\x12=\n" +
+	"\n" +
+	"unwrappers\x18\x02 \x03(\v2\x1d.sealproof.audit.v1.UnwrapperR\n" +
+	"unwrappers\x128\n" +
+	"\bverified\x18\x03 \x03(\v2\x1c.sealproof.audit.v1.VerifiedR\bverified\x127\n" +
+	"\brestores\x18\x04 \x03(\v2\x1b.sealproof.audit.v1.RestoreR\brestores\"\x87\x01\n" +
+	"\tUnwrapper\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brequests\x18\x02 \x01(\rR\brequests\x12\x16\n" +
+	"\x06opened\x18\x03 \x01(\rR\x06opened\x12\x1e\n" +
+	"\n" +
+	"unanswered\x18\x04 \x01(\rR\n" +
+	"unanswered\x12\x12\n" +
+	"\x04node\x18\x05 \x01(\tR\x04node\"\xa8\x02\n" +
+	"\bVerified\x12\x14\n" +
+	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
+	"\x06values\x18\x02 \x01(\rR\x06values\x12\x16\n" +
+	"\x06opened\x18\x03 \x01(\rR\x06opened\x12$\n" +
+	"\rundecryptable\x18\x04 \x01(\rR\rundecryptable\x12#\n" +
+	"\rnot_evaluated\x18\x05 \x01(\rR\fnotEvaluated\x12<\n" +
+	"\boutcomes\x18\x06 \x03(\v2 .sealproof.audit.v1.OutcomeCountR\boutcomes\x12\x12\n" +
+	"\x04same\x18\a \x01(\rR\x04same\x12\x1b\n" +
+	"\tsame_name\x18\b \x01(\rR\bsameName\x12\x1c\n" +
+	"\tdifferent\x18\t \x01(\rR\tdifferent\"@\n" +
+	"\fOutcomeCount\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06values\x18\x02 \x01(\rR\x06values\"\xd1\x01\n" +
+	"\aRestore\x12\x14\n" +
+	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
+	"\x06values\x18\x02 \x01(\rR\x06values\x12\x16\n" +
+	"\x06opened\x18\x03 \x01(\rR\x06opened\x12$\n" +
+	"\rundecryptable\x18\x04 \x01(\rR\rundecryptable\x12#\n" +
+	"\rnot_evaluated\x18\x05 \x01(\rR\fnotEvaluated\x125\n" +
+	"\x05needs\x18\x06 \x03(\v2\x1f.sealproof.audit.v1.RequirementR\x05needs\"I\n" +
+	"\vRequirement\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\x88\x01\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\tR\x05store\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
@@ -4387,7 +4909,7 @@ func file_sealproof_audit_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_sealproof_audit_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_sealproof_audit_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Status)(0),                     // 0: sealproof.audit.v1.Status
 	(Severity)(0),                   // 1: sealproof.audit.v1.Severity
@@ -4395,107 +4917,119 @@ var file_sealproof_audit_v1_report_proto_goTypes = []any{
 	(Relation)(0),                   // 3: sealproof.audit.v1.Relation
 	(AcceptanceState)(0),            // 4: sealproof.audit.v1.AcceptanceState
 	(*Report)(nil),                  // 5: sealproof.audit.v1.Report
-	(*Step)(nil),                    // 6: sealproof.audit.v1.Step
-	(*Coverage)(nil),                // 7: sealproof.audit.v1.Coverage
-	(*Tool)(nil),                    // 8: sealproof.audit.v1.Tool
-	(*Scope)(nil),                   // 9: sealproof.audit.v1.Scope
-	(*Source)(nil),                  // 10: sealproof.audit.v1.Source
-	(*Verdict)(nil),                 // 11: sealproof.audit.v1.Verdict
-	(*Check)(nil),                   // 12: sealproof.audit.v1.Check
-	(*Result)(nil),                  // 13: sealproof.audit.v1.Result
-	(*Evidence)(nil),                // 14: sealproof.audit.v1.Evidence
-	(*Object)(nil),                  // 15: sealproof.audit.v1.Object
-	(*Origin)(nil),                  // 16: sealproof.audit.v1.Origin
-	(*Resource)(nil),                // 17: sealproof.audit.v1.Resource
-	(*Group)(nil),                   // 18: sealproof.audit.v1.Group
-	(*Listener)(nil),                // 19: sealproof.audit.v1.Listener
-	(*Connection)(nil),              // 20: sealproof.audit.v1.Connection
-	(*Configuration)(nil),           // 21: sealproof.audit.v1.Configuration
-	(*File)(nil),                    // 22: sealproof.audit.v1.File
-	(*EncryptionConfiguration)(nil), // 23: sealproof.audit.v1.EncryptionConfiguration
-	(*EncryptionRule)(nil),          // 24: sealproof.audit.v1.EncryptionRule
-	(*Setting)(nil),                 // 25: sealproof.audit.v1.Setting
-	(*Layer)(nil),                   // 26: sealproof.audit.v1.Layer
-	(*Timeline)(nil),                // 27: sealproof.audit.v1.Timeline
-	(*Interval)(nil),                // 28: sealproof.audit.v1.Interval
-	(*Bounds)(nil),                  // 29: sealproof.audit.v1.Bounds
-	(*TimelineBasis)(nil),           // 30: sealproof.audit.v1.TimelineBasis
-	(*Key)(nil),                     // 31: sealproof.audit.v1.Key
-	(*KeyUse)(nil),                  // 32: sealproof.audit.v1.KeyUse
-	(*Certificate)(nil),             // 33: sealproof.audit.v1.Certificate
-	(*Control)(nil),                 // 34: sealproof.audit.v1.Control
-	(*ControlCheck)(nil),            // 35: sealproof.audit.v1.ControlCheck
-	(*Acceptance)(nil),              // 36: sealproof.audit.v1.Acceptance
-	(*PrivateKey)(nil),              // 37: sealproof.audit.v1.PrivateKey
-	(*Reader)(nil),                  // 38: sealproof.audit.v1.Reader
-	(*timestamppb.Timestamp)(nil),   // 39: google.protobuf.Timestamp
+	(*Verification)(nil),            // 6: sealproof.audit.v1.Verification
+	(*Unwrapper)(nil),               // 7: sealproof.audit.v1.Unwrapper
+	(*Verified)(nil),                // 8: sealproof.audit.v1.Verified
+	(*OutcomeCount)(nil),            // 9: sealproof.audit.v1.OutcomeCount
+	(*Restore)(nil),                 // 10: sealproof.audit.v1.Restore
+	(*Requirement)(nil),             // 11: sealproof.audit.v1.Requirement
+	(*Step)(nil),                    // 12: sealproof.audit.v1.Step
+	(*Coverage)(nil),                // 13: sealproof.audit.v1.Coverage
+	(*Tool)(nil),                    // 14: sealproof.audit.v1.Tool
+	(*Scope)(nil),                   // 15: sealproof.audit.v1.Scope
+	(*Source)(nil),                  // 16: sealproof.audit.v1.Source
+	(*Verdict)(nil),                 // 17: sealproof.audit.v1.Verdict
+	(*Check)(nil),                   // 18: sealproof.audit.v1.Check
+	(*Result)(nil),                  // 19: sealproof.audit.v1.Result
+	(*Evidence)(nil),                // 20: sealproof.audit.v1.Evidence
+	(*Object)(nil),                  // 21: sealproof.audit.v1.Object
+	(*Origin)(nil),                  // 22: sealproof.audit.v1.Origin
+	(*Resource)(nil),                // 23: sealproof.audit.v1.Resource
+	(*Group)(nil),                   // 24: sealproof.audit.v1.Group
+	(*Listener)(nil),                // 25: sealproof.audit.v1.Listener
+	(*Connection)(nil),              // 26: sealproof.audit.v1.Connection
+	(*Configuration)(nil),           // 27: sealproof.audit.v1.Configuration
+	(*File)(nil),                    // 28: sealproof.audit.v1.File
+	(*EncryptionConfiguration)(nil), // 29: sealproof.audit.v1.EncryptionConfiguration
+	(*EncryptionRule)(nil),          // 30: sealproof.audit.v1.EncryptionRule
+	(*Setting)(nil),                 // 31: sealproof.audit.v1.Setting
+	(*Layer)(nil),                   // 32: sealproof.audit.v1.Layer
+	(*Timeline)(nil),                // 33: sealproof.audit.v1.Timeline
+	(*Interval)(nil),                // 34: sealproof.audit.v1.Interval
+	(*Bounds)(nil),                  // 35: sealproof.audit.v1.Bounds
+	(*TimelineBasis)(nil),           // 36: sealproof.audit.v1.TimelineBasis
+	(*Key)(nil),                     // 37: sealproof.audit.v1.Key
+	(*KeyUse)(nil),                  // 38: sealproof.audit.v1.KeyUse
+	(*Certificate)(nil),             // 39: sealproof.audit.v1.Certificate
+	(*Control)(nil),                 // 40: sealproof.audit.v1.Control
+	(*ControlCheck)(nil),            // 41: sealproof.audit.v1.ControlCheck
+	(*Acceptance)(nil),              // 42: sealproof.audit.v1.Acceptance
+	(*PrivateKey)(nil),              // 43: sealproof.audit.v1.PrivateKey
+	(*Reader)(nil),                  // 44: sealproof.audit.v1.Reader
+	(*timestamppb.Timestamp)(nil),   // 45: google.protobuf.Timestamp
 }
 var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
-	9,  // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
-	11, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
-	12, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
-	26, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
-	8,  // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
-	27, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
-	31, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
-	33, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
-	19, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
-	21, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
-	7,  // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
-	34, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
-	36, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
-	37, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
-	38, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
-	6,  // 15: sealproof.audit.v1.Report.runbook:type_name -> sealproof.audit.v1.Step
-	30, // 16: sealproof.audit.v1.Report.timeline_basis:type_name -> sealproof.audit.v1.TimelineBasis
-	10, // 17: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
-	39, // 18: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
-	17, // 19: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
-	11, // 20: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
-	0,  // 21: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
-	1,  // 22: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
-	1,  // 23: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
-	0,  // 24: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
-	13, // 25: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
-	0,  // 26: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
-	14, // 27: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
-	15, // 28: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
-	0,  // 29: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
-	16, // 30: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
-	18, // 31: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
-	2,  // 32: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	20, // 33: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	39, // 34: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	25, // 35: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	25, // 36: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
-	22, // 37: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
-	23, // 38: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
-	24, // 39: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
-	0,  // 40: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	28, // 41: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	29, // 42: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	29, // 43: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	39, // 44: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	39, // 45: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	39, // 46: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	39, // 47: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	39, // 48: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	32, // 49: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	39, // 50: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	39, // 51: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	35, // 52: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 53: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 54: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 55: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 56: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 57: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	39, // 58: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 59: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	60, // [60:60] is the sub-list for method output_type
-	60, // [60:60] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	15, // 0: sealproof.audit.v1.Report.scopes:type_name -> sealproof.audit.v1.Scope
+	17, // 1: sealproof.audit.v1.Report.verdict:type_name -> sealproof.audit.v1.Verdict
+	18, // 2: sealproof.audit.v1.Report.checks:type_name -> sealproof.audit.v1.Check
+	32, // 3: sealproof.audit.v1.Report.not_evaluated:type_name -> sealproof.audit.v1.Layer
+	14, // 4: sealproof.audit.v1.Report.tool:type_name -> sealproof.audit.v1.Tool
+	33, // 5: sealproof.audit.v1.Report.timelines:type_name -> sealproof.audit.v1.Timeline
+	37, // 6: sealproof.audit.v1.Report.keys:type_name -> sealproof.audit.v1.Key
+	39, // 7: sealproof.audit.v1.Report.certificates:type_name -> sealproof.audit.v1.Certificate
+	25, // 8: sealproof.audit.v1.Report.listeners:type_name -> sealproof.audit.v1.Listener
+	27, // 9: sealproof.audit.v1.Report.configurations:type_name -> sealproof.audit.v1.Configuration
+	13, // 10: sealproof.audit.v1.Report.coverage:type_name -> sealproof.audit.v1.Coverage
+	40, // 11: sealproof.audit.v1.Report.controls:type_name -> sealproof.audit.v1.Control
+	42, // 12: sealproof.audit.v1.Report.acceptances:type_name -> sealproof.audit.v1.Acceptance
+	43, // 13: sealproof.audit.v1.Report.private_keys:type_name -> sealproof.audit.v1.PrivateKey
+	44, // 14: sealproof.audit.v1.Report.readers:type_name -> sealproof.audit.v1.Reader
+	12, // 15: sealproof.audit.v1.Report.runbook:type_name -> sealproof.audit.v1.Step
+	36, // 16: sealproof.audit.v1.Report.timeline_basis:type_name -> sealproof.audit.v1.TimelineBasis
+	6,  // 17: sealproof.audit.v1.Report.verification:type_name -> sealproof.audit.v1.Verification
+	7,  // 18: sealproof.audit.v1.Verification.unwrappers:type_name -> sealproof.audit.v1.Unwrapper
+	8,  // 19: sealproof.audit.v1.Verification.verified:type_name -> sealproof.audit.v1.Verified
+	10, // 20: sealproof.audit.v1.Verification.restores:type_name -> sealproof.audit.v1.Restore
+	9,  // 21: sealproof.audit.v1.Verified.outcomes:type_name -> sealproof.audit.v1.OutcomeCount
+	11, // 22: sealproof.audit.v1.Restore.needs:type_name -> sealproof.audit.v1.Requirement
+	16, // 23: sealproof.audit.v1.Scope.sources:type_name -> sealproof.audit.v1.Source
+	45, // 24: sealproof.audit.v1.Scope.time:type_name -> google.protobuf.Timestamp
+	23, // 25: sealproof.audit.v1.Scope.resources:type_name -> sealproof.audit.v1.Resource
+	17, // 26: sealproof.audit.v1.Scope.verdict:type_name -> sealproof.audit.v1.Verdict
+	0,  // 27: sealproof.audit.v1.Verdict.status:type_name -> sealproof.audit.v1.Status
+	1,  // 28: sealproof.audit.v1.Verdict.fail_on:type_name -> sealproof.audit.v1.Severity
+	1,  // 29: sealproof.audit.v1.Check.severity:type_name -> sealproof.audit.v1.Severity
+	0,  // 30: sealproof.audit.v1.Check.status:type_name -> sealproof.audit.v1.Status
+	19, // 31: sealproof.audit.v1.Check.results:type_name -> sealproof.audit.v1.Result
+	0,  // 32: sealproof.audit.v1.Result.status:type_name -> sealproof.audit.v1.Status
+	20, // 33: sealproof.audit.v1.Result.evidence:type_name -> sealproof.audit.v1.Evidence
+	21, // 34: sealproof.audit.v1.Result.objects:type_name -> sealproof.audit.v1.Object
+	0,  // 35: sealproof.audit.v1.Result.found:type_name -> sealproof.audit.v1.Status
+	22, // 36: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
+	24, // 37: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
+	2,  // 38: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
+	26, // 39: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	45, // 40: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	31, // 41: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	31, // 42: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	28, // 43: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
+	29, // 44: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
+	30, // 45: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
+	0,  // 46: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	34, // 47: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	35, // 48: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	35, // 49: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	45, // 50: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	45, // 51: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	45, // 52: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	45, // 53: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	45, // 54: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	38, // 55: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	45, // 56: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	45, // 57: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	41, // 58: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 59: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 60: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 61: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 62: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 63: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	45, // 64: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 65: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	66, // [66:66] is the sub-list for method output_type
+	66, // [66:66] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
@@ -4509,7 +5043,7 @@ func file_sealproof_audit_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealproof_audit_v1_report_proto_rawDesc), len(file_sealproof_audit_v1_report_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   34,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
