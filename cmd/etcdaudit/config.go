@@ -30,6 +30,8 @@ type settings struct {
 	Host       hostPart     `mapstructure:",squash"`
 	Output     outputPart   `mapstructure:",squash"`
 	Collect    collectPart  `mapstructure:",squash"`
+	KeyUsage   keyUsagePart `mapstructure:",squash"`
+	Vault      vaultPart    `mapstructure:",squash"`
 }
 
 // connection says how to reach etcd.
@@ -118,6 +120,7 @@ func defaults() settings {
 		Files:    filesPart{Files: true, Memory: "512MiB"},
 		Node:     nodePart{Root: "/"},
 		Host:     hostPart{MaxSnapshotAge: 24 * time.Hour},
+		Vault:    vaultPart{Mount: "transit"},
 		Output:   outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
 	}
 }
@@ -147,13 +150,13 @@ func login(getenv func(string) string) (user, password string) {
 	return user, password
 }
 
-func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
+func (s settings) validate(formats []report.Format) (failOn auditv1.Severity, out outputs, err error) {
 	failOn, severityErr := report.ParseSeverity(s.Output.FailOn)
 	var errs []error
 	if severityErr != nil {
 		errs = append(errs, fmt.Errorf("fail-on: %w", severityErr))
 	}
-	if out, err = s.Output.outputs(); err != nil {
+	if out, err = s.Output.outputs(formats); err != nil {
 		errs = append(errs, err)
 	}
 	if n := s.Output.MinCoverage; n < 0 || n > 100 {

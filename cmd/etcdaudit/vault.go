@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/sealproof/sealproof/cmd/internal/cli"
+	"github.com/sealproof/sealproof/etcdaudit/keyusage"
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
+	"github.com/sealproof/sealproof/vaultbackend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
+)
+
+// vaultPart says how to reach the Transit key in Vault.
+type vaultPart struct {
+	Address   []string `mapstructure:"vault-address" help:"URLs of Vault's nodes, or of a load balancer before them"`
+	Namespace string   `mapstructure:"vault-namespace" help:"namespace of the Transit mount"`
+	CAFile    string   `mapstructure:"vault-ca-file" help:"PEM bundle that Vault's certificate must chain to (default: the system's roots)"`
+	TokenFile string   `mapstructure:"vault-token-file" help:"file with a Vault token that may read keys/KEY; it needs no right to decrypt"`
+	Mount     string   `mapstructure:"vault-mount" help:"path of the Transit engine"`
+	Key       string   `mapstructure:"vault-key" help:"name of the Transit key whose versions are asked for"`
+	OtherKeys []string `mapstructure:"vault-other-key" help:"MOUNT/NAME of another Transit key that values may be under, so that they are told apart; repeatable"`
+}
+
+// configs are those of the key that is asked for, and of the others; none where Vault is not to be
+// asked.
+func (v vaultPart) configs() (all []vaultbackend.Config, err error) {
+	if v.Key == "" {
+		return nil, nil
+	}
+	of := vaultbackend.Config{
+		Config: client.Config{
+			Address: v.Address, Namespace: v.Namespace, CAFile: v.CAFile,
+			Auth: client.AuthConfig{Method: client.MethodToken, TokenFile: v.TokenFile},
+		},
+		Mount: v.Mount, Key: v.Key,
+	}
+	var errs []error
+	for _, path := range append([]string{v.Mount + "/" + v.Key}, v.OtherKeys...) {
+		at := strings.LastIndexByte(path, '/')
+		if at <= 0 || at == len(path)-1 {
+			errs = append(errs, fmt.Errorf("vault-other-key: %q: want MOUNT/NAME", path))
+			continue
+		}
+		of.Mount, of.Key = path[:at], path[at+1:]
+		if err := of.Validate(); err != nil {
+			errs = append(errs, errors.New(flagNames(err.Error())))
+		}
+		all = append(all, of)
+	}
+	return all, errors.Join(errs...)
+}
+
+// flagNames turns the plugin's names of settings into those of this program's flags.
+func flagNames(text string) string {
+	return strings.NewReplacer("vault.auth.token-file", "vault-token-file", "vault.", "vault-").Replace(text)
+}
+
+// transitKey asks Vault for one key. The key_ids of its versions are computed as the plugin does it.
+func transitKey(ctx context.Context, c vaultbackend.Config, timeout time.Duration) (key keyusage.TransitKey, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	begin := time.Now()
+	vault, err := vaultbackend.New(c, slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begin) }, nil)
+	if err != nil {
+		return key, cli.Usage(err)
+	}
+	defer vault.Close()
+	read, err := vault.ReadKey(ctx)
+	if err != nil {
+		return key, err
+	}
+	key = keyusage.TransitKey{Path: c.KeyPath(), Latest: read.Latest, MinDecryption: read.MinDecryption}
+	for version, created := range read.Created {
+		key.Versions = append(key.Versions, keyusage.Version{
+			Number: uint32(version), KeyID: envelope.KeyID(read.Mount, read.Name, version, created), Created: created, Listed: true, //nolint:gosec // counts from 1
+		})
+	}
+	return key, nil
+}
+
+// checkVersion returns an error where a version of an earlier register has not the key_id that
+// follows from where it is and when it was created.
+func checkVersion(path string, v keyusage.Version) error {
+	at := strings.LastIndexByte(path, '/')
+	if at <= 0 || envelope.KeyID(path[:at], path[at+1:], int(v.Number), v.Created) != v.KeyID {
+		return fmt.Errorf("key_id %s is not that of version %d of %s, created %s: the file was changed", v.KeyID, v.Number, path, v.Created.Format(time.RFC3339))
+	}
+	return nil
+}

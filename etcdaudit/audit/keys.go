@@ -1,0 +1,222 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sealproof/sealproof/etcdaudit/keyusage"
+	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/etcdaudit/timeline"
+	"github.com/sealproof/sealproof/internal/check"
+	"github.com/sealproof/sealproof/internal/term"
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+)
+
+// usage counts which keys the values of sources are under, and dates their revisions.
+type usage struct {
+	register *keyusage.Register
+	clusters []cluster
+	clocks   []*timeline.Clock // of each cluster
+	// scopes are those of the sources that were read, in the order of the register's layers, and
+	// clusterOf has the cluster of each.
+	scopes    []record.Scope
+	clusterOf []int
+	// applied is the index of the last raft entry that a database holds, by member and copy.
+	applied map[[2]string]uint64
+}
+
+func newUsage(register *keyusage.Register, sources []record.Source, now time.Time, skew time.Duration) *usage {
+	u := &usage{register: register, clusters: clustersOf(sources), applied: map[[2]string]uint64{}}
+	for range u.clusters {
+		u.clocks = append(u.clocks, timeline.NewClock(now, skew))
+	}
+	return u
+}
+
+// usageOf is the reading of one source.
+type usageOf struct {
+	*usage
+	*keyusage.Reading
+	cluster  int
+	prefixes map[record.Layer]string
+}
+
+// begin begins the reading of a source, by its index.
+func (u *usage) begin(source int, scopes []record.Scope) *usageOf {
+	of := &usageOf{usage: u, Reading: u.register.Begin(scopes, u.needed(scopes)), prefixes: map[record.Layer]string{}}
+	of.cluster = slices.IndexFunc(u.clusters, func(c cluster) bool { return slices.Contains(c.sources, source) })
+	for _, s := range scopes {
+		of.prefixes[s.Layer] = strings.TrimSuffix(s.Prefix, "/")
+	}
+	return of
+}
+
+// needed says which values are read by API servers, or would be if the files were used: those in
+// the tree of a database, and those that only a log holds, which etcd applies when it starts. What
+// a log has and its database too was counted there, or is replaced since. Free pages are read by
+// nobody.
+func (u *usage) needed(scopes []record.Scope) func(record.Record) bool {
+	applied := uint64(0)
+	for _, s := range scopes {
+		if s.Layer == record.WAL {
+			applied = u.applied[memberOf(s)]
+		}
+	}
+	return func(rec record.Record) bool {
+		switch rec.Origin.Layer {
+		case record.Live, record.History:
+			return true
+		case record.WAL:
+			return rec.Origin.Index > applied
+		default:
+			return false
+		}
+	}
+}
+
+func memberOf(s record.Scope) [2]string { return [2]string{s.Member, s.Copy} }
+
+func (of *usageOf) add(rec record.Record) {
+	of.Add(rec)
+	of.clocks[of.cluster].Add(of.prefixes[rec.Origin.Layer], rec)
+}
+
+// end takes what reading has shown of the scopes.
+func (of *usageOf) end(scopes []record.Scope) {
+	of.Keep()
+	for _, s := range scopes {
+		of.scopes, of.clusterOf = append(of.scopes, s), append(of.clusterOf, of.cluster)
+		if s.Member != "" && s.Layer == record.Live {
+			of.applied[memberOf(s)] = s.Cluster.Index
+		}
+		at, by := newestOf(s)
+		if s.Layer == record.Live {
+			of.clocks[of.cluster].Read(s.Revision, at, by)
+		}
+	}
+}
+
+// newestOf is when a source was read, or its newest file last written.
+func newestOf(s record.Scope) (at time.Time, by timeline.Source) {
+	for _, file := range s.Sources {
+		if file.Modified.After(at) {
+			at = file.Modified
+		}
+	}
+	if at.IsZero() || s.InUse {
+		return s.Time, timeline.ReadingTime
+	}
+	return at, timeline.FileTime
+}
+
+// tallyUsage reads a source for its keys alone, again from the beginning where it asks for that.
+func (u *usage) tally(ctx context.Context, i int, source record.Source, progress func(int)) error {
+	for {
+		of, keys := u.begin(i, source.Scopes()), int64(0)
+		err := source.Read(ctx, func(records []record.Record) error {
+			for _, rec := range records {
+				of.add(rec)
+				switch {
+				case rec.Origin.Layer != record.Live || rec.Tombstone:
+				case rec.Retracted:
+					keys--
+				default:
+					keys++
+				}
+			}
+			if progress != nil {
+				progress(len(records))
+			}
+			return nil
+		})
+		scopes := source.Scopes()
+		if s := scopes[0]; err == nil && s.Layer == record.Live && s.Keys != 0 && s.Keys != keys {
+			err = fmt.Errorf("%d keys were read of %s, which counts %d", keys, s, s.Keys)
+		}
+		if err == nil {
+			of.end(scopes)
+			return nil
+		}
+		of.Drop()
+		if !errors.Is(err, record.ErrRepeat) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// key puts an entry into the report's form. keys are those that Vault was asked for.
+func (u *usage) key(e keyusage.Entry, keys []keyusage.TransitKey) *auditv1.Key {
+	out := &auditv1.Key{
+		Kind: e.Format.String(), Name: term.Printable(e.Name), KeyId: term.Printable(e.KeyID), VaultKeyVersion: e.Version,
+		Cluster: term.Printable(e.Cluster), LocalKek: hex.EncodeToString([]byte(e.LocalKEK)), DekSources: count(e.DEKSources), Rest: e.Rest,
+	}
+	if e.KeyID != "" {
+		out.KeyIdHash = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(e.KeyID))) // as the API server's metrics show it
+	}
+	if (e.Format == storedvalue.KMSv1 || e.Format == storedvalue.KMSv2) && !e.Rest && len(e.Uses) > 0 {
+		out.Envelope = e.Envelope.String()
+	}
+	if e.TransitKey >= 0 {
+		out.TransitKey, out.Created, out.CreatedSource = keys[e.TransitKey].Path, timestamppb.New(e.Known.Created), "register"
+		if e.Known.Listed {
+			out.CreatedSource = "vault"
+		}
+	}
+	var last time.Time
+	for _, use := range e.Uses {
+		scope, clock := u.scopes[use.Layer], u.clocks[u.clusterOf[use.Layer]]
+		of := &auditv1.KeyUse{
+			Scope: scope.ID(), Values: count(use.Values), Needed: count(use.Needed), DekSources: count(use.DEKSources), MostValues: count(use.Most),
+			FirstRevision: use.First, LastRevision: use.Last, ObjectsOmitted: count(omitted(use)),
+		}
+		if use.First > 0 {
+			of.FirstWritten, of.LastWritten = bounds(clock.Written(use.First)), bounds(clock.Written(use.Last))
+		}
+		for _, o := range use.Objects {
+			of.Objects = append(of.Objects, objectOf(o))
+		}
+		if at, _ := newestOf(scope); use.Needed > 0 && at.After(last) {
+			last = at
+		}
+		out.Uses = append(out.Uses, of)
+	}
+	if !last.IsZero() {
+		out.LastNeeded = timestamppb.New(last)
+	}
+	return out
+}
+
+// omitted is how many needed values are not named, where any is.
+func omitted(use keyusage.Use) int64 {
+	if len(use.Objects) == 0 {
+		return 0
+	}
+	return use.Needed - int64(len(use.Objects))
+}
+
+func objectOf(o check.Object) *auditv1.Object {
+	out := &auditv1.Object{Resource: o.Resource, Namespace: o.Namespace, Name: o.Name, Detail: o.Detail, Revision: o.Revision}
+	if o.Origin != nil {
+		out.Origin = &auditv1.Origin{Layer: o.Origin.Layer, File: term.Printable(o.Origin.File), Offset: o.Origin.Offset, RaftIndex: o.Origin.Index, RaftTerm: o.Origin.Term}
+	}
+	return out
+}
+
+// keyName names an entry for people.
+func keyName(k keyusage.Key) string {
+	name := k.Format.String()
+	if k.Rest {
+		return name + ", keys beyond those that were told apart"
+	}
+	return term.Printable(cmp.Or(k.KeyID, name+" "+k.Name))
+}
