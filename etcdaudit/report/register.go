@@ -131,7 +131,7 @@ func keyNote(k *auditv1.Key, r *auditv1.KeyRegister) string {
 		notes = append(notes, "not listed by Vault any more")
 	}
 	if k.OverAge {
-		notes = append(notes, fmt.Sprintf("%d days old", -daysLeft(r.Time.AsTime(), k.Created)))
+		notes = append(notes, fmt.Sprintf("%d days old", int(r.Time.AsTime().Sub(k.Created.AsTime()).Hours()/24)))
 	}
 	if k.Rest {
 		notes = append(notes, "too many keys to be told apart")
