@@ -39,20 +39,21 @@ func (v vaultPart) configs() (all []vaultbackend.Config, err error) {
 		},
 		Mount: v.Mount, Key: v.Key,
 	}
-	var errs []error
-	for _, path := range append([]string{v.Mount + "/" + v.Key}, v.OtherKeys...) {
+	if err := of.Validate(); err != nil {
+		return nil, errors.New(flagNames(err.Error()))
+	}
+	all = append(all, of)
+	for _, path := range v.OtherKeys {
 		at := strings.LastIndexByte(path, '/')
-		if at <= 0 || at == len(path)-1 {
-			errs = append(errs, fmt.Errorf("vault-other-key: %q: want MOUNT/NAME", path))
-			continue
+		if at >= 0 {
+			of.Mount, of.Key = path[:at], path[at+1:]
 		}
-		of.Mount, of.Key = path[:at], path[at+1:]
-		if err := of.Validate(); err != nil {
-			errs = append(errs, errors.New(flagNames(err.Error())))
+		if at <= 0 || of.Validate() != nil {
+			return nil, fmt.Errorf("vault-other-key: %q: want MOUNT/NAME", path)
 		}
 		all = append(all, of)
 	}
-	return all, errors.Join(errs...)
+	return all, nil
 }
 
 // flagNames turns the plugin's names of settings into those of this program's flags.

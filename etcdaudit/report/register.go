@@ -43,9 +43,9 @@ func RegisterTable(w io.Writer, r *auditv1.KeyRegister, colours term.Colours) er
 	p.register(r)
 	p.keyUses(r)
 	for _, s := range r.Scopes {
-		if s.GetScope().GetLayer() == "live" && s.GetScope().GetDekSources() > 0 {
+		if s.GetScope().GetLayer() == "live" && s.GetScope().GetCopy() == "" && s.GetScope().GetDekSources() > 0 {
 			p.line("")
-			p.wrap("    ", "An API server that starts on %s makes at least %d Decrypt calls.", s.Scope.Text, s.Scope.DekSources)
+			p.wrap("    ", "An API server that starts on %s makes at least %s.", s.Scope.Text, many(s.Scope.DekSources, "Decrypt call"))
 		}
 	}
 	if r.DekSourcesIncomplete {
@@ -57,7 +57,7 @@ func RegisterTable(w io.Writer, r *auditv1.KeyRegister, colours term.Colours) er
 }
 
 func valuesOf(s *auditv1.KeyScope) string {
-	said := fmt.Sprintf("%d encrypted values, %d plaintext", s.Encrypted, s.Plaintext)
+	said := fmt.Sprintf("%s, %d plaintext", many(s.Encrypted, "encrypted value"), s.Plaintext)
 	for _, more := range []struct {
 		n    uint32
 		what string
@@ -165,7 +165,7 @@ func (p *printer) keyUses(r *auditv1.KeyRegister) {
 }
 
 func use(u *auditv1.KeyUse) string {
-	said := fmt.Sprintf("%d values, ", u.Values)
+	said := many(u.Values, "value") + ", "
 	switch {
 	case u.Needed == 0:
 		said += "that nothing reads"
@@ -175,7 +175,7 @@ func use(u *auditv1.KeyUse) string {
 		said += fmt.Sprintf("%d of them needed", u.Needed)
 	}
 	if u.DekSources > 0 {
-		said += fmt.Sprintf(", %d DEK sources with at most %d values each", u.DekSources, u.MostValues)
+		said += fmt.Sprintf(", %s with at most %s each", many(u.DekSources, "DEK source"), many(u.MostValues, "value"))
 	}
 	if u.FirstRevision > 0 {
 		said += fmt.Sprintf(", revisions %d to %d, the last written %s", u.FirstRevision, u.LastRevision, within(u.LastWritten))
@@ -193,6 +193,13 @@ func objectNames(u *auditv1.KeyUse) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
+}
+
+func many(n uint32, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // stamp is a time in UTC; nothing for none.
