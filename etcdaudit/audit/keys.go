@@ -26,7 +26,7 @@ import (
 type usage struct {
 	register *keyusage.Register
 	clusters []cluster
-	clocks   []*timeline.Clock // of each cluster
+	clocks   []*timeline.Clock // of each cluster; none where nothing is dated
 	// scopes are those of the sources that were read, in the order of the register's layers, and
 	// clusterOf has the cluster of each.
 	scopes    []record.Scope
@@ -35,30 +35,40 @@ type usage struct {
 	applied map[[2]string]uint64
 }
 
-func newUsage(register *keyusage.Register, sources []record.Source, now time.Time, skew time.Duration) *usage {
-	u := &usage{register: register, clusters: clustersOf(sources), applied: map[[2]string]uint64{}}
+func newUsage(register *keyusage.Register, sources []record.Source) *usage {
+	return &usage{register: register, clusters: clustersOf(sources), applied: map[[2]string]uint64{}}
+}
+
+// dated has revisions dated, as a timeline.Clock does it.
+func (u *usage) dated(now time.Time, skew time.Duration) *usage {
 	for range u.clusters {
 		u.clocks = append(u.clocks, timeline.NewClock(now, skew))
 	}
 	return u
 }
 
-// usageOf is the reading of one source.
+// usageOf is what is counted of one source.
 type usageOf struct {
 	*usage
-	*keyusage.Reading
+	reading  *keyusage.Reading
 	cluster  int
 	prefixes map[record.Layer]string
 }
 
-// begin begins the reading of a source, by its index.
-func (u *usage) begin(source int, scopes []record.Scope) *usageOf {
-	of := &usageOf{usage: u, Reading: u.register.Begin(scopes, u.needed(scopes)), prefixes: map[record.Layer]string{}}
-	of.cluster = slices.IndexFunc(u.clusters, func(c cluster) bool { return slices.Contains(c.sources, source) })
+// of is the part of a source, by its index.
+func (u *usage) of(source int) *usageOf {
+	return &usageOf{usage: u, cluster: slices.IndexFunc(u.clusters, func(c cluster) bool { return slices.Contains(c.sources, source) })}
+}
+
+// begin begins a reading of the source. What one before it has counted is dropped.
+func (of *usageOf) begin(scopes []record.Scope) {
+	if of.reading != nil {
+		of.reading.Drop()
+	}
+	of.reading, of.prefixes = of.register.Begin(scopes, of.needed(scopes)), map[record.Layer]string{}
 	for _, s := range scopes {
 		of.prefixes[s.Layer] = strings.TrimSuffix(s.Prefix, "/")
 	}
-	return of
 }
 
 // needed says which values are read by API servers, or would be if the files were used: those in
@@ -87,20 +97,26 @@ func (u *usage) needed(scopes []record.Scope) func(record.Record) bool {
 func memberOf(s record.Scope) [2]string { return [2]string{s.Member, s.Copy} }
 
 func (of *usageOf) add(rec record.Record) {
-	of.Add(rec)
-	of.clocks[of.cluster].Add(of.prefixes[rec.Origin.Layer], rec)
+	of.reading.Add(rec)
+	if of.clocks != nil {
+		of.clocks[of.cluster].Add(of.prefixes[rec.Origin.Layer], rec)
+	}
 }
 
-// end takes what reading has shown of the scopes.
-func (of *usageOf) end(scopes []record.Scope) {
-	of.Keep()
+// end takes what the last reading has shown of the scopes, and nothing where it has failed.
+func (of *usageOf) end(scopes []record.Scope, failed error) {
+	if failed != nil {
+		of.reading.Drop()
+		return
+	}
+	of.reading.Keep()
 	for _, s := range scopes {
 		of.scopes, of.clusterOf = append(of.scopes, s), append(of.clusterOf, of.cluster)
 		if s.Member != "" && s.Layer == record.Live {
 			of.applied[memberOf(s)] = s.Cluster.Index
 		}
 		at, by := newestOf(s)
-		if s.Layer == record.Live {
+		if s.Layer == record.Live && of.clocks != nil {
 			of.clocks[of.cluster].Read(s.Revision, at, by)
 		}
 	}
@@ -119,10 +135,12 @@ func newestOf(s record.Scope) (at time.Time, by timeline.Source) {
 	return at, timeline.FileTime
 }
 
-// tallyUsage reads a source for its keys alone, again from the beginning where it asks for that.
-func (u *usage) tally(ctx context.Context, i int, source record.Source, progress func(int)) error {
+// tally reads a source for its keys alone, again from the beginning where it asks for that.
+func (of *usageOf) tally(ctx context.Context, source record.Source, progress func(int)) (err error) {
+	defer func() { of.end(source.Scopes(), err) }()
 	for {
-		of, keys := u.begin(i, source.Scopes()), int64(0)
+		of.begin(source.Scopes())
+		keys := int64(0)
 		err := source.Read(ctx, func(records []record.Record) error {
 			for _, rec := range records {
 				of.add(rec)
@@ -139,15 +157,9 @@ func (u *usage) tally(ctx context.Context, i int, source record.Source, progress
 			}
 			return nil
 		})
-		scopes := source.Scopes()
-		if s := scopes[0]; err == nil && s.Layer == record.Live && s.Keys != 0 && s.Keys != keys {
+		if s := source.Scopes()[0]; err == nil && s.Layer == record.Live && s.Keys != 0 && s.Keys != keys {
 			err = fmt.Errorf("%d keys were read of %s, which counts %d", keys, s, s.Keys)
 		}
-		if err == nil {
-			of.end(scopes)
-			return nil
-		}
-		of.Drop()
 		if !errors.Is(err, record.ErrRepeat) || ctx.Err() != nil {
 			return err
 		}
@@ -174,12 +186,13 @@ func (u *usage) key(e keyusage.Entry, keys []keyusage.TransitKey) *auditv1.Key {
 	}
 	var last time.Time
 	for _, use := range e.Uses {
-		scope, clock := u.scopes[use.Layer], u.clocks[u.clusterOf[use.Layer]]
+		scope := u.scopes[use.Layer]
 		of := &auditv1.KeyUse{
 			Scope: scope.ID(), Values: count(use.Values), Needed: count(use.Needed), DekSources: count(use.DEKSources), MostValues: count(use.Most),
 			FirstRevision: use.First, LastRevision: use.Last, ObjectsOmitted: count(omitted(use)),
 		}
-		if use.First > 0 {
+		if use.First > 0 && u.clocks != nil {
+			clock := u.clocks[u.clusterOf[use.Layer]]
 			of.FirstWritten, of.LastWritten = bounds(clock.Written(use.First)), bounds(clock.Written(use.Last))
 		}
 		for _, o := range use.Objects {
@@ -194,6 +207,18 @@ func (u *usage) key(e keyusage.Entry, keys []keyusage.TransitKey) *auditv1.Key {
 		out.LastNeeded = timestamppb.New(last)
 	}
 	return out
+}
+
+// addTo adds the keys to a report, and to its scopes how many DEK sources they have.
+func (u *usage) addTo(r *auditv1.Report) {
+	for _, e := range keyusage.Join(u.register.Usages(), nil) {
+		r.Keys = append(r.Keys, u.key(e, nil))
+	}
+	for i, c := range u.register.Counts() {
+		if at := slices.IndexFunc(r.Scopes, func(s *auditv1.Scope) bool { return s.Id == u.scopes[i].ID() }); at >= 0 {
+			r.Scopes[at].DekSources = count(c.DEKSources)
+		}
+	}
 }
 
 // omitted is how many needed values are not named, where any is.

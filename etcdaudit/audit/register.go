@@ -44,11 +44,11 @@ type RegisterOptions struct {
 func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, error) {
 	asked := len(o.TransitKeys) > 0
 	register := keyusage.New(func(k keyusage.Key) bool { return k.Version > 0 && int64(k.Version) < int64(o.Below) })
-	u := newUsage(register, o.Sources, o.Now, o.Skew)
+	u := newUsage(register, o.Sources).dated(o.Now, o.Skew)
 	unread := slices.Clone(o.Missing)
 	var failed error
 	for i, source := range o.Sources {
-		err := u.tally(ctx, i, source, o.Progress)
+		err := u.of(i).tally(ctx, source, o.Progress)
 		switch {
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("interrupted: %w", context.Cause(ctx))

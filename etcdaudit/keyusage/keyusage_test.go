@@ -235,10 +235,20 @@ func TestCountingAKnownDEKSourceDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	reading := keyusage.New(nil).Begin(scopes, inTree)
-	rec := in(record.Live, "secrets/default/database-credentials", stored.KMSv2("sealproof", "v2.00112233445566778899aabbccddeeff", 2, transit.AnnotationCluster, "prod"), 1)
-	b.ReportAllocs()
-	for b.Loop() {
-		reading.Add(rec)
+	for name, sources := range map[string]int{"one DEK source": 1, "a thousand": 1000} {
+		b.Run(name, func(b *testing.B) {
+			reading := keyusage.New(nil).Begin(scopes, inTree)
+			var all []record.Record
+			for i := range sources {
+				rec := in(record.Live, "secrets/default/database-credentials", stored.KMSv2("sealproof", "v2.00112233445566778899aabbccddeeff", 2, transit.AnnotationCluster, "prod", "n.d", fmt.Sprint(i)), 1)
+				parsed := storedvalue.Parse(rec.Value)
+				rec.Parsed = &parsed
+				all = append(all, rec)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				reading.Add(all[i%len(all)])
+			}
+		})
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sealproof/sealproof/internal/term"
@@ -43,10 +42,7 @@ func RegisterTable(w io.Writer, r *auditv1.KeyRegister, colours term.Colours) er
 	p.register(r)
 	p.keyUses(r)
 	for _, s := range r.Scopes {
-		if s.GetScope().GetLayer() == "live" && s.GetScope().GetCopy() == "" && s.GetScope().GetDekSources() > 0 {
-			p.line("")
-			p.wrap("    ", "An API server that starts on %s makes at least %s.", s.Scope.Text, many(s.Scope.DekSources, "Decrypt call"))
-		}
+		p.starts(s.GetScope())
 	}
 	if r.DekSourcesIncomplete {
 		p.line("")
@@ -86,31 +82,13 @@ func (p *printer) register(r *auditv1.KeyRegister) {
 	}
 	t := table.NewWriter()
 	t.SetStyle(plain())
-	var right []table.ColumnConfig
-	for _, name := range []string{"VERSION", "VALUES", "NEEDED", "DEK SOURCES"} {
-		right = append(right, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(right)
-	t.AppendHeader(table.Row{"KIND", "NAME", "VERSION", "KEY_ID", "CREATED", "VALUES", "NEEDED", "DEK SOURCES", "LAST NEEDED", "NOTE"})
+	t.SetColumnConfigs(numbers("VALUES", "NEEDED", "DEK SOURCES"))
+	t.AppendHeader(table.Row{"KIND", "NAME", "VAULT KEY", "KEY_ID", "CREATED", "VALUES", "NEEDED", "DEK SOURCES", "LAST NEEDED", "NOTE"})
 	for _, k := range r.Keys {
-		version := ""
-		if k.VaultKeyVersion > 0 {
-			version = fmt.Sprint(k.VaultKeyVersion)
-		}
 		values, needed := totals(k)
-		t.AppendRow(table.Row{k.Kind, k.Name, version, k.KeyId, day(k.Created), values, needed, k.DekSources, day(k.LastNeeded), keyNote(k, r)})
+		t.AppendRow(table.Row{k.Kind, k.Name, vaultKey(k.VaultKeyVersion), k.KeyId, day(k.Created), values, needed, k.DekSources, day(k.LastNeeded), keyNote(k, r)})
 	}
-	for line := range strings.Lines(t.Render()) {
-		p.line("%s", strings.TrimRight(line, " \n"))
-	}
-}
-
-// totals adds up the uses of a key.
-func totals(k *auditv1.Key) (values, needed uint64) {
-	for _, u := range k.Uses {
-		values, needed = values+uint64(u.Values), needed+uint64(u.Needed)
-	}
-	return values, needed
+	p.table(t)
 }
 
 func keyNote(k *auditv1.Key, r *auditv1.KeyRegister) string {
@@ -193,13 +171,6 @@ func objectNames(u *auditv1.KeyUse) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
-}
-
-func many(n uint32, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // stamp is a time in UTC; nothing for none.
