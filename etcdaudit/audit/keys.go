@@ -75,19 +75,19 @@ func (of *usageOf) begin(scopes []record.Scope) {
 // the tree of a database, and those that only a log holds, which etcd applies when it starts. What
 // a log has and its database too was counted there, or is replaced since. Free pages are read by
 // nobody.
-func (u *usage) needed(scopes []record.Scope) func(record.Record) bool {
+func (u *usage) needed(scopes []record.Scope) func(record.Origin) bool {
 	applied := uint64(0)
 	for _, s := range scopes {
 		if s.Layer == record.WAL {
 			applied = u.applied[memberOf(s)]
 		}
 	}
-	return func(rec record.Record) bool {
-		switch rec.Origin.Layer {
+	return func(at record.Origin) bool {
+		switch at.Layer {
 		case record.Live, record.History:
 			return true
 		case record.WAL:
-			return rec.Origin.Index > applied
+			return at.Index > applied
 		default:
 			return false
 		}

@@ -133,13 +133,13 @@ type Reading struct {
 	first  int // index of the first layer
 	layers []record.Layer
 	prefix []string
-	needed func(record.Record) bool
+	needed func(record.Origin) bool
 	parsed storedvalue.Value // of the record that is added
 }
 
 // Begin begins the reading of a source with these scopes. needed says which of its values
 // somebody reads, or would read if the file were used.
-func (r *Register) Begin(scopes []record.Scope, needed func(record.Record) bool) *Reading {
+func (r *Register) Begin(scopes []record.Scope, needed func(record.Origin) bool) *Reading {
 	reading := &Reading{r: r, first: len(r.counts), needed: needed}
 	for _, s := range scopes[:min(len(scopes), maxLayers)] {
 		reading.layers = append(reading.layers, s.Layer)
@@ -201,11 +201,11 @@ func (g *Reading) Add(rec record.Record) {
 		counts.Unknown += one
 	default:
 		counts.Encrypted += one
-		g.count(v, rec, layer, one)
+		g.count(v, &rec, layer, one)
 	}
 }
 
-func (g *Reading) count(v *storedvalue.Value, rec record.Record, layer int, one int64) {
+func (g *Reading) count(v *storedvalue.Value, rec *record.Record, layer int, one int64) {
 	key := g.keyOf(v, layer, one)
 	where := at{key, g.first + layer}
 	u := g.r.uses[where]
@@ -220,7 +220,7 @@ func (g *Reading) count(v *storedvalue.Value, rec record.Record, layer int, one 
 		}
 		u.Last = max(u.Last, rev)
 	}
-	if !g.needed(rec) {
+	if !g.needed(rec.Origin) {
 		return
 	}
 	u.Needed += one

@@ -24,9 +24,7 @@ func in(layer record.Layer, key, value string, revision int64) record.Record {
 }
 
 // inTree are the layers whose values are needed.
-func inTree(rec record.Record) bool {
-	return rec.Origin.Layer == record.Live || rec.Origin.Layer == record.History
-}
+func inTree(at record.Origin) bool { return at.Layer == record.Live || at.Layer == record.History }
 
 var scopes = []record.Scope{
 	{Layer: record.Live, Prefix: "/registry/"}, {Layer: record.History, Prefix: "/registry/"}, {Layer: record.FreePages, Prefix: "/registry/"},

@@ -18,7 +18,7 @@ func (k Key) compare(o Key) int {
 }
 
 // object names what a record is of. Its texts are safe to show.
-func object(prefix string, rec record.Record) check.Object {
+func object(prefix string, rec *record.Record) check.Object {
 	o := check.Object{Revision: rec.ModRevision}
 	if k, ok := storedvalue.ParseKey(prefix, rec.Key); ok && len(k.Name) > 0 {
 		o.Resource, o.Namespace, o.Name = shown([]byte(k.Resource().String())), shown(k.Namespace), shown(k.Name)

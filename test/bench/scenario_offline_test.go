@@ -144,7 +144,7 @@ func classify(ctx context.Context, fingerprint hash.Hash, paths ...string) (valu
 	}
 	keys := keyusage.New(nil)
 	for _, source := range set.Sources {
-		reading := keys.Begin(source.Scopes(), func(etcdrecord.Record) bool { return true })
+		reading := keys.Begin(source.Scopes(), func(etcdrecord.Origin) bool { return true })
 		counted := map[etcdrecord.Layer]*inventory.Inventory{}
 		for _, scope := range source.Scopes() {
 			counted[scope.Layer] = inventory.New("/registry", nil)
