@@ -72,7 +72,7 @@ Exit status:
 
 // collect reads this node and writes the archive.
 func (a *auditRun) collect(ctx context.Context) error {
-	if _, _, err := a.validate(); err != nil {
+	if _, _, err := a.validate(report.Formats()); err != nil {
 		return err
 	}
 	if err := a.Collect.writable(); err != nil {

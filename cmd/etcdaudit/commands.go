@@ -196,6 +196,7 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 		cli.AddFlags(flags, &config.Files)
 		cli.AddFlags(flags, &config.Timeline)
 		cli.AddFlags(flags, &config.Verify)
+		cli.AddFlags(flags, &config.Vault)
 	}
 	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
 		cli.AddFlags(flags, &config.Paths)

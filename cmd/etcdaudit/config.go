@@ -13,6 +13,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/vaultbackend"
 )
 
 // settings is the configuration of every command that makes a report: a configuration file
@@ -31,6 +32,8 @@ type settings struct {
 	Host       hostPart     `mapstructure:",squash"`
 	Output     outputPart   `mapstructure:",squash"`
 	Collect    collectPart  `mapstructure:",squash"`
+	KeyUsage   keyUsagePart `mapstructure:",squash"`
+	Vault      vaultPart    `mapstructure:",squash"`
 }
 
 // connection says how to reach etcd.
@@ -120,6 +123,7 @@ func defaults() settings {
 		Files:    filesPart{Files: true, Memory: "512MiB"},
 		Node:     nodePart{Root: "/"},
 		Host:     hostPart{MaxSnapshotAge: 24 * time.Hour},
+		Vault:    vaultPart{Mount: vaultbackend.DefaultConfig().Mount},
 		Output:   outputPart{Output: []string{string(report.FormatTable)}, FailOn: "medium"},
 	}
 }
@@ -149,13 +153,13 @@ func login(getenv func(string) string) (user, password string) {
 	return user, password
 }
 
-func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
+func (s settings) validate(formats []report.Format) (failOn auditv1.Severity, out outputs, err error) {
 	failOn, severityErr := report.ParseSeverity(s.Output.FailOn)
 	var errs []error
 	if severityErr != nil {
 		errs = append(errs, fmt.Errorf("fail-on: %w", severityErr))
 	}
-	if out, err = s.Output.outputs(); err != nil {
+	if out, err = s.Output.outputs(formats); err != nil {
 		errs = append(errs, err)
 	}
 	if n := s.Output.MinCoverage; n < 0 || n > 100 {
@@ -179,6 +183,10 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 		}
 	}
 	errs = append(errs, s.Scan.check(), s.Verify.check())
+	if s.Verify.Verify && s.Verify.Transit {
+		_, err := s.Vault.config()
+		errs = append(errs, err)
+	}
 	if _, err := s.Files.memory(); err != nil {
 		errs = append(errs, err)
 	}

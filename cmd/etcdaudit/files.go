@@ -41,25 +41,34 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	if err != nil {
 		return nil, err
 	}
+	closeFiles, err := a.openPaths(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeFiles()) }()
+	if r, err = audit.Run(ctx, o); err != nil {
+		return nil, cli.Exit(report.ExitNotEvaluated, err)
+	}
+	a.tell(o.Verify)
+	return r, nil
+}
+
+// openPaths opens a.paths. What it returns closes them.
+func (a *auditRun) openPaths(ctx context.Context, o *audit.Options) (closeAll func() error, err error) {
 	progress := newReading(a.stderr)
-	defer progress.end()
-	how := a.reading(progress, o)
+	how := a.reading(progress, *o)
 	how.Prefix, how.WALDir = a.Connection.Prefix, a.Paths.WALDir
 	if len(a.Connection.Endpoints) > 0 {
 		how.Snapshot = a.snapshotFrom(a.Connection.Endpoints)
 	}
 	set, err := offline.Open(ctx, a.paths, how)
 	if err != nil {
+		progress.end()
 		return nil, exitOfFile(ctx, err)
 	}
-	defer func() { err = errors.Join(err, set.Close()) }()
 	progress.of(set.Bytes)
-	a.takes(set, &o)
-	if r, err = audit.Run(ctx, o); err != nil {
-		return nil, cli.Exit(report.ExitNotEvaluated, err)
-	}
-	a.tell(o.Verify)
-	return r, nil
+	a.takes(set, o)
+	return func() error { progress.end(); return set.Close() }, nil
 }
 
 // reading says how files are read, whatever was named.
@@ -86,10 +95,15 @@ func (a *auditRun) takes(set *offline.Set, o *audit.Options) {
 	}
 	for _, source := range set.Sources {
 		// A folder of copies that was found can lie in another one.
-		if !slices.ContainsFunc(o.Sources, func(other record.Source) bool { return other.Scopes()[0].ID() == source.Scopes()[0].ID() }) || len(a.paths) > 0 {
+		if !has(o.Sources, source) || len(a.paths) > 0 {
 			o.Sources = append(o.Sources, source)
 		}
 	}
+}
+
+// has reports whether a source is of what another one reads already.
+func has(sources []record.Source, source record.Source) bool {
+	return slices.ContainsFunc(sources, func(other record.Source) bool { return other.Scopes()[0].ID() == source.Scopes()[0].ID() })
 }
 
 // covered are the resources beside Secrets that a configuration encrypts: the built-in ones, by

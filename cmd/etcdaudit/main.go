@@ -28,7 +28,7 @@ func newCommand() *cobra.Command {
 		Use:   name,
 		Short: "Say with evidence what etcd exposes",
 		Long: `etcdaudit says which Kubernetes Secrets etcd stores as plaintext and how everything
-else is encrypted (scan), what etcd's addresses answer and to whom (tls), what etcd
+else is encrypted (scan), what still needs each version of a key (key-usage), what etcd's addresses answer and to whom (tls), what etcd
 and the API server are really configured with (host, or collect for an archive to
 take elsewhere), all of it in one report (all), and what it did not look at. rules
 and controls explain what is checked, and for which benchmark; accept writes down a
@@ -42,7 +42,7 @@ memory, to see whether they fit; and with --verify it opens every value there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(allCommand(), scanCommand(), tlsCommand(), hostCommand(), collectCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name))
+	root.AddCommand(allCommand(), scanCommand(), keyUsageCommand(), tlsCommand(), hostCommand(), collectCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name))
 	return root
 }
 

@@ -34,7 +34,7 @@ func (a *auditRun) refuseMisuse() error {
 
 // onlyLive reports whether no file is read, and nothing is kept of what is.
 func (a *auditRun) onlyLive() bool {
-	return len(a.paths) == 0 && !a.Timeline.Timeline && (len(a.Connection.Endpoints) > 0 || !a.Files.Files)
+	return len(a.paths) == 0 && !a.Timeline.Timeline && (!a.forKeys || a.KeyUsage.Backups == "") && (len(a.Connection.Endpoints) > 0 || !a.Files.Files)
 }
 
 func (a *auditRun) misuses() []misuse {
@@ -64,10 +64,14 @@ func (a *auditRun) misuses() []misuse {
 		{[]string{"work-dir", "memory"}, a.onlyLive(), "it is for files and timelines, and only live values are read: leave it out, or add --timeline"},
 		{[]string{"clock-skew"}, !a.Timeline.Timeline, "it is about the bounds of a timeline: add --timeline, or leave it out"},
 		{
-			append([]string{"plugin-socket", "transit", "unwrap-rate", "unwrap-timeout"}, vaultFlags()...), !a.Verify.Verify,
+			append([]string{"plugin-socket", "transit", "accept-cluster", "unwrap-rate", "unwrap-timeout"}, vaultFlags()...), !a.forKeys && !a.Verify.Verify,
 			"it is about opening values: add --verify, or leave it out",
 		},
-		{vaultFlags(), !a.Verify.Transit, "it is about a Transit key in Vault: add --transit, or leave it out"},
+		{append([]string{"accept-cluster"}, vaultFlags()...), !a.forKeys && !a.Verify.Transit, "it is about a Transit key in Vault: add --transit, or leave it out"},
+		{
+			append([]string{"vault-other-key", "register"}, vaultFlags()...), a.forKeys && a.Vault.Key == "",
+			"it is about a key in Vault: name that with --vault-key, or leave it out",
+		},
 		{[]string{"wal-dir"}, !paths, "it is of a data directory that is named: name one, or leave it out"},
 		{[]string{"probe-cert"}, a.TLS.Passive, "a normal client does not show it, and --passive sends nothing else: leave one of them out"},
 		{[]string{"enumerate"}, a.TLS.Enumerate && a.TLS.Passive, "trying everything is what --passive leaves out: leave one of them out"},

@@ -10,7 +10,6 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/internal/atomicfile"
 	"github.com/sealproof/sealproof/internal/term"
-	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
 // output is one --output: a format, and the file that it is written to, none for stdout.
@@ -21,9 +20,9 @@ type output struct {
 
 type outputs []output
 
-// outputs are where the report is to be written, all of which can be written to.
-func (o outputPart) outputs() (outputs, error) {
-	out, err := parseOutputs(o.Output)
+// outputs are where the report is to be written, in one of some formats, all of which can be written to.
+func (o outputPart) outputs(formats []report.Format) (outputs, error) {
+	out, err := parseOutputs(o.Output, formats)
 	if err == nil {
 		err = out.writable()
 	}
@@ -32,12 +31,12 @@ func (o outputPart) outputs() (outputs, error) {
 
 // parseOutputs reads FORMAT and FORMAT=FILE. Two reports in one stream or file would be none,
 // and an empty list would audit for nothing.
-func parseOutputs(list []string) (all outputs, err error) {
+func parseOutputs(list []string, formats []report.Format) (all outputs, err error) {
 	var errs []error
 	taken := map[string]string{}
 	for _, text := range list {
 		name, file, toFile := strings.Cut(text, "=")
-		format, err := report.ParseFormat(name)
+		format, err := report.ParseFormat(name, formats)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("output: %w", err))
 			continue
@@ -60,7 +59,7 @@ func parseOutputs(list []string) (all outputs, err error) {
 		all = append(all, output{format, file})
 	}
 	if len(list) == 0 {
-		errs = append(errs, fmt.Errorf("output: none is given: want %s", report.FormatNames()))
+		errs = append(errs, fmt.Errorf("output: none is given: want %s", report.FormatNames(formats)))
 	}
 	return all, errors.Join(errs...)
 }
@@ -85,19 +84,19 @@ func (all outputs) writable() error {
 	return errors.Join(errs...)
 }
 
-// write writes the report everywhere. Where one output fails the others are written all the
+// write has put write the report everywhere. Where one output fails the others are written all the
 // same, and each failure is returned.
-func (all outputs) write(r *auditv1.Report, stdout io.Writer, getenv func(string) string) error {
+func (all outputs) write(put func(io.Writer, report.Format, term.Colours) error, stdout io.Writer, getenv func(string) string) error {
 	var errs []error
 	for _, o := range all {
 		if o.file == "" {
-			if err := report.Write(stdout, o.format, r, term.ColoursFor(stdout, getenv)); err != nil {
+			if err := put(stdout, o.format, term.ColoursFor(stdout, getenv)); err != nil {
 				errs = append(errs, fmt.Errorf("write the report: %w", err))
 			}
 			continue
 		}
 		// The owner alone reads it: a report is a list of weaknesses.
-		if err := atomicfile.Write(o.file, 0o600, func(w io.Writer) error { return report.Write(w, o.format, r, false) }); err != nil {
+		if err := atomicfile.Write(o.file, 0o600, func(w io.Writer) error { return put(w, o.format, false) }); err != nil {
 			errs = append(errs, fmt.Errorf("write the report to %s: %w", o.file, err))
 		}
 	}

@@ -191,13 +191,13 @@ func TestTheOtherOutputsAreWrittenWhereOneFails(t *testing.T) {
 	if err := os.Mkdir(gone, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	out, err := parseOutputs([]string{"html=" + gone + "/a.html", "json=" + dir + "/a.json", "table"})
+	out, err := parseOutputs([]string{"html=" + gone + "/a.html", "json=" + dir + "/a.json", "table"}, report.Formats())
 	if err := errors.Join(err, out.writable(), os.Remove(gone)); err != nil {
 		t.Fatal(err)
 	}
 	r := &auditv1.Report{Verdict: &auditv1.Verdict{}}
 	var stdout bytes.Buffer
-	err = out.write(r, &stdout, os.Getenv)
+	err = finish(out, r, &stdout, os.Getenv)
 	if err == nil || err.Error() != "write the report to "+gone+"/a.html: no such file or directory" {
 		t.Errorf("%v", err)
 	}

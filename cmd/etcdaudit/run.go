@@ -36,6 +36,8 @@ import (
 type auditRun struct {
 	settings
 	groups rules.Groups
+	// forKeys is set for a register of keys.
+	forKeys bool
 	// archives are files of collect, in the place of a host, and paths etcd's own files, in
 	// the place of a running etcd.
 	archives, paths []string
@@ -61,7 +63,7 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err := a.refuseMisuse(); err != nil {
 		return err
 	}
-	failOn, out, err := a.validate()
+	failOn, out, err := a.validate(report.Formats())
 	if err != nil {
 		return err
 	}
@@ -69,10 +71,9 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err := errors.Join(err, a.validateFiles()); err != nil {
 		return err
 	}
-	build := cli.BuildOf(name)
 	o := audit.Options{
 		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
-		Tool: &auditv1.Tool{Name: name, Version: build.Version, Commit: build.Commit},
+		Tool: toolOf(),
 	}
 	read := a.here
 	switch {
@@ -133,7 +134,7 @@ func (a *auditRun) here(ctx context.Context, o audit.Options) (r *auditv1.Report
 
 // finish writes a report everywhere, and gives the exit status that goes with it.
 func finish(out outputs, r *auditv1.Report, stdout io.Writer, getenv func(string) string) error {
-	if err := out.write(r, stdout, getenv); err != nil {
+	if err := out.write(func(w io.Writer, f report.Format, c term.Colours) error { return report.Write(w, f, r, c) }, stdout, getenv); err != nil {
 		return cli.Exit(report.ExitNotEvaluated, err)
 	}
 	if status := report.ExitStatus(r); status != report.ExitPass {
@@ -304,31 +305,49 @@ func (a *auditRun) report(ctx context.Context, o audit.Options) (*auditv1.Report
 		return audit.Run(ctx, o)
 	}
 	onlyData := !a.groups.Wire && !a.groups.Host
-	if a.chosen && a.Files.Files {
-		// Before the revision is taken: a member may take minutes to send its database.
-		read := newReading(a.stderr)
-		defer read.end()
-		closeFiles, err := a.nodeFiles(ctx, &o, read)
-		defer closeFiles()
-		if err != nil {
-			return nil, err
-		}
+	// Before the revision is taken: a member may take minutes to send its database.
+	closeFiles, err := a.openNode(ctx, &o)
+	defer closeFiles()
+	if err != nil {
+		return nil, err
 	}
-	store, snapshot, err := a.pin(ctx)
+	closeLive, err := a.openLive(ctx, &o)
+	defer closeLive()
 	switch {
 	case err == nil:
-		defer func() { _ = store.Close() }()
-		progress := newProgress(a.stderr, snapshot.Keys)
-		defer progress.end()
-		o.Sources, o.Progress = slices.Insert(o.Sources, 0, record.Source(snapshot)), progress.add
-	case len(o.Sources) > 0 && ctx.Err() == nil:
-		o.Missing = append(o.Missing, facts.Missing{What: "live values", Why: err.Error()})
 	case onlyData || ctx.Err() != nil || live.KindOf(err) == live.BadConfig && !a.chosen:
 		return nil, err
 	default:
 		o.Unscanned = "etcd could not be read: " + err.Error()
 	}
 	return audit.Run(ctx, o)
+}
+
+// openNode opens the files of this node's etcd, where they are to be read. What it returns closes
+// them, also after an error.
+func (a *auditRun) openNode(ctx context.Context, o *audit.Options) (closeAll func(), err error) {
+	if !a.chosen || !a.Files.Files {
+		return func() {}, nil
+	}
+	read := newReading(a.stderr)
+	closeFiles, err := a.nodeFiles(ctx, o, read)
+	return func() { closeFiles(); read.end() }, err
+}
+
+// openLive takes the revision of a running etcd. One that cannot be read is missing where there is
+// something else to read.
+func (a *auditRun) openLive(ctx context.Context, o *audit.Options) (closeAll func(), err error) {
+	store, snapshot, err := a.pin(ctx)
+	switch {
+	case err == nil:
+		progress := newProgress(a.stderr, snapshot.Keys)
+		o.Sources, o.Progress = slices.Insert(o.Sources, 0, record.Source(snapshot)), progress.add
+		return func() { progress.end(); _ = store.Close() }, nil
+	case len(o.Sources) > 0 && ctx.Err() == nil:
+		o.Missing = append(o.Missing, facts.Missing{What: "live values", Why: err.Error()})
+		err = nil
+	}
+	return func() {}, err
 }
 
 func (a *auditRun) pin(ctx context.Context) (*live.Store, *live.Snapshot, error) {

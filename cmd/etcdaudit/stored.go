@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -51,7 +52,7 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
 			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
 				return err
 			}
-			out, err := config.Output.outputs()
+			out, err := config.Output.outputs(report.Formats())
 			if err != nil {
 				return cli.Usage(err)
 			}
@@ -95,8 +96,13 @@ func readAll(ctx context.Context, names []string) (r *auditv1.Report, strictest 
 	return r, strictest, err
 }
 
-// readStored reads a report from a file. It may be a pipe, but not one that is never written to.
+// readStored reads a report from a file.
 func readStored(ctx context.Context, name string) (*auditv1.Report, error) {
+	return readAs(ctx, name, report.Read)
+}
+
+// readAs reads a report of a kind from a file. It may be a pipe, but not one that is never written to.
+func readAs[T any](ctx context.Context, name string, read func(io.Reader, int64) (*T, error)) (*T, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // named by the user
 	if err != nil {
 		return nil, err
@@ -111,7 +117,7 @@ func readStored(ctx context.Context, name string) (*auditv1.Report, error) {
 	case info.Size() > report.Longest:
 		return nil, fmt.Errorf("%s has %d bytes: more than %d are not read", name, info.Size(), report.Longest)
 	}
-	r, err := report.Read(f, report.Longest)
+	r, err := read(f, report.Longest)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, cmp.Or(context.Cause(ctx), err))
 	}

@@ -21,7 +21,6 @@ import (
 	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	"github.com/sealproof/sealproof/kmsplugin/process"
 	"github.com/sealproof/sealproof/vaultbackend"
-	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // verifyPart says what values are opened with.
@@ -32,27 +31,10 @@ type verifyPart struct {
 	AcceptClusters []string      `mapstructure:"accept-cluster" help:"with --transit: the cluster identities whose values are opened, as a plugin with these does (default: all)"`
 	UnwrapRate     int           `mapstructure:"unwrap-rate" help:"most requests a second to a plugin or Vault: API servers depend on them"`
 	UnwrapTimeout  time.Duration `mapstructure:"unwrap-timeout" help:"how long one of these requests may take"`
-	Vault          vaultPart     `mapstructure:"vault"`
-}
-
-// vaultPart says where the Transit key is. The token is in a file.
-type vaultPart struct {
-	Address    []string `mapstructure:"address" help:"URLs of Vault's nodes, for --transit"`
-	Namespace  string   `mapstructure:"namespace" help:"namespace of the Transit engine"`
-	CAFile     string   `mapstructure:"ca-file" help:"PEM bundle that Vault's certificate must chain to (default: the system's roots)"`
-	ServerName string   `mapstructure:"server-name" help:"name to check in Vault's certificate instead of the address's host"`
-	Mount      string   `mapstructure:"mount" help:"path of the Transit engine"`
-	Key        string   `mapstructure:"key" help:"name of the Transit key"`
-	TokenFile  string   `mapstructure:"token-file" help:"file with a token that may update decrypt/KEY (docs/auditor-verify.md has its policy)"`
 }
 
 func defaultVerify() verifyPart {
-	return verifyPart{UnwrapRate: verify.DefaultPace().PerSecond, UnwrapTimeout: 10 * time.Second, Vault: vaultPart{Mount: vaultbackend.DefaultConfig().Mount}}
-}
-
-// vaultFlags are those of vaultPart, and what else has a meaning with --transit only.
-func vaultFlags() []string {
-	return []string{"accept-cluster", "vault-address", "vault-namespace", "vault-ca-file", "vault-server-name", "vault-mount", "vault-key", "vault-token-file"}
+	return verifyPart{UnwrapRate: verify.DefaultPace().PerSecond, UnwrapTimeout: 10 * time.Second}
 }
 
 // mostUnwraps bounds --unwrap-rate.
@@ -66,27 +48,7 @@ func (v verifyPart) check() error {
 	if v.UnwrapTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("unwrap-timeout: %v: must be above zero", v.UnwrapTimeout))
 	}
-	if v.Verify && v.Transit {
-		errs = append(errs, v.Vault.check())
-	}
 	return errors.Join(errs...)
-}
-
-func (v vaultPart) check() error {
-	if v.TokenFile == "" {
-		return errors.New("vault.token-file: name the file that holds the token")
-	}
-	if err := usable(v.TokenFile); err != nil {
-		return fmt.Errorf("vault.token-file: %w", err)
-	}
-	return v.config().Validate()
-}
-
-func (v vaultPart) config() vaultbackend.Config {
-	return vaultbackend.Config{Mount: v.Mount, Key: v.Key, Config: client.Config{
-		Address: v.Address, Namespace: v.Namespace, CAFile: v.CAFile, ServerName: v.ServerName,
-		Auth: client.AuthConfig{Method: client.MethodToken, TokenFile: v.TokenFile},
-	}}
 }
 
 // opener gathers what values are opened with.
@@ -209,7 +171,10 @@ func (a away) Unwrap(context.Context, verify.Source) ([]byte, error) { return ni
 // transit adds the Transit key.
 func (v *opener) transit(ctx context.Context) error {
 	start := time.Now()
-	config := v.Verify.Vault.config()
+	config, err := v.Vault.config()
+	if err != nil {
+		return cli.Usage(err)
+	}
 	key, err := vaultbackend.New(config, slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(start) }, nil)
 	if err != nil {
 		return cli.Usage(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyusage"
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
@@ -72,13 +73,14 @@ func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 	}
 	lines := newTimelines(o.Timeline, o.Sources)
 	defer func() { err = errors.Join(err, lines.close()) }()
+	keys := newUsage(keyusage.New(nil), o.Sources)
 	var failed error
 	for i, source := range o.Sources {
 		seen, err := lines.of(i, source.Scopes())
 		if err != nil {
 			return nil, err
 		}
-		stores, access, err := read(ctx, source, seen, o)
+		stores, access, err := read(ctx, source, seen, keys.of(i), o)
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return nil, err
@@ -105,6 +107,7 @@ func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
 		return nil, errors.New("there is nothing to read: no source has a scope")
 	}
 	r = model(f, check.Evaluate(rules.For(o.Groups), f), o)
+	keys.addTo(r)
 	if f.Unscanned != "" {
 		return r, nil
 	}
@@ -135,10 +138,11 @@ type counting struct {
 	inventories map[record.Layer]*inventory.Inventory
 	objects     *rbac.Collector
 	opening     *opening
+	keys        *usageOf
 }
 
-func newCounting(scopes []record.Scope, o Options) (*counting, error) {
-	c := &counting{inventories: map[record.Layer]*inventory.Inventory{}, opening: o.Verify.open(scopes)}
+func newCounting(scopes []record.Scope, keys *usageOf, o Options) (*counting, error) {
+	c := &counting{inventories: map[record.Layer]*inventory.Inventory{}, opening: o.Verify.open(scopes), keys: keys}
 	for _, scope := range scopes {
 		if c.inventories[scope.Layer] != nil {
 			return nil, fmt.Errorf("a source has two scopes of layer %q: this is a mistake of the program", scope.Layer)
@@ -169,6 +173,7 @@ func (c *counting) add(ctx context.Context, records []record.Record, seen *sight
 			if results != nil {
 				c.opening.add(rec, results[i], group)
 			}
+			c.keys.add(rec)
 		}
 		// What is retracted was there at the revision that it was read at.
 		if !rec.Retracted {
@@ -188,11 +193,12 @@ func (c *counting) add(ctx context.Context, records []record.Record, seen *sight
 }
 
 // tally reads a source, again from the beginning where it asks for that: it knows how often.
-func tally(ctx context.Context, source record.Source, seen *sightings, o Options) (c *counting, err error) {
+func tally(ctx context.Context, source record.Source, seen *sightings, keys *usageOf, o Options) (c *counting, err error) {
 	for {
-		if c, err = newCounting(source.Scopes(), o); err != nil {
+		if c, err = newCounting(source.Scopes(), keys, o); err != nil {
 			return nil, err
 		}
+		keys.begin(source.Scopes())
 		err = source.Read(ctx, func(records []record.Record) error {
 			if err := c.add(ctx, records, seen); err != nil {
 				return err
@@ -211,11 +217,12 @@ func tally(ctx context.Context, source record.Source, seen *sightings, o Options
 
 // read counts the records of one source, by layer, and says who may read them: what is live
 // counts for that.
-func read(ctx context.Context, source record.Source, seen *sightings, o Options) (stores []facts.Store, access []facts.Access, err error) {
-	c, err := tally(ctx, source, seen, o)
+func read(ctx context.Context, source record.Source, seen *sightings, keys *usageOf, o Options) (stores []facts.Store, access []facts.Access, err error) {
+	c, err := tally(ctx, source, seen, keys, o)
 	if c == nil {
 		return nil, nil, err
 	}
+	defer func() { keys.end(source.Scopes(), err) }()
 	stores = c.stores
 	// Reading shows more of a file than opening it.
 	scopes := source.Scopes()

@@ -12,6 +12,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/internal/check"
@@ -54,17 +55,23 @@ func model(f facts.Facts, checks []check.Check, o Options) *auditv1.Report {
 	return r
 }
 
-func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
+// scopeOf says what was read.
+func scopeOf(s record.Scope) *auditv1.Scope {
 	out := &auditv1.Scope{
-		Id: s.Scope.ID(), Text: term.Printable(s.Scope.String()), Layer: string(s.Scope.Layer), LayerName: s.Scope.Layer.Name(),
-		Revision: s.Scope.Revision, Member: s.Scope.Member, Store: s.Scope.Store(), Time: timestamppb.New(s.Scope.Time),
-		ClusterId: s.Scope.ClusterID, StandIn: s.Scope.StandIn, Prefix: s.Scope.Prefix,
-		KeysCounted: count(s.Scope.Keys), KeysRead: count(s.Inventory.Keys), ValueBytes: s.Inventory.Bytes,
-		Copy: s.Scope.Copy, Fragments: count(s.Remains.Fragments), FragmentBytes: s.Remains.FragmentBytes, Damaged: count(s.Remains.Damaged),
+		Id: s.ID(), Text: term.Printable(s.String()), Layer: string(s.Layer), LayerName: s.Layer.Name(),
+		Revision: s.Revision, Member: s.Member, Store: s.Store(), Time: timestamppb.New(s.Time),
+		ClusterId: s.ClusterID, StandIn: s.StandIn, Prefix: s.Prefix, KeysCounted: count(s.Keys), Copy: s.Copy,
 	}
-	for _, from := range s.Scope.Sources {
+	for _, from := range s.Sources {
 		out.Sources = append(out.Sources, &auditv1.Source{Name: from.Name, Hash: from.Hash, Bytes: from.Bytes})
 	}
+	return out
+}
+
+func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
+	out := scopeOf(s.Scope)
+	out.KeysRead, out.ValueBytes = count(s.Inventory.Keys), s.Inventory.Bytes
+	out.Fragments, out.FragmentBytes, out.Damaged = count(s.Remains.Fragments), s.Remains.FragmentBytes, count(s.Remains.Damaged)
 	if encryptionFile != "" {
 		out.EncryptionConfigFiles = []string{encryptionFile}
 	}
@@ -139,13 +146,8 @@ func result(id string, r check.Result) *auditv1.Result {
 		out.Evidence = append(out.Evidence, &auditv1.Evidence{Source: term.Printable(e.Source), Seen: term.Printable(e.Seen)})
 	}
 	for _, o := range r.Objects {
-		object := &auditv1.Object{
-			Resource: o.Resource, Namespace: o.Namespace, Name: o.Name, Detail: o.Detail, Revision: o.Revision,
-			Fingerprint: outcome.Fingerprint(id, r.Identity, o.Resource, o.Namespace, o.Name),
-		}
-		if o.Origin != nil {
-			object.Origin = &auditv1.Origin{Layer: o.Origin.Layer, File: term.Printable(o.Origin.File), Offset: o.Origin.Offset, RaftIndex: o.Origin.Index, RaftTerm: o.Origin.Term}
-		}
+		object := objectOf(o)
+		object.Fingerprint = outcome.Fingerprint(id, r.Identity, o.Resource, o.Namespace, o.Name)
 		out.Objects = append(out.Objects, object)
 	}
 	if r.Status.Finding() || r.Status == check.Accepted {

@@ -18,14 +18,12 @@ import (
 // timelines collects the sightings of each cluster. Sources that show the same cluster, or a
 // member that another source shows as well, are of one. nil collects nothing.
 type timelines struct {
-	clusters []*cluster
+	clusters []*lines
 }
 
-// cluster is what is collected of one.
-type cluster struct {
-	store     string
-	shown     []string // ids of the cluster and its members
-	sources   []int
+// lines is what is collected of one cluster.
+type lines struct {
+	cluster
 	collector *timeline.Collector
 	scopes    []string // by place
 }
@@ -35,22 +33,8 @@ func newTimelines(o *timeline.Options, sources []record.Source) *timelines {
 		return nil
 	}
 	t := &timelines{}
-	for i, source := range sources {
-		one := &cluster{sources: []int{i}}
-		for _, scope := range source.Scopes() {
-			one.store = scope.Store()
-			one.shown = append(one.shown, shownBy(scope)...)
-		}
-		same := func(c *cluster) bool {
-			return slices.ContainsFunc(c.shown, func(id string) bool { return slices.Contains(one.shown, id) })
-		}
-		for _, c := range t.clusters {
-			if same(c) {
-				one.store = c.store
-				one.shown, one.sources = append(c.shown, one.shown...), append(c.sources, one.sources...)
-			}
-		}
-		t.clusters = append(slices.DeleteFunc(t.clusters, same), one)
+	for _, c := range clustersOf(sources) {
+		t.clusters = append(t.clusters, &lines{cluster: c})
 	}
 	for _, c := range t.clusters {
 		share := *o
@@ -60,29 +44,13 @@ func newTimelines(o *timeline.Options, sources []record.Source) *timelines {
 	return t
 }
 
-// shownBy are the ids that a scope has of its cluster.
-func shownBy(s record.Scope) (ids []string) {
-	if s.ClusterID != "" {
-		ids = append(ids, "cluster "+s.ClusterID)
-	}
-	if s.Member != "" {
-		ids = append(ids, "member "+s.Member)
-	}
-	for _, m := range s.Cluster.Members {
-		if m.ID != "" {
-			ids = append(ids, "member "+m.ID)
-		}
-	}
-	return ids
-}
-
 // of is the collector of a source, with a place for each of its layers.
 func (t *timelines) of(source int, scopes []record.Scope) (*sightings, error) {
 	if t == nil {
 		return nil, nil
 	}
-	i := slices.IndexFunc(t.clusters, func(c *cluster) bool { return slices.Contains(c.sources, source) })
-	s := &sightings{cluster: t.clusters[i], places: map[record.Layer]int{}}
+	i := slices.IndexFunc(t.clusters, func(c *lines) bool { return slices.Contains(c.sources, source) })
+	s := &sightings{lines: t.clusters[i], places: map[record.Layer]int{}}
 	for _, scope := range scopes {
 		at, err := s.collector.Place(timeline.Place{Layer: scope.Layer, Prefix: scope.Prefix})
 		if err != nil {
@@ -96,7 +64,7 @@ func (t *timelines) of(source int, scopes []record.Scope) (*sightings, error) {
 
 // sightings are those of one source; nil for none.
 type sightings struct {
-	*cluster
+	*lines
 	places map[record.Layer]int
 }
 
@@ -158,7 +126,7 @@ func (t *timelines) addTo(r *auditv1.Report) error {
 	return nil
 }
 
-func (c *cluster) timeline(s timeline.Secret) *auditv1.Timeline {
+func (c *lines) timeline(s timeline.Secret) *auditv1.Timeline {
 	out := &auditv1.Timeline{
 		Resource: term.Printable(apiresource.Of(s.Path).String()), Namespace: term.Printable(s.Namespace), Name: term.Printable(s.Name),
 		Store: c.store, Values: count(int64(s.Values)), Omitted: count(int64(s.Omitted)),

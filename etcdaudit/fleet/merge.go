@@ -115,6 +115,11 @@ func (m *merger) add(n Node) {
 	for _, l := range r.Listeners {
 		l.Node = n.Name
 	}
+	for _, k := range r.Keys {
+		for _, use := range k.Uses {
+			use.Scope = cmp.Or(renamed[use.Scope], use.Scope)
+		}
+	}
 	for _, c := range r.Configurations {
 		c.Node = n.Name
 	}

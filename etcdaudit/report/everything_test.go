@@ -136,6 +136,13 @@ func everything() *auditv1.Report {
 			{Node: "node-1", File: "/root/backup.key", Mode: "0600", Encrypted: true},
 		},
 		TimelineBasis: []*auditv1.TimelineBasis{{Store: "cdf8", Objects: 5, Omitted: 2, AllowanceSeconds: 660, DisagreementSeconds: 599}},
+		Keys: []*auditv1.Key{
+			{Kind: "aescbc", Name: "key1", Uses: []*auditv1.KeyUse{{Scope: "live:1", Values: 3, Needed: 3}}},
+			{
+				Kind: "kms v2", Name: "sealproof", KeyId: oldKey, VaultKeyVersion: 1, Envelope: "sealproof local", Cluster: "prod", LocalKek: "0011223344556677", DekSources: 2,
+				Uses: []*auditv1.KeyUse{{Scope: "live:1", Values: 5, Needed: 5, DekSources: 2, MostValues: 4}, {Scope: "wal:1", Values: 9, DekSources: 2, MostValues: 6}},
+			},
+		},
 		Timelines: []*auditv1.Timeline{
 			{
 				Resource: "secrets", Namespace: "default", Name: "db-password", Store: "cdf8", Values: 2, RecoverableIn: []string{"live:cdf8:/registry/", "free-pages:cdf8:/var/lib/etcd/member/snap/db:/registry/"},

@@ -16,8 +16,11 @@ const (
 )
 
 // ExitStatus is the exit status that goes with a report.
-func ExitStatus(r *auditv1.Report) int {
-	switch r.GetVerdict().GetStatus() {
+func ExitStatus(r *auditv1.Report) int { return ExitStatusOf(r.GetVerdict().GetStatus()) }
+
+// ExitStatusOf is the exit status that goes with the outcome of everything.
+func ExitStatusOf(s auditv1.Status) int {
+	switch s {
 	case auditv1.Status_STATUS_PASS:
 		return ExitPass
 	case auditv1.Status_STATUS_FAIL:

@@ -29,19 +29,22 @@ func Formats() []Format {
 	return []Format{FormatTable, FormatJSON, FormatHTML, FormatSARIF, FormatJUnit, FormatCSV, FormatCycloneDX}
 }
 
-// FormatNames names all formats in one text.
-func FormatNames() string {
+// RegisterFormats are those of a register of keys.
+func RegisterFormats() []Format { return []Format{FormatTable, FormatJSON, FormatCSV} }
+
+// FormatNames names formats in one text.
+func FormatNames(formats []Format) string {
 	var names []string
-	for _, f := range Formats() {
+	for _, f := range formats {
 		names = append(names, string(f))
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// ParseFormat reads the name of a format.
-func ParseFormat(s string) (Format, error) {
-	if !slices.Contains(Formats(), Format(s)) {
-		return "", fmt.Errorf("%q: want %s", s, FormatNames())
+// ParseFormat reads the name of one of some formats.
+func ParseFormat(s string, formats []Format) (Format, error) {
+	if !slices.Contains(formats, Format(s)) {
+		return "", fmt.Errorf("%q: want %s", s, FormatNames(formats))
 	}
 	return Format(s), nil
 }
@@ -65,5 +68,19 @@ func Write(w io.Writer, f Format, r *auditv1.Report, colours term.Colours) error
 		return CycloneDX(w, r)
 	default:
 		return fmt.Errorf("there is no format %q: this is a mistake of the program", f)
+	}
+}
+
+// WriteRegister writes a register of keys in one of RegisterFormats.
+func WriteRegister(w io.Writer, f Format, r *auditv1.KeyRegister, colours term.Colours) error {
+	switch f {
+	case FormatTable:
+		return RegisterTable(w, r, colours)
+	case FormatJSON:
+		return JSON(w, r)
+	case FormatCSV:
+		return RegisterCSV(w, r)
+	default:
+		return fmt.Errorf("a register of keys has no format %q: this is a mistake of the program", f)
 	}
 }

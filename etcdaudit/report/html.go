@@ -92,6 +92,7 @@ type page struct {
 	Acceptances                  part[acceptanceView]
 	Catalogues                   []catalogue
 	Stores                       []store
+	UsedKeys                     part[usedKey]
 	Listeners                    part[listenerView]
 	Certificates                 part[certificateView]
 	PrivateKeys                  part[keyView]
@@ -145,7 +146,7 @@ func pageOf(r *auditv1.Report) page {
 	p.Acceptances = head(acceptancesOf(r), shownRows)
 	p.Catalogues = cataloguesOf(r)
 	p.AnyUnverified = slices.ContainsFunc(r.Controls, func(c *auditv1.Control) bool { return !c.Verified })
-	p.Stores = storesOf(r)
+	p.Stores, p.UsedKeys = storesOf(r), head(usedKeysOf(r), shownRows)
 	p.Listeners = head(listenersOf(r), shownRows)
 	p.Certificates = head(certificatesOf(r), shownRows)
 	p.PrivateKeys = head(keysOf(r), shownRows)

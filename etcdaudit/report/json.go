@@ -12,17 +12,16 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
-// JSON writes the report in protobuf's JSON mapping with the names of the
+// JSON writes a report, or a register of keys, in protobuf's JSON mapping with the names of the
 // schema. Everything is in it, empty fields included.
 //
 // It writes field by field: protojson holds the text of the whole report in memory, which is a
 // multiple of the report where it names many objects.
-func JSON(w io.Writer, r *auditv1.Report) error {
+func JSON(w io.Writer, r proto.Message) error {
 	out := jsonWriter{Writer: bufio.NewWriter(w)}
 	out.message(r.ProtoReflect(), 0)
 	_ = out.WriteByte('\n') // Flush has the error

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protopath"
 	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -26,25 +27,49 @@ var ErrNotAReport = errors.New("this is no report that etcdaudit wrote with --ou
 // no pass. The file may come from another machine: texts in it are made printable, so that no
 // writer has to.
 func Read(from io.Reader, longest int64) (*auditv1.Report, error) {
+	r := &auditv1.Report{}
+	err := read(from, longest, r, ErrNotAReport)
+	if err == nil && (r.Verdict == nil || r.Tool.GetName() == "") {
+		err = ErrNotAReport
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ErrNotARegister is returned for JSON that is something else.
+var ErrNotARegister = errors.New("this is no register of keys that etcdaudit key-usage wrote with --output json")
+
+// ReadRegister reads a register of keys that JSON wrote, as Read reads a report.
+func ReadRegister(from io.Reader, longest int64) (*auditv1.KeyRegister, error) {
+	r := &auditv1.KeyRegister{}
+	err := read(from, longest, r, ErrNotARegister)
+	if err == nil && (r.Time == nil || r.Status == auditv1.Status_STATUS_UNSPECIFIED || r.Tool.GetName() == "") {
+		err = ErrNotARegister
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func read(from io.Reader, longest int64, into proto.Message, not error) error {
 	text, err := io.ReadAll(io.LimitReader(from, longest+1))
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case int64(len(text)) > longest:
-		return nil, fmt.Errorf("it has more than %d bytes, which are not read", longest)
+		return fmt.Errorf("it has more than %d bytes, which are not read", longest)
 	}
-	r := &auditv1.Report{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotAReport, err)
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%w: %w", not, err)
 	}
-	if r.Verdict == nil || r.Tool.GetName() == "" {
-		return nil, ErrNotAReport
-	}
-	return r, printable(r)
+	return printable(into)
 }
 
-// printable makes every text of a report safe to be shown (see term.Printable).
-func printable(r *auditv1.Report) error {
+// printable makes every text of a message safe to be shown (see term.Printable).
+func printable(r proto.Message) error {
 	return protorange.Range(r.ProtoReflect(), func(v protopath.Values) error {
 		at, holder := v.Index(-1), v.Index(-2)
 		text, ok := at.Value.Interface().(string)

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -18,7 +17,7 @@ func (p *printer) resources(list []*auditv1.Resource) {
 	}
 	t := table.NewWriter()
 	t.SetStyle(plain())
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "VALUES", Align: text.AlignRight, AlignHeader: text.AlignRight}})
+	t.SetColumnConfigs(numbers("VALUES"))
 	t.AppendHeader(table.Row{"RESOURCE", "VALUES", "STORED AS", "PROVIDER OR KEY", "KEY_ID", "VAULT KEY", "NOTE"})
 	// Secrets are what this is about.
 	secretsFirst := slices.Clone(list)
@@ -26,13 +25,11 @@ func (p *printer) resources(list []*auditv1.Resource) {
 	for _, r := range secretsFirst {
 		name := r.Resource
 		for _, g := range r.Groups {
-			t.AppendRow(table.Row{name, g.Values, storedAs(g), g.Name, g.KeyId, vaultKey(g), note(g)})
+			t.AppendRow(table.Row{name, g.Values, storedAs(g), g.Name, g.KeyId, vaultKey(g.VaultKeyVersion), note(g)})
 			name = ""
 		}
 	}
-	for line := range strings.Lines(t.Render()) {
-		p.line("%s", strings.TrimRight(line, " \n"))
-	}
+	p.table(t)
 }
 
 func rank(r *auditv1.Resource) int {
@@ -59,13 +56,6 @@ func storedAs(g *auditv1.Group) string {
 	default:
 		return g.Format
 	}
-}
-
-func vaultKey(g *auditv1.Group) string {
-	if g.VaultKeyVersion == 0 {
-		return ""
-	}
-	return fmt.Sprintf("v%d", g.VaultKeyVersion)
 }
 
 func note(g *auditv1.Group) string {

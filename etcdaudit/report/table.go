@@ -43,6 +43,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 			p.resources(s.Resources)
 		}
 	}
+	p.keys(r)
 	p.listeners(r.Listeners)
 	p.readers(r.Readers)
 	p.line("")

@@ -218,6 +218,21 @@ func (v Value) Annotations() iter.Seq2[[]byte, []byte] {
 	}
 }
 
+// BehindData returns what follows the encrypted data of a KMS v2 value, as a view: key_id, DEK source
+// and annotations, byte for byte. It is nil where another field comes first, which no API server
+// writes. Values with equal bytes there have the same DEK source; ones with others may have it too.
+func (v *Value) BehindData() []byte {
+	num, typ, tag := protowire.ConsumeTag(v.object)
+	if tag < 0 || num != fieldEncryptedData || typ != protowire.BytesType {
+		return nil
+	}
+	_, n := protowire.ConsumeBytes(v.object[tag:])
+	if n < 0 {
+		return nil
+	}
+	return v.object[tag+n:]
+}
+
 // Annotation returns the value of one annotation, as a view.
 func (v Value) Annotation(name string) (value []byte, ok bool) {
 	for k, val := range v.Annotations() {

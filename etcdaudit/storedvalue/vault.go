@@ -6,7 +6,8 @@ import "github.com/sealproof/sealproof/internal/transit"
 // byte, the local key's fingerprint, a nonce, the sealed seed and its tag.
 const (
 	localEnvelopeVersion  = 1
-	localEnvelopeOverhead = 1 + 8 + gcmNonce + gcmTag
+	localKEKFingerprint   = 8
+	localEnvelopeOverhead = 1 + localKEKFingerprint + gcmNonce + gcmTag
 	maxLocalSeed          = 512 // the API server's seeds have 32 bytes
 )
 
@@ -69,6 +70,15 @@ func (v Value) Cluster() ([]byte, bool) {
 		return nil, false
 	}
 	return v.cluster, true
+}
+
+// LocalKEK returns the 8 bytes that tell the local KEK which sealed the value's DEK source from
+// others, as a view; nothing of the key is in them. It is nil for every other envelope.
+func (v *Value) LocalKEK() []byte {
+	if v.Envelope() != EnvelopeSealproofLocal {
+		return nil
+	}
+	return v.DEKSource[1:][:localKEKFingerprint]
 }
 
 // VaultKeyVersion returns the version of the Vault Transit key that wraps the

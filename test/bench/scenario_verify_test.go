@@ -83,7 +83,7 @@ func BenchmarkScenarioVerify(b *testing.B) {
 		b.Cleanup(func() { server.Stop(); testkit.Check(b, <-done) })
 		var peak int64
 		for b.Loop() {
-			_, most, err := scanned(b.Context(), program, files.Database, "--verify", "--plugin-socket", socket, "--unwrap-rate", "10000")
+			_, most, err := ran(b.Context(), program, "scan", files.Database, "--verify", "--plugin-socket", socket, "--unwrap-rate", "10000")
 			testkit.Check(b, err)
 			peak = max(peak, most)
 		}

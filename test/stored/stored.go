@@ -34,13 +34,18 @@ const (
 // KMSv2 is a value of a KMS v2 provider whose DEK source shows a version of a Vault
 // key. annotations are names and values in turn.
 func KMSv2(provider, keyID string, version int, annotations ...string) string {
+	return KMSv2Source(provider, keyID, fmt.Sprintf("vault:v%d:abc", version), annotations...)
+}
+
+// KMSv2Source is KMSv2 with any DEK source.
+func KMSv2Source(provider, keyID, source string, annotations ...string) string {
 	var b []byte
 	field := func(number protowire.Number, content string) {
 		b = protowire.AppendString(protowire.AppendTag(b, number, protowire.BytesType), content)
 	}
 	field(1, strings.Repeat("c", 60))
 	field(2, keyID)
-	field(3, fmt.Sprintf("vault:v%d:abc", version))
+	field(3, source)
 	for pair := range slices.Chunk(annotations, 2) {
 		entry := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), pair[0])
 		field(4, string(protowire.AppendString(protowire.AppendTag(entry, 2, protowire.BytesType), pair[1])))

@@ -349,8 +349,7 @@ type Report struct {
 	// How long single objects could be read, by store and name: the credentials that have to be
 	// changed. Empty if it was not asked for.
 	Timelines []*Timeline `protobuf:"bytes,6,rep,name=timelines,proto3" json:"timelines,omitempty"`
-	// Which keys are still needed, and by what. Not filled by this version: the groups
-	// of each scope show the keys in use.
+	// The keys that values are encrypted with, and what is under each.
 	Keys []*Key `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`
 	// The certificates that were found on the wire and in files.
 	Certificates []*Certificate `protobuf:"bytes,8,rep,name=certificates,proto3" json:"certificates,omitempty"`
@@ -1283,6 +1282,9 @@ type Scope struct {
 	Fragments     uint32 `protobuf:"varint,21,opt,name=fragments,proto3" json:"fragments,omitempty"`
 	FragmentBytes int64  `protobuf:"varint,22,opt,name=fragment_bytes,json=fragmentBytes,proto3" json:"fragment_bytes,omitempty"`
 	Damaged       uint32 `protobuf:"varint,23,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	// Distinct encrypted sources of data keys. Of live values each is at least one Decrypt call to
+	// a KMS plugin when an API server starts; requests at the same time may repeat one.
+	DekSources    uint32 `protobuf:"varint,24,opt,name=dek_sources,json=dekSources,proto3" json:"dek_sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1474,6 +1476,13 @@ func (x *Scope) GetFragmentBytes() int64 {
 func (x *Scope) GetDamaged() uint32 {
 	if x != nil {
 		return x.Damaged
+	}
+	return 0
+}
+
+func (x *Scope) GetDekSources() uint32 {
+	if x != nil {
+		return x.DekSources
 	}
 	return 0
 }
@@ -3557,7 +3566,7 @@ func (x *TimelineBasis) GetDisagreementSeconds() int64 {
 	return 0
 }
 
-// Key is one version of a key that values were encrypted with.
+// Key is one version of a key that values are encrypted with.
 type Key struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind of the provider, such as "kms v2", and its name or that of the key.
@@ -3566,13 +3575,34 @@ type Key struct {
 	// KMS v2: the key_id, and its hash as the API server's metrics show it.
 	KeyId     string `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	KeyIdHash string `protobuf:"bytes,4,opt,name=key_id_hash,json=keyIdHash,proto3" json:"key_id_hash,omitempty"`
-	// The version of the Vault Transit key; 0 for none.
-	VaultKeyVersion uint32                 `protobuf:"varint,5,opt,name=vault_key_version,json=vaultKeyVersion,proto3" json:"vault_key_version,omitempty"`
-	Created         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created,proto3" json:"created,omitempty"`
-	Promoted        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=promoted,proto3" json:"promoted,omitempty"`
-	LastNeeded      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_needed,json=lastNeeded,proto3" json:"last_needed,omitempty"`
-	// What needs it.
-	Uses          []*KeyUse `protobuf:"bytes,9,rep,name=uses,proto3" json:"uses,omitempty"`
+	// The version of the Vault Transit key; 0 where values do not show one.
+	VaultKeyVersion uint32 `protobuf:"varint,5,opt,name=vault_key_version,json=vaultKeyVersion,proto3" json:"vault_key_version,omitempty"`
+	// When the version was created, if Vault or an earlier register says it (see created_source).
+	Created *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created,proto3" json:"created,omitempty"`
+	// When API servers began to write with it. Not filled by this version: the first_written of
+	// its uses is later.
+	Promoted *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=promoted,proto3" json:"promoted,omitempty"`
+	// When the newest source in which it is needed was read, or the newest file written. Not set
+	// where nothing that was read needs it.
+	LastNeeded *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_needed,json=lastNeeded,proto3" json:"last_needed,omitempty"`
+	// What is under it, one for each scope.
+	Uses []*KeyUse `protobuf:"bytes,9,rep,name=uses,proto3" json:"uses,omitempty"`
+	// KMS: the form of the encrypted data keys, as in Group, and the cluster identity that the
+	// plugin bound them to.
+	Envelope string `protobuf:"bytes,10,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	Cluster  string `protobuf:"bytes,11,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// "sealproof local": what tells the local KEK from others, in hexadecimal.
+	LocalKek string `protobuf:"bytes,12,opt,name=local_kek,json=localKek,proto3" json:"local_kek,omitempty"`
+	// "vault", or "register" where Vault lists it no more and an earlier register did.
+	CreatedSource string `protobuf:"bytes,13,opt,name=created_source,json=createdSource,proto3" json:"created_source,omitempty"`
+	// The path of the Transit key that the key_id is of, if Vault was asked for that key.
+	TransitKey string `protobuf:"bytes,14,opt,name=transit_key,json=transitKey,proto3" json:"transit_key,omitempty"`
+	// Distinct sources of data keys, in all scopes.
+	DekSources uint32 `protobuf:"varint,15,opt,name=dek_sources,json=dekSources,proto3" json:"dek_sources,omitempty"`
+	// Set where it was created longer ago than the age that was allowed.
+	OverAge bool `protobuf:"varint,16,opt,name=over_age,json=overAge,proto3" json:"over_age,omitempty"`
+	// Stands for all keys beyond those that were told apart.
+	Rest          bool `protobuf:"varint,17,opt,name=rest,proto3" json:"rest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3670,16 +3700,87 @@ func (x *Key) GetUses() []*KeyUse {
 	return nil
 }
 
-// KeyUse counts what needs a key within one scope.
+func (x *Key) GetEnvelope() string {
+	if x != nil {
+		return x.Envelope
+	}
+	return ""
+}
+
+func (x *Key) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *Key) GetLocalKek() string {
+	if x != nil {
+		return x.LocalKek
+	}
+	return ""
+}
+
+func (x *Key) GetCreatedSource() string {
+	if x != nil {
+		return x.CreatedSource
+	}
+	return ""
+}
+
+func (x *Key) GetTransitKey() string {
+	if x != nil {
+		return x.TransitKey
+	}
+	return ""
+}
+
+func (x *Key) GetDekSources() uint32 {
+	if x != nil {
+		return x.DekSources
+	}
+	return 0
+}
+
+func (x *Key) GetOverAge() bool {
+	if x != nil {
+		return x.OverAge
+	}
+	return false
+}
+
+func (x *Key) GetRest() bool {
+	if x != nil {
+		return x.Rest
+	}
+	return false
+}
+
+// KeyUse counts what is under a key within one scope.
 type KeyUse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the scope.
 	Scope  string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	Values uint32 `protobuf:"varint,2,opt,name=values,proto3" json:"values,omitempty"`
 	// Distinct sources of data keys.
-	DekSources    uint32 `protobuf:"varint,3,opt,name=dek_sources,json=dekSources,proto3" json:"dek_sources,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DekSources uint32 `protobuf:"varint,3,opt,name=dek_sources,json=dekSources,proto3" json:"dek_sources,omitempty"`
+	// How many of the values API servers read, or would read if the files were used: live values,
+	// history, and what is only in a write-ahead log. Other copies are recoverable all the same.
+	Needed uint32 `protobuf:"varint,4,opt,name=needed,proto3" json:"needed,omitempty"`
+	// The most values under one source of data keys.
+	MostValues uint32 `protobuf:"varint,5,opt,name=most_values,json=mostValues,proto3" json:"most_values,omitempty"`
+	// The lowest and the highest revision that wrote one of the values; 0 where the source shows
+	// none. When these were written, as far as objects in plaintext tell it.
+	FirstRevision int64   `protobuf:"varint,6,opt,name=first_revision,json=firstRevision,proto3" json:"first_revision,omitempty"`
+	LastRevision  int64   `protobuf:"varint,7,opt,name=last_revision,json=lastRevision,proto3" json:"last_revision,omitempty"`
+	FirstWritten  *Bounds `protobuf:"bytes,8,opt,name=first_written,json=firstWritten,proto3" json:"first_written,omitempty"`
+	LastWritten   *Bounds `protobuf:"bytes,9,opt,name=last_written,json=lastWritten,proto3" json:"last_written,omitempty"`
+	// The first of the needed values, where the version is asked about, and how many more there
+	// are.
+	Objects        []*Object `protobuf:"bytes,10,rep,name=objects,proto3" json:"objects,omitempty"`
+	ObjectsOmitted uint32    `protobuf:"varint,11,opt,name=objects_omitted,json=objectsOmitted,proto3" json:"objects_omitted,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *KeyUse) Reset() {
@@ -3729,6 +3830,62 @@ func (x *KeyUse) GetValues() uint32 {
 func (x *KeyUse) GetDekSources() uint32 {
 	if x != nil {
 		return x.DekSources
+	}
+	return 0
+}
+
+func (x *KeyUse) GetNeeded() uint32 {
+	if x != nil {
+		return x.Needed
+	}
+	return 0
+}
+
+func (x *KeyUse) GetMostValues() uint32 {
+	if x != nil {
+		return x.MostValues
+	}
+	return 0
+}
+
+func (x *KeyUse) GetFirstRevision() int64 {
+	if x != nil {
+		return x.FirstRevision
+	}
+	return 0
+}
+
+func (x *KeyUse) GetLastRevision() int64 {
+	if x != nil {
+		return x.LastRevision
+	}
+	return 0
+}
+
+func (x *KeyUse) GetFirstWritten() *Bounds {
+	if x != nil {
+		return x.FirstWritten
+	}
+	return nil
+}
+
+func (x *KeyUse) GetLastWritten() *Bounds {
+	if x != nil {
+		return x.LastWritten
+	}
+	return nil
+}
+
+func (x *KeyUse) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *KeyUse) GetObjectsOmitted() uint32 {
+	if x != nil {
+		return x.ObjectsOmitted
 	}
 	return 0
 }
@@ -4556,7 +4713,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
-	"\x06commit\x18\x03 \x01(\tR\x06commit\"\xf5\x05\n" +
+	"\x06commit\x18\x03 \x01(\tR\x06commit\"\x96\x06\n" +
 	"\x05Scope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -4584,7 +4741,9 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04copy\x18\x14 \x01(\tR\x04copy\x12\x1c\n" +
 	"\tfragments\x18\x15 \x01(\rR\tfragments\x12%\n" +
 	"\x0efragment_bytes\x18\x16 \x01(\x03R\rfragmentBytes\x12\x18\n" +
-	"\adamaged\x18\x17 \x01(\rR\adamaged\"F\n" +
+	"\adamaged\x18\x17 \x01(\rR\adamaged\x12\x1f\n" +
+	"\vdek_sources\x18\x18 \x01(\rR\n" +
+	"dekSources\"F\n" +
 	"\x06Source\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x14\n" +
@@ -4766,7 +4925,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\aobjects\x18\x02 \x01(\rR\aobjects\x12\x18\n" +
 	"\aomitted\x18\x03 \x01(\rR\aomitted\x12+\n" +
 	"\x11allowance_seconds\x18\x04 \x01(\x03R\x10allowanceSeconds\x121\n" +
-	"\x14disagreement_seconds\x18\x05 \x01(\x03R\x13disagreementSeconds\"\xeb\x02\n" +
+	"\x14disagreement_seconds\x18\x05 \x01(\x03R\x13disagreementSeconds\"\xd6\x04\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
@@ -4777,12 +4936,33 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\bpromoted\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bpromoted\x12;\n" +
 	"\vlast_needed\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"lastNeeded\x12.\n" +
-	"\x04uses\x18\t \x03(\v2\x1a.sealproof.audit.v1.KeyUseR\x04uses\"W\n" +
+	"\x04uses\x18\t \x03(\v2\x1a.sealproof.audit.v1.KeyUseR\x04uses\x12\x1a\n" +
+	"\benvelope\x18\n" +
+	" \x01(\tR\benvelope\x12\x18\n" +
+	"\acluster\x18\v \x01(\tR\acluster\x12\x1b\n" +
+	"\tlocal_kek\x18\f \x01(\tR\blocalKek\x12%\n" +
+	"\x0ecreated_source\x18\r \x01(\tR\rcreatedSource\x12\x1f\n" +
+	"\vtransit_key\x18\x0e \x01(\tR\n" +
+	"transitKey\x12\x1f\n" +
+	"\vdek_sources\x18\x0f \x01(\rR\n" +
+	"dekSources\x12\x19\n" +
+	"\bover_age\x18\x10 \x01(\bR\aoverAge\x12\x12\n" +
+	"\x04rest\x18\x11 \x01(\bR\x04rest\"\xbb\x03\n" +
 	"\x06KeyUse\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x1f\n" +
 	"\vdek_sources\x18\x03 \x01(\rR\n" +
-	"dekSources\"\x8f\x04\n" +
+	"dekSources\x12\x16\n" +
+	"\x06needed\x18\x04 \x01(\rR\x06needed\x12\x1f\n" +
+	"\vmost_values\x18\x05 \x01(\rR\n" +
+	"mostValues\x12%\n" +
+	"\x0efirst_revision\x18\x06 \x01(\x03R\rfirstRevision\x12#\n" +
+	"\rlast_revision\x18\a \x01(\x03R\flastRevision\x12?\n" +
+	"\rfirst_written\x18\b \x01(\v2\x1a.sealproof.audit.v1.BoundsR\ffirstWritten\x12=\n" +
+	"\flast_written\x18\t \x01(\v2\x1a.sealproof.audit.v1.BoundsR\vlastWritten\x124\n" +
+	"\aobjects\x18\n" +
+	" \x03(\v2\x1a.sealproof.audit.v1.ObjectR\aobjects\x12'\n" +
+	"\x0fobjects_omitted\x18\v \x01(\rR\x0eobjectsOmitted\"\x8f\x04\n" +
 	"\vCertificate\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
@@ -5015,21 +5195,24 @@ var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	45, // 53: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
 	45, // 54: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
 	38, // 55: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	45, // 56: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	45, // 57: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	41, // 58: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 59: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 60: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 61: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 62: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 63: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	45, // 64: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 65: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	35, // 56: sealproof.audit.v1.KeyUse.first_written:type_name -> sealproof.audit.v1.Bounds
+	35, // 57: sealproof.audit.v1.KeyUse.last_written:type_name -> sealproof.audit.v1.Bounds
+	21, // 58: sealproof.audit.v1.KeyUse.objects:type_name -> sealproof.audit.v1.Object
+	45, // 59: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	45, // 60: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	41, // 61: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 62: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 63: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 64: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 65: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 66: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	45, // 67: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 68: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }

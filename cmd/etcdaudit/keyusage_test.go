@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/stored"
+	"github.com/sealproof/sealproof/test/testkit"
+)
+
+const inventory = "declared: 2026-01-02\nby: Jane Doe\n"
+
+func TestKeyUsageOfARunningEtcd(t *testing.T) {
+	e := startEtcd(t)
+	use(t, e)
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k1", 1))
+	put(t, e, "secrets/default/b", stored.KMSv2("p", "k2", 2))
+	put(t, e, "secrets/default/c", stored.Keyed("aescbc", "key1", ""))
+	put(t, e, "configmaps/default/c", stored.Plaintext)
+	put(t, e, "secrets/default/d", stored.Malformed)
+
+	none := file(t, inventory+"none\n")
+	// What etcd keeps of history is not in live values.
+	status, out, errs := run(t, "key-usage", "--below", "1", "--backups", none)
+	if status != 2 || errs != "" || !strings.Contains(oneLine(out), "Not read: history of ") || !strings.Contains(out, "NOT EVALUATED") {
+		t.Errorf("status %d: %s%s", status, errs, out)
+	}
+	dir := t.TempDir()
+	table, list := filepath.Join(dir, "table"), filepath.Join(dir, "list")
+	config := file(t, "below: 2\nbackups: "+none+"\noutput: [table="+table+", csv="+list+", json]\ntimeline: true\nplan: true\nfail-on: low\n")
+	status, out, errs = run(t, "key-usage", "--config", config)
+	if status != 1 || errs != "" {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	r := &auditv1.KeyRegister{}
+	testkit.Check(t, protojson.Unmarshal([]byte(out), r))
+	if s := r.Scopes[0]; len(r.Scopes) != 1 || s.Encrypted != 3 || s.Plaintext != 1 || s.Malformed != 1 || s.Scope.DekSources != 2 || len(r.Keys) != 3 || r.Backups.GetBy() != "Jane Doe" {
+		t.Errorf("%+v", r)
+	}
+	for _, written := range []string{table, list} {
+		if text := string(testkit.Must(os.ReadFile(written))(t)); !strings.Contains(text, "k1") || strings.Contains(text, stored.Canary) {
+			t.Errorf("%s: %s", written, text)
+		}
+	}
+	t.Setenv("ETCDAUDIT_BELOW", "1")
+	if status, out, _ := run(t, "key-usage", "--backups", none); status != 2 || !strings.Contains(out, "below 1") {
+		t.Errorf("status %d: %s", status, out)
+	}
+}
+
+func TestKeyUsageThatIsCalledWronglyOrCannotReadSaysSo(t *testing.T) {
+	noEtcdctl(t)
+	const etcd = "--endpoints http://127.0.0.1:1"
+	for args, want := range map[string]string{
+		etcd + " --output html":                                            "output: \"html\": want table, json or csv",
+		etcd + " --below -1":                                               "below: -1",
+		etcd + " --max-age -1h":                                            "max-age",
+		etcd + " --backups /no/such":                                       "backups: stat /no/such",
+		etcd + " --backups /dev/zero":                                      "/dev/zero is no regular file",
+		etcd + " --backups " + file(t, "/var/backups\n"):                   "when it was declared complete",
+		etcd + " --register /no/such --vault-key k" + vault():              "register: open /no/such",
+		etcd + " --register " + file(t, "{}") + " --vault-key k" + vault(): "this is no register of keys",
+		etcd + " --register /no/such":                                      "--register: it is about a key in Vault",
+		etcd + vault():                                                     "--vault-address: it is about a key in Vault",
+		etcd + " --vault-key k":                                            "vault-address: give Vault's URL",
+		etcd + " --vault-key k --vault-address https://127.0.0.1:1":        "vault-token-file: name the file",
+		etcd + " --vault-key ../k" + vault():                               "vault-key: \"../k\" is not a name",
+		etcd + " --vault-key k --vault-other-key other" + vault():          "\"other\": want MOUNT/NAME",
+		etcd + " --rate 5 --work-dir /tmp":                                 "--work-dir: it is for files",
+		"/no/such":                                                         "no such file",
+		"/no --rate 5":                                                     "--rate: with a path",
+		"--wal-dir /no " + etcd:                                            "--wal-dir",
+		etcd + " --fail-on low":                                            "unknown flag: --fail-on",
+	} {
+		status, out, errs := run(t, slices.Concat([]string{"key-usage"}, strings.Fields(args))...)
+		if status != 3 || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d, %q, %s", args, status, out, errs)
+		}
+	}
+	if status, out, errs := run(t, "key-usage", "--endpoints", "http://127.0.0.1:1"); status != 2 || out != "" || !strings.Contains(errs, "nothing listens there") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("status %d, %q, %s", status, out, errs)
+	}
+}
+
+func vault() string {
+	return " --vault-address https://127.0.0.1:1 --vault-token-file /no/token"
+}
