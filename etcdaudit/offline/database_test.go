@@ -41,6 +41,13 @@ type store struct {
 
 func newStore(t testing.TB, path string) *store {
 	t.Helper()
+	s := emptyStore(t, path)
+	s.put("/registry/namespaces/kube-system", stored.Plaintext)
+	return s
+}
+
+func emptyStore(t testing.TB, path string) *store {
+	t.Helper()
 	testkit.Check(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	s := &store{t: t, path: path, db: testkit.Must(bbolt.Open(path, 0o600, &bbolt.Options{NoFreelistSync: true, NoSync: true}))(t)}
 	testkit.Check(t, s.db.Update(func(tx *bbolt.Tx) error {
@@ -55,7 +62,6 @@ func newStore(t testing.TB, path string) *store {
 			tx.Bucket([]byte("meta")).Put([]byte("consistent_index"), binary.BigEndian.AppendUint64(nil, 77)),
 		)
 	}))
-	s.put("/registry/namespaces/kube-system", stored.Plaintext)
 	return s
 }
 

@@ -142,7 +142,7 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 	for _, at := range []struct{ member, beside string }{{"member", "."}, {".", "."}, {"server/db/etcd/member", "server/db"}} {
 		member := filepath.Join(dir, at.member)
 		if exists(filepath.Join(member, "snap", "db")) || exists(filepath.Join(member, "wal")) {
-			if all, err = findMember(member, walDir, ""); err != nil {
+			if all, skipped, err = findMember(member, walDir, ""); err != nil {
 				return nil, nil, err
 			}
 			beside, taken = filepath.Join(dir, at.beside), member
@@ -164,30 +164,32 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 }
 
 // findMember finds what lies in the member directory of a data directory. of is empty for a
-// member's own data, and says else what the whole directory is a copy of.
-func findMember(member, walDir, of string) (all []found, err error) {
+// member's own data, and says else what the whole directory is a copy of. A database that cannot
+// be read is skipped: the log beside it has what was written last.
+func findMember(member, walDir, of string) (all []found, skipped []string, err error) {
 	own := found{copy: of}
 	if db := filepath.Join(member, "snap", "db"); exists(db) {
-		if own.database, err = look(db); err != nil {
-			return nil, err
+		own.database, err = look(db)
+		if err == nil && own.database.kind == empty {
+			err = &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
 		}
-		if own.database.kind == empty {
-			return nil, &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
+		if err != nil {
+			own.database, skipped = file{}, append(skipped, err.Error())
 		}
 	}
 	if walDir == "" {
 		walDir = filepath.Join(member, "wal")
 	}
 	if own.segments, err = segmentsIn(walDir); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(own.segments) == 0 && walDir != filepath.Join(member, "wal") {
-		return nil, &Error{What: "in " + walDir + " is no segment of a write-ahead log", Do: "name the directory of etcd's --wal-dir"}
+		return nil, nil, &Error{What: "in " + walDir + " is no segment of a write-ahead log", Do: "name the directory of etcd's --wal-dir"}
 	}
 	all = append(all, own)
 	others, err := os.ReadDir(filepath.Join(member, "snap"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
+		return nil, nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
 	}
 	for _, entry := range others {
 		if entry.Name() == "db" || !entry.Type().IsRegular() {
@@ -195,7 +197,7 @@ func findMember(member, walDir, of string) (all []found, err error) {
 		}
 		f, err := look(filepath.Join(member, "snap", entry.Name()))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		switch {
 		case f.kind == membership, f.kind == empty:
@@ -207,7 +209,7 @@ func findMember(member, walDir, of string) (all []found, err error) {
 			all = append(all, found{database: f, copy: copyTemporary})
 		}
 	}
-	return all, nil
+	return all, skipped, nil
 }
 
 func segmentsIn(dir string) (all []file, err error) {
@@ -266,11 +268,11 @@ func search(dir, taken, log string) (all []found, skipped []string, err error) {
 			s.skip("%s: more than %d directories deep", name, deepest)
 			return fs.SkipDir
 		case exists(filepath.Join(name, "snap", "db")) && name != taken:
-			copies, err := findMember(name, "", copyOfDatabase)
+			copies, skipped, err := findMember(name, "", copyOfDatabase)
 			if err != nil {
 				s.skip("%v", err)
 			}
-			s.all = append(s.all, copies...)
+			s.all, s.skipped = append(s.all, copies...), append(s.skipped, skipped...)
 			return fs.SkipDir
 		}
 		return nil

@@ -82,9 +82,6 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 	if err != nil {
 		return nil, err
 	}
-	if live == 0 && d.outside > 0 {
-		return nil, noPrefix(d.name, string(d.prefix))
-	}
 	for i := range d.scopes {
 		d.scopes[i].Revision, d.scopes[i].Outside = newest, d.outside
 		if d.scopes[i].Layer == record.History {
