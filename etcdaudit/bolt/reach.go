@@ -28,6 +28,13 @@ func (r *Reach) add(page, pages int64) {
 	r.Pages += pages
 }
 
+func (r *Reach) remove(page, pages int64) {
+	for p := page; p < page+pages; p++ {
+		r.pages.clear(p)
+	}
+	r.Pages -= pages
+}
+
 // Reach finds the pages that the database is made of, from those of all buckets, also
 // of buckets within buckets. Values in continuation pages are not read.
 func (f *File) Reach(ctx context.Context) (*Reach, error) {

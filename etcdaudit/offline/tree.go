@@ -24,6 +24,7 @@ type batch struct {
 	values  []storedvalue.Value
 	newest  int64 // revision
 	damage  []record.Damage
+	unread  []bolt.Gap // where values may be that damage has cut off
 }
 
 // elementHeader is what a page has of each key and value beside their bytes
@@ -75,6 +76,9 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 			if err := add(within); err != nil {
 				return err
 			}
+			if err := d.searchGaps(ctx, b.unread, add); err != nil {
+				return err
+			}
 			b.done()
 			used.Put(b)
 			return nil
@@ -91,6 +95,18 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 	}
 	d.scopes[0].Keys = live
 	return reach, nil
+}
+
+// searchGaps finds the objects in parts of the tree's leaves that cannot be read as versions. Which
+// of them are live is not known: they are given with what the tree does not reach.
+func (d *databaseSource) searchGaps(ctx context.Context, gaps []bolt.Gap, add func([]record.Record) error) error {
+	at := record.Origin{Layer: d.scopes[len(d.scopes)-1].Layer, File: d.name}
+	for _, gap := range gaps {
+		if err := objects(ctx, d.search, d.in, at, string(d.prefix), gap.Offset, gap.Offset+gap.Length, add); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // current decides which of the records are the newest of their keys, and leaves out those that
@@ -119,9 +135,11 @@ func (b *batch) newestOfKey(i int) bool { return b.sums[i] != 0 && !b.records[i]
 
 // read adds the versions of a leaf.
 func (b *batch) read(l bolt.Leaf, file string, seen *mvcc.Seen) {
-	damaged := func(at int64, what string) {
+	damaged := func(at int64, what string, from int64, value []byte) {
 		b.damage = append(b.damage, record.Damage{Origin: record.Origin{Offset: at}, What: what})
+		b.unread = append(b.unread, bolt.Gap{Offset: from, Length: int64(len(value))})
 	}
+	b.unread = append(b.unread, l.Gaps()...)
 	for i := l.Len() - 1; i >= 0; i-- {
 		key, value, offset, err := l.Element(i)
 		if err != nil {
@@ -129,13 +147,13 @@ func (b *batch) read(l bolt.Leaf, file string, seen *mvcc.Seen) {
 		}
 		rev, tombstone, ok := mvcc.ParseRevision(key)
 		if !ok {
-			damaged(l.Offset, "a key of the store that is no revision")
+			damaged(l.Offset, "a key of the store that is no revision", offset, value)
 			continue
 		}
 		b.newest = max(b.newest, rev.Main)
 		v, ok := mvcc.ParseVersion(value)
 		if !ok {
-			damaged(offset, "a version that is no mvccpb.KeyValue")
+			damaged(offset, "a version that is no mvccpb.KeyValue", offset, value)
 			continue
 		}
 		b.sums = append(b.sums, seen.Sum(v.Key))

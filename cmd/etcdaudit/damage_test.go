@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/cluster"
+	"github.com/sealproof/sealproof/test/stored"
+	"github.com/sealproof/sealproof/test/testkit"
+)
+
+const pageSize = 4096
+
+// pages are the pages of a database that damage is done to: of the root bucket, and of the tree
+// of etcd's keys, by level from its root.
+type pages struct {
+	root, keys int
+	branches   []int // below the root of the keys
+	leaf       int   // one page, with several Secrets
+	run        int   // a leaf of several pages
+}
+
+// pagesOf reads the pages without the product's reader, from what bbolt says of its root.
+func pagesOf(t *testing.T, name string, data []byte) (p pages) {
+	t.Helper()
+	db := testkit.Must(bolt.Open(name, 0, &bolt.Options{ReadOnly: true}))(t)
+	testkit.Check(t, db.View(func(tx *bolt.Tx) error {
+		p.root, p.keys = int(tx.Cursor().Bucket().Root()), int(tx.Bucket([]byte("key")).Root())
+		return nil
+	}))
+	testkit.Check(t, db.Close())
+	var leaves func(page int, below bool)
+	leaves = func(page int, below bool) {
+		head := data[page*pageSize:]
+		if binary.LittleEndian.Uint16(head[8:]) == 2 {
+			if n := bytes.Count(head[:pageSize], []byte(`{"kind":"Secret"`)); p.leaf == 0 && n > 1 && !bytes.Contains(head[:pageSize], []byte("kube-system")) && binary.LittleEndian.Uint32(head[12:]) == 0 {
+				p.leaf = page
+			}
+			if p.run == 0 && binary.LittleEndian.Uint32(head[12:]) > 0 {
+				p.run = page
+			}
+			return
+		}
+		if below {
+			p.branches = append(p.branches, page)
+		}
+		for i := range int(binary.LittleEndian.Uint16(head[10:])) {
+			leaves(int(binary.LittleEndian.Uint64(head[16+16*i+8:])), true)
+		}
+	}
+	leaves(p.keys, false)
+	if p.leaf == 0 || p.run == 0 || len(p.branches) < 2 {
+		t.Fatalf("the database is too small for this test: %+v", p)
+	}
+	return p
+}
+
+// first is where the first key of a leaf begins.
+func first(leaf []byte) int { return 16 + int(binary.LittleEndian.Uint32(leaf[16+4:])) }
+
+// copyAt is one copy of a Secret: from its key on, or from its value where that has no key, up to
+// the end of its names.
+type copyAt struct {
+	name     string
+	from, to int64
+}
+
+// copiesIn are the copies that a report names.
+func copiesIn(t *testing.T, r *auditv1.Report, data []byte) (all map[int64]copyAt) {
+	t.Helper()
+	all = map[int64]copyAt{}
+	for _, id := range []string{"EA-101", "EA-121"} {
+		for _, result := range checkOf(t, r, id).Results {
+			if int(result.Count) != len(result.Objects) {
+				t.Fatalf("%s counts %d and lists %d", id, result.Count, len(result.Objects))
+			}
+			for _, o := range result.Objects {
+				at := o.Origin.Offset
+				key := bytes.LastIndex(data[:at], []byte(fmt.Sprintf("/registry/secrets/%s/%s", o.Namespace, o.Name)))
+				names := bytes.Index(data[at:], []byte(`"data"`))
+				if key < 0 || names < 0 || at-int64(key) > 100 {
+					t.Fatalf("%s is not at %d", o.Name, at)
+				}
+				if _, twice := all[at]; twice {
+					t.Fatalf("%s at %d is reported twice", o.Name, at)
+				}
+				all[at] = copyAt{o.Name, int64(key) - 3, at + int64(names)}
+			}
+		}
+	}
+	return all
+}
+
+// A page of each kind is damaged in turn. Every copy of a Secret that is found in the sound file is
+// found in the damaged one, at the same place and without a flag, but for those of which the
+// damage has overwritten the beginning, or, where nothing shows any more that pages belong
+// together, the beginning of which goes across the end of one.
+func TestWhatDamageLeavesIsFound(t *testing.T) {
+	e := startEtcd(t)
+	fillWithSecrets(t, e)
+	testkit.Check(t, e.Stop(t.Context()))
+	sound := filepath.Join(t.TempDir(), "sound.db")
+	whole := testkit.Must(os.ReadFile(filepath.Join(e.Member(0).DataDir, "member/snap/db")))(t)
+	testkit.Check(t, os.WriteFile(sound, whole, 0o600))
+	p := pagesOf(t, sound, whole)
+	want := copiesIn(t, jsonReport(t, "scan", sound), whole)
+	if len(want) < 1000 {
+		t.Fatalf("%d copies", len(want))
+	}
+	zero := func(pages ...int) func(b []byte) {
+		return func(b []byte) {
+			for _, page := range pages {
+				clear(b[page*pageSize : (page+1)*pageSize])
+			}
+		}
+	}
+	set := func(page, at int, value ...byte) func(b []byte) {
+		return func(b []byte) { copy(b[page*pageSize+at:], value) }
+	}
+	const flags, count, overflow, child, magic, checksum = 8, 10, 12, 16 + 8, 16, 16 + 56
+	far := []byte{0xff, 0xff, 0xff, 0x7f}
+	for name, damage := range map[string]func(b []byte){
+		"meta page 0":                                  zero(0),
+		"meta page 1":                                  zero(1),
+		"both meta pages":                              zero(0, 1),
+		"the checksums of both meta pages":             func(b []byte) { b[checksum] ^= 1; b[pageSize+checksum] ^= 1 },
+		"the magic of both meta pages":                 func(b []byte) { b[magic] ^= 1; b[pageSize+magic] ^= 1 },
+		"the meta pages and the root":                  zero(0, 1, p.root),
+		"the root of the buckets":                      zero(p.root),
+		"the root's flags":                             set(p.root, flags, 0xff, 0xff),
+		"the root's count":                             set(p.root, count, 0, 0),
+		"the root of the keys":                         zero(p.keys),
+		"the flags of the keys' root":                  set(p.keys, flags, 4, 0),
+		"the number of the keys' root":                 set(p.keys, 0, 0xfe),
+		"a branch":                                     zero(p.branches[0]),
+		"every branch":                                 zero(p.branches...),
+		"a branch that refers beyond":                  set(p.branches[1], child, far...),
+		"a root that refers beyond":                    set(p.keys, child, far...),
+		"a root that refers to itself":                 set(p.keys, child, byte(p.keys), byte(p.keys>>8), byte(p.keys>>16)),
+		"a leaf":                                       zero(p.leaf),
+		"a leaf's flags":                               set(p.leaf, flags, 1, 0),
+		"a leaf's unknown flags":                       set(p.leaf, flags, 0x40, 0),
+		"a leaf's count":                               set(p.leaf, count, 1, 0),
+		"a leaf's overflow":                            set(p.leaf, overflow, far...),
+		"the first element of a leaf":                  set(p.leaf, 16, far...),
+		"the first page of several":                    zero(p.run),
+		"the flags of a leaf of several":               set(p.run, flags, 0, 0),
+		"the overflow of a leaf of several":            set(p.run, overflow, 0, 0, 0, 0),
+		"all that leads to keys":                       zero(append([]int{0, 1, p.root, p.keys}, p.branches...)...),
+		"a leaf that calls itself a freelist":          set(p.leaf, flags, 0x10, 0),
+		"a leaf of several that calls itself a branch": set(p.run, flags, 1, 0),
+		"the revision of a leaf's first key":           func(b []byte) { b[p.leaf*pageSize+first(b[p.leaf*pageSize:])+8] ^= 1 },
+		"the first byte of a leaf's first value":       func(b []byte) { b[p.leaf*pageSize+first(b[p.leaf*pageSize:])+17] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			damaged := bytes.Clone(whole)
+			damage(damaged)
+			file := filepath.Join(t.TempDir(), "damaged.db")
+			testkit.Check(t, os.WriteFile(file, damaged, 0o600))
+			status, out, errs := run(t, "scan", file, "--output", "json")
+			if status != 1 {
+				t.Fatalf("status %d, %s", status, errs)
+			}
+			r := &auditv1.Report{}
+			testkit.Check(t, protojson.Unmarshal([]byte(out), r))
+			if checkOf(t, r, "EA-124").Status != auditv1.Status_STATUS_FAIL {
+				t.Error("no damage is reported")
+			}
+			got := copiesIn(t, r, damaged)
+			lost := 0
+			for at, c := range want {
+				overwritten := !bytes.Equal(whole[c.from:c.to], damaged[c.from:c.to])
+				across := c.from/pageSize != (c.to-1)/pageSize
+				if _, ok := got[at]; !ok && !overwritten && !across {
+					t.Errorf("%s at %d is lost", c.name, at)
+				} else if !ok {
+					lost++
+				}
+			}
+			for at, c := range got {
+				if _, ok := want[at]; !ok {
+					t.Errorf("%s at %d is not in the sound file", c.name, at)
+				}
+			}
+			t.Logf("%d of %d copies are lost with the bytes that were overwritten, or go across pages", lost, len(want))
+			if lost > 20 {
+				t.Errorf("%d copies are lost, more than the overwritten pages can have held", lost)
+			}
+			if live := slices.IndexFunc(checkOf(t, r, "EA-101").Results, func(r *auditv1.Result) bool { return r.Status == auditv1.Status_STATUS_PASS }); live >= 0 {
+				t.Error("live values pass")
+			}
+		})
+	}
+}
+
+// fillWithSecrets writes Secrets of several sizes, and others in the place of some, until the tree
+// of keys has three levels.
+func fillWithSecrets(t *testing.T, e *cluster.Etcd) {
+	t.Helper()
+	commit(t, e, clientv3.OpPut("/registry/namespaces/kube-system", stored.Plaintext))
+	sizes := []int{100, 1000, 400, 3000, 150, 9000, 700, 250}
+	for round := range 20 {
+		var ops []clientv3.Op
+		for i := range 100 {
+			n := round*100 + i
+			name := fmt.Sprintf("s%04d", n)
+			ops = append(ops, clientv3.OpPut("/registry/secrets/shop/"+name,
+				fmt.Sprintf(`{"kind":"Secret","apiVersion":"v1","metadata":{"name":%q,"namespace":"shop"},"data":{"p":%q}}`, name, strings.Repeat("QUJD", sizes[n%len(sizes)]/4))))
+		}
+		commit(t, e, ops...)
+	}
+	testkit.Must(e.Client().HashKV(t.Context(), e.Endpoints()[0], 0))(t)
+	for n := 0; n < 2000; n += 10 {
+		commit(t, e, clientv3.OpPut(fmt.Sprintf("/registry/secrets/shop/s%04d", n), stored.KMSv2("p", "k", 1)))
+	}
+	testkit.Must(e.Client().HashKV(t.Context(), e.Endpoints()[0], 0))(t)
+	last := testkit.Must(e.Client().Get(t.Context(), "x"))(t).Header.Revision
+	testkit.Must(e.Client().Compact(t.Context(), last, clientv3.WithCompactPhysical()))(t)
+	testkit.Must(e.Client().HashKV(t.Context(), e.Endpoints()[0], 0))(t)
+}
