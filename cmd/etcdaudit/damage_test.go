@@ -204,6 +204,32 @@ func TestWhatDamageLeavesIsFound(t *testing.T) {
 	}
 }
 
+// One file that cannot be read is one source that is not evaluated: the log beside it is searched,
+// and so are the other files that were named.
+func TestWhatIsBesideABadFileIsRead(t *testing.T) {
+	e, dir := leftBehind(t)
+	testkit.Check(t, e.Stop(t.Context()))
+	data := e.Member(0).DataDir
+	testkit.Check(t, os.Truncate(filepath.Join(data, "member/snap/db"), 0))
+	lite := file(t, "SQLite format 3\x00")
+	for layer, paths := range map[string][]string{"wal": {data}, "free-pages": {lite, filepath.Join(dir, "snapshot.db")}} {
+		status, out, errs := run(t, append([]string{"scan", "--output", "json"}, paths...)...)
+		r := &auditv1.Report{}
+		testkit.Check(t, protojson.Unmarshal([]byte(out), r))
+		if status != 1 || errs != "" || len(objectsIn(t, r, "EA-121", layer)) == 0 {
+			t.Errorf("%s: status %d, %s, %v", layer, status, errs, r.Scopes)
+		}
+		if !slices.ContainsFunc(r.NotEvaluated, func(l *auditv1.Layer) bool {
+			return strings.Contains(l.Reason, "snap/db is empty") || strings.Contains(l.Reason, "SQLite")
+		}) {
+			t.Errorf("%s: what could not be read is not said: %v", layer, r.NotEvaluated)
+		}
+	}
+	if status, out, errs := run(t, "scan", lite, lite); status != 2 || out != "" || strings.Count(errs, "\n") != 1 {
+		t.Errorf("nothing can be read: status %d, %q, %s", status, out, errs)
+	}
+}
+
 // fillWithSecrets writes Secrets of several sizes, and others in the place of some, until the tree
 // of keys has three levels.
 func fillWithSecrets(t *testing.T, e *cluster.Etcd) {
