@@ -55,7 +55,7 @@ func textAround(b []byte, at, length int) bool {
 }
 
 // mostTries bounds what bytes made for it can cost: so many beginnings of each kind are looked at.
-const mostTries = 64
+const mostTries = 16
 
 // objectIn returns the format of an object in plaintext that begins anywhere in b.
 func objectIn(b []byte) (Format, bool) {
