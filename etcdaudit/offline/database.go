@@ -41,6 +41,7 @@ type databaseSource struct {
 	broken   bool
 	unhashed bool
 	hash     []byte // what the Snapshot RPC has sent behind the database; nil for none
+	cut      bool   // the file ends where neither a database nor a snapshot does
 
 	prefix  []byte // with its last slash
 	found   string // the prefix as it was found, without its last slash; empty if it was not
@@ -59,6 +60,9 @@ var _ record.Leaver = (*databaseSource)(nil)
 // usualPage is the size of bbolt's pages where no meta page tells it, in bytes: that of the
 // machine's memory, which is larger on some only.
 const usualPage = 4096
+
+// minimalPage divides every size of a page, in bytes.
+const minimalPage = 512
 
 // apiCompaction is the key that API servers keep for their compaction, outside of their prefix.
 const apiCompaction = "compact_rev_key"
@@ -103,6 +107,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	} else if err := d.findKeys(ctx); err != nil {
 		return nil, err
 	}
+	d.cut = opened.kind == database && d.size%minimalPage != 0 && (d.loose == "" || d.broken)
 	prefix := o.Prefix
 	if prefix == "" && d.keys.Name != nil {
 		if prefix, err = prefixOf(ctx, d.db, d.keys); err != nil {
@@ -197,6 +202,9 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	defer sum.stop()
 	if d.broken {
 		d.damaged(0, d.loose)
+	}
+	if d.cut {
+		d.damaged(d.size, "the file ends within a page: it is cut short, and if it is a snapshot, so is the hash that etcd sends behind it: fetch it again")
 	}
 	reach := &bolt.Reach{}
 	if d.loose == "" {
