@@ -228,7 +228,7 @@ func TestTooManyKeysForTheMemoryAreRefused(t *testing.T) {
 	dirty(t, path)
 	o := options()
 	o.Memory = 100
-	if _, err := scan(t, o, path); !oneLine(err, "raise --memory") {
+	if _, err := scan(t, o, path); !oneLine(err, "more than the 1 KiB that --memory leaves for it: raise --memory") {
 		t.Error(err)
 	}
 }

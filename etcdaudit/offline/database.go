@@ -41,7 +41,7 @@ type databaseSource struct {
 	broken   bool
 	unhashed bool
 	hash     []byte // what the Snapshot RPC has sent behind the database; nil for none
-	cut      bool   // the file ends where neither a database nor a snapshot does
+	cut      bool   // the file ends within that hash
 
 	prefix  []byte // with its last slash
 	found   string // the prefix as it was found, without its last slash; empty if it was not
@@ -107,7 +107,8 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	} else if err := d.findKeys(ctx); err != nil {
 		return nil, err
 	}
-	d.cut = opened.kind == database && d.size%minimalPage != 0 && (d.loose == "" || d.broken)
+	behind := d.size - d.db.Meta().HighWater*d.db.Meta().PageSize
+	d.cut = d.loose == "" && d.hash == nil && behind > 0 && behind < hashSize
 	prefix := o.Prefix
 	if prefix == "" && d.keys.Name != nil {
 		if prefix, err = prefixOf(ctx, d.db, d.keys); err != nil {
@@ -204,7 +205,7 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 		d.damaged(0, d.loose)
 	}
 	if d.cut {
-		d.damaged(d.size, "the file ends within a page: it is cut short, and if it is a snapshot, so is the hash that etcd sends behind it: fetch it again")
+		d.damaged(d.size, "the file ends within the hash that etcd sends behind a snapshot: it is cut short")
 	}
 	reach := &bolt.Reach{}
 	if d.loose == "" {
