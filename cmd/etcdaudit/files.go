@@ -23,6 +23,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/workfile"
 	"github.com/sealproof/sealproof/internal/apiresource"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -48,6 +49,9 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 		return nil, exitOfFile(ctx, err)
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
+	if err := a.out.apart(found(set)); err != nil {
+		return nil, err
+	}
 	progress.of(set.Bytes)
 	a.takes(set, &o)
 	if r, err = audit.Run(ctx, o); err != nil {
@@ -126,7 +130,7 @@ func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress rea
 		}
 		sets, bytes = append(sets, set), bytes+set.Bytes
 		a.takes(set, o)
-		return nil
+		return a.out.apart(found(set))
 	}
 	how := a.reading(progress, *o)
 	how.Optional = true
@@ -161,17 +165,9 @@ func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress rea
 		read = append(read, dir)
 	}
 	if progress.of(bytes); len(read) > 0 {
-		a.say("files as well: %s, %s (--files=false leaves them out)", strings.Join(read, ", "), size(bytes))
+		a.say("files as well: %s, %s (--files=false leaves them out)", strings.Join(read, ", "), term.Size(bytes))
 	}
 	return closeAll, nil
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	if n < 10<<20 {
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }
 
 // validateFiles checks what is said of files, where any are read.

@@ -69,7 +69,7 @@ func (f *File) newReach() *walk {
 // database walks all buckets but the one that was walked before.
 func (w *walk) database(ctx context.Context) error {
 	if w.pages < w.meta.HighWater {
-		w.damages.add(w.size, "the file has %d of the database's %d pages", w.pages, w.meta.HighWater)
+		w.damages.add(w.size, "the file has %d of the database's %d pages: it is cut short", w.pages, w.meta.HighWater)
 	}
 	for _, m := range []*Meta{&w.meta, w.older} {
 		if m != nil && m.Page < w.pages {

@@ -41,6 +41,7 @@ type databaseSource struct {
 	broken   bool
 	unhashed bool
 	hash     []byte // what the Snapshot RPC has sent behind the database; nil for none
+	cut      bool   // the file ends within that hash
 
 	prefix  []byte // with its last slash
 	given   bool   // the prefix was given, and not found
@@ -60,6 +61,9 @@ var _ record.Leaver = (*databaseSource)(nil)
 // usualPage is the size of bbolt's pages where no meta page tells it, in bytes: that of the
 // machine's memory, which is larger on some only.
 const usualPage = 4096
+
+// minimalPage divides every size of a page, in bytes.
+const minimalPage = 512
 
 // apiCompaction is the key that API servers keep for their compaction, outside of their prefix.
 const apiCompaction = "compact_rev_key"
@@ -104,6 +108,8 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	} else if err := d.findKeys(ctx); err != nil {
 		return nil, err
 	}
+	behind := d.size - d.db.Meta().HighWater*d.db.Meta().PageSize
+	d.cut = d.loose == "" && d.hash == nil && behind > 0 && behind < hashSize
 	prefix := o.Prefix
 	if prefix == "" {
 		if prefix, err = d.findPrefix(ctx); err != nil {
@@ -203,6 +209,9 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	defer sum.stop()
 	if d.broken {
 		d.damaged(0, d.loose)
+	}
+	if d.cut {
+		d.damaged(d.size, "the file ends within the hash that etcd sends behind a snapshot: it is cut short")
 	}
 	found := false
 	give := func(records []record.Record) error {

@@ -64,7 +64,7 @@ func recognise(name string, head []byte, size int64) kind {
 	case len(head) >= 4 && binary.BigEndian.Uint32(head)|1 == 0x377f0683:
 		return sqliteLog
 	case isDatabase(head):
-		if size%512 == hashSize {
+		if size%minimalPage == hashSize {
 			return snapshot
 		}
 		return database

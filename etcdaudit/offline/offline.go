@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,11 +56,13 @@ type Set struct {
 	Chosen []string
 
 	files []*os.File
+	read  []file // what is read, so that nothing is read twice
 }
 
 // Open finds what the paths lead to and looks at the beginning of each file. It returns an
 // error for a path that was given and leads nowhere, or is the only one and leads to nothing of
-// etcd's that can be read; of several, such a one is Skipped.
+// etcd's that can be read; of several, such a one is Skipped. A file that they lead to twice, by
+// whatever names, is read once, and Chosen says so.
 func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
 	s := &Set{}
 	if err := s.open(ctx, paths, o); err != nil {
@@ -78,6 +82,9 @@ func (s *Set) Close() error {
 }
 
 func (s *Set) open(ctx context.Context, paths []string, o Options) error {
+	// Directories first: a database of one is then read with the log beside it.
+	paths = slices.Clone(paths)
+	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, path := range paths {
 		err := s.path(ctx, path, o)
 		switch {
@@ -100,11 +107,27 @@ func (s *Set) path(ctx context.Context, path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.Skipped = append(s.Skipped, skipped...)
+	before := len(s.read)
 	for _, f := range all {
-		if err := s.add(ctx, f, o); err != nil && (len(all) == 1 || !s.skip(ctx, err)) {
+		if f = s.once(f); f.database.name == "" && len(f.segments) == 0 {
+			before = -1 // it is read, by another name
+			continue
+		}
+		err := s.add(ctx, f, o)
+		if unread := (*Error)(nil); len(all) > 1 && errors.As(err, &unread) && ctx.Err() == nil {
+			skipped = append(skipped, err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		s.read = append(append(s.read, f.segments...), f.database)
+	}
+	if len(s.read) == before && len(skipped) > 0 && !o.Optional {
+		return skipped[0]
+	}
+	for _, err := range skipped {
+		s.Skipped = append(s.Skipped, err.Error())
 	}
 	return nil
 }
@@ -117,6 +140,32 @@ func (s *Set) skip(ctx context.Context, err error) bool {
 	}
 	s.Skipped = append(s.Skipped, err.Error())
 	return true
+}
+
+func rank(path string) int {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return 0
+	}
+	return 1
+}
+
+// once leaves out what is read already by another name: a link in a folder, or a part of a
+// directory that is named beside it.
+func (s *Set) once(f found) found {
+	taken := func(this file) bool {
+		i := slices.IndexFunc(s.read, func(other file) bool {
+			return other.info != nil && this.info != nil && os.SameFile(other.info, this.info)
+		})
+		if i >= 0 {
+			s.Chosen = append(s.Chosen, this.name+" is the same file as "+s.read[i].name+", which is read once")
+		}
+		return i >= 0
+	}
+	if taken(f.database) {
+		f.database = file{}
+	}
+	f.segments = slices.DeleteFunc(slices.Clone(f.segments), taken)
+	return f
 }
 
 // add makes the sources of files that belong together.

@@ -10,6 +10,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/mvcc"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // batch is what one processor reads of the tree at a time.
@@ -71,7 +72,7 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 			within, current := d.current(b)
 			live += current
 			if d.memory > 0 && seen.Bytes() > d.memory {
-				return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
+				return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %s that --memory leaves for it", d.name, term.Size(d.memory)), Do: "raise --memory"}
 			}
 			if err := add(within); err != nil {
 				return err
