@@ -252,7 +252,7 @@ func TestWhatIsBesideABadFileIsRead(t *testing.T) {
 			t.Errorf("%s: what could not be read is not said: %v", layer, r.NotEvaluated)
 		}
 	}
-	if status, out, errs := run(t, "scan", lite, lite); status != 2 || out != "" || strings.Count(errs, "\n") != 1 {
+	if status, out, errs := run(t, "scan", lite, file(t, "no database")); status != 2 || out != "" || strings.Count(errs, "\n") != 1 {
 		t.Errorf("nothing can be read: status %d, %q, %s", status, out, errs)
 	}
 }
