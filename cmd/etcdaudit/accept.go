@@ -101,6 +101,9 @@ func (a acceptRun) do(ctx context.Context, check string, stdout io.Writer, now t
 
 // add adds the entry to the file.
 func (a acceptRun) add(e acceptance.Entry) error {
+	if err := apart("file", a.file, []input{{a.report, "report", false}}); err != nil {
+		return err
+	}
 	if err := atomicfile.Probe(a.file); err != nil {
 		return cli.Usage(fmt.Errorf("file: %s: %w", a.file, advised(err, "leave the file out")))
 	}

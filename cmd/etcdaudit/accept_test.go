@@ -137,11 +137,14 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := map[string]string{"--report": stored, "--owner": "a", "--reason": "b", "--expires": "2099-06-30"}
+	if status, _, errs := run(t, "accept", "EA-405", "--report", stored); status != 3 || !strings.Contains(errs, "not given, but needed: owner, reason, expires\n") {
+		t.Errorf("nothing but a report: status %d, %q", status, errs)
+	}
 	for name, tc := range map[string]struct {
 		check, flag, value, says string
 	}{
-		"no owner":                     {"EA-405", "--owner", " ", "not given, but needed: owner\n"},
-		"no reason":                    {"EA-405", "--reason", "", "not given, but needed: reason\n"},
+		"no owner":                     {"EA-405", "--owner", " ", "--owner: it is empty"},
+		"no reason":                    {"EA-405", "--reason", "", "--reason: it is empty"},
 		"no date":                      {"EA-405", "--expires", "soon", `expires: "soon": want a day`},
 		"a date that is over":          {"EA-405", "--expires", "2020-01-01", "expires: 2020-01-01 is over"},
 		"no report":                    {"EA-405", "--report", "/not/there", "no such file"},
@@ -153,6 +156,8 @@ func TestAcceptRefusesWhatIsNoEntry(t *testing.T) {
 		"a reason beyond all measures": {"EA-405", "--reason", strings.Repeat("b", 1001), "more than 1000 bytes"},
 		"a file in no directory":       {"EA-405", "--file", "/not/there/accepted.yaml", "file: /not/there/accepted.yaml: no such file"},
 		"a link that leads nowhere":    {"EA-405", "--file", dangling, "file: " + dangling + ": it is a symbolic link"},
+		"an empty file":                {"EA-405", "--file", "", "--file: it is empty"},
+		"the report itself":            {"EA-405", "--file", stored, "file: " + stored + " is read in this call (report: "},
 		"a device":                     {"EA-405", "--file", "/dev/full", "for a pipe or a device leave the file out, and redirect stdout"},
 	} {
 		t.Run(name, func(t *testing.T) {

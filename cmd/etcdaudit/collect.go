@@ -54,10 +54,10 @@ Exit status:
   etcdaudit host cp-1.tar.gz cp-2.tar.gz cp-3.tar.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
+			if err := loadSettings(cmd.Flags(), file, &config); err != nil {
 				return err
 			}
-			run := auditRun{settings: config, groups: rules.Groups{Host: true}, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+			run := auditRun{settings: config, config: file, groups: rules.Groups{Host: true}, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 			return run.collect(cmd.Context())
 		},
 	}
@@ -72,7 +72,10 @@ Exit status:
 
 // collect reads this node and writes the archive.
 func (a *auditRun) collect(ctx context.Context) error {
-	if _, _, err := a.validate(report.Formats()); err != nil {
+	if _, err := a.validate(report.Formats(), nil); err != nil {
+		return err
+	}
+	if err := overwrites(cmp.Or(a.Collect.File, archiveName(&facts.Host{})), a.inputs(a.config)); err != nil {
 		return err
 	}
 	if err := a.Collect.writable(); err != nil {
@@ -80,6 +83,10 @@ func (a *auditRun) collect(ctx context.Context) error {
 	}
 	h, err := a.host(ctx)
 	if err != nil {
+		return err
+	}
+	file := cmp.Or(a.Collect.File, archiveName(h))
+	if err := overwrites(file, a.onNode(h)); err != nil {
 		return err
 	}
 	build := cli.BuildOf(name)
@@ -92,7 +99,6 @@ func (a *auditRun) collect(ctx context.Context) error {
 	for _, m := range unread {
 		a.say("not read: %s", missingText(m))
 	}
-	file := cmp.Or(a.Collect.File, archiveName(h))
 	var written record.Input
 	write := func(w io.Writer) (err error) {
 		written, err = archive.Write(w, c)
@@ -116,6 +122,14 @@ func (a *auditRun) collect(ctx context.Context) error {
 		return cli.Exit(report.ExitNotEvaluated, nil)
 	}
 	return nil
+}
+
+// overwrites refuses an archive in the place of what is read.
+func overwrites(file string, inputs []input) error {
+	if file == "-" {
+		return nil
+	}
+	return apart("file", file, inputs)
 }
 
 // writable is asked before a node is read, which may take minutes. Without a name the archive

@@ -148,7 +148,7 @@ func TestSeveralArchivesMakeOneReport(t *testing.T) {
 		archives []string
 		says     string
 	}{
-		"the same twice":      {[]string{first, first}, first + " and " + first + " are the same (node cp-1)"},
+		"the same twice":      {[]string{first, first}, first + " is named twice: name it once"},
 		"the same node twice": {[]string{first, collected(t, one)}, "cp-1"},
 	} {
 		if status, out, errs := run(t, append([]string{"host"}, tt.archives...)...); status != 3 || out != "" || !strings.Contains(errs, tt.says) {

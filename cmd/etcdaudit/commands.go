@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -168,14 +167,14 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 		cmd.Args = cobra.NoArgs
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := refuseEmpty(args); err != nil {
+		if err := refuseArguments(args); err != nil {
 			return err
 		}
 		config.Connection = config.Connection.withEtcdctl(os.Getenv)
-		if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
+		if err := loadSettings(cmd.Flags(), file, &config); err != nil {
 			return err
 		}
-		run := auditRun{settings: config, groups: groups, given: cmd.Flags().Changed, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		run := auditRun{settings: config, config: file, groups: groups, given: cmd.Flags().Changed, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 		if groups.Data {
 			run.paths = args
 		} else {

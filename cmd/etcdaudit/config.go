@@ -1,12 +1,14 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/live"
@@ -128,11 +130,19 @@ func defaults() settings {
 	}
 }
 
+// loadSettings completes the settings, none of which has a meaning when it is empty.
+func loadSettings(flags *pflag.FlagSet, file string, into *settings) error {
+	return cli.Load(flags, cli.Sources{File: file, Prefix: strings.ToUpper(name), Filled: true}, into)
+}
+
 // withEtcdctl fills in what an operator who uses etcdctl has in the environment
 // already. It comes before anything of our own.
 func (c connection) withEtcdctl(getenv func(string) string) connection {
 	if v := getenv("ETCDCTL_ENDPOINTS"); v != "" {
-		c.Endpoints = strings.Split(v, ",")
+		c.Endpoints = nil
+		for endpoint := range strings.SplitSeq(v, ",") {
+			c.Endpoints = append(c.Endpoints, strings.TrimSpace(endpoint))
+		}
 	}
 	for variable, setting := range map[string]*string{"ETCDCTL_CACERT": &c.CACert, "ETCDCTL_CERT": &c.Cert, "ETCDCTL_KEY": &c.Key} {
 		if v := getenv(variable); v != "" {
@@ -153,33 +163,35 @@ func login(getenv func(string) string) (user, password string) {
 	return user, password
 }
 
-func (s settings) validate(formats []report.Format) (failOn auditv1.Severity, out outputs, err error) {
+// validate returns the first mistake in the settings. formats are those of the report, and inputs
+// is what will be read.
+func (a *auditRun) validate(formats []report.Format, inputs []input) (failOn auditv1.Severity, err error) {
+	s := a.settings
 	failOn, severityErr := report.ParseSeverity(s.Output.FailOn)
 	var errs []error
-	if severityErr != nil {
-		errs = append(errs, fmt.Errorf("fail-on: %w", severityErr))
+	wrong := func(when bool, format string, args ...any) {
+		if when {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
 	}
-	if out, err = s.Output.outputs(formats); err != nil {
+	wrong(severityErr != nil, "fail-on: %w", severityErr)
+	if a.out, err = s.Output.outputs(formats, inputs); err != nil {
 		errs = append(errs, err)
 	}
-	if n := s.Output.MinCoverage; n < 0 || n > 100 {
-		errs = append(errs, fmt.Errorf("min-coverage: %d: want a percentage, 0 to 100", n))
-	}
+	n := s.Output.MinCoverage
+	wrong(n < 0 || n > 100, "min-coverage: %d: want a percentage, 0 to 100", n)
 	c := s.Connection
-	if prefix := strings.TrimRight(c.Prefix, "/"); c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")) {
-		errs = append(errs, fmt.Errorf("prefix: %q: want a path such as /registry", c.Prefix))
-	}
-	if (c.Cert == "") != (c.Key == "") {
-		errs = append(errs, errors.New("cert and key: give both or neither"))
-	}
-	if s.TLS.Plan && !out.onlyTable() {
-		errs = append(errs, errors.New("plan: it is text only: leave output out"))
-	}
+	prefix := strings.TrimRight(c.Prefix, "/")
+	wrong(c.Prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//")), "prefix: %q: want a path such as /registry", c.Prefix)
+	wrong(c.Cert != "" && c.Key == "", "cert: it is given without key, the file with its private key: give both or neither")
+	wrong(c.Key != "" && c.Cert == "", "key: it is given without cert, the file with its certificate: give both or neither")
+	wrong(s.TLS.Plan && !a.out.onlyTable(), "plan: it is text only: leave output out")
 	for _, file := range []struct{ setting, path string }{
 		{"cacert", c.CACert}, {"cert", c.Cert}, {"key", c.Key}, {"encryption-provider-config", s.Scan.EncryptionProviderConfig}, {"kubeconfig", s.API.Kubeconfig},
 	} {
-		if err := usable(file.path); file.path != "" && err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
+		if file.path != "" {
+			err := usable(file.path)
+			wrong(err != nil, "%s: %w", file.setting, err)
 		}
 	}
 	errs = append(errs, s.Scan.check(), s.Verify.check())
@@ -187,22 +199,16 @@ func (s settings) validate(formats []report.Format) (failOn auditv1.Severity, ou
 		_, err := s.Vault.config()
 		errs = append(errs, err)
 	}
-	if _, err := s.Files.memory(); err != nil {
-		errs = append(errs, err)
+	_, err = s.Files.memory()
+	skew := s.Timeline.ClockSkew
+	errs = append(errs, err)
+	wrong(skew < 0 || skew > longestSkew, "clock-skew: %v: want 0 to %v", skew, longestSkew)
+	wrong(s.Host.MaxSnapshotAge <= 0, "max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge)
+	wrong(s.Host.APIServerMetrics != "" && s.API.Kubeconfig != "", "apiserver-metrics and kubeconfig: give one of them")
+	if err := cmp.Or(errs...); err != nil {
+		return 0, cli.Usage(err)
 	}
-	if skew := s.Timeline.ClockSkew; skew < 0 || skew > longestSkew {
-		errs = append(errs, fmt.Errorf("clock-skew: %v: want 0 to %v", skew, longestSkew))
-	}
-	if s.Host.MaxSnapshotAge <= 0 {
-		errs = append(errs, fmt.Errorf("max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge))
-	}
-	if s.Host.APIServerMetrics != "" && s.API.Kubeconfig != "" {
-		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return 0, nil, cli.Usage(err)
-	}
-	return failOn, out, nil
+	return failOn, nil
 }
 
 // usable returns an error for a file that would not end, or be waited for without end.
@@ -224,20 +230,17 @@ func usable(path string) error {
 const linearizable, serializable = "linearizable", "serializable"
 
 func (s scanPart) check() error {
-	var errs []error
-	if s.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("timeout: %v: must be above zero", s.Timeout))
+	switch {
+	case s.Timeout <= 0:
+		return fmt.Errorf("timeout: %v: must be above zero", s.Timeout)
+	case s.Rate < 0:
+		return fmt.Errorf("rate: %d: want MiB a second, or 0 for no limit", s.Rate)
+	case s.Consistency != linearizable && s.Consistency != serializable:
+		return fmt.Errorf("consistency: %q: want %s or %s", s.Consistency, linearizable, serializable)
+	case !slices.Contains(live.Comparings(), live.Comparing(s.CompareMembers)):
+		return fmt.Errorf("compare-members: %q: want hash, read or off", s.CompareMembers)
 	}
-	if s.Rate < 0 {
-		errs = append(errs, fmt.Errorf("rate: %d: want MiB a second, or 0 for no limit", s.Rate))
-	}
-	if s.Consistency != linearizable && s.Consistency != serializable {
-		errs = append(errs, fmt.Errorf("consistency: %q: want %s or %s", s.Consistency, linearizable, serializable))
-	}
-	if !slices.Contains(live.Comparings(), live.Comparing(s.CompareMembers)) {
-		errs = append(errs, fmt.Errorf("compare-members: %q: want hash, read or off", s.CompareMembers))
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // live says how to read etcd.

@@ -23,6 +23,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/workfile"
 	"github.com/sealproof/sealproof/internal/apiresource"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
+	"github.com/sealproof/sealproof/internal/term"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
 
@@ -65,6 +66,10 @@ func (a *auditRun) openPaths(ctx context.Context, o *audit.Options) (closeAll fu
 	if err != nil {
 		progress.end()
 		return nil, exitOfFile(ctx, err)
+	}
+	if err := a.out.apart(found(set)); err != nil {
+		progress.end()
+		return nil, errors.Join(err, set.Close())
 	}
 	progress.of(set.Bytes)
 	a.takes(set, o)
@@ -146,7 +151,7 @@ func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress rea
 		}
 		sets, bytes = append(sets, set), bytes+set.Bytes
 		a.takes(set, o)
-		return nil
+		return a.out.apart(found(set))
 	}
 	how := a.reading(progress, *o)
 	how.Optional = true
@@ -181,17 +186,9 @@ func (a *auditRun) nodeFiles(ctx context.Context, o *audit.Options, progress rea
 		read = append(read, dir)
 	}
 	if progress.of(bytes); len(read) > 0 {
-		a.say("files as well: %s, %s (--files=false leaves them out)", strings.Join(read, ", "), size(bytes))
+		a.say("files as well: %s, %s (--files=false leaves them out)", strings.Join(read, ", "), term.Size(bytes))
 	}
 	return closeAll, nil
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	if n < 10<<20 {
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }
 
 // validateFiles checks what is said of files, where any are read.

@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,15 +81,15 @@ Exit status:
   etcdaudit key-usage --output csv /var/lib/etcd /var/backups/etcd`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := refuseEmpty(paths); err != nil {
+			if err := refuseArguments(paths); err != nil {
 				return err
 			}
 			config.Connection = config.Connection.withEtcdctl(os.Getenv)
-			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
+			if err := loadSettings(cmd.Flags(), file, &config); err != nil {
 				return err
 			}
 			a := auditRun{
-				settings: config, groups: rules.Groups{Data: true}, forKeys: true, paths: paths,
+				settings: config, config: file, groups: rules.Groups{Data: true}, forKeys: true, paths: paths,
 				given: cmd.Flags().Changed, getenv: os.Getenv, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
 			}
 			return a.keyUsage(cmd.Context())
@@ -115,14 +115,14 @@ func (a *auditRun) keyUsage(ctx context.Context) error {
 	if err := a.refuseMisuse(); err != nil {
 		return err
 	}
-	_, out, err := a.validate(report.RegisterFormats())
-	if err != nil {
+	if _, err := a.validate(report.RegisterFormats(), slices.Concat(a.inputs(a.config), named(a.paths, true))); err != nil {
 		return err
 	}
 	o := audit.RegisterOptions{
 		Below: a.KeyUsage.Below, MaxAge: a.KeyUsage.MaxAge, BackupsFile: a.KeyUsage.Backups, Skew: a.settings.Timeline.ClockSkew, Now: time.Now(),
 		Tool: toolOf(),
 	}
+	var err error
 	if o.Backups, err = a.KeyUsage.inventory(o.Now); err != nil {
 		return cli.Usage(err)
 	}
@@ -131,7 +131,7 @@ func (a *auditRun) keyUsage(ctx context.Context) error {
 		return cli.Usage(err)
 	}
 	earlier, err := a.KeyUsage.earlier(ctx)
-	if err := errors.Join(err, a.validateFiles()); err != nil {
+	if err := cmp.Or(err, a.validateFiles()); err != nil {
 		return err
 	}
 	for _, c := range keys {
@@ -159,7 +159,7 @@ func (a *auditRun) keyUsage(ctx context.Context) error {
 	if err != nil {
 		return cli.Exit(report.ExitNotEvaluated, err)
 	}
-	if err := out.write(func(w io.Writer, f report.Format, c term.Colours) error { return report.WriteRegister(w, f, r, c) }, a.stdout, a.getenv); err != nil {
+	if err := a.out.write(func(w io.Writer, f report.Format, c term.Colours) error { return report.WriteRegister(w, f, r, c) }, a.stdout, a.getenv); err != nil {
 		return cli.Exit(report.ExitNotEvaluated, err)
 	}
 	if status := report.ExitStatusOf(r.Status); status != report.ExitPass {
@@ -177,7 +177,7 @@ func (k keyUsagePart) inventory(now time.Time) (*keyusage.Backups, error) {
 	if k.MaxAge < 0 {
 		errs = append(errs, fmt.Errorf("max-age: %v: want 0 or longer", k.MaxAge))
 	}
-	if err := errors.Join(errs...); err != nil || k.Backups == "" {
+	if err := cmp.Or(errs...); err != nil || k.Backups == "" {
 		return nil, err
 	}
 	if err := usable(k.Backups); err != nil {
@@ -235,7 +235,11 @@ func (a *auditRun) openForKeys(ctx context.Context, o *audit.Options) (closeAll 
 	}
 	a.node = &facts.Host{}
 	if len(a.Connection.Endpoints) == 0 {
-		if _, err := a.host(ctx); err != nil {
+		h, err := a.host(ctx)
+		if err == nil {
+			err = a.out.apart(a.onNode(h))
+		}
+		if err != nil {
 			return func() {}, err
 		}
 	}
@@ -286,6 +290,9 @@ func (a *auditRun) openBackups(ctx context.Context, b *keyusage.Backups, o *audi
 				return closeAll, cli.Exit(report.ExitNotEvaluated, err)
 			}
 			sets = append(sets, set)
+			if err := a.out.apart(found(set)); err != nil {
+				return closeAll, err
+			}
 			progress.of(set.Bytes)
 			for _, why := range set.Skipped {
 				missing(path, why)

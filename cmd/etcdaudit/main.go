@@ -42,7 +42,10 @@ memory, to see whether they fit; and with --verify it opens every value there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(allCommand(), scanCommand(), keyUsageCommand(), tlsCommand(), hostCommand(), collectCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name))
+	for _, cmd := range []*cobra.Command{allCommand(), scanCommand(), keyUsageCommand(), tlsCommand(), hostCommand(), collectCommand(), reportCommand(), rulesCommand(), controlsCommand(), acceptCommand(), cli.VersionCommand(name)} {
+		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return cli.RefuseEmpty(cmd.Flags()) }
+		root.AddCommand(cmd)
+	}
 	return root
 }
 

@@ -227,16 +227,20 @@ func TestAFailedReadIsOneErrorAndStatus2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ca := os.Getenv("ETCDCTL_CACERT")
 	for name, tt := range map[string]struct {
 		args []string
 		says string
 	}{
 		"unreachable":       {[]string{"--endpoints", "https://127.0.0.1:1"}, "nothing listens there"},
 		"wrong CA":          {[]string{"--cacert", stranger.CAFile()}, "not signed by the CA that it was checked with"},
-		"no CA":             {[]string{"--cacert", ""}, "no other CA was given"},
+		"no CA":             {nil, "no other CA was given"},
 		"wrong certificate": {[]string{"--cert", theirs.Cert, "--key", theirs.Key}, "does not accept this client's certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if t.Setenv("ETCDCTL_CACERT", ca); tt.args == nil {
+				t.Setenv("ETCDCTL_CACERT", "")
+			}
 			status, out, errs := run(t, append([]string{"scan"}, tt.args...)...)
 			if status != 2 || out != "" || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != 1 {
 				t.Errorf("status %d, stdout %q, stderr %q", status, out, errs)

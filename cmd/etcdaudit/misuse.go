@@ -58,7 +58,7 @@ func (a *auditRun) misuses() []misuse {
 			[]string{"cacert", "cert", "key", "timeout", "rate"}, paths && !asks,
 			"with a path only files are read: leave it out, or give --endpoints and --work-dir, to ask a member that runs for its database",
 		},
-		{[]string{"files"}, paths && !a.Files.Files, "a path names files to be read: leave one of them out"},
+		{[]string{"files"}, paths, "a path names the files to be read: leave one of them out"},
 		{[]string{"files"}, elsewhere && a.Files.Files, "with endpoints (" + strings.Join(a.Connection.Endpoints, ",") + ") only live values are read: they need not be this node's; name its files as paths"},
 		{[]string{"root"}, scan && elsewhere, "with endpoints (" + strings.Join(a.Connection.Endpoints, ",") + ") scan reads nothing of a node: leave one of them out"},
 		{[]string{"work-dir", "memory"}, a.onlyLive(), "it is for files and timelines, and only live values are read: leave it out, or add --timeline"},

@@ -34,7 +34,8 @@ func TestFlagsWithoutAnEffectAreRefused(t *testing.T) {
 		"scan /no --compare-members=off" + etcd + work: "--compare-members: it is about a running etcd",
 		"scan /no --root /":                            "--root: it is about a running etcd or this node",
 		"scan /no --kubeconfig /no":                    "--kubeconfig: it is about",
-		"scan /no --files=false":                       "--files: a path names files",
+		"scan /no --files=false":                       "--files: a path names the files",
+		"scan /no --files":                             "--files: a path names the files",
 		"scan /no --clock-skew 5s":                     "--clock-skew: it is about the bounds of a timeline",
 		"scan --wal-dir /tmp":                          "--wal-dir: it is of a data directory that is named",
 		"scan --files" + etcd:                          "--files: with endpoints (http://127.0.0.1:1) only live values",
@@ -118,6 +119,8 @@ func TestTheExitStatusOfMistakesIsOneRule(t *testing.T) {
 	noDatabase, link := named("x.db", strings.Repeat("no database", 10_000)), filepath.Join(dir, "link")
 	testkit.Check(t, os.Symlink(link, link))
 	stored := named("report.json", "{")
+	emptyMember := t.TempDir()
+	testkit.Check(t, os.MkdirAll(emptyMember+"/member/wal", 0o700))
 	foreign := filepath.Join(dir, "foreign.db")
 	db := testkit.Must(bbolt.Open(foreign, 0o600, nil))(t)
 	testkit.Check(t, db.Update(func(tx *bbolt.Tx) error {
@@ -134,30 +137,41 @@ func TestTheExitStatusOfMistakesIsOneRule(t *testing.T) {
 		says   string
 		args   []string
 	}{
-		"an empty name":                {3, "name of a file to read is empty", []string{"scan", ""}},
-		"an empty name of an archive":  {3, "name of a file to read is empty", []string{"host", ""}},
-		"an empty name of a report":    {3, "name of a file to read is empty", []string{"report", ""}},
-		"an empty name among others":   {3, "name of a file to read is empty", []string{"scan", noDatabase, ""}},
-		"no such file":                 {3, "no such file", []string{"scan", "/no/such"}},
-		"a file as a directory":        {3, "not a directory", []string{"scan", noDatabase + "/x"}},
-		"a link to itself":             {3, "too many levels", []string{"scan", link}},
-		"no database":                  {3, "is no database", []string{"scan", noDatabase}},
-		"an empty directory":           {3, "is no data directory", []string{"scan", t.TempDir()}},
-		"no archive":                   {3, "no such file", []string{"host", "/no/such"}},
-		"no stored report":             {3, "no such file", []string{"report", "/no/such"}},
-		"half a stored report":         {3, "no report", []string{"report", stored}},
-		"an unknown flag":              {3, "unknown flag", []string{"scan", "--such"}},
-		"an unknown key":               {3, "unknown key such", []string{"scan", "--config", file(t, "such: 1\n")}},
-		"no configuration":             {3, "/no/such", []string{"scan", "--config", "/no/such"}},
-		"a work-dir that is none":      {3, "work-dir: make a file in /no/such", []string{"scan", noDatabase, "--work-dir", "/no/such"}},
-		"a work-dir that has no files": {3, "work-dir: make a file in /proc", []string{"scan", noDatabase, "--work-dir", "/proc"}},
-		"no such CA":                   {3, "cacert", []string{"scan", "--endpoints", "https://127.0.0.1:1", "--cacert", "/no/such"}},
-		"an address that is none":      {3, "want host and port", []string{"scan", "--endpoints", "x"}},
-		"nothing listens":              {2, "nothing listens there", []string{"scan", "--endpoints", "http://127.0.0.1:1"}},
-		"a cut archive":                {3, "truncated", []string{"host", stored}},
-		"a cut gzip":                   {2, "cut or damaged", []string{"scan", named("snap.db.gz", "\x1f\x8b\x08\x00"), "--work-dir", dir}},
-		"a database without our keys":  {2, "no key that an API server writes", []string{"scan", foreign}},
-		"without keys under a prefix":  {2, "no key under /registry/", []string{"scan", foreign, "--prefix", "/registry"}},
+		"an empty name":                 {3, "name of a file to read is empty", []string{"scan", ""}},
+		"an empty name of an archive":   {3, "name of a file to read is empty", []string{"host", ""}},
+		"an empty name of a report":     {3, "name of a file to read is empty", []string{"report", ""}},
+		"an empty name among others":    {3, "name of a file to read is empty", []string{"scan", noDatabase, ""}},
+		"no such file":                  {3, "no such file", []string{"scan", "/no/such"}},
+		"a file as a directory":         {3, "not a directory", []string{"scan", noDatabase + "/x"}},
+		"a link to itself":              {3, "too many levels", []string{"scan", link}},
+		"no database":                   {3, "is no database", []string{"scan", noDatabase}},
+		"an empty directory":            {3, "is no data directory", []string{"scan", t.TempDir()}},
+		"no archive":                    {3, "no such file", []string{"host", "/no/such"}},
+		"no stored report":              {3, "no such file", []string{"report", "/no/such"}},
+		"half a stored report":          {3, "no report", []string{"report", stored}},
+		"an unknown flag":               {3, "unknown flag", []string{"scan", "--such"}},
+		"an unknown key":                {3, "unknown key such", []string{"scan", "--config", file(t, "such: 1\n")}},
+		"no configuration":              {3, "/no/such", []string{"scan", "--config", "/no/such"}},
+		"a work-dir that is none":       {3, "work-dir: make a file in /no/such", []string{"scan", noDatabase, "--work-dir", "/no/such"}},
+		"a work-dir that has no files":  {3, "work-dir: make a file in /proc", []string{"scan", noDatabase, "--work-dir", "/proc"}},
+		"no such CA":                    {3, "cacert", []string{"scan", "--endpoints", "https://127.0.0.1:1", "--cacert", "/no/such"}},
+		"an address that is none":       {3, "want host and port", []string{"scan", "--endpoints", "x"}},
+		"a port that is none":           {3, "the port must be a number from 1 to 65535", []string{"scan", "--endpoints", "127.0.0.1:99999"}},
+		"a port of a peer that is none": {3, "the port must be a number from 1 to 65535", []string{"tls", "--root", dir, "--peer-endpoints", "https://127.0.0.1:0"}},
+		"an empty flag":                 {3, "--endpoints: it is empty", []string{"scan", "--endpoints", ""}},
+		"an empty flag of a file":       {3, "--accept: it is empty", []string{"scan", noDatabase, "--accept", ""}},
+		"no name of a configuration":    {3, "--config: it is empty", []string{"scan", noDatabase, "--config="}},
+		"an empty catalogue":            {3, "--catalogue: it is empty", []string{"controls", "--catalogue", ""}},
+		"an empty element":              {3, "--endpoints: an element of the list is empty", []string{"scan", "--endpoints", ", https://127.0.0.1:1"}},
+		"an empty key":                  {3, ", line 1: endpoints: it is empty", []string{"scan", "--config", file(t, "endpoints: \"\"\n")}},
+		"a rate that is no number":      {3, ", line 1: rate: want a whole number", []string{"scan", "--config", file(t, "rate: 0.9\n")}},
+		"spaces around an address":      {2, "nothing listens there", []string{"scan", "--endpoints", " http://127.0.0.1:1 , http://127.0.0.1:2"}},
+		"a member without anything":     {3, "is neither a database (snap/db) nor a segment", []string{"scan", emptyMember}},
+		"nothing listens":               {2, "nothing listens there", []string{"scan", "--endpoints", "http://127.0.0.1:1"}},
+		"a cut archive":                 {3, "truncated", []string{"host", stored}},
+		"a cut gzip":                    {2, "cut or damaged", []string{"scan", named("snap.db.gz", "\x1f\x8b\x08\x00"), "--work-dir", dir}},
+		"a database without our keys":   {2, "no key that an API server writes", []string{"scan", foreign}},
+		"without keys under a prefix":   {2, "no key under /registry/", []string{"scan", foreign, "--prefix", "/registry"}},
 	} {
 		status, out, errs := run(t, tt.args...)
 		if status != tt.status || out != "" || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != 1 {
@@ -177,5 +191,25 @@ func TestAFileThatTheSystemRefusesIsNotEvaluated(t *testing.T) {
 		if status, out, errs := run(t, command, refused); status != 2 || out != "" || !strings.Contains(errs, "input/output error") || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%s: status %d, %q, %s", command, status, out, errs)
 		}
+	}
+}
+
+func TestAWrongVariableIsNamedInOneLineAndAnEmptyOneIsNone(t *testing.T) {
+	noEtcdctl(t)
+	t.Setenv("ETCDAUDIT_ENDPOINTS", "") // as if it were not set
+	t.Setenv("ETCDAUDIT_ACCEPT", "")
+	if status, _, errs := run(t, "scan", "--endpoints", "http://127.0.0.1:1"); status != 2 || !strings.Contains(errs, "nothing listens there") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	for variable, text := range map[string]string{"ETCDAUDIT_RATE": "0.9", "ETCDAUDIT_STRICT": "2", "ETCDAUDIT_TIMEOUT": "5", "ETCDAUDIT_ENDPOINTS": "a:1,,b:1"} {
+		t.Setenv(variable, text)
+		if status, out, errs := run(t, "scan", "/no/such"); status != 3 || out != "" || !strings.HasPrefix(errs, "etcdaudit: "+variable+": ") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s=%s: status %d, %q, %s", variable, text, status, out, errs)
+		}
+		testkit.Check(t, os.Unsetenv(variable))
+	}
+	t.Setenv("ETCDCTL_ENDPOINTS", "http://127.0.0.1:1, ")
+	if status, _, errs := run(t, "scan"); status != 3 || !strings.Contains(errs, "etcd endpoint 2 of 2 is empty") {
+		t.Errorf("status %d, %s", status, errs)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,13 +21,27 @@ type output struct {
 
 type outputs []output
 
-// outputs are where the report is to be written, in one of some formats, all of which can be written to.
-func (o outputPart) outputs(formats []report.Format) (outputs, error) {
+// outputs are where the report is to be written, in one of some formats, all of which can be written
+// to, and none of which is read.
+func (o outputPart) outputs(formats []report.Format, inputs []input) (outputs, error) {
 	out, err := parseOutputs(o.Output, formats)
 	if err == nil {
-		err = out.writable()
+		err = cmp.Or(out.apart(inputs), out.writable())
 	}
 	return out, err
+}
+
+// apart returns an error for an output in the place of what is read.
+func (all outputs) apart(inputs []input) error {
+	for _, o := range all {
+		if o.file == "" {
+			continue
+		}
+		if err := apart("output", o.file, inputs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseOutputs reads FORMAT and FORMAT=FILE. Two reports in one stream or file would be none,
@@ -61,7 +76,7 @@ func parseOutputs(list []string, formats []report.Format) (all outputs, err erro
 	if len(list) == 0 {
 		errs = append(errs, fmt.Errorf("output: none is given: want %s", report.FormatNames(formats)))
 	}
-	return all, errors.Join(errs...)
+	return all, cmp.Or(errs...)
 }
 
 // onlyTable reports whether a table on stdout is all that is written.
@@ -69,19 +84,18 @@ func (all outputs) onlyTable() bool {
 	return len(all) == 1 && all[0] == output{format: report.FormatTable}
 }
 
-// writable returns an error for each file that could not be written. It is asked before an
+// writable returns an error for the first file that could not be written. It is asked before an
 // audit, which may take minutes that must not be lost.
 func (all outputs) writable() error {
-	var errs []error
 	for _, o := range all {
 		if o.file == "" {
 			continue
 		}
 		if err := atomicfile.Probe(o.file); err != nil {
-			errs = append(errs, fmt.Errorf("output: %s: %w", o.file, advised(err, "leave the file out")))
+			return fmt.Errorf("output: %s: %w", o.file, advised(err, "leave the file out"))
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // write has put write the report everywhere. Where one output fails the others are written all the

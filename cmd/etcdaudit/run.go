@@ -35,9 +35,12 @@ import (
 // auditRun is one run of a command that makes a report.
 type auditRun struct {
 	settings
+	config string // the file of the settings; empty for none
 	groups rules.Groups
 	// forKeys is set for a register of keys.
 	forKeys bool
+	// out is where the report goes.
+	out outputs
 	// archives are files of collect, in the place of a host, and paths etcd's own files, in
 	// the place of a running etcd.
 	archives, paths []string
@@ -63,12 +66,12 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err := a.refuseMisuse(); err != nil {
 		return err
 	}
-	failOn, out, err := a.validate(report.Formats())
+	failOn, err := a.validate(report.Formats(), slices.Concat(a.inputs(a.config), named(a.paths, true), named(a.archives, false)))
 	if err != nil {
 		return err
 	}
 	accepted, err := a.Output.accepted()
-	if err := errors.Join(err, a.validateFiles()); err != nil {
+	if err := cmp.Or(err, a.validateFiles()); err != nil {
 		return err
 	}
 	o := audit.Options{
@@ -89,7 +92,7 @@ func (a *auditRun) do(ctx context.Context) error {
 	if err := a.Output.settle(r, accepted, failOn, time.Now()); err != nil {
 		return cli.Usage(err)
 	}
-	return finish(out, r, a.stdout, a.getenv)
+	return finish(a.out, r, a.stdout, a.getenv)
 }
 
 // here audits this node and its etcd. There is no report where a plan was asked for.
@@ -97,6 +100,9 @@ func (a *auditRun) here(ctx context.Context, o audit.Options) (r *auditv1.Report
 	a.node = &facts.Host{}
 	if a.groups.Wire || a.groups.Host || len(a.Connection.Endpoints) == 0 {
 		if o.Host, err = a.host(ctx); err != nil {
+			return nil, err
+		}
+		if err := a.out.apart(a.onNode(o.Host)); err != nil {
 			return nil, err
 		}
 	}
@@ -256,7 +262,7 @@ func (a *auditRun) chooseClient() {
 		ca, cert, key := a.path(client.CA), a.path(client.Cert), a.path(client.Key)
 		_, caErr := tlsprobe.LoadCA(ca)
 		_, err := tlsprobe.LoadIdentity(tlsprobe.Own, cert, key)
-		if err = errors.Join(caErr, err); err != nil {
+		if err = cmp.Or(caErr, err); err != nil {
 			a.say("not as the client of %s: %v", client.Found, err)
 			continue
 		}

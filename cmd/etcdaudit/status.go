@@ -33,11 +33,3 @@ func exitOfFile(ctx context.Context, err error) error {
 	}
 	return cli.Usage(err)
 }
-
-// refuseEmpty refuses an argument without a name, which would be the current directory, or nothing.
-func refuseEmpty(files []string) error {
-	if slices.Contains(files, "") {
-		return cli.Usage(errors.New("the name of a file to read is empty: leave it out, or name one (is a variable of the shell not set?)"))
-	}
-	return nil
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -46,13 +45,13 @@ nothing. The verdict of one report is its own, unless --fail-on, --strict, --acc
   etcdaudit report node-1.json node-2.json node-3.json --output html=cluster.html`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			if err := refuseEmpty(files); err != nil {
+			if err := refuseArguments(files); err != nil {
 				return err
 			}
-			if err := cli.Load(cmd.Flags(), file, strings.ToUpper(name), &config); err != nil {
+			if err := loadSettings(cmd.Flags(), file, &config); err != nil {
 				return err
 			}
-			out, err := config.Output.outputs(report.Formats())
+			out, err := config.Output.outputs(report.Formats(), append(config.inputs(file), named(files, false)...))
 			if err != nil {
 				return cli.Usage(err)
 			}

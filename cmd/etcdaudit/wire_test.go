@@ -135,6 +135,15 @@ func TestWrongCallsOfTLSAreRefused(t *testing.T) {
 	use(t, e)
 	files := e.ClientFiles()
 	root := t.TempDir()
+	for _, half := range []string{"cert", "key"} {
+		t.Setenv("ETCDCTL_CERT", "")
+		t.Setenv("ETCDCTL_KEY", "")
+		// Of a file that is not there as well nothing else is said.
+		if status, out, errs := run(t, "tls", "--root", root, "--"+half, "/no/such"); status != 3 || out != "" || !strings.Contains(errs, half+": it is given without") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s alone: status %d, %q, %q", half, status, out, errs)
+		}
+	}
+	use(t, e)
 	for name, tt := range map[string]struct {
 		args []string
 		says string
@@ -145,7 +154,6 @@ func TestWrongCallsOfTLSAreRefused(t *testing.T) {
 		"one label twice":                  {[]string{"--probe-cert", "a=" + files.Cert + "," + files.Key, "--probe-cert", "a=" + files.Cert + "," + files.Key}, "twice"},
 		"no key":                           {[]string{"--probe-cert", "a=" + files.Cert}, "want LABEL=cert,key"},
 		"a peer address that is none":      {[]string{"--peer-endpoints", "ftp://127.0.0.1:1"}, "ftp://"},
-		"a certificate without its key":    {[]string{"--key", ""}, "give both or neither"},
 		"a CA file without an end":         {[]string{"--cacert", "/dev/zero"}, "no regular file"},
 		"the label of --cert":              {[]string{"--probe-cert", "own=" + files.Cert + "," + files.Key}, "label"},
 		"a plan as JSON":                   {[]string{"--plan", "--output", "json"}, "text only"},

@@ -71,7 +71,7 @@ func addConfigFlags(cmd *cobra.Command) (load func() (config, error)) {
 	cli.AddFlags(flags, &defaults)
 	return func() (config, error) {
 		c := defaultConfig()
-		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
+		if err := cli.Load(flags, cli.Sources{File: *file, Prefix: envPrefix}, &c); err != nil {
 			return config{}, err
 		}
 		// From here on each is complete, as the command config prints it.

@@ -34,7 +34,7 @@ func addSocketFlags(cmd *cobra.Command) (find func() (string, error)) {
 	file := flags.String("config", "", "configuration file (YAML) that names the socket")
 	flags.String("socket-path", c.Socket.Path, "path of the plugin's unix socket")
 	return func() (string, error) {
-		if err := cli.Load(flags, *file, envPrefix, &c); err != nil {
+		if err := cli.Load(flags, cli.Sources{File: *file, Prefix: envPrefix}, &c); err != nil {
 			return "", err
 		}
 		if err := c.Socket.Validate(); err != nil {

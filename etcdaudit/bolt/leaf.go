@@ -52,3 +52,32 @@ func (l Leaf) Element(i int) (key, value []byte, offset int64, err error) {
 	end := middle + int(binary.LittleEndian.Uint32(b[12:]))
 	return l.elements.b[start:middle:middle], l.elements.b[middle:end:end], l.Offset + int64(middle), nil
 }
+
+// Gap is a part of a leaf page that no element which can be believed has.
+type Gap struct {
+	// Offset in the file, and Length, in bytes.
+	Offset, Length int64
+}
+
+// Gaps returns the gaps of a page whose elements contradict each other or its length: none of
+// others.
+func (l Leaf) Gaps() (gaps []Gap) {
+	if l.bad == nil {
+		return nil
+	}
+	free, size := l.elements.bodies(), int64(len(l.elements.b))
+	add := func(to int64) {
+		if to > free {
+			gaps = append(gaps, Gap{l.Offset + free, to - free})
+		}
+	}
+	for i := range l.Len() {
+		if !l.bad.has(int64(i)) {
+			start, end := l.elements.extent(i)
+			add(start)
+			free = end
+		}
+	}
+	add(size)
+	return gaps
+}

@@ -28,6 +28,13 @@ func (r *Reach) add(page, pages int64) {
 	r.Pages += pages
 }
 
+func (r *Reach) remove(page, pages int64) {
+	for p := page; p < page+pages; p++ {
+		r.pages.clear(p)
+	}
+	r.Pages -= pages
+}
+
 // Reach finds the pages that the database is made of, from those of all buckets, also
 // of buckets within buckets. Values in continuation pages are not read.
 func (f *File) Reach(ctx context.Context) (*Reach, error) {
@@ -62,7 +69,7 @@ func (f *File) newReach() *walk {
 // database walks all buckets but the one that was walked before.
 func (w *walk) database(ctx context.Context) error {
 	if w.pages < w.meta.HighWater {
-		w.damages.add(w.size, "the file has %d of the database's %d pages", w.pages, w.meta.HighWater)
+		w.damages.add(w.size, "the file has %d of the database's %d pages: it is cut short", w.pages, w.meta.HighWater)
 	}
 	for _, m := range []*Meta{&w.meta, w.older} {
 		if m != nil && m.Page < w.pages {

@@ -225,11 +225,15 @@ func (w *walk) visitBuckets(l Leaf) {
 }
 
 func (w *walk) visitBranch(page int64, h header) error {
-	e, _, _, err := w.elements(page, h)
+	e, s, length, err := w.elements(page, h)
 	if err != nil {
 		return err
 	}
-	if w.reach != nil {
+	switch {
+	case w.reach == nil:
+	case !s.joined || s.end > length:
+		w.reach.remove(page, length/w.meta.PageSize) // it may be a leaf, and hold values
+	default:
 		w.reach.Branches++
 	}
 	if !w.descend(w.offset(page)) {

@@ -170,8 +170,8 @@ func (s *search) unkeyed(src source, kind int64) (end int64, ok bool) {
 	switch {
 	case in == nil:
 		h.Embedded = src.text != storedvalue.YAMLText{}
-	case in.start == src.start:
-		h.Key = in.key // a key under which no such object is expected
+	case in.start == src.start, in.resource == resource:
+		h.Key = in.key // a key under which no such object is expected, or a claim to be encrypted
 	default:
 		h.Embedded, h.EmbeddedIn = true, in.key
 	}

@@ -29,7 +29,13 @@ type outer struct {
 	start, end int64 // of the value
 	key        []byte
 	checked    bool // end is where its structure ends, whatever its length says
+	// resource is that of the key where the value begins as an encrypted one does. An object of
+	// it within the value is then what the value is; -1 for other values.
+	resource int
 }
+
+// encryptedPrefix is what encrypted values begin with, and those that only claim to be.
+const encryptedPrefix = "k8s:enc:"
 
 // keyed looks at a value with its key before it. The key begins at the anchor.
 func (s *search) keyed(at int64) int64 {
@@ -53,7 +59,10 @@ func (s *search) keyed(at int64) int64 {
 	}
 	if format == storedvalue.Unrecognised {
 		if s.enclosing(at) == nil {
-			s.outer = outer{start: value, end: value + f.length, key: append(s.outer.key[:0], s.key...)}
+			s.outer = outer{start: value, end: value + f.length, key: append(s.outer.key[:0], s.key...), resource: -1}
+			if string(s.w.view(value, value+int64(len(encryptedPrefix)))) == encryptedPrefix {
+				s.outer.resource = resource
+			}
 		}
 		return value
 	}

@@ -45,7 +45,7 @@ type search struct {
 }
 
 func (s *search) begin(each func(Hit) error) {
-	s.each, s.err, s.floor, s.spent, s.outer = each, nil, s.w.from, 0, outer{key: s.outer.key[:0]}
+	s.each, s.err, s.floor, s.spent, s.outer = each, nil, s.w.from, 0, outer{key: s.outer.key[:0], resource: -1}
 }
 
 // anchor is a place where something may be that is worth a look.

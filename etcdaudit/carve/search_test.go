@@ -44,3 +44,20 @@ func TestASecretIsFoundInEveryFormAndFrame(t *testing.T) {
 		}
 	}
 }
+
+// A Secret under its own key that only begins as an encrypted one does is no part of another object.
+func TestASecretThatClaimsToBeEncryptedIsFound(t *testing.T) {
+	for _, format := range formats {
+		object := encode(t, format, secret("default", "db", 100))
+		value := append([]byte("k8s:enc:aesgcm:v1:key1:"), object...)
+		data := keyValue(t, dbKey, value, 5, 300, 7)
+		want := found{Resource: "secrets", Key: dbKey, Namespace: "default", Name: "db", Format: format, Length: int64(len(object)), Offset: int64(bytes.Index(data, object))}
+		if diff := cmp.Diff([]found{want}, searchAll(t, data)); diff != "" {
+			t.Errorf("%v: %s", format, diff)
+		}
+		// Under a key of another kind it is a part of what has that key.
+		if hits := searchAll(t, keyValue(t, mapKey, value, 5, 300, 7)); len(hits) != 1 || !hits[0].Embedded {
+			t.Errorf("%v under another key: %+v", format, hits)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func Within(value []byte) (o Object, ok bool) {
 		o, ok = Object{h.Namespace, h.Name, h.Format, h.Offset, h.Length}, true
 		return io.EOF // the first is enough
 	})
-	s.outer = outer{end: int64(len(value)), checked: true}
+	s.outer = outer{end: int64(len(value)), checked: true, resource: -1}
 	_ = s.run(context.Background()) // only the function above ends it early
 	return o, ok
 }

@@ -83,7 +83,9 @@ func Of(r encryptionconfig.Rule, etcdKey []byte, v storedvalue.Value) Verdict {
 	switch {
 	case !v.Format.Plaintext():
 		return ofEncrypted(r, etcdKey, v)
-	case !r.ReadsPlaintext():
+	case v.Problem != storedvalue.NoProblem && !r.Encrypts():
+		return Verdict{Value: v} // it begins as encrypted values do: identity does not read it either
+	case !r.ReadsPlaintext() && v.Problem == storedvalue.NoProblem:
 		return Verdict{Drift: UnreadablePlaintext, Value: v}
 	case r.Encrypts():
 		return Verdict{Drift: Plaintext, Value: v}

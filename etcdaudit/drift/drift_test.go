@@ -67,6 +67,21 @@ func TestAValueIsJudgedByTheOrderOfProvidersAndKeys(t *testing.T) {
 	}
 }
 
+// An object behind the prefix of encrypted data is plaintext where new values are encrypted, and
+// nothing that identity writes or reads.
+func TestAnObjectThatClaimsToBeEncryptedIsNotAsConfigured(t *testing.T) {
+	v := storedvalue.Parse([]byte(stored.Claimed()))
+	for want, providers := range map[drift.Drift][]string{
+		drift.Plaintext: {stored.Keys("aesgcm", "key1")},
+		drift.Unjudged:  {stored.Identity, stored.Keys("aesgcm", "key1")},
+	} {
+		rule, _ := stored.Config(t, stored.Entry("secrets", providers...)).For(apiresource.Of("secrets"))
+		if got := drift.Of(rule, nil, v); got.Drift != want {
+			t.Errorf("%q: %q", providers, got.Drift)
+		}
+	}
+}
+
 // After a key was replaced under its old name, only trying the keys tells which
 // of the two wrote a value. Without them nothing is guessed.
 func TestANameThatSeveralKeysHaveIsNotGuessed(t *testing.T) {

@@ -28,8 +28,12 @@ func CopyDatabase(ctx context.Context, c Config, cluster, member string, w io.Wr
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return "", err
+	if len(errs) > 0 {
+		texts := make([]string, len(errs))
+		for i, err := range errs {
+			texts[i] = err.Error()
+		}
+		return "", errors.New(strings.Join(texts, "; ")) // one line, as all errors are
 	}
 	return "", &Error{
 		Op: "take a snapshot of member " + member, What: fmt.Sprintf("none of %s is that member of cluster %s", strings.Join(c.Endpoints, ", "), cluster),
@@ -91,7 +95,11 @@ func (s *Store) refusedSnapshot(ctx context.Context, op string, err error) error
 			return &Error{Kind: Permission, Op: op + " from " + s.endpoints[0].url, Err: err, What: "etcd's authentication is on, and this user may not take one", Do: "etcd sends it to its user root only: set ETCDCTL_USER=root and ETCDCTL_PASSWORD"}
 		}
 	}
-	return s.explain(ctx, op, err)
+	err = s.explain(ctx, op, err)
+	if e, ok := errors.AsType[*Error](err); ok && e.Do == "" && ctx.Err() == nil {
+		e.Do = "save one with etcdctl snapshot save, and scan that"
+	}
+	return err
 }
 
 // awake calls a function before each write, and keeps the error of one.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +26,9 @@ type endpoint struct {
 // place says which of the endpoints it is: one that cannot be read is not
 // shown, because it may hold a password.
 func parseEndpoint(text, place string, certificates bool) (endpoint, error) {
+	if text == "" {
+		return endpoint{}, fmt.Errorf("etcd endpoint %s is empty: leave its comma out, or write https://host:port", place)
+	}
 	if !strings.Contains(text, "://") {
 		scheme := "http://"
 		switch {
@@ -58,6 +62,8 @@ func parseEndpoint(text, place string, certificates bool) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("etcd endpoint %s: nothing may follow the port or the path", text)
 	case e.network == "tcp" && (u.Port() == "" || u.Hostname() == ""):
 		return endpoint{}, fmt.Errorf("etcd endpoint %s: want host and port", text)
+	case e.network == "tcp" && !port(u.Port()):
+		return endpoint{}, fmt.Errorf("etcd endpoint %s: the port must be a number from 1 to 65535", text)
 	case e.network == "unix" && (u.Host != "" || strings.TrimRight(u.Path, "/") == ""):
 		return endpoint{}, fmt.Errorf("etcd endpoint %s: want the socket's full path, unix:///path", text)
 	case !e.secure && certificates:
@@ -65,6 +71,11 @@ func parseEndpoint(text, place string, certificates bool) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("etcd endpoint %s: certificates are given but %s does not use them; write %ss", text, u.Scheme, u.Scheme)
 	}
 	return e, nil
+}
+
+func port(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // onThisHost reports whether host:port is on this host. It returns true for text that

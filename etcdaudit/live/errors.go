@@ -65,9 +65,9 @@ func KindOf(err error) Kind {
 }
 
 // classify turns what a request returned into an Error. ctx is the caller's,
-// without the request's own timeout. It returns ok false when only a look at
+// without the request's own timeout, and prefix that of the keys. It returns ok false when only a look at
 // the connection can tell more.
-func classify(ctx context.Context, op string, err error) (_ *Error, ok bool) {
+func classify(ctx context.Context, op, prefix string, err error) (_ *Error, ok bool) {
 	e := &Error{Op: op, Err: err}
 	switch {
 	case ctx.Err() != nil:
@@ -79,7 +79,7 @@ func classify(ctx context.Context, op string, err error) (_ *Error, ok bool) {
 	case errors.Is(err, rpctypes.ErrPermissionDenied):
 		e.Kind = Permission
 		e.What = "this user may not read the whole prefix"
-		e.Do = "grant it with: etcdctl role grant-permission ROLE read --prefix=true PREFIX"
+		e.Do = "grant that to one of its roles (etcdctl user get lists them), with: etcdctl role grant-permission ROLE read --prefix=true " + prefix
 	case errors.Is(err, rpctypes.ErrUserEmpty):
 		e.What = "etcd's authentication is on and no user is given"
 		e.Do = "set ETCDCTL_USER and ETCDCTL_PASSWORD, or use a client certificate whose common name is an etcd user"

@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,34 @@ func TestASnapshotThatDoesNotComeIsNoRefusal(t *testing.T) {
 	config.RequestTimeout = 10 * time.Second
 	_, err := live.CopyDatabase(t.Context(), config, "7", "1", io.Discard)
 	want(t, err, "gave no answer within 10s")
+}
+
+// refusing is a member that sends no database, for a reason of its own.
+type refusing struct{ hashless }
+
+func (*refusing) Snapshot(*pb.SnapshotRequest, pb.Maintenance_SnapshotServer) error {
+	return status.Error(codes.FailedPrecondition, "not today")
+}
+
+func TestASnapshotThatIsRefusedSaysWhatToDo(t *testing.T) {
+	member := &refusing{hashless{id: 1}}
+	config := (&counted{id: 1}).start(t, func(s *grpc.Server) {
+		pb.RegisterMaintenanceServer(s, member)
+		pb.RegisterClusterServer(s, &member.hashless)
+	})
+	config.RequestTimeout = time.Minute
+	_, err := live.CopyDatabase(t.Context(), config, "7", "1", io.Discard)
+	want(t, err, "not today); save one with etcdctl snapshot save, and scan that")
+}
+
+// Where several endpoints fail, that is one line as well.
+func TestSeveralEndpointsThatSendNoSnapshotAreOneLine(t *testing.T) {
+	config := live.Config{Endpoints: []string{"http://127.0.0.1:1", "http://127.0.0.1:2"}, RequestTimeout: time.Minute}
+	_, err := live.CopyDatabase(t.Context(), config, "7", "1", io.Discard)
+	want(t, err, "127.0.0.1:2")
+	if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Error(err)
+	}
 }
 
 // A real etcd fails so only for a moment, so it is a fake.

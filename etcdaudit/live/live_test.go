@@ -304,7 +304,7 @@ func TestAuthenticationAndPermission(t *testing.T) {
 	})
 	t.Run("a user without the role is told which to grant", func(t *testing.T) {
 		_, err := connect(t, as("nobody", "nobodypw")).Pin(t.Context(), "/registry")
-		want(t, err, "grant-permission")
+		want(t, err, "etcdctl role grant-permission ROLE read --prefix=true /registry/")
 	})
 	t.Run("a certificate whose name is no user is refused", func(t *testing.T) {
 		_, err := connect(t, as("", "")).Pin(t.Context(), "/registry")

@@ -24,6 +24,7 @@ type Store struct {
 	tls       *tls.Config
 	timeout   time.Duration
 	config    Config
+	prefix    string // of the keys, once Pin was asked for them
 }
 
 // streamWindow is how many bytes etcd may send ahead of what is read.
@@ -110,6 +111,7 @@ var _ record.Source = (*Snapshot)(nil)
 // The read is linearizable: what was acknowledged before Pin is in it.
 func (s *Store) Pin(ctx context.Context, prefix string) (*Snapshot, error) {
 	snap := &Snapshot{store: s, Scope: record.Scope{Layer: record.Live, Prefix: strings.TrimRight(prefix, "/") + "/", Time: time.Now()}}
+	s.prefix = snap.Prefix
 	for _, url := range s.Endpoints() {
 		snap.Sources = append(snap.Sources, record.Input{Name: url})
 	}
@@ -225,7 +227,7 @@ func (s *Store) get(ctx context.Context, op, key string, opts ...clientv3.OpOpti
 // explain turns a failed request into an Error, and looks at the endpoints when
 // the error alone does not say enough: no longer than a request may take.
 func (s *Store) explain(ctx context.Context, op string, err error) error {
-	if e, ok := classify(ctx, op, err); ok {
+	if e, ok := classify(ctx, op, s.prefix, err); ok {
 		return e
 	}
 	limited, cancel := context.WithTimeout(ctx, min(s.timeout, diagnoseTimeout))

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealproof/sealproof/etcdaudit/offline"
@@ -72,13 +75,94 @@ func TestAFileThatMayNotBeReadIsNamed(t *testing.T) {
 	dirty(t, path)
 	testkit.Check(t, os.Chmod(dir, 0o755))
 	testkit.Check(t, os.Chmod(path, 0))
-	if os.Geteuid() == 0 { // root reads everything: this thread becomes another user for files
-		runtime.LockOSThread() // it is not unlocked: the thread ends with the test
-		testkit.Check(t, unix.Setfsuid(65534))
-		defer func() { testkit.Check(t, unix.Setfsuid(0)) }()
-	}
+	unprivileged(t)
 	if _, err := offline.Open(t.Context(), []string{path}, options()); !oneLine(err, "permission denied: run as root") {
 		t.Error(err)
+	}
+}
+
+// unprivileged makes this thread another user for files: root reads everything.
+func unprivileged(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	runtime.LockOSThread() // it is not unlocked: the thread ends with the test
+	testkit.Check(t, unix.Setfsuid(65534))
+	t.Cleanup(func() { testkit.Check(t, unix.Setfsuid(0)) })
+}
+
+// Without its path and the reason, it would be said that there is nothing to read.
+func TestADirectoryThatMayNotBeReadIsNamed(t *testing.T) {
+	closed, dir := t.TempDir(), t.TempDir()
+	dirty(t, closed+"/member/snap/db")
+	dirty(t, dir+"/member/snap/db")
+	testkit.Check(t, os.Chmod(filepath.Dir(closed), 0o755))
+	testkit.Check(t, os.Chmod(dir, 0o755))
+	testkit.Check(t, os.Chmod(closed, 0))
+	testkit.Check(t, os.Chmod(dir+"/member", 0))
+	unprivileged(t)
+	for path, named := range map[string]string{closed: closed, dir: dir + "/member"} {
+		_, err := offline.Open(t.Context(), []string{path}, options())
+		if !oneLine(err, "look at "+named+": permission denied: run as root") || !errors.Is(err, fs.ErrPermission) {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAMemberWithoutAnythingIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	testkit.Check(t, os.MkdirAll(dir+"/member/wal", 0o700))
+	if _, err := offline.Open(t.Context(), []string{dir}, options()); !oneLine(err, "in "+dir+"/member is neither a database (snap/db) nor a segment of a write-ahead log: ") {
+		t.Error(err)
+	}
+	dirty(t, dir+"/member/snap/1.snap.db")
+	if got, err := scan(t, options(), dir); err != nil || len(got.skipped) != 1 {
+		t.Errorf("with what it has received: %v, %+v", err, got)
+	}
+}
+
+func TestAPackedFileThatIsCutIsOneLine(t *testing.T) {
+	dir := t.TempDir()
+	dirty(t, dir+"/x.db")
+	plain := testkit.Must(os.ReadFile(dir + "/x.db"))(t)
+	var gz bytes.Buffer
+	w := gzip.NewWriter(&gz)
+	testkit.Must(w.Write(plain))(t)
+	testkit.Check(t, w.Close())
+	encoder := testkit.Must(zstd.NewWriter(nil))(t)
+	o := options()
+	o.WorkDir = t.TempDir()
+	for name, packed := range map[string][]byte{"a.db.gz": gz.Bytes(), "a.db.zst": encoder.EncodeAll(plain, nil)} {
+		for _, size := range []int{len(packed) / 2, len(packed) - 1} {
+			file := filepath.Join(dir, name)
+			testkit.Check(t, os.WriteFile(file, packed[:size], 0o600))
+			if _, err := offline.Open(t.Context(), []string{file}, o); !oneLine(err, "decompress "+file+": unexpected EOF: the file is cut or damaged") {
+				t.Errorf("%d bytes of %s: %v", size, name, err)
+			}
+		}
+	}
+}
+
+// A directory has the log of its database: in whatever order they are named, and by whatever
+// names, they are read together.
+func TestAFileOfTwoNamesIsReadOnceAndThatIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	db := dir + "/data/member/snap/db"
+	dirty(t, db)
+	segment := dir + "/data/member/wal/0000000000000000-0000000000000000.wal"
+	testkit.Check(t, os.MkdirAll(filepath.Dir(segment), 0o700))
+	testkit.Check(t, os.WriteFile(segment, segmentOf(0x8e9e05c52164694d), 0o600))
+	testkit.Check(t, os.Link(db, dir+"/hard.db"))
+	testkit.Check(t, os.Symlink(db, dir+"/link.db"))
+	testkit.Check(t, os.Link(segment, dir+"/0.wal"))
+	for _, paths := range [][]string{{dir + "/data", db}, {db, dir + "/data"}, {dir + "/hard.db", dir + "/data"}, {dir + "/data", dir + "/link.db", segment}, {dir + "/0.wal", dir + "/data"}, {dir + "/data", dir + "/data/member"}} {
+		set := testkit.Must(offline.Open(t.Context(), paths, options()))(t)
+		said := strings.Join(set.Chosen, "; ")
+		if len(set.Sources) != 2 || set.Sources[0].Scopes()[0].Sources[0].Name != db || set.Sources[0].Scopes()[0].Copy != "" || len(set.Sources[1].Scopes()[0].Sources) != 1 || !strings.Contains(said, "is the same file as "+dir+"/data/member/") {
+			t.Errorf("%q: %d sources, %q", paths, len(set.Sources), said)
+		}
+		testkit.Check(t, set.Close())
 	}
 }
 
@@ -144,7 +228,7 @@ func TestTooManyKeysForTheMemoryAreRefused(t *testing.T) {
 	dirty(t, path)
 	o := options()
 	o.Memory = 100
-	if _, err := scan(t, o, path); !oneLine(err, "raise --memory") {
+	if _, err := scan(t, o, path); !oneLine(err, "more than the 1 KiB that --memory leaves for it: raise --memory") {
 		t.Error(err)
 	}
 }

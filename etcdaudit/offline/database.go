@@ -41,8 +41,10 @@ type databaseSource struct {
 	broken   bool
 	unhashed bool
 	hash     []byte // what the Snapshot RPC has sent behind the database; nil for none
+	cut      bool   // the file ends within that hash
 
 	prefix  []byte // with its last slash
+	given   bool   // the prefix was given, and not found
 	found   string // the prefix as it was found, without its last slash; empty if it was not
 	scopes  []record.Scope
 	remains map[record.Layer]*record.Remains
@@ -60,6 +62,9 @@ var _ record.Leaver = (*databaseSource)(nil)
 // machine's memory, which is larger on some only.
 const usualPage = 4096
 
+// minimalPage divides every size of a page, in bytes.
+const minimalPage = 512
+
 // apiCompaction is the key that API servers keep for their compaction, outside of their prefix.
 const apiCompaction = "compact_rev_key"
 
@@ -69,7 +74,7 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	if err != nil {
 		return nil, err
 	}
-	d := &databaseSource{name: opened.name, file: in, memory: o.Memory, unhashed: o.Unhashed, remains: map[record.Layer]*record.Remains{}}
+	d := &databaseSource{name: opened.name, file: in, memory: o.Memory, unhashed: o.Unhashed, given: o.Prefix != "", remains: map[record.Layer]*record.Remains{}}
 	if d.opened, err = in.Stat(); err != nil {
 		return nil, &Error{What: "look at " + d.name, Err: reason(err)}
 	}
@@ -103,13 +108,12 @@ func (s *Set) openDatabase(ctx context.Context, f found, log *logSource, o Optio
 	} else if err := d.findKeys(ctx); err != nil {
 		return nil, err
 	}
+	behind := d.size - d.db.Meta().HighWater*d.db.Meta().PageSize
+	d.cut = d.loose == "" && d.hash == nil && behind > 0 && behind < hashSize
 	prefix := o.Prefix
-	if prefix == "" && d.keys.Name != nil {
-		if prefix, err = prefixOf(ctx, d.db, d.keys); err != nil {
-			return nil, &Error{What: "read " + d.name, Err: reason(err)}
-		}
-		if prefix == "" && d.loose == "" {
-			return nil, noPrefix(d.name, "")
+	if prefix == "" {
+		if prefix, err = d.findPrefix(ctx); err != nil {
+			return nil, d.failed(ctx, err)
 		}
 		d.found = prefix
 		s.chose(prefix, d.name)
@@ -149,26 +153,34 @@ func (d *databaseSource) setPrefix(prefix string, o Options) {
 	}
 }
 
-// findKeys finds the bucket that etcd's keys are in.
+// findKeys finds the bucket that etcd's keys are in. Where damage has cut off all of them, nothing
+// shows which pages are in use: the layers are not determined then.
 func (d *databaseSource) findKeys(ctx context.Context) error {
 	buckets, damage, err := d.db.Buckets(ctx)
 	if err != nil {
-		return &Error{What: "read " + d.name, Err: reason(err)}
+		return d.failed(ctx, err)
 	}
-	for _, b := range buckets {
-		if string(b.Name) == mvcc.KeyBucket {
-			d.keys = b
+	keys := slices.IndexFunc(buckets, func(b bolt.Bucket) bool { return string(b.Name) == mvcc.KeyBucket })
+	if keys >= 0 {
+		d.keys = buckets[keys]
+		damage, err = d.db.Leaves(ctx, d.keys, true, func(bolt.Leaf) error { return errFound })
+		if errors.Is(err, errFound) {
 			return nil
 		}
+		if err != nil {
+			return d.failed(ctx, err)
+		}
 	}
-	if d.loose != "" {
-		return nil
-	}
-	if damage.Any() {
+	switch {
+	case d.loose != "":
+	case damage.Any():
 		d.loose, d.broken = "the tree of the database is damaged: "+damage.First[0].Reason, true
-		return nil
+	case keys >= 0:
+		d.loose, d.broken = "the tree of the database is damaged: it leads to no key", true
+	default:
+		return &Error{What: d.name + " is a database without etcd's keys", Do: "name the database of an etcd (member/snap/db) or a snapshot"}
 	}
-	return &Error{What: d.name + " is a database without etcd's keys", Do: "name the database of an etcd (member/snap/db) or a snapshot"}
+	return nil
 }
 
 // of says of which member and cluster the file is.
@@ -198,10 +210,18 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 	if d.broken {
 		d.damaged(0, d.loose)
 	}
+	if d.cut {
+		d.damaged(d.size, "the file ends within the hash that etcd sends behind a snapshot: it is cut short")
+	}
+	found := false
+	give := func(records []record.Record) error {
+		found = found || len(records) > 0
+		return add(records)
+	}
 	reach := &bolt.Reach{}
 	if d.loose == "" {
 		var err error
-		if reach, err = d.readTree(ctx, add); err != nil {
+		if reach, err = d.readTree(ctx, give); err != nil {
 			return d.failed(ctx, err)
 		}
 		d.scopes[len(d.scopes)-1].Bytes = d.size - reach.Pages*d.db.Meta().PageSize
@@ -210,11 +230,14 @@ func (d *databaseSource) Read(ctx context.Context, add func([]record.Record) err
 		}
 		d.remains[record.Live].Damaged += int64(reach.More)
 	}
-	if err := d.readRest(ctx, reach, add); err != nil {
+	if err := d.readRest(ctx, reach, give); err != nil {
 		return d.failed(ctx, err)
 	}
-	if err := d.readTail(ctx, add); err != nil {
+	if err := d.readTail(ctx, give); err != nil {
 		return d.failed(ctx, err)
+	}
+	if !found && d.loose == "" && d.remains[record.Live].Damaged == 0 {
+		return d.noKeys()
 	}
 	if err := d.checkHash(ctx, sum); err != nil {
 		return err

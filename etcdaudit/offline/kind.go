@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/wal"
@@ -63,7 +64,7 @@ func recognise(name string, head []byte, size int64) kind {
 	case len(head) >= 4 && binary.BigEndian.Uint32(head)|1 == 0x377f0683:
 		return sqliteLog
 	case isDatabase(head):
-		if size%512 == hashSize {
+		if size%minimalPage == hashSize {
 			return snapshot
 		}
 		return database
@@ -75,15 +76,24 @@ func recognise(name string, head []byte, size int64) kind {
 	return unknown
 }
 
-// isDatabase looks for either meta page: one of them may be damaged.
+// isDatabase looks for either meta page: one of them may be damaged. If both are, it looks for a
+// page of the usual size that has its own number.
 func isDatabase(head []byte) bool {
 	for size := 0; size+pageHeader+4 <= len(head); size = max(512, 2*size) {
 		if binary.LittleEndian.Uint32(head[size+pageHeader:]) == boltMagic {
 			return true
 		}
 	}
+	for page := 2; page*usualPage+pageHeader <= len(head); page++ {
+		if h := head[page*usualPage:]; binary.LittleEndian.Uint64(h) == uint64(page) && slices.Contains(pageFlags(), binary.LittleEndian.Uint16(h[8:])) {
+			return true
+		}
+	}
 	return false
 }
+
+// pageFlags are those of branch pages, leaves and freelists; a page has one of them.
+func pageFlags() []uint16 { return []uint16{0x01, 0x02, 0x10} }
 
 // isSegment reports whether a file begins with a record that holds a checksum, as each segment
 // does: 8 bytes of length, then field 1 of walpb.Record with type 4, then field 2.

@@ -78,15 +78,12 @@ func (d *databaseSource) lots(ctx context.Context, reach *bolt.Reach, fresh func
 	return flush()
 }
 
-// pieces adds the pieces of a run that can hold values.
+// pieces adds the pieces of a run. One that is no leaf by its header may have been one all the
+// same: damage can have changed that.
 func pieces(all []piece, run bolt.Run) []piece {
 	end, step := run.Offset+run.Length, run.Length
-	switch run.Kind {
-	case bolt.LeafPage:
-	case bolt.Headless, bolt.MetaPage:
+	if run.Kind != bolt.LeafPage {
 		step = lotSize // whole pages: a page has at most 64 KiB
-	default:
-		return all
 	}
 	for at := run.Offset; at < end; at += step {
 		all = append(all, piece{run: run, from: at, to: min(at+step, end)})

@@ -1,12 +1,16 @@
 package offline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/carve"
@@ -52,10 +56,13 @@ type Set struct {
 	Chosen []string
 
 	files []*os.File
+	read  []file // what is read, so that nothing is read twice
 }
 
 // Open finds what the paths lead to and looks at the beginning of each file. It returns an
-// error for a path that was given and is nothing of etcd's.
+// error for a path that was given and leads nowhere, or is the only one and leads to nothing of
+// etcd's that can be read; of several, such a one is Skipped. A file that they lead to twice, by
+// whatever names, is read once, and Chosen says so.
 func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
 	s := &Set{}
 	if err := s.open(ctx, paths, o); err != nil {
@@ -75,29 +82,90 @@ func (s *Set) Close() error {
 }
 
 func (s *Set) open(ctx context.Context, paths []string, o Options) error {
+	// Directories first: a database of one is then read with the log beside it.
+	paths = slices.Clone(paths)
+	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, path := range paths {
-		all, skipped, err := find(path, o.WALDir)
-		if err != nil && o.Optional {
-			s.Skipped = append(s.Skipped, err.Error())
+		err := s.path(ctx, path, o)
+		switch {
+		case err == nil:
+		case !o.Optional && (len(paths) == 1 || errors.Is(err, fs.ErrNotExist)): // a mistyped name is said at once
+			return err
+		case !s.skip(ctx, err):
+			return err
+		}
+	}
+	if len(s.Sources) == 0 && len(s.Skipped) > 0 && !o.Optional {
+		return &Error{What: "nothing of what was named can be read", Err: errors.New(strings.Join(s.Skipped, "; "))}
+	}
+	return nil
+}
+
+// path adds what one path leads to.
+func (s *Set) path(ctx context.Context, path string, o Options) error {
+	all, skipped, err := find(path, o.WALDir)
+	if err != nil {
+		return err
+	}
+	before := len(s.read)
+	for _, f := range all {
+		if f = s.once(f); f.database.name == "" && len(f.segments) == 0 {
+			before = -1 // it is read, by another name
+			continue
+		}
+		err := s.add(ctx, f, o)
+		if unread := (*Error)(nil); len(all) > 1 && errors.As(err, &unread) && ctx.Err() == nil {
+			skipped = append(skipped, err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		s.Skipped = append(s.Skipped, skipped...)
-		for _, f := range all {
-			err := s.add(ctx, f, o)
-			var damaged *Error
-			if (o.Optional || len(all) > 1) && errors.As(err, &damaged) && ctx.Err() == nil {
-				s.Skipped = append(s.Skipped, err.Error())
-				continue
-			}
-			if err != nil {
-				return err
-			}
-		}
+		s.read = append(append(s.read, f.segments...), f.database)
+	}
+	if len(s.read) == before && len(skipped) > 0 && !o.Optional {
+		return skipped[0]
+	}
+	for _, err := range skipped {
+		s.Skipped = append(s.Skipped, err.Error())
 	}
 	return nil
+}
+
+// skip notes what cannot be read, and reports whether the rest can be read all the same.
+func (s *Set) skip(ctx context.Context, err error) bool {
+	var unread *Error
+	if !errors.As(err, &unread) || ctx.Err() != nil {
+		return false
+	}
+	s.Skipped = append(s.Skipped, err.Error())
+	return true
+}
+
+func rank(path string) int {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return 0
+	}
+	return 1
+}
+
+// once leaves out what is read already by another name: a link in a folder, or a part of a
+// directory that is named beside it.
+func (s *Set) once(f found) found {
+	taken := func(this file) bool {
+		i := slices.IndexFunc(s.read, func(other file) bool {
+			return other.info != nil && this.info != nil && os.SameFile(other.info, this.info)
+		})
+		if i >= 0 {
+			s.Chosen = append(s.Chosen, this.name+" is the same file as "+s.read[i].name+", which is read once")
+		}
+		return i >= 0
+	}
+	if taken(f.database) {
+		f.database = file{}
+	}
+	f.segments = slices.DeleteFunc(slices.Clone(f.segments), taken)
+	return f
 }
 
 // add makes the sources of files that belong together.
@@ -111,10 +179,13 @@ func (s *Set) add(ctx context.Context, f found, o Options) error {
 	}
 	var d *databaseSource
 	if f.database.name != "" {
-		if d, err = s.openDatabase(ctx, f, log, o); err != nil {
+		d, err = s.openDatabase(ctx, f, log, o)
+		switch {
+		case err == nil:
+			s.Sources = append(s.Sources, d)
+		case log == nil || !s.skip(ctx, err): // a log is read without its database
 			return err
 		}
-		s.Sources = append(s.Sources, d)
 	}
 	if log == nil {
 		return nil
@@ -212,14 +283,4 @@ func (c counted) ReadAt(p []byte, at int64) (int, error) {
 	n, err := c.ReaderAt.ReadAt(p, at)
 	c.add(n)
 	return n, err
-}
-
-// errNoKeys is of a file that is etcd's, and has nothing that could be judged.
-var errNoKeys = errors.New("it may be of another etcd")
-
-func noPrefix(name string, given string) error {
-	if given == "" {
-		return &Error{What: name + " has no key that an API server writes", Err: errNoKeys, Do: "if the keys have a prefix of their own, give --prefix"}
-	}
-	return &Error{What: fmt.Sprintf("%s has no key under %s", name, given), Err: errNoKeys, Do: "leave --prefix out to have it found"}
 }

@@ -2,25 +2,15 @@ package offline
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/wal"
-)
-
-// Bounds on a search for copies below a directory.
-const (
-	deepest   = 6
-	mostFiles = 20_000
-	mostFound = 500
 )
 
 // What a copy is called. Each is shown before the file's name.
@@ -47,12 +37,14 @@ type file struct {
 	size int64
 	// modified is when it was last written, before it was decompressed.
 	modified time.Time
+	// info tells whether it is the same file as one of another name.
+	info fs.FileInfo
 }
 
 // find says what a path leads to: a member's data with what lies beside it, one file, or the
 // copies below a directory. walDir is where the write-ahead log of a data directory lies, if
 // it is elsewhere.
-func find(path, walDir string) (all []found, skipped []string, err error) {
+func find(path, walDir string) (all []found, skipped []error, err error) {
 	given := path
 	if path, err = filepath.Abs(given); err != nil {
 		return nil, nil, &Error{What: "look at " + given, Err: err, Do: access(err)}
@@ -76,7 +68,7 @@ func find(path, walDir string) (all []found, skipped []string, err error) {
 }
 
 // one is a file that was named.
-func one(f file) (all []found, skipped []string, err error) {
+func one(f file) (all []found, skipped []error, err error) {
 	const want = "name a data directory, a database, a snapshot or a write-ahead log of etcd"
 	switch f.kind {
 	case empty:
@@ -119,7 +111,7 @@ func noEtcd(name, why string) error {
 	return &Error{What: name + ": " + why, Do: "this program reads etcd's own files; of such a cluster scan the live values (--endpoints, kine's socket)"}
 }
 
-func findIn(dir, walDir string) (all []found, skipped []string, err error) {
+func findIn(dir, walDir string) (all []found, skipped []error, err error) {
 	for _, lite := range []struct{ has, why string }{
 		{"state.db", "k3s keeps its objects in SQLite here"},
 		{"server/db/state.db", "k3s keeps its objects in SQLite here"},
@@ -142,7 +134,7 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 	for _, at := range []struct{ member, beside string }{{"member", "."}, {".", "."}, {"server/db/etcd/member", "server/db"}} {
 		member := filepath.Join(dir, at.member)
 		if exists(filepath.Join(member, "snap", "db")) || exists(filepath.Join(member, "wal")) {
-			if all, err = findMember(member, walDir, ""); err != nil {
+			if all, skipped, err = findMember(member, walDir, ""); err != nil {
 				return nil, nil, err
 			}
 			beside, taken = filepath.Join(dir, at.beside), member
@@ -153,7 +145,12 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 		return nil, nil, &Error{What: dir + " is no data directory", Do: "leave --wal-dir out, or name the directory that has member in it"}
 	}
 	if taken != "" && len(all[0].segments) == 0 {
-		skipped = append(skipped, "the write-ahead log of "+taken+" is not there: name its directory with --wal-dir")
+		if all[0].database.name == "" && len(all) == 1 {
+			all = nil
+			skipped = append(skipped, &Error{What: "in " + taken + " is neither a database (snap/db) nor a segment of a write-ahead log", Do: "name the data directory of a member that has run, or with --wal-dir the directory of its log"})
+		} else {
+			skipped = append(skipped, &Error{What: "the write-ahead log of " + taken + " is not there", Do: "name its directory with --wal-dir"})
+		}
 	}
 	copies, more, err := search(beside, taken, log)
 	skipped = append(skipped, more...)
@@ -164,30 +161,32 @@ func findIn(dir, walDir string) (all []found, skipped []string, err error) {
 }
 
 // findMember finds what lies in the member directory of a data directory. of is empty for a
-// member's own data, and says else what the whole directory is a copy of.
-func findMember(member, walDir, of string) (all []found, err error) {
+// member's own data, and says else what the whole directory is a copy of. A database that cannot
+// be read is skipped: the log beside it has what was written last.
+func findMember(member, walDir, of string) (all []found, skipped []error, err error) {
 	own := found{copy: of}
 	if db := filepath.Join(member, "snap", "db"); exists(db) {
-		if own.database, err = look(db); err != nil {
-			return nil, err
+		own.database, err = look(db)
+		if err == nil && own.database.kind == empty {
+			err = &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
 		}
-		if own.database.kind == empty {
-			return nil, &Error{What: db + " is empty", Do: "scan a snapshot, or another member"}
+		if err != nil {
+			own.database, skipped = file{}, append(skipped, err)
 		}
 	}
 	if walDir == "" {
 		walDir = filepath.Join(member, "wal")
 	}
 	if own.segments, err = segmentsIn(walDir); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(own.segments) == 0 && walDir != filepath.Join(member, "wal") {
-		return nil, &Error{What: "in " + walDir + " is no segment of a write-ahead log", Do: "name the directory of etcd's --wal-dir"}
+		return nil, nil, &Error{What: "in " + walDir + " is no segment of a write-ahead log", Do: "name the directory of etcd's --wal-dir"}
 	}
 	all = append(all, own)
 	others, err := os.ReadDir(filepath.Join(member, "snap"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
+		return nil, nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
 	}
 	for _, entry := range others {
 		if entry.Name() == "db" || !entry.Type().IsRegular() {
@@ -195,7 +194,7 @@ func findMember(member, walDir, of string) (all []found, err error) {
 		}
 		f, err := look(filepath.Join(member, "snap", entry.Name()))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		switch {
 		case f.kind == membership, f.kind == empty:
@@ -207,7 +206,7 @@ func findMember(member, walDir, of string) (all []found, err error) {
 			all = append(all, found{database: f, copy: copyTemporary})
 		}
 	}
-	return all, nil
+	return all, skipped, nil
 }
 
 func segmentsIn(dir string) (all []file, err error) {
@@ -232,117 +231,6 @@ func segmentsIn(dir string) (all []file, err error) {
 	return all, nil
 }
 
-// search finds copies below a directory, but for those in taken, and in log if that is not
-// empty. Files are told by their bytes, not by their names. Links to files are followed, those
-// to directories are not.
-func search(dir, taken, log string) (all []found, skipped []string, err error) {
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return nil, nil, &Error{What: "look at " + dir, Err: reason(err), Do: access(err)}
-	}
-	if taken != "" {
-		if taken, err = filepath.EvalSymlinks(taken); err != nil {
-			return nil, nil, &Error{What: "look at " + taken, Err: reason(err), Do: access(err)}
-		}
-	}
-	if log != "" {
-		if log, err = filepath.EvalSymlinks(log); err != nil {
-			return nil, nil, &Error{What: "look at " + log, Err: reason(err), Do: access(err)}
-		}
-	}
-	s := searched{logs: map[string]*found{}, log: log}
-	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			s.skip("%s: %v", name, reason(err))
-			return nil
-		}
-		if !entry.IsDir() {
-			return s.file(name, entry)
-		}
-		below, _ := filepath.Rel(dir, name)
-		switch {
-		case taken == dir && (name == filepath.Join(dir, "snap") || name == filepath.Join(dir, "wal")), name == taken && taken != dir:
-			return fs.SkipDir
-		case strings.Count(below, string(filepath.Separator)) >= deepest:
-			s.skip("%s: more than %d directories deep", name, deepest)
-			return fs.SkipDir
-		case exists(filepath.Join(name, "snap", "db")) && name != taken:
-			copies, err := findMember(name, "", copyOfDatabase)
-			if err != nil {
-				s.skip("%v", err)
-			}
-			s.all = append(s.all, copies...)
-			return fs.SkipDir
-		}
-		return nil
-	})
-	for _, dir := range slices.Sorted(maps.Keys(s.logs)) {
-		s.all = append(s.all, *s.logs[dir])
-	}
-	return s.all, s.skipped, err
-}
-
-// searched is what a search has found so far.
-type searched struct {
-	all     []found
-	logs    map[string]*found // by directory: segments belong together
-	log     string            // a directory whose segments are taken already; empty for none
-	skipped []string
-	files   int
-}
-
-func (s *searched) skip(format string, args ...any) {
-	s.skipped = append(s.skipped, fmt.Sprintf(format, args...))
-}
-
-func (s *searched) file(name string, entry fs.DirEntry) error {
-	if s.files++; s.files > mostFiles || len(s.all) >= mostFound {
-		s.skip("%s and what follows: more than %d files, or %d copies", name, mostFiles, mostFound)
-		return fs.SkipAll
-	}
-	if entry.Type()&fs.ModeSymlink != 0 {
-		switch info, err := os.Stat(name); {
-		case err != nil:
-			return nil //nolint:nilerr // a link that leads nowhere holds nothing
-		case info.IsDir():
-			s.skip("%s: a link to a directory: name that", name)
-			return nil
-		case !info.Mode().IsRegular():
-			return nil
-		}
-	} else if !entry.Type().IsRegular() {
-		return nil
-	}
-	f, err := look(name)
-	if err != nil {
-		s.skip("%v", err)
-		return nil
-	}
-	switch dir := filepath.Dir(name); {
-	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && named(name):
-		s.all = append(s.all, found{database: f, copy: copyName(f)})
-	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
-		if dir == s.log {
-			return nil
-		}
-		if s.logs[dir] == nil {
-			s.logs[dir] = &found{copy: copyLog}
-			if filepath.Base(dir) == "wal" {
-				s.logs[dir].copy = ""
-			}
-		}
-		s.logs[dir].segments = append(s.logs[dir].segments, f)
-	case f.kind == archived && named(name):
-		s.skip("%s is packed in a way that is not read: unpack it", name)
-	}
-	return nil
-}
-
-// named is true for names that packed copies of etcd's files have.
-func named(name string) bool {
-	name = strings.ToLower(filepath.Base(name))
-	return strings.Contains(name, "db") || strings.Contains(name, "snap") || strings.Contains(name, "etcd") || strings.Contains(name, "backup")
-}
-
 // look reads the beginning of a file.
 func look(name string) (file, error) {
 	// A pipe must not be waited for.
@@ -363,7 +251,7 @@ func look(name string) (file, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return file{}, &Error{What: "read " + name, Err: reason(err)}
 	}
-	return file{name: name, kind: recognise(name, head[:n], info.Size()), size: info.Size()}, nil
+	return file{name: name, kind: recognise(name, head[:n], info.Size()), size: info.Size(), info: info}, nil
 }
 
 func exists(name string) bool {

@@ -93,18 +93,26 @@ func (d *databaseSource) versions(records *[]record.Record, l bolt.Leaf, layer r
 			}
 			continue
 		}
-		rev, tombstone, ok := mvcc.ParseRevision(key)
-		if !ok {
-			continue // of another bucket
+		rev, tombstone, isRevision := mvcc.ParseRevision(key)
+		v, isVersion := mvcc.ParseVersion(value)
+		if !isRevision || !isVersion { // of another bucket, or damaged
+			if err := search(offset, offset+int64(len(value))); err != nil {
+				return err
+			}
+			continue
 		}
-		v, ok := mvcc.ParseVersion(value)
-		if !ok || !bytes.HasPrefix(v.Key, d.prefix) {
+		if !bytes.HasPrefix(v.Key, d.prefix) {
 			continue
 		}
 		*records = append(*records, record.Record{
 			Key: v.Key, Value: v.Value, CreateRevision: v.CreateRevision, ModRevision: rev.Main, Version: v.Version, Lease: v.Lease, Tombstone: tombstone,
 			Origin: record.Origin{Layer: layer, File: d.name, Offset: offset + int64(v.ValueAt)},
 		})
+	}
+	for _, gap := range l.Gaps() {
+		if err := search(gap.Offset, gap.Offset+gap.Length); err != nil {
+			return err
+		}
 	}
 	return nil
 }

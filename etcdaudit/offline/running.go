@@ -75,7 +75,7 @@ func askMember(ctx context.Context, out *os.File, log *logSource, o Options) (fr
 	case o.Snapshot == nil:
 		return "", errors.New("with --endpoints it is asked for a snapshot")
 	case log == nil || log.member == "":
-		return "", errors.New("it was asked for no snapshot, since no log beside it tells which member it is")
+		return "", errors.New("it was asked for no snapshot, since no log beside it tells which member it is: name the data directory, or --wal-dir")
 	}
 	if err := out.Truncate(0); err != nil {
 		return "", err
@@ -83,8 +83,8 @@ func askMember(ctx context.Context, out *os.File, log *logSource, o Options) (fr
 	if from, err = o.Snapshot(ctx, log.cluster, log.member, &workfile.Writer{File: out}); err != nil {
 		return "", err
 	}
-	if info, err := out.Stat(); err != nil || info.Size()%512 != hashSize || info.Size() == hashSize {
-		return "", cmp.Or(err, fmt.Errorf("the snapshot that %s has sent is cut", from))
+	if info, err := out.Stat(); err != nil || info.Size()%minimalPage != hashSize || info.Size() == hashSize {
+		return "", cmp.Or(err, fmt.Errorf("the snapshot that %s has sent is cut: try again, or save one with etcdctl snapshot save and scan that", from))
 	}
 	return from, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/mvcc"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // batch is what one processor reads of the tree at a time.
@@ -24,6 +25,7 @@ type batch struct {
 	values  []storedvalue.Value
 	newest  int64 // revision
 	damage  []record.Damage
+	unread  []bolt.Gap // where values may be that damage has cut off
 }
 
 // elementHeader is what a page has of each key and value beside their bytes
@@ -70,9 +72,12 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 			within, current := d.current(b)
 			live += current
 			if d.memory > 0 && seen.Bytes() > d.memory {
-				return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %d MiB that --memory leaves for it", d.name, d.memory>>20), Do: "raise --memory"}
+				return &Error{What: fmt.Sprintf("%s has so many keys that the set of them takes more than the %s that --memory leaves for it", d.name, term.Size(d.memory)), Do: "raise --memory"}
 			}
 			if err := add(within); err != nil {
+				return err
+			}
+			if err := d.searchGaps(ctx, b.unread, add); err != nil {
 				return err
 			}
 			b.done()
@@ -81,9 +86,6 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 		})
 	if err != nil {
 		return nil, err
-	}
-	if live == 0 && d.outside > 0 {
-		return nil, noPrefix(d.name, string(d.prefix))
 	}
 	for i := range d.scopes {
 		d.scopes[i].Revision, d.scopes[i].Outside = newest, d.outside
@@ -94,6 +96,18 @@ func (d *databaseSource) readTree(ctx context.Context, add func([]record.Record)
 	}
 	d.scopes[0].Keys = live
 	return reach, nil
+}
+
+// searchGaps finds the objects in parts of the tree's leaves that cannot be read as versions. Which
+// of them are live is not known: they are given with what the tree does not reach.
+func (d *databaseSource) searchGaps(ctx context.Context, gaps []bolt.Gap, add func([]record.Record) error) error {
+	at := record.Origin{Layer: d.scopes[len(d.scopes)-1].Layer, File: d.name}
+	for _, gap := range gaps {
+		if err := objects(ctx, d.search, d.in, at, string(d.prefix), gap.Offset, gap.Offset+gap.Length, add); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // current decides which of the records are the newest of their keys, and leaves out those that
@@ -122,9 +136,11 @@ func (b *batch) newestOfKey(i int) bool { return b.sums[i] != 0 && !b.records[i]
 
 // read adds the versions of a leaf.
 func (b *batch) read(l bolt.Leaf, file string, seen *mvcc.Seen) {
-	damaged := func(at int64, what string) {
+	damaged := func(at int64, what string, from int64, value []byte) {
 		b.damage = append(b.damage, record.Damage{Origin: record.Origin{Offset: at}, What: what})
+		b.unread = append(b.unread, bolt.Gap{Offset: from, Length: int64(len(value))})
 	}
+	b.unread = append(b.unread, l.Gaps()...)
 	for i := l.Len() - 1; i >= 0; i-- {
 		key, value, offset, err := l.Element(i)
 		if err != nil {
@@ -132,13 +148,13 @@ func (b *batch) read(l bolt.Leaf, file string, seen *mvcc.Seen) {
 		}
 		rev, tombstone, ok := mvcc.ParseRevision(key)
 		if !ok {
-			damaged(l.Offset, "a key of the store that is no revision")
+			damaged(l.Offset, "a key of the store that is no revision", offset, value)
 			continue
 		}
 		b.newest = max(b.newest, rev.Main)
 		v, ok := mvcc.ParseVersion(value)
 		if !ok {
-			damaged(offset, "a version that is no mvccpb.KeyValue")
+			damaged(offset, "a version that is no mvccpb.KeyValue", offset, value)
 			continue
 		}
 		b.sums = append(b.sums, seen.Sum(v.Key))

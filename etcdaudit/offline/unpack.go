@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,8 +57,10 @@ func decompress(ctx context.Context, w io.Writer, packed io.Reader, how kind) er
 		if err != nil {
 			return err
 		}
+		// Its end has a checksum, which the last read compares: closing has nothing to add.
+		defer func() { _ = r.Close() }()
 		_, err = io.Copy(w, r) //nolint:gosec // the Writer bounds it
-		return errors.Join(err, r.Close())
+		return err
 	}
 	r, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 	if err != nil {

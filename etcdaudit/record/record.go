@@ -236,7 +236,7 @@ func (s Scope) Store() string {
 	if s.ClusterID != "" {
 		return s.ClusterID
 	}
-	return fmt.Sprintf("%q", slices.Sorted(slices.Values(s.names())))
+	return strings.Join(slices.Sorted(slices.Values(s.names())), ", ")
 }
 
 // Identity names the scope across reports. A snapshot taken later has the same one.

@@ -22,3 +22,15 @@ func TestScopesAreNamedByWhatWasRead(t *testing.T) {
 		}
 	}
 }
+
+func TestAStoreIsNamedByItsClusterOrByWhatWasRead(t *testing.T) {
+	for want, s := range map[string]record.Scope{
+		"cdf8":                     {ClusterID: "cdf8", Sources: []record.Input{{Name: "https://a:1"}}},
+		"/a.db":                    {Sources: []record.Input{{Name: "/a.db", Bytes: 1}}},
+		"https://a:1, https://b:1": {Sources: []record.Input{{Name: "https://b:1"}, {Name: "https://a:1"}}},
+	} {
+		if got := s.Store(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (p *printer) timelines(r *auditv1.Report) {
 	for _, b := range r.TimelineBasis {
 		objects, omitted = objects+b.Objects, omitted+b.Omitted
 	}
-	p.line("Credentials to change: %d objects were readable in what was read", objects)
+	p.line("Credentials to change: %s readable in what was read", objectsWere(objects))
 	for _, b := range r.TimelineBasis {
 		p.wrap("    ", "  %s", basis(b, len(r.TimelineBasis) > 1))
 	}
@@ -36,6 +36,13 @@ func (p *printer) timelines(r *auditv1.Report) {
 	if omitted > 0 {
 		p.line("  and %d more that are not listed", omitted)
 	}
+}
+
+func objectsWere(n uint32) string {
+	if n == 1 {
+		return "1 object was"
+	}
+	return fmt.Sprintf("%d objects were", n)
 }
 
 // basis says what the bounds of one store's timelines rest on.

@@ -73,3 +73,15 @@ func TestTheBarHoldsTheIntervalsThatAreNotShown(t *testing.T) {
 		}
 	}
 }
+
+func TestOneObjectIsCountedAsOne(t *testing.T) {
+	for objects, says := range map[uint32]string{0: "0 objects were readable", 1: "1 object was readable", 2: "2 objects were readable"} {
+		r := many(1, 0)
+		r.TimelineBasis[0].Objects = objects
+		var text bytes.Buffer
+		testkit.Check(t, report.Table(&text, r, false))
+		if !strings.Contains(text.String(), "Credentials to change: "+says+" in what was read\n") {
+			t.Errorf("%d: %s", objects, text.String())
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // fewEntries is how many entries a log has at least where replacing members clears it. From 3.6
@@ -115,24 +116,24 @@ func (f Found) clearLog() []Step {
 func (f Found) costOfReplacing() string {
 	text := "one member at a time is away, and one more that fails then stops the cluster"
 	if f.DatabaseBytes > 0 {
-		text += fmt.Sprintf("; each gets the database from the leader, %s at the most", size(f.DatabaseBytes))
+		text += fmt.Sprintf("; each gets the database from the leader, %s at the most", term.Size(f.DatabaseBytes))
 	}
 	if f.Log.Segments > 0 {
-		text += fmt.Sprintf(", and gives back about %s of its log", size(int64(f.Log.Segments)*segmentBytes))
+		text += fmt.Sprintf(", and gives back about %s of its log", term.Size(int64(f.Log.Segments)*segmentBytes))
 	}
 	return text + ". What is put aside is removed at the end, when all members serve"
 }
 
 // costOfAgeing says what the commands take, and what it would take without them.
 func (f Found) costOfAgeing() string {
-	text := fmt.Sprintf("every member is started anew twice, one after the other, and gets %s more into log and memory, not into the database", size(ageingBytes))
+	text := fmt.Sprintf("every member is started anew twice, one after the other, and gets %s more into log and memory, not into the database", term.Size(ageingBytes))
 	if len(f.Cluster.Members) < 3 {
 		text += "; the API server has no etcd meanwhile"
 	}
 	entries := uint64(10_000)
 	switch release := f.release(); {
 	case release < 0:
-		return text + fmt.Sprintf(". Without that: up to %s of other writes, and --snapshot-count entries, with the default --max-wals of %d", size((maxWALs+1)*segmentBytes), maxWALs)
+		return text + fmt.Sprintf(". Without that: up to %s of other writes, and --snapshot-count entries, with the default --max-wals of %d", term.Size((maxWALs+1)*segmentBytes), maxWALs)
 	case release < 6:
 		entries = 100_000
 	}
@@ -143,7 +144,7 @@ func (f Found) costOfAgeing() string {
 		rest = f.Log.Rest
 	}
 	text += fmt.Sprintf(". Without that the segments of now go after about %s of other writes and at the most %d entries behind the first %s of them, with the defaults of this release (--max-wals %d, --snapshot-count %d)",
-		size(rest+(maxWALs-1)*segmentBytes), entries+1, size(rest), maxWALs, entries)
+		term.Size(rest+(maxWALs-1)*segmentBytes), entries+1, term.Size(rest), maxWALs, entries)
 	if f.Log.Segments > 0 {
 		segments := "is one segment"
 		if f.Log.Segments > 1 {

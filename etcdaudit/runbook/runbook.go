@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/wal"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // Found is what is left of one cluster, as far as it was looked at.
@@ -152,11 +153,11 @@ func (f Found) defragment() Step {
 	switch {
 	case f.FreeBytes == 0:
 	case f.compacts() && f.HistoryBytes > 0:
-		s.Cost += fmt.Sprintf("; it gives back about %s here: %s of free pages, and %s of history that is compacted before", size(f.FreeBytes+f.HistoryBytes), size(f.FreeBytes), size(f.HistoryBytes))
+		s.Cost += fmt.Sprintf("; it gives back about %s here: %s of free pages, and %s of history that is compacted before", term.Size(f.FreeBytes+f.HistoryBytes), term.Size(f.FreeBytes), term.Size(f.HistoryBytes))
 	case f.compacts():
-		s.Cost += fmt.Sprintf("; it gives back at least %s here, and what is compacted before", size(f.FreeBytes))
+		s.Cost += fmt.Sprintf("; it gives back at least %s here, and what is compacted before", term.Size(f.FreeBytes))
 	default:
-		s.Cost += fmt.Sprintf("; it gives back about %s here", size(f.FreeBytes))
+		s.Cost += fmt.Sprintf("; it gives back about %s here", term.Size(f.FreeBytes))
 	}
 	s.Commands = lines(defragmentScript)
 	return s
@@ -230,15 +231,4 @@ func quote(text string) string {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-// size shows bytes as people do.
-func size(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	}
-	return fmt.Sprintf("%d KiB", (n+1023)>>10)
 }

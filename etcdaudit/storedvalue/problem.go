@@ -34,6 +34,8 @@ const (
 	AnnotationKeyInvalid
 	// AnnotationsTooLong: the KMS v2 annotations exceed MaxAnnotations.
 	AnnotationsTooLong
+	// ObjectReadable: behind the prefix of encrypted data is an object in plaintext.
+	ObjectReadable
 
 	problemCount
 )
@@ -69,6 +71,8 @@ func (p Problem) String() string {
 		return "annotation key is not a fully qualified domain name"
 	case AnnotationsTooLong:
 		return "annotations longer than 32768 bytes"
+	case ObjectReadable:
+		return "readable behind the prefix of encrypted data"
 	default:
 		return "unknown problem"
 	}

@@ -82,7 +82,7 @@ type Value struct {
 	Format Format
 	// Problem is not NoProblem when the value claims a format that its bytes do
 	// not fulfil. The API server cannot read such a value. The fields below are
-	// then not to be relied on.
+	// then not to be relied on. Of ObjectReadable, Format is that of the object.
 	Problem Problem
 
 	// Name is the key's name (aescbc, aesgcm, secretbox) or the KMS provider's
@@ -139,17 +139,36 @@ func Parse(value []byte) (v Value) {
 	switch {
 	case hasPrefix(value, kmsV2Prefix):
 		v.parseKMSv2(value[len(kmsV2Prefix):]) // in its place: nearly every value is one
-		return v
 	case hasPrefix(value, kmsV1Prefix):
-		return parseKMSv1(value[len(kmsV1Prefix):])
+		v = parseKMSv1(value[len(kmsV1Prefix):])
 	case hasPrefix(value, aesCBCPrefix):
-		return parseNamedKey(AESCBC, value[len(aesCBCPrefix):])
+		v = parseNamedKey(AESCBC, value[len(aesCBCPrefix):])
 	case hasPrefix(value, aesGCMPrefix):
-		return parseNamedKey(AESGCM, value[len(aesGCMPrefix):])
+		v = parseNamedKey(AESGCM, value[len(aesGCMPrefix):])
 	case hasPrefix(value, secretboxPrefix):
-		return parseNamedKey(Secretbox, value[len(secretboxPrefix):])
+		v = parseNamedKey(Secretbox, value[len(secretboxPrefix):])
 	default:
-		return Value{Format: UnknownEncryption}
+		v.Format = UnknownEncryption
+	}
+	if body := v.body(value); mayHoldObject(body) {
+		if format, ok := objectIn(body); ok {
+			return Value{Format: format, Problem: ObjectReadable}
+		}
+	}
+	return v
+}
+
+// body is where an object in plaintext would be in a value: in what should be ciphertext, beside
+// which a plugin may have texts of its own. Where the form is taken from the object itself, that
+// begins before.
+func (v *Value) body(value []byte) []byte {
+	switch {
+	case v.named != nil && v.Encrypted():
+		return v.named[bytes.IndexByte(v.named, ':')+1:] // a colon in the object can seem to end the name
+	case v.Encrypted() && len(v.DEKSource) <= MaxDEKSource:
+		return v.Ciphertext
+	default:
+		return value[len(encryptedPrefix):]
 	}
 }
 

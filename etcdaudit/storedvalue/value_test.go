@@ -116,6 +116,7 @@ func TestMalformedValuesNameTheirProblem(t *testing.T) {
 		{"kms v2 whose first annotation key is invalid, and not the last", sound().annotation("Kek.Example", "v").annotation("kek.example", "v").value(), storedvalue.KMSv2, storedvalue.AnnotationKeyInvalid},
 		{"kms v2 with an empty annotation", sound().bytes(4, "").value(), storedvalue.KMSv2, storedvalue.AnnotationKeyInvalid},
 		{"kms v2 with an annotation that is no map entry", sound().bytes(4, "\x0a\x05a").value(), storedvalue.KMSv2, storedvalue.ObjectUndecodable},
+		{"an object in the place of a ciphertext", "k8s:enc:aesgcm:v1:k:" + string(encode(t, runtime.ContentTypeJSON)), storedvalue.JSON, storedvalue.ObjectReadable},
 		{"kms v2 with annotations over 32 KiB", sound().annotation("a.b", strings.Repeat("v", 32<<10)).value(), storedvalue.KMSv2, storedvalue.AnnotationsTooLong},
 	}
 	seen := map[storedvalue.Problem]bool{}

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/sealproof/sealproof/etcdaudit/workfile"
+	"github.com/sealproof/sealproof/internal/term"
 )
 
 // chunk is how many sightings are put in order at a time, but in tests.
@@ -305,7 +306,7 @@ type MemoryError struct {
 }
 
 func (e *MemoryError) Error() string {
-	what := fmt.Sprintf("the timeline needs more than the %d MiB that --memory leaves for it", e.Bytes>>20)
+	what := fmt.Sprintf("the timeline needs more than the %s that --memory leaves for it", term.Size(e.Bytes))
 	if e.Why != "" {
 		what += ", since " + e.Why
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +44,9 @@ func parseAddress(text string) (address, error) {
 	case "http", "https":
 		if u.Hostname() == "" || u.Port() == "" {
 			return address{}, fmt.Errorf("address %s: want host and port", u.Redacted())
+		}
+		if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+			return address{}, fmt.Errorf("address %s: the port must be a number from 1 to 65535", u.Redacted())
 		}
 		a.network, a.host = "tcp", strings.ToLower(u.Hostname())
 		if ip, err := netip.ParseAddr(a.host); err == nil {

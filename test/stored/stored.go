@@ -65,6 +65,11 @@ func Keyed(kind, key, end string) string {
 	return "k8s:enc:" + kind + ":v1:" + key + ":" + strings.Repeat("x", 48-len(end)) + end
 }
 
+// Claimed is a Secret in plaintext that begins as a value of the kind aesgcm does.
+func Claimed() string {
+	return "k8s:enc:aesgcm:v1:key1:" + `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a","namespace":"default"},"data":{"a":"` + base64.StdEncoding.EncodeToString([]byte(Canary)) + `"}}`
+}
+
 // Record is a live value under /registry/.
 func Record(key, value string, revision int64) record.Record {
 	return record.Record{Key: []byte("/registry/" + key), Value: []byte(value), ModRevision: revision, Origin: record.Origin{Layer: record.Live}}

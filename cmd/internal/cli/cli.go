@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // StatusUsage is the exit status of a wrong call: flags, arguments or configuration.
@@ -55,7 +56,12 @@ func Main(root *cobra.Command, failed int) int {
 
 	root.SilenceErrors = true
 	root.SilenceUsage = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+			err = fmt.Errorf("--%s: %w", wrong.GetFlag().Name, wanted(wrong.GetFlag(), wrong.GetValue()))
+		}
+		return Usage(err)
+	})
 	// An error before any command runs (an unknown command, a wrong number of arguments)
 	// is a wrong call. cobra has no error type for that.
 	refuseUnknownCommands(root)

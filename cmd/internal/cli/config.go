@@ -1,22 +1,18 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
-	"github.com/spf13/viper"
-	"go.yaml.in/yaml/v3"
 )
 
 // field is one leaf of a configuration struct.
@@ -60,150 +56,159 @@ func AddFlags(flags *pflag.FlagSet, into any) {
 	}
 }
 
+// Sources says where settings come from beside flags.
+type Sources struct {
+	// File is in YAML; empty for none.
+	File string
+	// Prefix of environment variables: PREFIX_VAULT_AUTH_ROLE_ID. One that is set to nothing
+	// counts as not set.
+	Prefix string
+	// Filled is set where no setting means anything when it is empty: an empty text, list or
+	// element is then a mistake, such as a variable of a shell that is not set.
+	Filled bool
+}
+
 // Load fills the struct that into points to, which holds the defaults, from a
-// YAML file (none if file is empty), then from environment variables
-// PREFIX_VAULT_AUTH_ROLE_ID, then from the flags that were set. An unknown key is
-// refused in every source: a typing error must never silently leave a default in force.
-func Load(flags *pflag.FlagSet, file, prefix string, into any) error {
+// YAML file, then from environment variables, then from the flags that were set. An unknown key
+// is refused in every source: a typing error must never silently leave a default in force. So
+// is a value of another kind than the setting has; the environment is read as flags are. The
+// first mistake is returned, in one line.
+func Load(flags *pflag.FlagSet, from Sources, into any) error {
 	known := fields(into)
-	v := viper.New()
-	if file != "" {
-		v.SetConfigType("yaml")
-		text, err := readConfig(file)
-		if err == nil {
-			err = v.ReadConfig(bytes.NewReader(text))
-		}
-		if err == nil {
-			err = refuseMore(text)
-		}
-		if err != nil {
-			return Usage(fmt.Errorf("read configuration file %s: %w", file, err))
-		}
-		if err := refuseUnknown(v.AllKeys(), known, file); err != nil {
+	if from.File != "" {
+		if err := fillFrom(from, known); err != nil {
 			return err
 		}
 	}
-	if err := refuseUnknownEnv(os.Environ(), prefix, known); err != nil {
+	if err := refuseUnknownEnv(os.Environ(), from.Prefix, known); err != nil {
 		return err
 	}
+	// Flags that no one sees: what a text means is up to them alone.
+	texts := pflag.NewFlagSet("", pflag.ContinueOnError)
+	AddFlags(texts, into)
 	for _, f := range known {
-		v.SetDefault(f.key, f.value.Interface())
-		if err := v.BindEnv(f.key, envName(prefix, f.key)); err != nil {
-			return fmt.Errorf("bind environment of %s: %w", f.key, err)
+		flag, variable := texts.Lookup(flagName(f.key)), envName(from.Prefix, f.key)
+		if text := os.Getenv(variable); text != "" {
+			if flag == nil {
+				return Usage(fmt.Errorf("%s: it can be set in the configuration file only: unset it", variable))
+			}
+			if err := f.setText(flag, text); err != nil {
+				return Usage(fmt.Errorf("%s: %w", variable, err))
+			}
+			if err := f.take(flag, from.Filled); err != nil {
+				return Usage(fmt.Errorf("%s: %w", variable, err))
+			}
 		}
 		if flag := flags.Lookup(flagName(f.key)); flag != nil && flag.Changed {
-			if err := v.BindPFlag(f.key, flag); err != nil {
-				return fmt.Errorf("bind flag --%s: %w", flag.Name, err)
+			if err := f.take(flag, from.Filled); err != nil {
+				return Usage(fmt.Errorf("--%s: %w", flag.Name, err))
 			}
 		}
 	}
-	if err := v.UnmarshalExact(into, viper.DecodeHook(decodeHook())); err != nil {
-		return Usage(fmt.Errorf("configuration: %w", err))
+	return nil
+}
+
+// setText gives a flag the text of a variable, in which commas separate the elements of any list.
+func (f field) setText(flag *pflag.Flag, text string) error {
+	texts := []string{text}
+	if f.whole {
+		texts = split(text)
+	}
+	for _, text := range texts {
+		if err := flag.Value.Set(text); err != nil {
+			return wanted(flag, text)
+		}
 	}
 	return nil
 }
 
-// readConfig reads a configuration file, which may be a pipe. It does not wait where nothing
-// writes into that, and it reads no file without an end.
-func readConfig(file string) ([]byte, error) {
-	const longest = 1 << 20
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // named by the user
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, longest+1))
-	if err == nil && len(text) > longest {
-		err = fmt.Errorf("it has more than %d bytes", longest)
-	}
-	return text, err
-}
-
-// refuseMore refuses a file with a second YAML document: viper ignores what is in it. An empty
-// one, after a last "---", holds nothing.
-func refuseMore(text []byte) error {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for first := true; ; first = false {
-		var document yaml.Node
-		switch err := decoder.Decode(&document); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err == nil && (first || document.Content[0].Tag == "!!null"):
-		default:
-			return errors.New("it has more than one YAML document: put all settings into the first, and remove what follows it")
+// take sets the field to what a flag has.
+func (f field) take(flag *pflag.Flag, filled bool) (err error) {
+	if filled {
+		if err := refuseEmpty(flag); err != nil {
+			return err
 		}
 	}
+	text := flag.Value.String()
+	switch f.value.Interface().(type) {
+	case string:
+		f.value.SetString(text)
+	case bool:
+		var on bool
+		on, err = strconv.ParseBool(text)
+		f.value.SetBool(on)
+	case int:
+		var n int
+		n, err = strconv.Atoi(text)
+		f.value.SetInt(int64(n))
+	case time.Duration:
+		var length time.Duration
+		length, err = time.ParseDuration(text)
+		f.value.SetInt(int64(length))
+	case []string:
+		var list []string
+		if all, ok := flag.Value.(pflag.SliceValue); ok {
+			list = slices.Clone(all.GetSlice())
+		}
+		for i := range list {
+			if !f.whole {
+				list[i] = strings.TrimSpace(list[i])
+			}
+		}
+		f.value.Set(reflect.ValueOf(list))
+	}
+	return err // never: the flag has read it
 }
 
-func decodeHook() mapstructure.DecodeHookFunc {
-	return mapstructure.ComposeDecodeHookFunc(
-		refuseBareNumber,
-		refuseUnquoted,
-		mapstructure.StringToTimeDurationHookFunc(),
-		mapstructure.StringToSliceHookFunc(","),
-	)
+// split takes a text with commas apart.
+func split(text string) (list []string) {
+	if text == "" {
+		return []string{}
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		list = append(list, strings.TrimSpace(part))
+	}
+	return list
 }
 
-// Overlay sets the fields of the struct that into points to from one element of a list
-// in the configuration file, and does not change the others. key names the element in
-// errors. An unknown key is refused.
-func Overlay(into any, key string, element map[string]any) error {
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: into, ErrorUnused: true, WeaklyTypedInput: true, DecodeHook: decodeHook(),
-		// Replace a list instead of overwriting its elements: the struct shares the list
-		// with the one that it was copied from.
-		ZeroFields: true,
+func hasEmpty(list []string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == "" })
+}
+
+// RefuseEmpty refuses a flag of the call that is empty, or has an empty element: for programs
+// in which no flag has a meaning then.
+func RefuseEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(flag *pflag.Flag) {
+		if empty := refuseEmpty(flag); empty != nil && err == nil {
+			err = Usage(fmt.Errorf("--%s: %w", flag.Name, empty))
+		}
 	})
-	if err != nil {
-		return fmt.Errorf("prepare to read %s: %w", key, err)
-	}
-	if err := decoder.Decode(element); err != nil {
-		return Usage(fmt.Errorf("%s: %w", key, err))
-	}
-	return nil
+	return err
 }
 
-// refuseBareNumber keeps "lease: 24" from meaning 24 nanoseconds.
-func refuseBareNumber(from, to reflect.Type, value any) (any, error) {
-	if to == reflect.TypeFor[time.Duration]() && from != to && from.Kind() != reflect.String {
-		return nil, fmt.Errorf("%v is not a duration: give a number with a unit, such as 30s or 24h", value)
-	}
-	return value, nil
-}
-
-// refuseUnquoted keeps "cluster: 0123" from meaning "83", and "1.10" from meaning "1.1",
-// as YAML reads them.
-func refuseUnquoted(from, to reflect.Type, value any) (any, error) {
-	if to.Kind() != reflect.String {
-		return value, nil
-	}
-	var kind string
-	switch {
-	case from.Kind() == reflect.Bool:
-		kind = "a boolean"
-	case from.ConvertibleTo(reflect.TypeFor[float64]()):
-		kind = "a number"
-	case from == reflect.TypeFor[time.Time]():
-		kind = "a date"
-	default:
-		return value, nil
-	}
-	return nil, fmt.Errorf("YAML reads this as %s, which changes the text: put it in quotes", kind)
-}
-
-func refuseUnknown(keys []string, known []field, file string) error {
-	var errs []error
-	slices.Sort(keys)
-	for _, key := range keys {
-		if slices.ContainsFunc(known, func(f field) bool { return f.key == key }) {
-			continue
+func refuseEmpty(flag *pflag.Flag) error {
+	text := flag.Value.String()
+	if list, ok := flag.Value.(pflag.SliceValue); ok {
+		switch all := list.GetSlice(); {
+		case len(all) > 1 && hasEmpty(all):
+			return errors.New(emptyElement)
+		default:
+			text = strings.Join(all, "")
 		}
-		errs = append(errs, fmt.Errorf("%s: unknown key %s%s", file, key, suggestion(key, known)))
 	}
-	if len(errs) > 0 {
-		return Usage(errors.Join(errs...))
+	if strings.TrimSpace(text) == "" {
+		return errors.New(emptyText + " (is a variable of the shell not set?)")
 	}
 	return nil
+}
+
+// wanted says what a text of a flag or variable should be.
+func wanted(flag *pflag.Flag, text string) error {
+	want := map[string]string{
+		"bool": "true or false", "int": "a whole number, such as 12", "duration": "a number with a unit, such as 30s or 24h",
+		"stringSlice": "texts with commas between them, quotes around a whole one or nowhere",
+	}[flag.Value.Type()]
+	return fmt.Errorf("%q: want %s", text, cmp.Or(want, "another value"))
 }
 
 // serviceLink matches the variables that kubelet sets in every pod for a Service whose

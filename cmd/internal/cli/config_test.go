@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,13 +12,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"github.com/sealproof/sealproof/test/testkit"
 )
 
 type config struct {
-	Cluster string        `mapstructure:"cluster" help:"cluster identity"`
-	Delay   time.Duration `mapstructure:"promotion-delay" help:"delay"`
-	Accept  []string      `mapstructure:"accept-clusters" help:"clusters"`
-	Files   []string      `mapstructure:"files" help:"files" whole:"true"`
+	Cluster string           `mapstructure:"cluster" help:"cluster identity"`
+	Delay   time.Duration    `mapstructure:"promotion-delay" help:"delay"`
+	Accept  []string         `mapstructure:"accept-clusters" help:"clusters"`
+	Files   []string         `mapstructure:"files" help:"files" whole:"true"`
+	Rate    int              `mapstructure:"rate" help:"rate"`
+	Strict  bool             `mapstructure:"strict" help:"strict"`
+	Former  []map[string]any `mapstructure:"former"`
 	Vault   struct {
 		Address string `mapstructure:"address" help:"address"`
 		Auth    struct {
@@ -40,7 +47,7 @@ func load(t *testing.T, yaml string, args ...string) (config, error) {
 			t.Fatal(err)
 		}
 	}
-	err := Load(flags, file, "SEALTEST", &c)
+	err := Load(flags, Sources{File: file, Prefix: "SEALTEST"}, &c)
 	return c, err
 }
 
@@ -84,9 +91,9 @@ func TestWrongConfigurationIsRefusedWithTheKeysPath(t *testing.T) {
 		"unknown section":         {yaml: "tault: {address: x}", want: "unknown key tault.address (did you mean vault.address?)"},
 		"not a duration":          {yaml: "promotion-delay: soon", want: "promotion-delay"},
 		"number without a unit":   {yaml: "promotion-delay: 30", want: "give a number with a unit"},
-		"section where a leaf is": {yaml: "cluster: {name: x}", want: "unknown key cluster.name"},
+		"section where a leaf is": {yaml: "cluster: {name: x}", want: "cluster: want a text"},
 		"leaf where a section is": {yaml: "vault: x", want: "vault"},
-		"not YAML":                {yaml: "cluster: [", want: "read configuration file"},
+		"not YAML":                {yaml: "cluster: [", want: "is no YAML: line 1"},
 		"key given twice":         {yaml: "cluster: a\ncluster: b", want: "already defined"},
 		"unknown environment":     {env: "SEALTEST_VAULT_ADRESS", want: "SEALTEST_VAULT_ADRESS: there is no such configuration key"},
 	} {
@@ -158,11 +165,11 @@ func TestAConfigurationFileThatDoesNotEndIsRefused(t *testing.T) {
 		A string `mapstructure:"a" help:"a"`
 	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	if err := Load(flags, "/dev/zero", "NO_SUCH_PREFIX", &into); err == nil || !strings.Contains(err.Error(), "more than") {
+	if err := Load(flags, Sources{File: "/dev/zero", Prefix: "NO_SUCH_PREFIX"}, &into); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("/dev/zero: %v", err)
 	}
 	// Nothing will ever write into it.
-	if err := Load(flags, pipe, "NO_SUCH_PREFIX", &into); err != nil {
+	if err := Load(flags, Sources{File: pipe, Prefix: "NO_SUCH_PREFIX"}, &into); err != nil {
 		t.Errorf("a pipe: %v", err)
 	}
 }
@@ -187,5 +194,129 @@ func TestASecondDocumentIsRefused(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: more than one line: %v", name, err)
 		}
+	}
+}
+
+// A value of another kind must not become one of this kind: 0.9 is not 0, and no limit.
+func TestAValueOfAnotherKindIsRefusedWithTheLineInOneLine(t *testing.T) {
+	for yaml, want := range map[string]string{
+		"rate: 0.9":                  "rate: want a whole number",
+		"rate: 12.0":                 "rate: want a whole number",
+		`rate: "12"`:                 "rate: want a whole number",
+		"rate: true":                 "rate: want a whole number",
+		"rate: 010":                  "rate: want a whole number", // YAML takes it for 8
+		"rate: 0x10":                 "rate: want a whole number",
+		"rate: 99999999999999999999": "rate: want a whole number",
+		"rate: [1]":                  "rate: want a whole number",
+		"rate: {a: 1}":               "rate: want a whole number",
+		"rate: x":                    "rate: want a whole number",
+		"strict: 2":                  "strict: want true or false",
+		"strict: 1":                  "strict: want true or false",
+		`strict: "true"`:             "strict: want true or false",
+		"strict: yes":                "strict: want true or false",
+		"promotion-delay: 30":        "promotion-delay: this is not a duration: give a number with a unit",
+		"promotion-delay: true":      "promotion-delay: this is not a duration",
+		"promotion-delay: [30s]":     "promotion-delay: this is not a duration",
+		"accept-clusters: 5":         "accept-clusters: YAML reads this as a number",
+		"accept-clusters: {a: b}":    "accept-clusters: want a text",
+		"accept-clusters: [[a]]":     "accept-clusters[0]: want a text",
+		"cluster: [a]":               "cluster: want a text",
+		"cluster: !!binary aGk=":     "cluster: want a text",
+		"vault: x":                   "vault: want settings, each as key: value",
+		"former: x":                  "former: want a list of sections",
+		"former: [{a: 1, a: 2}]":     "former: want a list of sections",
+		"- rate":                     "want settings, each as key: value",
+		"rate: 1\nvault.address: a\nvault: {address: b}": "line 4: vault.address: it is already defined in line 3",
+	} {
+		line := "line 2"
+		if strings.Contains(want, "line ") {
+			line = ""
+		}
+		_, err := load(t, "# settings\n"+yaml+"\n")
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), line) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v, want %q", yaml, err, want)
+		}
+	}
+	for yaml, want := range map[string]config{
+		"rate: 12\nstrict: true\npromotion-delay: 30s\naccept-clusters: a, b\nfiles: [\"c,d\"]\nvault: &v {address: x}\n": {Rate: 12, Strict: true, Delay: 30 * time.Second, Accept: []string{"a", "b"}, Files: []string{"c,d"}},
+		"rate: 0\nstrict: False\naccept-clusters: []\nfiles: &f [a]\nvault: {address: x}":                                 {Delay: time.Minute, Accept: []string{}, Files: []string{"a"}},
+		"rate:\nvault:\nvault.address: x": {Delay: time.Minute},
+	} {
+		want.Vault.Address = "x"
+		if got, err := load(t, yaml); err != nil || cmp.Diff(want, got) != "" {
+			t.Errorf("%s: %v, %s", yaml, err, cmp.Diff(want, got))
+		}
+	}
+}
+
+// A variable and a flag are texts, and one rule reads both.
+func TestAWrongTextNamesItsVariableOrFlagInOneLine(t *testing.T) {
+	for key, wrong := range map[string]map[string]string{
+		"rate":            {"0.9": "want a whole number", "x": "want a whole number", "99999999999999999999": "want a whole number"},
+		"strict":          {"2": "want true or false", "yes": "want true or false"},
+		"promotion-delay": {"30": "want a number with a unit", "soon": "want a number with a unit"},
+		"accept-clusters": {`a"b`: "want texts with commas"},
+	} {
+		for text, want := range wrong {
+			variable := "SEALTEST_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
+			t.Setenv(variable, text)
+			_, err := load(t, "")
+			if err == nil || !strings.HasPrefix(err.Error(), variable+": ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "strconv") {
+				t.Errorf("%s=%s: %v", variable, text, err)
+			}
+			testkit.Check(t, os.Unsetenv(variable))
+			root := program(true)
+			AddFlags(root.Flags(), &config{})
+			var errs bytes.Buffer
+			root.SetArgs([]string{"--" + key + "=" + text})
+			root.SetOut(&errs)
+			root.SetErr(&errs)
+			if status := Main(root, 2); status != StatusUsage || !strings.HasPrefix(errs.String(), "program: --"+key+": ") || !strings.Contains(errs.String(), want) || strings.Count(errs.String(), "\n") != 1 {
+				t.Errorf("--%s=%s: status %d, %s", key, text, status, errs.String())
+			}
+		}
+	}
+	t.Setenv("SEALTEST_FORMER", "x")
+	if _, err := load(t, ""); err == nil || !strings.Contains(err.Error(), "SEALTEST_FORMER: it can be set in the configuration file only") {
+		t.Error(err)
+	}
+}
+
+// Where nothing means anything when it is empty, an empty value is a variable of a shell that is not
+// set, and must not be taken for a setting that was not given.
+func TestEmptyValuesAreRefusedWhereNoneHasAMeaning(t *testing.T) {
+	filled := func(yaml string, args ...string) (c config, err error) {
+		flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		AddFlags(flags, &c)
+		testkit.Check(t, flags.Parse(args))
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		testkit.Check(t, os.WriteFile(file, []byte(yaml), 0o600))
+		err = Load(flags, Sources{File: file, Prefix: "SEALTEST", Filled: true}, &c)
+		return c, err
+	}
+	for _, args := range [][]string{
+		{"--cluster", ""}, {"--cluster", " "}, {"--accept-clusters", ""}, {"--accept-clusters", ","}, {"--accept-clusters", "a,,b"}, {"--accept-clusters", ", a"},
+		{"--files", ""}, {"--files", "a", "--files", ""}, {"--vault-address="},
+	} {
+		if _, err := filled("", args...); err == nil || !strings.HasPrefix(err.Error(), strings.TrimSuffix(args[0], "=")+": ") || !strings.Contains(err.Error(), "empty") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	for _, yaml := range []string{`cluster: ""`, "cluster:", "cluster: ' '", "accept-clusters: ''", "accept-clusters: []", "accept-clusters: ['']", "accept-clusters: 'a,,b'", "accept-clusters: [a, ~]", "accept-clusters:", "vault: {address: ''}"} {
+		if _, err := filled(yaml); err == nil || !strings.Contains(err.Error(), "config.yaml, line 1: ") || !strings.Contains(err.Error(), "empty") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", yaml, err)
+		}
+		if _, err := load(t, yaml); err != nil {
+			t.Errorf("where empty values have a meaning: %s: %v", yaml, err)
+		}
+	}
+	t.Setenv("SEALTEST_ACCEPT_CLUSTERS", "a, ,b")
+	if _, err := filled(""); err == nil || !strings.HasPrefix(err.Error(), "SEALTEST_ACCEPT_CLUSTERS: an element of the list is empty") {
+		t.Error(err)
+	}
+	t.Setenv("SEALTEST_ACCEPT_CLUSTERS", " a , b ")
+	t.Setenv("SEALTEST_CLUSTER", "") // as if it were not set
+	if c, err := filled("cluster: x"); err != nil || c.Cluster != "x" || !slices.Equal(c.Accept, []string{"a", "b"}) {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -14,7 +14,7 @@ func plaintextSecrets() rule {
 	return rule{
 		ID: "EA-101", Title: "Secrets are not stored as plaintext", Severity: check.High,
 		Why:   "each reader of etcd, of its disks, snapshots and backups has these credentials, whatever RBAC of Kubernetes says; base64, in which Kubernetes shows Secrets, is an encoding and no encryption",
-		Reads: "every value under the prefix of Secrets, at one revision, by its first bytes",
+		Reads: "every value under the prefix of Secrets, at one revision, by its first bytes and, where these claim that it is encrypted, by what follows",
 		Needs: needs{need.Keys, need.Secrets},
 		Run: one(func(s facts.Store) check.Result {
 			secrets := s.Inventory.Secrets()

@@ -14,6 +14,7 @@ func TestPlaintextSecrets(t *testing.T) {
 	stored.Run(t, "EA-101",
 		stored.Case{Name: "a plaintext Secret fails", Values: stored.Values{"secrets/default/a": stored.Plaintext, "secrets/default/b": stored.KMSv2("p", "k", 1)}, Status: check.Fail, Count: 1, Says: "1 of 2 Secrets"},
 		stored.Case{Name: "a Secret in an unknown encoding is plaintext", Values: stored.Values{"secrets/default/a": "who knows"}, Status: check.Fail, Count: 1, Says: "1 of 1 Secret "},
+		stored.Case{Name: "a readable Secret that claims to be encrypted is plaintext", Values: stored.Values{"secrets/default/a": stored.Claimed(), "secrets/default/b": stored.Keyed("aescbc", "k", "")}, Status: check.Fail, Count: 1, Says: "1 of 2 Secrets"},
 		stored.Case{Name: "an empty Secret is plaintext", Values: stored.Values{"secrets/default/a": ""}, Status: check.Fail, Count: 1, Says: "1 of 1"},
 		stored.Case{Name: "an encrypted Secret passes", Values: stored.Values{"secrets/default/a": stored.KMSv2("p", "k", 1)}, Status: check.Pass, Says: "none of 1 Secret"},
 		stored.Case{Name: "a plaintext ConfigMap is no Secret", Values: stored.Values{"secrets/default/a": stored.Keyed("aescbc", "k", ""), "configmaps/default/a": stored.Plaintext}, Status: check.Pass, Says: "none"},

@@ -11,6 +11,7 @@ import (
 func TestMalformedValues(t *testing.T) {
 	stored.Run(t, "EA-102",
 		stored.Case{Name: "a damaged value fails with its reason", Values: stored.Values{"secrets/default/a": stored.Malformed}, Status: check.Fail, Count: 1, Says: "1 value malformed"},
+		stored.Case{Name: "a claim with a readable object behind it fails", Values: stored.Values{"secrets/default/a": stored.Claimed()}, Status: check.Fail, Count: 1, Says: "1 value malformed"},
 		stored.Case{Name: "sound values pass", Values: stored.Values{"secrets/default/a": stored.Keyed("aescbc", "k", "")}, Status: check.Pass, Says: "was not tried"},
 	)
 }
