@@ -6,8 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/test/testkit"
+	"github.com/sealproof/sealproof/vaultbackend"
+	"github.com/sealproof/sealproof/vaultbackend/client"
 )
 
 // An operator cannot use a key that no guide explains.
@@ -59,4 +63,32 @@ func leaves(prefix string, tree map[string]any) (keys []string) {
 		keys = append(keys, prefix+name)
 	}
 	return keys
+}
+
+func TestTheExamplesOfEachLoginAreValid(t *testing.T) {
+	text := string(testkit.Must(os.ReadFile("../../docs/vault-auth.md"))(t))
+	shown := map[string]bool{}
+	for i, part := range strings.Split(text, "```yaml\n")[1:] {
+		example, _, _ := strings.Cut(part, "```")
+		var tree struct {
+			Vault map[string]any `json:"vault"`
+		}
+		if err := yaml.UnmarshalStrict([]byte(example), &tree); err != nil {
+			t.Errorf("example %d: %v", i, err)
+			continue
+		}
+		cfg := vaultbackend.DefaultConfig()
+		if err := cli.Overlay(&cfg, "vault", tree.Vault); err != nil {
+			t.Errorf("example %d: %v", i, err)
+		}
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("example %d: %v", i, err)
+		}
+		shown[cfg.Auth.Method] = true
+	}
+	for _, method := range client.Methods() {
+		if !shown[method] {
+			t.Errorf("no example shows %s", method)
+		}
+	}
 }

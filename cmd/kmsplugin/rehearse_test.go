@@ -27,7 +27,7 @@ func TestARehearsalIsBoundedAndConfirmed(t *testing.T) {
 		"too long":                {[]string{"--for", "61m", "--yes"}, "at most 1h"},
 		"no time at all":          {[]string{"--for", "0s", "--yes"}, "more than 0"},
 		"no terminal to ask at":   {[]string{"--for", "1m"}, "--yes"},
-		"a number without a unit": {[]string{"--for", "10", "--yes"}, "invalid argument"},
+		"a number without a unit": {[]string{"--for", "10", "--yes"}, "--for: \"10\": want a number with a unit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without standard input at a terminal, as in a script.

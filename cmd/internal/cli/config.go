@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -8,11 +9,12 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
 )
 
 // field is one leaf of a configuration struct.
@@ -75,89 +77,109 @@ type Sources struct {
 // first mistake is returned, in one line.
 func Load(flags *pflag.FlagSet, from Sources, into any) error {
 	known := fields(into)
+	v := viper.New()
 	if from.File != "" {
-		if err := fillFrom(from, known); err != nil {
-			return err
+		text, err := readDocument(from, known)
+		if err != nil {
+			return Usage(err)
+		}
+		v.SetConfigType("yaml")
+		if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
+			return Usage(fmt.Errorf("read configuration file %s: %w", from.File, err))
 		}
 	}
 	if err := refuseUnknownEnv(os.Environ(), from.Prefix, known); err != nil {
 		return err
 	}
-	// Flags that no one sees: what a text means is up to them alone.
+	// Flags that no one sees: what the text of a variable means is up to them alone.
 	texts := pflag.NewFlagSet("", pflag.ContinueOnError)
 	AddFlags(texts, into)
 	for _, f := range known {
-		flag, variable := texts.Lookup(flagName(f.key)), envName(from.Prefix, f.key)
-		if text := os.Getenv(variable); text != "" {
-			if flag == nil {
-				return Usage(fmt.Errorf("%s: it can be set in the configuration file only: unset it", variable))
-			}
-			if err := f.setText(flag, text); err != nil {
-				return Usage(fmt.Errorf("%s: %w", variable, err))
-			}
-			if err := f.take(flag, from.Filled); err != nil {
-				return Usage(fmt.Errorf("%s: %w", variable, err))
+		v.SetDefault(f.key, f.value.Interface())
+		flag, name, err := flags.Lookup(flagName(f.key)), "--"+flagName(f.key), error(nil)
+		if flag == nil || !flag.Changed {
+			name = envName(from.Prefix, f.key)
+			if flag, err = f.fromVariable(texts, os.Getenv(name)); flag == nil && err == nil {
+				continue
 			}
 		}
-		if flag := flags.Lookup(flagName(f.key)); flag != nil && flag.Changed {
-			if err := f.take(flag, from.Filled); err != nil {
-				return Usage(fmt.Errorf("--%s: %w", flag.Name, err))
-			}
+		if err == nil && from.Filled {
+			err = refuseEmpty(flag)
+		}
+		if err != nil {
+			return Usage(fmt.Errorf("%s: %w", name, err))
+		}
+		if err := v.BindPFlag(f.key, flag); err != nil {
+			return fmt.Errorf("bind %s: %w", name, err)
 		}
 	}
-	return nil
-}
-
-// setText gives a flag the text of a variable, in which commas separate the elements of any list.
-func (f field) setText(flag *pflag.Flag, text string) error {
-	texts := []string{text}
-	if f.whole {
-		texts = split(text)
+	if err := v.UnmarshalExact(into, viper.DecodeHook(decodeHook())); err != nil {
+		return Usage(fmt.Errorf("configuration: %w", err))
 	}
-	for _, text := range texts {
-		if err := flag.Value.Set(text); err != nil {
-			return wanted(flag, text)
-		}
-	}
-	return nil
-}
-
-// take sets the field to what a flag has.
-func (f field) take(flag *pflag.Flag, filled bool) (err error) {
-	if filled {
-		if err := refuseEmpty(flag); err != nil {
-			return err
-		}
-	}
-	text := flag.Value.String()
-	switch f.value.Interface().(type) {
-	case string:
-		f.value.SetString(text)
-	case bool:
-		var on bool
-		on, err = strconv.ParseBool(text)
-		f.value.SetBool(on)
-	case int:
-		var n int
-		n, err = strconv.Atoi(text)
-		f.value.SetInt(int64(n))
-	case time.Duration:
-		var length time.Duration
-		length, err = time.ParseDuration(text)
-		f.value.SetInt(int64(length))
-	case []string:
-		var list []string
-		if all, ok := flag.Value.(pflag.SliceValue); ok {
-			list = slices.Clone(all.GetSlice())
-		}
-		for i := range list {
-			if !f.whole {
+	for _, f := range known {
+		if list, ok := f.value.Interface().([]string); ok && !f.whole {
+			for i := range list {
 				list[i] = strings.TrimSpace(list[i])
 			}
 		}
-		f.value.Set(reflect.ValueOf(list))
 	}
-	return err // never: the flag has read it
+	return nil
+}
+
+// fromVariable returns the flag of a setting with the text of a variable; nil where that is empty.
+// Commas separate the elements of any list.
+func (f field) fromVariable(texts *pflag.FlagSet, text string) (*pflag.Flag, error) {
+	flag := texts.Lookup(flagName(f.key))
+	switch {
+	case text == "":
+		return nil, nil
+	case flag == nil:
+		return nil, errors.New("it can be set in the configuration file only: unset it")
+	}
+	all := []string{text}
+	if f.whole {
+		all = split(text)
+	}
+	for _, one := range all {
+		if err := texts.Set(flag.Name, one); err != nil {
+			return nil, wanted(flag, one)
+		}
+	}
+	return flag, nil
+}
+
+func decodeHook() mapstructure.DecodeHookFunc {
+	return mapstructure.ComposeDecodeHookFunc(
+		mapstructure.StringToTimeDurationHookFunc(),
+		func(_, to reflect.Type, value any) (any, error) {
+			if text, ok := value.(string); ok && to == reflect.TypeFor[[]string]() {
+				return split(text), nil
+			}
+			return value, nil
+		},
+	)
+}
+
+// Overlay sets the fields of the struct that into points to from one element of a list
+// in the configuration file, and does not change the others. key names the element in
+// errors. An unknown key is refused.
+func Overlay(into any, key string, element map[string]any) error {
+	if err := checkElement(key, element, fields(into)); err != nil {
+		return Usage(err)
+	}
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: into, ErrorUnused: true, DecodeHook: decodeHook(),
+		// Replace a list instead of overwriting its elements: the struct shares the list
+		// with the one that it was copied from.
+		ZeroFields: true,
+	})
+	if err != nil {
+		return fmt.Errorf("prepare to read %s: %w", key, err)
+	}
+	if err := decoder.Decode(element); err != nil {
+		return Usage(fmt.Errorf("%s: %w", key, err))
+	}
+	return nil
 }
 
 // split takes a text with commas apart.

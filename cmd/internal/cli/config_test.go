@@ -226,7 +226,7 @@ func TestAValueOfAnotherKindIsRefusedWithTheLineInOneLine(t *testing.T) {
 		"former: x":                  "former: want a list of sections",
 		"former: [{a: 1, a: 2}]":     "former: want a list of sections",
 		"- rate":                     "want settings, each as key: value",
-		"rate: 1\nvault.address: a\nvault: {address: b}": "line 4: vault.address: it is already defined in line 3",
+		"vault.address: a":           "vault.address: write it below its section",
 	} {
 		line := "line 2"
 		if strings.Contains(want, "line ") {
@@ -240,7 +240,7 @@ func TestAValueOfAnotherKindIsRefusedWithTheLineInOneLine(t *testing.T) {
 	for yaml, want := range map[string]config{
 		"rate: 12\nstrict: true\npromotion-delay: 30s\naccept-clusters: a, b\nfiles: [\"c,d\"]\nvault: &v {address: x}\n": {Rate: 12, Strict: true, Delay: 30 * time.Second, Accept: []string{"a", "b"}, Files: []string{"c,d"}},
 		"rate: 0\nstrict: False\naccept-clusters: []\nfiles: &f [a]\nvault: {address: x}":                                 {Delay: time.Minute, Accept: []string{}, Files: []string{"a"}},
-		"rate:\nvault:\nvault.address: x": {Delay: time.Minute},
+		"rate:\nvault: {address: x}": {Delay: time.Minute},
 	} {
 		want.Vault.Address = "x"
 		if got, err := load(t, yaml); err != nil || cmp.Diff(want, got) != "" {
