@@ -58,25 +58,26 @@ func TestKeyUsageThatIsCalledWronglyOrCannotReadSaysSo(t *testing.T) {
 	noEtcdctl(t)
 	const etcd = "--endpoints http://127.0.0.1:1"
 	for args, want := range map[string]string{
-		etcd + " --output html":                                            "output: \"html\": want table, json or csv",
-		etcd + " --below -1":                                               "below: -1",
-		etcd + " --max-age -1h":                                            "max-age",
-		etcd + " --backups /no/such":                                       "backups: stat /no/such",
-		etcd + " --backups /dev/zero":                                      "/dev/zero is no regular file",
-		etcd + " --backups " + file(t, "/var/backups\n"):                   "when it was declared complete",
-		etcd + " --register /no/such --vault-key k" + vault():              "register: open /no/such",
-		etcd + " --register " + file(t, "{}") + " --vault-key k" + vault(): "this is no register of keys",
-		etcd + " --register /no/such":                                      "--register: it is about a key in Vault",
-		etcd + vault():                                                     "--vault-address: it is about a key in Vault",
-		etcd + " --vault-key k":                                            "vault-address: give Vault's URL",
-		etcd + " --vault-key k --vault-address https://127.0.0.1:1":        "vault-token-file: name the file",
-		etcd + " --vault-key ../k" + vault():                               "vault-key: \"../k\" is not a name",
-		etcd + " --vault-key k --vault-other-key other" + vault():          "\"other\": want MOUNT/NAME",
-		etcd + " --rate 5 --work-dir /tmp":                                 "--work-dir: it is for files",
-		"/no/such":                                                         "no such file",
-		"/no --rate 5":                                                     "--rate: with a path",
-		"--wal-dir /no " + etcd:                                            "--wal-dir",
-		etcd + " --fail-on low":                                            "unknown flag: --fail-on",
+		etcd + " --output html":                                             "output: \"html\": want table, json or csv",
+		etcd + " --below -1":                                                "below: -1",
+		etcd + " --max-age -1h":                                             "max-age",
+		etcd + " --backups /no/such":                                        "backups: stat /no/such",
+		etcd + " --backups /dev/zero":                                       "/dev/zero is no regular file",
+		etcd + " --backups " + file(t, "/var/backups\n"):                    "when it was declared complete",
+		etcd + " --register /no/such --vault-key k" + vault(t):              "register: open /no/such",
+		etcd + " --register " + file(t, "{}") + " --vault-key k" + vault(t): "this is no register of keys",
+		etcd + " --register /no/such":                                       "--register: it is about a key in Vault",
+		etcd + vault(t):                                                     "--vault-address: it is about a key in Vault",
+		etcd + " --vault-key k":                                             "vault-address: give Vault's URL",
+		etcd + " --vault-key k --vault-address https://127.0.0.1:1":         "vault-token-file: name the file",
+		etcd + " --vault-key ../k" + vault(t):                               "vault-key: \"../k\" is not a name",
+		etcd + " --vault-key k --vault-other-key other" + vault(t):          "\"other\": want MOUNT/NAME",
+		etcd + " --rate 5 --work-dir /tmp":                                  "--work-dir: it is for files",
+		etcd + " --vault-key k --vault-address https://127.0.0.1:1 --vault-token-file /no/token": "vault-token-file: stat /no/token",
+		"/no/such":              "no such file",
+		"/no --rate 5":          "--rate: with a path",
+		"--wal-dir /no " + etcd: "--wal-dir",
+		etcd + " --fail-on low": "unknown flag: --fail-on",
 	} {
 		status, out, errs := run(t, slices.Concat([]string{"key-usage"}, strings.Fields(args))...)
 		if status != 3 || out != "" || !strings.Contains(errs, want) {
@@ -88,6 +89,7 @@ func TestKeyUsageThatIsCalledWronglyOrCannotReadSaysSo(t *testing.T) {
 	}
 }
 
-func vault() string {
-	return " --vault-address https://127.0.0.1:1 --vault-token-file /no/token"
+func vault(t *testing.T) string {
+	t.Helper()
+	return " --vault-address https://127.0.0.1:1 --vault-token-file " + file(t, "token")
 }
