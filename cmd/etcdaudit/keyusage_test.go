@@ -31,6 +31,23 @@ func TestKeyUsageOfARunningEtcd(t *testing.T) {
 	if status != 2 || errs != "" || !strings.Contains(oneLine(out), "Not read: history of ") || !strings.Contains(out, "NOT EVALUATED") {
 		t.Errorf("status %d: %s%s", status, errs, out)
 	}
+	// With the member's files there is nothing left to ask for, whatever its log has more of.
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k2", 2))
+	data, work := e.Member(0).DataDir, t.TempDir()
+	for below, want := range map[string]int{"2": 1, "1": 0} {
+		status, out, errs := run(t, "key-usage", data, "--work-dir", work, "--below", below, "--backups", none)
+		if status != want || !strings.Contains(oneLine(out), inWords(t, e)) || below == "2" && !strings.Contains(out, "secrets/default/a") {
+			t.Errorf("below %s: status %d: %s%s", below, status, errs, out)
+		}
+	}
+	if status, out, _ := run(t, "key-usage", data, "--below", "1", "--backups", none); status != 2 || !strings.Contains(oneLine(out), "give --work-dir") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if names := namesIn(t, work); len(names) > 0 {
+		t.Errorf("left behind: %v", names)
+	}
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k1", 1))
+
 	dir := t.TempDir()
 	table, list := filepath.Join(dir, "table"), filepath.Join(dir, "list")
 	config := file(t, "below: 2\nbackups: "+none+"\noutput: [table="+table+", csv="+list+", json]\ntimeline: true\nplan: true\nfail-on: low\n")
