@@ -108,3 +108,44 @@ func TestKeyUsageThatIsCalledWronglyOrCannotReadSaysSo(t *testing.T) {
 func vault() string {
 	return " --vault-address https://127.0.0.1:1 --vault-token-file /no/token"
 }
+
+// What an operator types on a node, apart from where the node's file system is.
+func TestKeyUsageOfANodeReadsItsEtcdItsFilesAndTheBackups(t *testing.T) {
+	e, dir := leftBehind(t)
+	root, work := nodeOf(t, e), t.TempDir()
+	copied, broken := filepath.Join(dir, "snapshot.db"), filepath.Join(dir, "broken.db")
+	testkit.Check(t, os.WriteFile(broken, testkit.Must(os.ReadFile(copied))(t)[:5000], 0o600))
+	register := func(status int, args ...string) *auditv1.KeyRegister {
+		got, out, errs := run(t, append([]string{"key-usage", "--root", root, "--work-dir", work, "--output", "json"}, args...)...)
+		r := &auditv1.KeyRegister{}
+		if err := protojson.Unmarshal([]byte(out), r); err != nil || got != status || !strings.Contains(errs, "etcd at "+e.Endpoints()[0]) || !strings.Contains(errs, "files as well: "+root+"/srv/etcd, ") {
+			t.Fatalf("status %d, want %d: %v: %s%s", got, status, err, errs, out)
+		}
+		return r
+	}
+	layers := func(r *auditv1.KeyRegister, word string) (all []string) {
+		for _, s := range r.Scopes {
+			if strings.Contains(s.Scope.Text, word) {
+				all = append(all, s.Scope.Layer)
+			}
+		}
+		return all
+	}
+	r := register(0, "--backups", file(t, inventory+copied+"\n"))
+	for what, want := range map[string][]string{
+		"(" + e.Endpoints()[0] + ")": {"live"}, "srv/etcd/member/snap/db), as ": {"live", "history", "free-pages"},
+		"srv/etcd/member/wal": {"wal"}, "snapshot.db": {"live", "history", "free-pages"},
+	} {
+		if got := layers(r, what); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	// A backup that is broken is named, and the rest is read. A name in two patterns is read once.
+	r = register(2, "--backups", file(t, inventory+copied+"\n"+dir+"/*.db\n"))
+	if len(layers(r, "snapshot.db")) != 3 || len(r.Unread) == 0 || !strings.Contains(r.Unread[0].Name+r.Unread[0].Reason, "broken.db") {
+		t.Errorf("%v; unread: %v", layers(r, ""), r.Unread)
+	}
+	if names := namesIn(t, work); len(names) > 0 {
+		t.Errorf("left behind: %v", names)
+	}
+}
