@@ -31,6 +31,23 @@ func TestKeyUsageOfARunningEtcd(t *testing.T) {
 	if status != 2 || errs != "" || !strings.Contains(oneLine(out), "Not read: history of ") || !strings.Contains(out, "NOT EVALUATED") {
 		t.Errorf("status %d: %s%s", status, errs, out)
 	}
+	// With the member's files there is nothing left to ask for, whatever its log has more of.
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k2", 2))
+	data, work := e.Member(0).DataDir, t.TempDir()
+	for below, want := range map[string]int{"2": 1, "1": 0} {
+		status, out, errs := run(t, "key-usage", data, "--work-dir", work, "--below", below, "--backups", none)
+		if status != want || !strings.Contains(oneLine(out), inWords(t, e)) || below == "2" && !strings.Contains(out, "secrets/default/a") {
+			t.Errorf("below %s: status %d: %s%s", below, status, errs, out)
+		}
+	}
+	if status, out, _ := run(t, "key-usage", data, "--below", "1", "--backups", none); status != 2 || !strings.Contains(oneLine(out), "give --work-dir") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if names := namesIn(t, work); len(names) > 0 {
+		t.Errorf("left behind: %v", names)
+	}
+	put(t, e, "secrets/default/a", stored.KMSv2("p", "k1", 1))
+
 	dir := t.TempDir()
 	table, list := filepath.Join(dir, "table"), filepath.Join(dir, "list")
 	config := file(t, "below: 2\nbackups: "+none+"\noutput: [table="+table+", csv="+list+", json]\ntimeline: true\nplan: true\nfail-on: low\n")
@@ -92,4 +109,45 @@ func TestKeyUsageThatIsCalledWronglyOrCannotReadSaysSo(t *testing.T) {
 func vault(t *testing.T) string {
 	t.Helper()
 	return " --vault-address https://127.0.0.1:1 --vault-token-file " + file(t, "token")
+}
+
+// What an operator types on a node, apart from where the node's file system is.
+func TestKeyUsageOfANodeReadsItsEtcdItsFilesAndTheBackups(t *testing.T) {
+	e, dir := leftBehind(t)
+	root, work := nodeOf(t, e), t.TempDir()
+	copied, broken := filepath.Join(dir, "snapshot.db"), filepath.Join(dir, "broken.db")
+	testkit.Check(t, os.WriteFile(broken, testkit.Must(os.ReadFile(copied))(t)[:5000], 0o600))
+	register := func(status int, args ...string) *auditv1.KeyRegister {
+		got, out, errs := run(t, append([]string{"key-usage", "--root", root, "--work-dir", work, "--output", "json"}, args...)...)
+		r := &auditv1.KeyRegister{}
+		if err := protojson.Unmarshal([]byte(out), r); err != nil || got != status || !strings.Contains(errs, "etcd at "+e.Endpoints()[0]) || !strings.Contains(errs, "files as well: "+root+"/srv/etcd, ") {
+			t.Fatalf("status %d, want %d: %v: %s%s", got, status, err, errs, out)
+		}
+		return r
+	}
+	layers := func(r *auditv1.KeyRegister, word string) (all []string) {
+		for _, s := range r.Scopes {
+			if strings.Contains(s.Scope.Text, word) {
+				all = append(all, s.Scope.Layer)
+			}
+		}
+		return all
+	}
+	r := register(0, "--backups", file(t, inventory+copied+"\n"))
+	for what, want := range map[string][]string{
+		"(" + e.Endpoints()[0] + ")": {"live"}, "srv/etcd/member/snap/db), as ": {"live", "history", "free-pages"},
+		"srv/etcd/member/wal": {"wal"}, "snapshot.db": {"live", "history", "free-pages"},
+	} {
+		if got := layers(r, what); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	// A backup that is broken is named, and the rest is read. A name in two patterns is read once.
+	r = register(2, "--backups", file(t, inventory+copied+"\n"+dir+"/*.db\n"))
+	if len(layers(r, "snapshot.db")) != 3 || len(r.Unread) == 0 || !strings.Contains(r.Unread[0].Name+r.Unread[0].Reason, "broken.db") {
+		t.Errorf("%v; unread: %v", layers(r, ""), r.Unread)
+	}
+	if names := namesIn(t, work); len(names) > 0 {
+		t.Errorf("left behind: %v", names)
+	}
 }
