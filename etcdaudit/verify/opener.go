@@ -51,10 +51,11 @@ type Opener struct {
 
 	encoder encoder
 	// last is the source of the value before, which is mostly that of the next one,
-	// and recent what is kept of others.
+	// and recent what is kept of others, by their encoding: its SHA-256 would take
+	// as long as all else but the decrypting.
 	last       unwrapped
 	lastSource []byte
-	recent     map[ID]unwrapped
+	recent     map[string]unwrapped
 	// kinds has each Kind once: nearly every value has one that was there before.
 	kinds map[Kind]Kind
 }
@@ -66,9 +67,9 @@ type unwrapped struct {
 	key   *keyring.Key
 }
 
-// maxRecent bounds the data keys that an Opener keeps ready, each about 1 KiB. There
+// maxRecent bounds the data keys that an Opener keeps ready, each about 1.5 KiB. There
 // are as many as API servers and their starts since the last rewrite.
-const maxRecent = 256
+const maxRecent = 1024
 
 // New returns an Opener. The caller clears it.
 func New(c Config) *Opener {
@@ -79,7 +80,7 @@ func New(c Config) *Opener {
 	if c.Sources == nil {
 		c.Sources = NewSources(nil)
 	}
-	return &Opener{sources: c.Sources, keys: c.Keys, places: newPlaces(prefixes, c.Kinds), recent: map[ID]unwrapped{}, kinds: map[Kind]Kind{}}
+	return &Opener{sources: c.Sources, keys: c.Keys, places: newPlaces(prefixes, c.Kinds), recent: map[string]unwrapped{}, kinds: map[Kind]Kind{}}
 }
 
 // Clear forgets the keys that the Opener has made ready.
@@ -100,7 +101,10 @@ func (u unwrapped) forget() {
 // Open opens the value that is stored under an etcd key. It waits where a DEK source
 // has to be unwrapped.
 func (o *Opener) Open(ctx context.Context, etcdKey, value []byte) Result {
-	v := storedvalue.Parse(value)
+	return o.open(ctx, etcdKey, value, storedvalue.Parse(value))
+}
+
+func (o *Opener) open(ctx context.Context, etcdKey, value []byte, v storedvalue.Value) Result {
 	switch v.Format {
 	case storedvalue.KMSv2:
 		return o.openKMSv2(ctx, etcdKey, v)
@@ -137,9 +141,9 @@ func (o *Opener) unwrapped(ctx context.Context, v storedvalue.Value) unwrapped {
 	if o.last.entry != nil && bytes.Equal(source, o.lastSource) {
 		return o.last
 	}
-	id := ID(sha256.Sum256(source))
-	u, ok := o.recent[id]
+	u, ok := o.recent[string(source)]
 	if !ok {
+		id := ID(sha256.Sum256(source))
 		u = unwrapped{id: id, entry: o.sources.of(ctx, id, v)}
 		if u.entry.outcome == Opened {
 			u.key, _ = keyring.NewDataKey(v.DEKSourceType, u.entry.secret) // Sources has tried it
@@ -147,7 +151,7 @@ func (o *Opener) unwrapped(ctx context.Context, v storedvalue.Value) unwrapped {
 		if len(o.recent) == maxRecent {
 			o.Clear()
 		}
-		o.recent[id] = u
+		o.recent[string(source)] = u
 	}
 	o.last, o.lastSource = u, append(o.lastSource[:0], source...)
 	return u

@@ -15,11 +15,14 @@ type Verifier struct {
 	results []Result
 }
 
-// NewVerifier returns a Verifier, with an Opener for each processor. The caller
-// clears it.
+// maxOpeners bounds the Openers of a Verifier, and so what they keep ready.
+const maxOpeners = 16
+
+// NewVerifier returns a Verifier, with an Opener for each processor, up to 16. The
+// caller clears it.
 func NewVerifier(c Config) *Verifier {
 	v := &Verifier{}
-	for range runtime.GOMAXPROCS(0) {
+	for range min(runtime.GOMAXPROCS(0), maxOpeners) {
 		v.openers = append(v.openers, New(c))
 	}
 	return v
@@ -68,7 +71,12 @@ func (o *Opener) Record(ctx context.Context, rec record.Record) Result {
 	case rec.Within:
 		return Result{Why: "the value lies within another object, which has no key of its own in etcd"}
 	}
-	r := o.Open(ctx, rec.Key, rec.Value)
+	var r Result
+	if rec.Parsed != nil {
+		r = o.open(ctx, rec.Key, rec.Value, *rec.Parsed)
+	} else {
+		r = o.Open(ctx, rec.Key, rec.Value)
+	}
 	if rec.Named { // its key was made of what is in the object
 		r.Identity, r.Holds, r.Custom, r.Defines = Unsaid, Object{}, Kind{}, Kind{}
 	}

@@ -7,6 +7,7 @@ import (
 	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
 	"github.com/sealproof/sealproof/etcdaudit/verify"
 )
 
@@ -28,7 +29,11 @@ func TestRecordsAreOpenedInTheirOrder(t *testing.T) {
 		if i%11 == 0 {
 			at = keyOf("prod", name)
 		}
-		records = append(records, record.Record{Key: []byte(at), Value: stored, ModRevision: int64(i)})
+		rec := record.Record{Key: []byte(at), Value: stored, ModRevision: int64(i)}
+		if parsed := storedvalue.Parse(stored); i%3 == 0 {
+			rec.Parsed = &parsed
+		}
+		records = append(records, rec)
 	}
 	o, _ := opener(t, p)
 	sources := verify.NewSources(p)

@@ -160,7 +160,7 @@ func (a auditor) workFiles(ctx context.Context, t *testing.T, plugin kms.KeyMana
 		}
 		return plugin.Decrypt(ctx, req)
 	})
-	done := make(chan scanned)
+	done := make(chan scanned, 1)
 	go func() {
 		done <- a.scan(ctx, t, "--plugin-socket", socket, "--unwrap-rate", "1", "--encryption-provider-config", a.encryption, "--timeline", "--work-dir", work, packed)
 	}()

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
+	"github.com/sealproof/sealproof/test/stored"
+	"github.com/sealproof/sealproof/test/testkit"
+)
+
+// aescbc encrypts an object as an API server does with a key of stored.Keys.
+func aescbc(t *testing.T, name, object string) string {
+	t.Helper()
+	padding := aes.BlockSize - len(object)%aes.BlockSize
+	padded := append([]byte(object), bytes.Repeat([]byte{byte(padding)}, padding)...)
+	iv := make([]byte, aes.BlockSize)
+	_, _ = rand.Read(iv)
+	block := testkit.Must(aes.NewCipher([]byte(stored.KeyBytes)))(t)
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(padded, padded)
+	return "k8s:enc:aescbc:v1:" + name + ":" + string(iv) + string(padded)
+}
+
+// What the node's API server is configured with opens the values of its etcd, but for sockets of
+// a node that is elsewhere.
+func TestANodesOwnKeysOpenItsValues(t *testing.T) {
+	e := startEtcd(t)
+	secret := func(name string) string {
+		return `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"` + name + `","namespace":"default"},"data":{"p":"` + stored.Canary + `"}}`
+	}
+	put(t, e, "namespaces/default", stored.Plaintext)
+	put(t, e, "secrets/default/a", aescbc(t, "k1", secret("a")))
+	put(t, e, "secrets/default/b", aescbc(t, "k1", secret("a")))
+	put(t, e, "secrets/default/c", stored.KMSv2("p", "k", 1))
+	root, files := t.TempDir(), e.ClientFiles()
+	for name, text := range map[string]string{
+		"pki/ca.crt": string(testkit.Must(os.ReadFile(files.CA))(t)), "pki/client.crt": string(testkit.Must(os.ReadFile(files.Cert))(t)), "pki/client.key": string(testkit.Must(os.ReadFile(files.Key))(t)),
+		"enc.yaml": stored.Head + stored.Entry("secrets", stored.Keys("aescbc", "k1"), stored.KMS("v2", "p"), stored.Identity),
+		"manifests/kube-apiserver.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: kube-apiserver}\nspec:\n  containers:\n  - name: kube-apiserver\n    command: [kube-apiserver, --etcd-servers=" + e.Endpoints()[0] +
+			", --etcd-cafile=/k/pki/ca.crt, --etcd-certfile=/k/pki/client.crt, --etcd-keyfile=/k/pki/client.key, --encryption-provider-config=/k/enc.yaml]\n" +
+			"    volumeMounts: [{name: k, mountPath: /k}]\n  volumes: [{name: k, hostPath: {path: /etc/kubernetes}}]\n",
+	} {
+		path := filepath.Join(root, "etc/kubernetes", name)
+		testkit.Check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		testkit.Check(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	noEtcdctl(t)
+	status, out, errs := run(t, "scan", "--verify", "--root", root, "--output", "json")
+	var r auditv1.Report
+	if err := protojson.Unmarshal([]byte(out), &r); err != nil || status != 1 {
+		t.Fatalf("status %d, %v: %s", status, err, errs)
+	}
+	if !strings.Contains(errs, "values are opened with what "+filepath.Join(root, "etc/kubernetes/enc.yaml")+" names") || strings.Contains(errs, "DEK sources are unwrapped") {
+		t.Errorf("stderr: %s", errs)
+	}
+	one := r.GetVerification().GetVerified()
+	if len(one) != 1 || one[0].Opened != 3 || one[0].NotEvaluated != 1 || one[0].Different != 1 || len(r.Verification.Unwrappers) != 0 {
+		t.Errorf("%v", r.Verification)
+	}
+	if c := checkOf(t, &r, "EA-143"); c.Status != auditv1.Status_STATUS_FAIL || c.Results[0].Objects[0].Name != "b" || c.Results[0].Objects[0].Detail != "holds Secret default/a" {
+		t.Errorf("%v", c)
+	}
+	if c := checkOf(t, &r, "EA-141"); c.Status != auditv1.Status_STATUS_NOT_EVALUATED || !strings.Contains(c.Summary, "nothing was given that opens KMS v2") {
+		t.Errorf("%v", c)
+	}
+	if strings.Contains(out+errs, stored.Canary) || strings.Contains(out+errs, stored.Key()) || strings.Contains(out+errs, stored.KeyBytes) {
+		t.Error("a secret is shown")
+	}
+}
