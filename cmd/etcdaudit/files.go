@@ -54,28 +54,6 @@ func (a *auditRun) files(ctx context.Context, o audit.Options) (r *auditv1.Repor
 	return r, nil
 }
 
-// openPaths opens a.paths. What it returns closes them.
-func (a *auditRun) openPaths(ctx context.Context, o *audit.Options) (closeAll func() error, err error) {
-	progress := newReading(a.stderr)
-	how := a.reading(progress, *o)
-	how.Prefix, how.WALDir = a.Connection.Prefix, a.Paths.WALDir
-	if len(a.Connection.Endpoints) > 0 {
-		how.Snapshot = a.snapshotFrom(a.Connection.Endpoints)
-	}
-	set, err := offline.Open(ctx, a.paths, how)
-	if err != nil {
-		progress.end()
-		return nil, exitOfFile(ctx, err)
-	}
-	if err := a.out.apart(found(set)); err != nil {
-		progress.end()
-		return nil, errors.Join(err, set.Close())
-	}
-	progress.of(set.Bytes)
-	a.takes(set, o)
-	return func() error { progress.end(); return set.Close() }, nil
-}
-
 // reading says how files are read, whatever was named.
 func (a *auditRun) reading(progress reading, o audit.Options) offline.Options {
 	return offline.Options{WorkDir: a.Files.WorkDir, Resources: covered(o.Encryption), Memory: a.indexes(), Progress: progress.add, Now: time.Now}

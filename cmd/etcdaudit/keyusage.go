@@ -17,6 +17,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/keyusage"
+	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/offline"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
@@ -251,6 +252,11 @@ func (a *auditRun) openForKeys(ctx context.Context, o *audit.Options) (closeAll 
 	closeLive, err := a.openLive(ctx, o)
 	if err != nil {
 		err = exitOf(err)
+	} else if snapshot, ok := o.Sources[0].(*live.Snapshot); ok && len(o.Sources) == 1 {
+		// Without its files, etcd itself has to tell its history.
+		if history := snapshot.History(); history != nil {
+			o.Sources = append(o.Sources, history)
+		}
 	}
 	return func() { closeLive(); closeFiles() }, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/kubeapi"
 	"github.com/sealproof/sealproof/etcdaudit/live"
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
-	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	"github.com/sealproof/sealproof/etcdaudit/tlsprobe"
@@ -328,48 +326,3 @@ func (a *auditRun) report(ctx context.Context, o audit.Options) (*auditv1.Report
 	}
 	return audit.Run(ctx, o)
 }
-
-// openNode opens the files of this node's etcd, where they are to be read. What it returns closes
-// them, also after an error.
-func (a *auditRun) openNode(ctx context.Context, o *audit.Options) (closeAll func(), err error) {
-	if !a.chosen || !a.Files.Files {
-		return func() {}, nil
-	}
-	read := newReading(a.stderr)
-	closeFiles, err := a.nodeFiles(ctx, o, read)
-	return func() { closeFiles(); read.end() }, err
-}
-
-// openLive takes the revision of a running etcd. One that cannot be read is missing where there is
-// something else to read.
-func (a *auditRun) openLive(ctx context.Context, o *audit.Options) (closeAll func(), err error) {
-	store, snapshot, err := a.pin(ctx)
-	switch {
-	case err == nil:
-		progress := newProgress(a.stderr, snapshot.Keys)
-		o.Sources, o.Progress = slices.Insert(o.Sources, 0, record.Source(snapshot)), progress.add
-		return func() { progress.end(); _ = store.Close() }, nil
-	case len(o.Sources) > 0 && ctx.Err() == nil:
-		o.Missing = append(o.Missing, facts.Missing{What: "live values", Why: err.Error()})
-		err = nil
-	}
-	return func() {}, err
-}
-
-func (a *auditRun) pin(ctx context.Context) (*live.Store, *live.Snapshot, error) {
-	if len(a.Connection.Endpoints) == 0 {
-		return nil, nil, fmt.Errorf("%w (%s: %s)", errNoEndpoint, a.setup.Kind, a.setup.Fact)
-	}
-	store, err := live.Connect(ctx, a.settings.live(a.getenv))
-	if err != nil {
-		return nil, nil, err
-	}
-	snapshot, err := store.Pin(ctx, a.Connection.Prefix)
-	if err != nil {
-		_ = store.Close()
-		return nil, nil, err
-	}
-	return store, snapshot, nil
-}
-
-var errNoEndpoint = errors.New("endpoints: none given, and none found on this node: use --endpoints, ETCDAUDIT_ENDPOINTS or ETCDCTL_ENDPOINTS")

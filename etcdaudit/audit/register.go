@@ -127,7 +127,7 @@ func (u *usage) unseen() (all []facts.Missing) {
 			history = history || s.Layer == record.History || s.Layer == record.Undetermined // which is named already
 		}
 		if running && !history {
-			all = append(all, facts.Missing{What: "history of " + c.store, Why: "etcd keeps overwritten and deleted values until they are compacted, and a running etcd was asked for live values only: run on the node of a member, with --work-dir, or name its data directory"})
+			all = append(all, facts.Missing{What: "history of " + c.store, Why: "etcd keeps overwritten and deleted values until they are compacted, and nothing that was read tells them: name the data directory of a member, or run on its node with --work-dir"})
 		}
 	}
 	if !own {
