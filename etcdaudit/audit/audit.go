@@ -224,6 +224,7 @@ func read(ctx context.Context, source record.Source, seen *sightings, o Options)
 	}
 	for i := range stores {
 		s := &stores[i]
+		s.Inventory.Settle() // before the next source is read
 		s.Scope, s.Damaged, s.Members = scopes[i], damaged, members
 		if r := remains[s.Scope.Layer]; r != nil {
 			s.Remains = *r
