@@ -22,9 +22,18 @@ func TestDerivedKeys(t *testing.T) {
 	)
 }
 
+// Neighbours that differ in nothing else must not be counted together.
 func TestValuesWithoutADerivedKeyAreNamed(t *testing.T) {
-	f := stored.Facts(nil, stored.Record("secrets/default/a", unseeded("p", "k"), 1), stored.Record("secrets/default/b", stored.KMSv2("p", "k", 1), 2))
-	if r := stored.Result(t, f, "EA-164"); len(r.Objects) != 1 || r.Objects[0].Name != "a" {
-		t.Errorf("%+v", r.Objects)
+	f := stored.Facts(nil,
+		stored.Record("secrets/default/a", unseeded("p", "k"), 1), stored.Record("secrets/default/b", unseeded("p", "k"), 2),
+		stored.Record("secrets/default/c", stored.KMSv2("p", "k", 1), 3), stored.Record("secrets/default/d", stored.KMSv2("p", "k", 1), 4),
+		stored.Record("secrets/default/e", unseeded("p", "k"), 5))
+	var names string
+	r := stored.Result(t, f, "EA-164")
+	for _, o := range r.Objects {
+		names += o.Name
+	}
+	if names != "abe" || r.Count != 3 {
+		t.Errorf("%s, %d", names, r.Count)
 	}
 }
