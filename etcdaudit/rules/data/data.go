@@ -11,7 +11,7 @@ import (
 )
 
 // Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
-// and EA-111 to 114 about one of live values, EA-121 to 123 about what outlives them.
+// and EA-111 to 116 about one of live values, EA-121 to 123 about what outlives them.
 // EA-161 to 165 are about how live values are encrypted. EA-107 and EA-124 are about both, EA-131 about an etcd that runs.
 func Rules() (all []check.Rule[facts.Facts]) {
 	for _, group := range []struct {
@@ -53,6 +53,8 @@ func live() []rule {
 		staleProviders(),
 		encryptedUnconfigured(),
 		unreadable(),
+		unlistedCredentials(),
+		unlistedOthers(),
 		boundToKeys(),
 		writesPerKey(),
 		noncesOnce(),
