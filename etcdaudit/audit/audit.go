@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
@@ -130,6 +131,7 @@ type counting struct {
 	stores      []facts.Store
 	inventories map[record.Layer]*inventory.Inventory
 	objects     *rbac.Collector
+	dates       *dates
 }
 
 func newCounting(scopes []record.Scope, o Options) (*counting, error) {
@@ -143,7 +145,11 @@ func newCounting(scopes []record.Scope, o Options) (*counting, error) {
 		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		c.inventories[scope.Layer] = inv
-		c.stores = append(c.stores, facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID})
+		store := facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID}
+		if d := datesOf(scope, o, time.Now()); d != nil {
+			c.dates, store.Clock = d, d.clock
+		}
+		c.stores = append(c.stores, store)
 	}
 	return c, nil
 }
@@ -156,6 +162,7 @@ func (c *counting) add(records []record.Record, seen *sightings) error {
 		}
 		if !rec.Tombstone {
 			inv.Add(rec)
+			c.dates.add(rec)
 		}
 		// What is retracted was there at the revision that it was read at.
 		if !rec.Retracted {

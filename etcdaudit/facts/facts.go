@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/timeline"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
 	"github.com/sealproof/sealproof/internal/term"
@@ -49,6 +50,8 @@ func (f Facts) Unread() (all []Missing) {
 type Store struct {
 	Scope     record.Scope
 	Inventory *inventory.Inventory
+	// Clock bounds when its revisions were written; nil where that is not worked out.
+	Clock *timeline.Clock
 	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
 	// in the store.
 	CurrentKeyID string

@@ -1,7 +1,6 @@
 package timeline
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -35,10 +34,6 @@ type Options struct {
 }
 
 const (
-	// latency is how much later than its creationTimestamp an object can be written: as long
-	// as a request may take (kube-apiserver --request-timeout), and the fraction of a second
-	// that the timestamp leaves out.
-	latency = 61
 	// fingerprinted is how much of a value its HMAC is over, in bytes: a value that was found
 	// without its length is read that far.
 	fingerprinted = 4096
@@ -57,8 +52,7 @@ type Collector struct {
 	places []place
 	names  map[uint64]name
 	store  store
-	// revisions and log are the clocks of etcd's revisions and of raft's indexes.
-	revisions, log clock
+	clocks
 }
 
 // place is a Place with what reading has shown of it.
@@ -75,7 +69,7 @@ type name struct{ path, namespace, name string }
 
 // New makes an empty collector. It is closed by Close.
 func New(o Options) *Collector {
-	c := &Collector{o: o, paths: map[string]bool{"secrets": true}, names: map[uint64]name{}}
+	c := &Collector{o: o, paths: map[string]bool{"secrets": true}, names: map[uint64]name{}, clocks: clocks{now: o.Now, tolerated: o.Skew}}
 	for _, path := range o.Paths {
 		c.paths[path] = true
 	}
@@ -88,7 +82,7 @@ func New(o Options) *Collector {
 
 // Close gives back what Add has used. It may be called twice.
 func (c *Collector) Close() error {
-	c.names, c.revisions, c.log = nil, clock{}, clock{}
+	c.names, c.clocks = nil, clocks{}
 	return c.store.close()
 }
 
@@ -119,7 +113,7 @@ func (c *Collector) Add(at int, rec record.Record) error {
 		times = c.times(rec)
 	}
 	k, ok := storedvalue.ParseKey(p.Prefix, rec.Key)
-	if ok && string(k.Path) == "leases" && string(k.Namespace) == "kube-system" && bytes.HasPrefix(k.Name, []byte("apiserver-")) && open {
+	if ok && open && renews(k) {
 		c.renewed(rec)
 	}
 	if !ok || !c.paths[string(k.Path)] || rec.ModRevision < 0 || rec.CreateRevision < 0 {
@@ -145,58 +139,6 @@ func (c *Collector) Add(at int, rec record.Record) error {
 	}
 	return c.store.add(one)
 }
-
-// times are those that an object says it was written at, which the clocks are set by.
-func (c *Collector) times(rec record.Record) storedvalue.Times {
-	t := storedvalue.ReadTimes(rec.Value)
-	if t.Created > c.latest() {
-		t.Created = 0
-	}
-	if t.Changed > c.latest() {
-		t.Changed = 0 // a client can write any time there
-	}
-	created, changed := bound{t.Created, Creation}, bound{t.Changed, ManagedFields}
-	if i := rec.Origin.Index; i > 0 {
-		c.log.tell(int64(min(i, math.MaxInt64)), created, changed)
-	}
-	if rec.ModRevision > 0 {
-		c.revisions.tell(rec.ModRevision, changed)
-	}
-	if rec.CreateRevision > 0 && t.Created > 0 {
-		c.revisions.tell(rec.CreateRevision, created)
-		c.revisions.notAfter(rec.CreateRevision, bound{t.Created + latency, Creation})
-	}
-	return t
-}
-
-// tell sets the clock by times before a write.
-func (c *clock) tell(position int64, all ...bound) {
-	for _, b := range all {
-		if b.at > 0 {
-			c.notBefore(position, b)
-		}
-	}
-}
-
-// renewed sets the clocks by a Lease, which an API server writes each ten seconds with the time.
-func (c *Collector) renewed(rec record.Record) {
-	at := storedvalue.ReadRenewTime(rec.Value)
-	if at == 0 || at > c.latest() {
-		return
-	}
-	set := func(of *clock, position int64) {
-		if position > 0 {
-			of.notBefore(position, bound{at, RenewTime})
-			of.notAfter(position, bound{at + latency, RenewTime})
-		}
-	}
-	set(&c.revisions, rec.ModRevision)
-	set(&c.log, int64(min(rec.Origin.Index, math.MaxInt64)))
-}
-
-func (c *Collector) latest() int64 { return c.o.Now.Unix() + c.skew() }
-
-func (c *Collector) skew() int64 { return int64(math.Ceil(c.o.Skew.Seconds())) }
 
 func (c *Collector) fingerprint(b []byte) uint64 {
 	c.mac.Reset()
@@ -237,11 +179,4 @@ func (c *Collector) Read(at int, revision int64, files []record.Input, read time
 			c.revisions.notAfter(p.revision, latest)
 		}
 	}
-}
-
-func ceil(t time.Time) int64 {
-	if t.Nanosecond() > 0 {
-		return t.Unix() + 1
-	}
-	return t.Unix()
 }

@@ -3,7 +3,6 @@ package timeline
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/record"
 )
@@ -110,10 +109,10 @@ func (d *decision) intervals(chain []event) (all []Interval) {
 		for last+1 < len(chain) && chain[last+1].is(plain) && !recreated(&chain[last], &chain[last+1]) {
 			last++
 		}
-		one := Interval{From: d.bounded(d.begin(chain, i), chain[i].high)}
+		one := Interval{From: bounded(d.begin(chain, i), chain[i].high, d.allowance)}
 		low, high, still := d.end(chain, i, last)
 		if one.Still = still; !still {
-			one.Until = d.bounded(low, high)
+			one.Until = bounded(low, high, d.allowance)
 		}
 		all = append(all, one)
 		i = last
@@ -205,7 +204,7 @@ func (d *decision) loose(loose, chain []event) Interval {
 		low, high := d.bounds(&loose[i])
 		before, after = earlier(before, high), later(after, low)
 	}
-	return Interval{From: d.bounded(begin, before), Until: d.bounded(after, over)}
+	return Interval{From: bounded(begin, before, d.allowance), Until: bounded(after, over, d.allowance)}
 }
 
 // over is the time at which plaintext of any place in the order was no longer readable. What lies
@@ -234,15 +233,4 @@ func (d *decision) over(loose, chain []event) bound {
 		}
 	}
 	return high
-}
-
-// bounded adds the allowance for clocks.
-func (d *decision) bounded(low, high bound) (b Bounds) {
-	if low.at != never {
-		b.NotBefore = Bound{time.Unix(low.at-d.allowance, 0).UTC(), low.source}
-	}
-	if high.at != always {
-		b.NotAfter = Bound{time.Unix(high.at+d.allowance, 0).UTC(), high.source}
-	}
-	return b
 }

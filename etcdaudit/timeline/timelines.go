@@ -29,16 +29,8 @@ type Timelines struct {
 
 // Timelines works out what was readable. Nothing is added after that.
 func (c *Collector) Timelines() (t Timelines, err error) {
-	c.revisions.settle()
-	c.log.settle()
-	allowance, disagreement := c.skew(), max(c.revisions.disagreement(), c.log.disagreement())
-	if disagreement > 2*allowance {
-		// One of the clocks is wrong by all that it differs from the other one, and by as much
-		// more as the other write may have taken.
-		allowance = disagreement + latency
-		t.Disagreement = time.Duration(disagreement) * time.Second
-	}
-	t.Allowance = time.Duration(allowance) * time.Second
+	allowance, disagreement := c.settle()
+	t.Allowance, t.Disagreement = time.Duration(allowance)*time.Second, time.Duration(disagreement)*time.Second
 	if err := c.store.tidy(); err != nil {
 		return t, err
 	}
