@@ -28,6 +28,8 @@ type settings struct {
 	Node       nodePart     `mapstructure:",squash"`
 	API        apiPart      `mapstructure:",squash"`
 	Host       hostPart     `mapstructure:",squash"`
+	Metrics    metricsPart  `mapstructure:",squash"`
+	Plugins    pluginPart   `mapstructure:",squash"`
 	Output     outputPart   `mapstructure:",squash"`
 	Collect    collectPart  `mapstructure:",squash"`
 }
@@ -83,8 +85,6 @@ type nodePart struct {
 }
 
 type hostPart struct {
-	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
-
 	FingerprintKey string        `mapstructure:"fingerprint-key" help:"file of 32 bytes or more, the same on every node, so that equal keys can be told by their HMACs in several reports (default: a key of this run)"`
 	SnapshotDirs   []string      `mapstructure:"snapshot-dir" whole:"true" help:"folder with snapshots of etcd beside the usual ones; repeatable"`
 	MaxSnapshotAge time.Duration `mapstructure:"max-snapshot-age" help:"how old the newest snapshot may be"`
@@ -186,7 +186,7 @@ func (s settings) validate() (failOn auditv1.Severity, out outputs, err error) {
 	if s.Host.MaxSnapshotAge <= 0 {
 		errs = append(errs, fmt.Errorf("max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge))
 	}
-	if s.Host.APIServerMetrics != "" && s.API.Kubeconfig != "" {
+	if len(s.Metrics.APIServers) > 0 && s.API.Kubeconfig != "" {
 		errs = append(errs, errors.New("apiserver-metrics and kubeconfig: give one of them"))
 	}
 	if err := errors.Join(errs...); err != nil {

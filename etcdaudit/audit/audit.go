@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
@@ -44,6 +45,8 @@ type Options struct {
 	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
 	// in each store.
 	CurrentKeyID string
+	// KeySources are what plugins and API servers say of the current keys; nil if none was asked.
+	KeySources *keyjoin.Sources
 	// FailOn is the least severity that makes the verdict a failure.
 	FailOn auditv1.Severity
 	// Strict makes what lacks an optional input count as not evaluated.
@@ -64,7 +67,7 @@ type Options struct {
 // Where more than data was asked for and no source can be read, the rules about data are left
 // unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
-	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing}
+	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing, KeySources: o.KeySources}
 	if err := distinct(o.Sources); err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func newCounting(scopes []record.Scope, o Options) (*counting, error) {
 		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		c.inventories[scope.Layer] = inv
-		store := facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID}
+		store := facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID, KeySources: o.KeySources}
 		if d := datesOf(scope, o, time.Now()); d != nil {
 			c.dates, store.Clock = d, d.clock
 		}

@@ -12,7 +12,9 @@ import (
 
 // Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
 // and EA-111 to 116 about one of live values, EA-121 to 123 about what outlives them.
-// EA-161 to 165 are about how live values are encrypted. EA-107 and EA-124 are about both, EA-131 about an etcd that runs.
+// EA-161 to 166 and 169 are about how live values are encrypted, EA-167 and 168 about the API
+// servers whose metrics were given. EA-107 and EA-124 are about both layers, EA-131 about an etcd
+// that runs.
 func Rules() (all []check.Rule[facts.Facts]) {
 	for _, group := range []struct {
 		rules    []rule
@@ -37,6 +39,7 @@ func Rules() (all []check.Rule[facts.Facts]) {
 			all = append(all, ofStores)
 		}
 	}
+	all = append(all, serversAgree(), serversConfiguredAlike())
 	slices.SortFunc(all, func(a, b check.Rule[facts.Facts]) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
@@ -60,6 +63,8 @@ func live() []rule {
 		noncesOnce(),
 		derivedKeys(),
 		identityListed(),
+		knownKeyIDs(),
+		currentKeyIDs(),
 	}
 }
 
