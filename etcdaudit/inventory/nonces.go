@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"iter"
@@ -25,9 +24,9 @@ const (
 // nonce's first byte chooses one of them.
 const nonceShards = 256
 
-// gcmNonce is the size of the nonce at the beginning of an aesgcm ciphertext, in bytes
-// (pkg/storage/value/encrypt/aes/aes.go), gcmTail what is kept of the tag at its end.
-const gcmNonce, gcmTail = 12, 4
+// gcmTail is how much is kept of the tag at the end of an aesgcm ciphertext, in bytes. The nonce is
+// its first 12 (pkg/storage/value/encrypt/aes/aes.go).
+const gcmTail = 4
 
 // nonces are those of live aesgcm values, which an API server chooses at random. Their zero
 // value is ready. They are part of the ciphertext, and no secret.
@@ -47,9 +46,10 @@ type nonceKey struct {
 	confirmed bool
 }
 
+// nonce is one of them as numbers, which are compared faster than bytes.
 type nonce struct {
-	bytes [gcmNonce]byte
-	tail  uint32 // of the tag: the same where one ciphertext was copied
+	head  uint64 // its first 8 bytes
+	tail  uint64 // its last 4, and the end of the tag: that is the same where a ciphertext was copied
 	place uint64 // the revision in the upper 48 bits, and the key
 }
 
@@ -80,11 +80,13 @@ func (s *nonces) add(v *storedvalue.Value, d drift.Drift, rec record.Record) {
 		at = uint16(len(s.keys)) //nolint:gosec // below maxNonceKeys
 		s.keys[nonceKey{string(v.Name), confirmed}] = at
 	}
+	c, n := v.Ciphertext, len(v.Ciphertext)
 	one := nonce{
-		bytes: [gcmNonce]byte(v.Ciphertext), place: uint64(rec.ModRevision)<<16 | uint64(at), //nolint:gosec // never below zero
-		tail: binary.BigEndian.Uint32(v.Ciphertext[len(v.Ciphertext)-gcmTail:]),
+		head:  binary.BigEndian.Uint64(c),
+		tail:  uint64(binary.BigEndian.Uint32(c[8:]))<<32 | uint64(binary.BigEndian.Uint32(c[n-gcmTail:])),
+		place: uint64(rec.ModRevision)<<16 | uint64(at), //nolint:gosec // never below zero
 	}
-	shard := &s.shards[one.bytes[0]]
+	shard := &s.shards[c[0]]
 	if rec.Retracted {
 		if i := slices.Index(*shard, one); i >= 0 {
 			*shard = slices.Delete(*shard, i, i+1)
@@ -102,8 +104,22 @@ func (s *nonces) add(v *storedvalue.Value, d drift.Drift, rec record.Record) {
 
 func (n nonce) key() uint16 { return uint16(n.place) } //nolint:gosec // the lower 16 bits
 
+// same reports whether two are of one key and nonce.
+func (n nonce) same(o nonce) bool {
+	return n.head == o.head && n.tail>>32 == o.tail>>32 && n.key() == o.key()
+}
+
+// bytes are the nonce as it stands in the value.
+func (n nonce) bytes() []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, n.head), uint32(n.tail>>32)) //nolint:gosec // the upper 32 bits
+}
+
+// compareNonces puts those of one key and nonce together, by the ends of their tags.
 func compareNonces(a, b nonce) int {
-	return cmp.Or(bytes.Compare(a.bytes[:], b.bytes[:]), cmp.Compare(a.key(), b.key()), cmp.Compare(a.tail, b.tail), cmp.Compare(a.place, b.place))
+	if a.head != b.head { // nearly always
+		return cmp.Compare(a.head, b.head)
+	}
+	return cmp.Or(cmp.Compare(a.tail>>32, b.tail>>32), cmp.Compare(a.key(), b.key()), cmp.Compare(a.tail, b.tail), cmp.Compare(a.place, b.place))
 }
 
 // end finds what is repeated, and gives the memory back.
@@ -125,7 +141,7 @@ func (s *nonces) end() {
 				continue
 			}
 			key := names[same[0].key()]
-			as := named{key.name, !key.confirmed && mayEndName(same[0].bytes[:])}
+			as := named{key.name, !key.confirmed && mayEndName(same[0].bytes())}
 			if found[as] == nil {
 				found[as] = &Repeat{Key: as.key, Doubtful: as.doubtful}
 			}
@@ -147,7 +163,7 @@ func runs(sorted []nonce) iter.Seq[[]nonce] {
 	return func(yield func([]nonce) bool) {
 		for len(sorted) > 0 {
 			n := 1
-			for n < len(sorted) && sorted[n].bytes == sorted[0].bytes && sorted[n].key() == sorted[0].key() {
+			for n < len(sorted) && sorted[n].same(sorted[0]) {
 				n++
 			}
 			if !yield(sorted[:n]) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/test/stored"
 )
@@ -32,12 +33,26 @@ func TestItIsSaidWhyAResourceIsSensitive(t *testing.T) {
 	}
 }
 
-// OpenShift's OAuth server keeps its tokens under a prefix and paths of its own.
+// OpenShift's OAuth server keeps its tokens under a prefix and paths of its own, where another
+// server's Routes are as well.
 func TestTokensOfOpenShiftAreFound(t *testing.T) {
-	rec := stored.Record("", `{"kind":"OAuthAccessToken"}`, 1)
-	rec.Key = []byte("/openshift.io/oauth/accesstokens/sha256~abc")
-	r := stored.Result(t, stored.FactsUnder("/openshift.io", nil, rec), "EA-115")
-	if r.Status != check.Warn || !strings.Contains(r.Summary, "oauthaccesstokens.oauth.openshift.io (1 of 1)") {
-		t.Errorf("%v %s%s", r.Status, r.Summary, r.Reason)
+	rec := func(key string) record.Record {
+		r := stored.Record("", "{}", 1)
+		r.Key = []byte("/openshift.io/" + key)
+		return r
+	}
+	token, route := rec("oauth/accesstokens/sha256~abc"), rec("routes/default/a")
+	for config, want := range map[string]string{
+		"": "oauthaccesstokens.oauth.openshift.io (1 of 1), routes.route.openshift.io (1 of 1)",
+		stored.Entry("oauthauthorizetokens.oauth.openshift.io", stored.Keys("aescbc", "k")): "does not encrypt: oauthaccesstokens.oauth.openshift.io (1 of 1)",
+	} {
+		var entries []string
+		if config != "" {
+			entries = []string{config}
+		}
+		r := stored.Result(t, stored.FactsUnder("/openshift.io", stored.Config(t, entries...), token, route), "EA-115")
+		if r.Status != check.Warn || !strings.HasSuffix(r.Summary, want) {
+			t.Errorf("%v %s%s", r.Status, r.Summary, r.Reason)
+		}
 	}
 }

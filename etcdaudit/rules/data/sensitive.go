@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
@@ -28,7 +29,6 @@ func credentials() []sensitive {
 	return []sensitive{
 		{"oauthaccesstokens.oauth.openshift.io", "access tokens, or their hashes", ofOpenShift},
 		{"oauthauthorizetokens.oauth.openshift.io", "authorize tokens, or their hashes", ofOpenShift},
-		{"oauthclients.oauth.openshift.io", "secrets of OAuth clients", "https://github.com/openshift/api, oauth/v1/types.go"},
 		{"routes.route.openshift.io", "private keys of TLS (spec.tls.key)", ofOpenShift},
 		{"tokens.management.cattle.io", "tokens of Rancher's API, unless token hashing is on", "https://ranchermanager.docs.rancher.com/api/api-tokens"},
 		{"signingkeies.dex.coreos.com", "Dex's private signing keys", ofDex},
@@ -48,6 +48,7 @@ func credentials() []sensitive {
 func mayHold() []sensitive {
 	return []sensitive{
 		{"certificatesigningrequests.certificates.k8s.io", "who asked for which certificate, and a challenge password where the request has one; no private key", "https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/"},
+		{"oauthclients.oauth.openshift.io", "secrets of OAuth clients, which OpenShift's own encryption leaves out", "https://github.com/openshift/api, oauth/v1/types.go"},
 		{"clusterregistrationtokens.management.cattle.io", "tokens that register clusters with Rancher (older releases)", "https://github.com/rancher/rancher, pkg/apis/management.cattle.io/v3"},
 		{"challenges.acme.cert-manager.io", "answers to ACME challenges, until they are made", "https://cert-manager.io/docs/reference/api-docs/"},
 		{"receivers.notification.toolkit.fluxcd.io", "the path of the webhook, which is all that protects a receiver of type generic", "https://fluxcd.io/flux/components/notification/receivers/"},
@@ -60,7 +61,7 @@ func mayHold() []sensitive {
 }
 
 // unlisted is the Run of the rules about sensitive resources that are stored as plaintext. What
-// the configuration encrypts is EA-111's.
+// the configuration encrypts is EA-111's, and what is another API server's is listed as such.
 func unlisted(of []sensitive) func(facts.Store) []check.Result {
 	known := map[string]sensitive{}
 	for _, s := range of {
@@ -71,12 +72,12 @@ func unlisted(of []sensitive) func(facts.Store) []check.Result {
 		var evidence []check.Evidence
 		there := 0
 		for _, r := range s.Inventory.Resources() {
-			if known[r.String()].resource != "" {
+			if known[r.String()].resource != "" && !r.Foreign {
 				there++
 			}
 		}
 		f := find(s, func(r *inventory.Resource, c *inventory.Count) (string, bool) {
-			return "", known[r.String()].resource != "" && c.Format.Plaintext() && !(r.Ruled && r.Rule.Encrypts())
+			return "", known[r.String()].resource != "" && !r.Foreign && c.Format.Plaintext() && !(r.Ruled && r.Rule.Encrypts())
 		})
 		for _, r := range f.resources {
 			about := known[r.String()]
@@ -96,13 +97,11 @@ func unlisted(of []sensitive) func(facts.Store) []check.Result {
 
 // why says what the configuration has to do with it.
 func why(s facts.Store, resources []*inventory.Resource) string {
-	if s.Inventory.Config == nil {
+	switch {
+	case s.Inventory.Config == nil:
 		return ""
-	}
-	for _, r := range resources {
-		if r.Foreign || !r.Ruled {
-			return ", not encrypted by this configuration or another API server's"
-		}
+	case slices.ContainsFunc(resources, func(r *inventory.Resource) bool { return !r.Ruled }):
+		return ", which the configuration is not known to encrypt"
 	}
 	return ", which the configuration does not encrypt"
 }
