@@ -66,6 +66,7 @@ Exit status:
 	cli.AddFlags(flags, &config.Node)
 	cli.AddFlags(flags, &config.API)
 	cli.AddFlags(flags, &config.Host)
+	cli.AddFlags(flags, &config.Metrics)
 	flags.StringVar(&file, "config", "", "YAML file with these settings")
 	return cmd
 }

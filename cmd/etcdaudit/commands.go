@@ -79,6 +79,9 @@ What is listed as another API server's does not change the exit status.`,
   # compare with what the API server is configured to write
   etcdaudit scan --encryption-provider-config /etc/kubernetes/enc/config.yaml
 
+  # which key_ids are current, stale or unknown, and which API server is behind
+  etcdaudit scan --plugin-socket /run/kmsplugin/sealproof.sock --apiserver-metrics cp-1.txt --apiserver-metrics cp-2.txt
+
   # plaintext Secrets, by name
   etcdaudit scan --output json | jq -r '.checks[] | select(.id == "EA-101").results[].objects[] | .namespace + "/" + .name'`,
 	})
@@ -196,6 +199,7 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 		cli.AddFlags(flags, &config.Timeline)
 		cli.AddFlags(flags, &config.Verify)
 		cli.AddFlags(flags, &config.Vault)
+		cli.AddFlags(flags, &config.Plugins)
 	}
 	if onlyData := groups == (rules.Groups{Data: true}); onlyData {
 		cli.AddFlags(flags, &config.Paths)
@@ -208,6 +212,7 @@ func auditCommand(groups rules.Groups, cmd *cobra.Command) *cobra.Command {
 	}
 	if groups.Data || groups.Host {
 		cli.AddFlags(flags, &config.API)
+		cli.AddFlags(flags, &config.Metrics)
 	}
 	flags.StringVar(&file, "config", "", "YAML file with these settings")
 	return cmd

@@ -32,6 +32,8 @@ type settings struct {
 	Node       nodePart     `mapstructure:",squash"`
 	API        apiPart      `mapstructure:",squash"`
 	Host       hostPart     `mapstructure:",squash"`
+	Metrics    metricsPart  `mapstructure:",squash"`
+	Plugins    pluginPart   `mapstructure:",squash"`
 	Output     outputPart   `mapstructure:",squash"`
 	Collect    collectPart  `mapstructure:",squash"`
 	KeyUsage   keyUsagePart `mapstructure:",squash"`
@@ -89,8 +91,6 @@ type nodePart struct {
 }
 
 type hostPart struct {
-	APIServerMetrics string `mapstructure:"apiserver-metrics" help:"file with the API server's /metrics, which tell what EncryptionConfiguration is in force"`
-
 	FingerprintKey string        `mapstructure:"fingerprint-key" help:"file of 32 bytes or more, the same on every node, so that equal keys can be told by their HMACs in several reports (default: a key of this run)"`
 	SnapshotDirs   []string      `mapstructure:"snapshot-dir" whole:"true" help:"folder with snapshots of etcd beside the usual ones; repeatable"`
 	MaxSnapshotAge time.Duration `mapstructure:"max-snapshot-age" help:"how old the newest snapshot may be"`
@@ -204,7 +204,7 @@ func (a *auditRun) validate(formats []report.Format, inputs []input) (failOn aud
 	errs = append(errs, err)
 	wrong(skew < 0 || skew > longestSkew, "clock-skew: %v: want 0 to %v", skew, longestSkew)
 	wrong(s.Host.MaxSnapshotAge <= 0, "max-snapshot-age: %v: must be above zero", s.Host.MaxSnapshotAge)
-	wrong(s.Host.APIServerMetrics != "" && s.API.Kubeconfig != "", "apiserver-metrics and kubeconfig: give one of them")
+	wrong(len(s.Metrics.APIServers) > 0 && s.API.Kubeconfig != "", "apiserver-metrics and kubeconfig: give one of them")
 	if err := cmp.Or(errs...); err != nil {
 		return 0, cli.Usage(err)
 	}

@@ -34,7 +34,7 @@ func (s settings) inputs(config string) (all []input) {
 	all = []input{
 		{config, "--config", false}, {c.CACert, "cacert", false}, {c.Cert, "cert", false}, {c.Key, "key", false},
 		{s.Scan.EncryptionProviderConfig, "encryption-provider-config", false}, {s.Paths.WALDir, "wal-dir", true},
-		{s.Host.APIServerMetrics, "apiserver-metrics", false}, {s.Host.FingerprintKey, "fingerprint-key", false},
+		{s.Host.FingerprintKey, "fingerprint-key", false},
 		{s.API.Kubeconfig, "kubeconfig", false}, {s.Output.Accept, "accept", false},
 		{s.KeyUsage.Backups, "backups", false}, {s.Vault.CAFile, "vault-ca-file", false}, {s.Vault.TokenFile, "vault-token-file", false},
 	}
@@ -43,6 +43,9 @@ func (s settings) inputs(config string) (all []input) {
 	}
 	for _, dir := range s.Host.SnapshotDirs {
 		all = append(all, input{dir, "snapshot-dir", true})
+	}
+	for _, file := range s.Metrics.APIServers {
+		all = append(all, input{file, "apiserver-metrics", false})
 	}
 	probes, _ := s.TLS.probeCerts() // what is wrong with it is said where it is used
 	for _, p := range probes {

@@ -58,13 +58,17 @@ func (a *auditRun) misuses() []misuse {
 			[]string{"cacert", "cert", "key", "timeout", "rate"}, paths && !asks,
 			"with a path only files are read: leave it out, or give --endpoints and --work-dir, to ask a member that runs for its database",
 		},
+		{
+			[]string{"apiserver-metrics"}, !a.groups.Data && len(a.Metrics.APIServers) > 1,
+			"only those of this node's API server are looked at here: give one file, or all of them to scan or all",
+		},
 		{[]string{"files"}, paths, "a path names the files to be read: leave one of them out"},
 		{[]string{"files"}, elsewhere && a.Files.Files, "with endpoints (" + strings.Join(a.Connection.Endpoints, ",") + ") only live values are read: they need not be this node's; name its files as paths"},
 		{[]string{"root"}, scan && elsewhere, "with endpoints (" + strings.Join(a.Connection.Endpoints, ",") + ") scan reads nothing of a node: leave one of them out"},
 		{[]string{"work-dir", "memory"}, a.onlyLive(), "it is for files and timelines, and only live values are read: leave it out, or add --timeline"},
 		{[]string{"clock-skew"}, !a.Timeline.Timeline, "it is about the bounds of a timeline: add --timeline, or leave it out"},
 		{
-			append([]string{"plugin-socket", "transit", "accept-cluster", "unwrap-rate", "unwrap-timeout"}, vaultFlags()...), !a.forKeys && !a.Verify.Verify,
+			append([]string{"transit", "accept-cluster", "unwrap-rate", "unwrap-timeout"}, vaultFlags()...), !a.forKeys && !a.Verify.Verify,
 			"it is about opening values: add --verify, or leave it out",
 		},
 		{append([]string{"accept-cluster"}, vaultFlags()...), !a.forKeys && !a.Verify.Transit, "it is about a Transit key in Vault: add --transit, or leave it out"},
@@ -78,7 +82,7 @@ func (a *auditRun) misuses() []misuse {
 		{
 			[]string{
 				"fail-on", "strict", "accept", "min-coverage", "encryption-provider-config", "current-key-id", "timeout", "rate", "consistency", "compare-members", "files",
-				"verify", "work-dir", "memory", "timeline", "clock-skew", "apiserver-metrics", "fingerprint-key", "snapshot-dir", "max-snapshot-age", "kubeconfig",
+				"verify", "work-dir", "memory", "timeline", "clock-skew", "apiserver-metrics", "plugin-socket", "fingerprint-key", "snapshot-dir", "max-snapshot-age", "kubeconfig",
 			}, a.TLS.Plan,
 			"it is about a report, and --plan makes none: leave one of them out",
 		},

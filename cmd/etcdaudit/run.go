@@ -76,6 +76,9 @@ func (a *auditRun) do(ctx context.Context) error {
 		Groups: a.groups, CurrentKeyID: a.Scan.CurrentKeyID, FailOn: failOn, Strict: a.Output.Strict,
 		Tool: toolOf(),
 	}
+	if o.KeySources, err = a.keySources(ctx); err != nil {
+		return err
+	}
 	read := a.here
 	switch {
 	case len(a.archives) > 0:
@@ -198,8 +201,10 @@ func concerned(h *facts.Host, endpoints []string) *facts.Host {
 // metrics reads the API server's, if the settings say where they are.
 func (a *auditRun) metrics(ctx context.Context) (m *apimetrics.Metrics, missing string, err error) {
 	switch {
-	case a.Host.APIServerMetrics != "":
-		m, err = apimetrics.ReadFile(a.Host.APIServerMetrics)
+	case len(a.Metrics.APIServers) > 1:
+		return nil, "the metrics of several API servers were given, and which are this node's is not known", nil
+	case len(a.Metrics.APIServers) == 1:
+		m, err = apimetrics.ReadFile(a.Metrics.APIServers[0])
 	case a.API.Kubeconfig != "":
 		m, err = apimetrics.Get(ctx, a.API.Kubeconfig)
 	default:

@@ -26,7 +26,6 @@ import (
 // verifyPart says what values are opened with.
 type verifyPart struct {
 	Verify         bool          `mapstructure:"verify" help:"open every value in memory, and say which cannot be decrypted and why, and which hold another object than their etcd key names"`
-	PluginSockets  []string      `mapstructure:"plugin-socket" whole:"true" help:"unix socket of a KMS v2 plugin that unwraps DEK sources for --verify; repeatable (default: those of the EncryptionConfiguration that was given or found)"`
 	Transit        bool          `mapstructure:"transit" help:"have DEK sources unwrapped by a Vault Transit key, without a plugin"`
 	AcceptClusters []string      `mapstructure:"accept-cluster" help:"with --transit: the cluster identities whose values are opened, as a plugin with these does (default: all)"`
 	UnwrapRate     int           `mapstructure:"unwrap-rate" help:"most requests a second to a plugin or Vault: API servers depend on them"`
@@ -71,7 +70,7 @@ func (a *auditRun) verification(ctx context.Context, o *audit.Options, keys *key
 	}
 	v := &opener{auditRun: a, verification: audit.Verification{Versions: map[string]facts.KeyVersion{}}}
 	configs := v.configurations(o.Encryption, keys)
-	sockets := a.Verify.PluginSockets
+	sockets := a.Plugins.Sockets
 	if len(sockets) == 0 && !a.Verify.Transit && a.Node.Root == "/" { // the sockets of a tree are elsewhere
 		if sockets = endpoints(configs); len(sockets) > 0 {
 			a.say("DEK sources are unwrapped at %q, as the EncryptionConfiguration has it", sockets)
@@ -148,7 +147,7 @@ func (v *opener) plugin(ctx context.Context, o *audit.Options, path string) erro
 	switch {
 	case ctx.Err() != nil:
 		return exitOf(fmt.Errorf("reach the KMS plugin: interrupted: %w", context.Cause(ctx)))
-	case errors.Is(err, kmssocket.ErrNoSocket) && len(v.Verify.PluginSockets) > 0:
+	case errors.Is(err, kmssocket.ErrNoSocket) && len(v.Plugins.Sockets) > 0:
 		return cli.Usage(fmt.Errorf("plugin-socket: %w", err))
 	case err != nil:
 		o.Missing = append(o.Missing, facts.Missing{What: "what unwraps DEK sources", Why: err.Error()})

@@ -42,6 +42,12 @@ func TestAStoreWrittenUnderWildcardsAgreesWithThem(t *testing.T) {
 			}
 			continue
 		}
+		if check.Id == "EA-161" || check.Id == "EA-165" { // about aescbc, and identity behind it
+			if check.Status != auditv1.Status_STATUS_WARN {
+				t.Errorf("%s: %v", check.Id, check.Results)
+			}
+			continue
+		}
 		if s := check.Status; s != auditv1.Status_STATUS_PASS && s != auditv1.Status_STATUS_NOT_APPLICABLE {
 			t.Errorf("%s %v: %s%s", check.Id, s, check.Summary, check.Results)
 		}

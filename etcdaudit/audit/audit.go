@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
 	"github.com/sealproof/sealproof/etcdaudit/keyusage"
 	"github.com/sealproof/sealproof/etcdaudit/rbac"
 	"github.com/sealproof/sealproof/etcdaudit/record"
@@ -44,6 +46,8 @@ type Options struct {
 	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
 	// in each store.
 	CurrentKeyID string
+	// KeySources are what plugins and API servers say of the current keys; nil if none was asked.
+	KeySources *keyjoin.Sources
 	// FailOn is the least severity that makes the verdict a failure.
 	FailOn auditv1.Severity
 	// Strict makes what lacks an optional input count as not evaluated.
@@ -67,7 +71,7 @@ type Options struct {
 // Where more than data was asked for and no source can be read, the rules about data are left
 // unevaluated instead, and the rest of the audit goes on.
 func Run(ctx context.Context, o Options) (r *auditv1.Report, err error) {
-	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing}
+	f := facts.Facts{Encryption: o.Encryption, EncryptionFile: o.EncryptionFile, Wire: o.Wire, Host: o.Host, Unscanned: o.Unscanned, Unfound: o.Missing, KeySources: o.KeySources}
 	if err := distinct(o.Sources); err != nil {
 		return nil, err
 	}
@@ -139,6 +143,7 @@ type counting struct {
 	objects     *rbac.Collector
 	opening     *opening
 	keys        *usageOf
+	dates       *dates
 }
 
 func newCounting(scopes []record.Scope, keys *usageOf, o Options) (*counting, error) {
@@ -152,9 +157,12 @@ func newCounting(scopes []record.Scope, keys *usageOf, o Options) (*counting, er
 		}
 		inv := inventory.New(strings.TrimSuffix(scope.Prefix, "/"), o.Encryption)
 		c.inventories[scope.Layer] = inv
-		store := facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID}
+		store := facts.Store{Scope: scope, Inventory: inv, CurrentKeyID: o.CurrentKeyID, KeySources: o.KeySources}
 		if c.opening != nil {
 			store.Verified = c.opening.tallies[scope.Layer]
+		}
+		if d := datesOf(scope, o, time.Now()); d != nil {
+			c.dates, store.Clock = d, d.clock
 		}
 		c.stores = append(c.stores, store)
 	}
@@ -174,6 +182,7 @@ func (c *counting) add(ctx context.Context, records []record.Record, seen *sight
 				c.opening.add(rec, results[i], group)
 			}
 			c.keys.add(rec)
+			c.dates.add(rec)
 		}
 		// What is retracted was there at the revision that it was read at.
 		if !rec.Retracted {
@@ -245,6 +254,7 @@ func read(ctx context.Context, source record.Source, seen *sightings, keys *usag
 	}
 	for i := range stores {
 		s := &stores[i]
+		s.Inventory.Settle() // before the next source is read
 		s.Scope, s.Damaged, s.Members = scopes[i], damaged, members
 		if r := remains[s.Scope.Layer]; r != nil {
 			s.Remains = *r

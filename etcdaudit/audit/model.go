@@ -80,9 +80,16 @@ func scope(s facts.Store, encryptionFile string) *auditv1.Scope {
 		res := &auditv1.Resource{
 			Resource: r.String(), Values: count(r.Values), Plaintext: count(r.Plaintext),
 			Encrypted: count(r.Encrypted), Malformed: count(r.Malformed), Unknown: count(r.Unknown),
+			Ruled: r.Ruled, Entry: term.Printable(r.Rule.Entry),
+		}
+		for _, p := range r.Rule.Providers {
+			res.Providers = append(res.Providers, term.Printable(p.String()))
 		}
 		for _, c := range r.Groups() {
 			g := group(c)
+			if s.Clock != nil && c.OldestRevision > 0 {
+				g.OldestWritten = bounds(s.Clock.Written(c.OldestRevision))
+			}
 			// Another server has keys of its own, perhaps under the same names.
 			if ref, ok := refs[c.Name]; ok && !r.Foreign {
 				g.Stale = c.Stale(ref)
@@ -99,6 +106,7 @@ func group(c *inventory.Count) *auditv1.Group {
 		Values: count(c.Values), Protection: protection(c.Group), Format: c.Format.String(), Name: term.Printable(c.Name), KeyId: term.Printable(c.KeyID),
 		VaultKeyVersion: c.VaultVersion, Cluster: term.Printable(c.Cluster), Rest: c.Rest,
 		Drift: c.Drift.String(), AsConfigured: c.Drift == drift.AsConfigured, Opened: c.Opened,
+		OldestRevision: c.OldestRevision, NewestRevision: c.NewestRevision, Unseeded: c.Unseeded,
 	}
 	if c.Problem != storedvalue.NoProblem {
 		g.Problem = c.Problem.String()

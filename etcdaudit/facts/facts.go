@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/timeline"
 	"github.com/sealproof/sealproof/etcdaudit/verify"
 	"github.com/sealproof/sealproof/internal/check"
 	"github.com/sealproof/sealproof/internal/encryptionconfig"
@@ -26,6 +28,8 @@ type Facts struct {
 	// and EncryptionFile its file; nil and empty if none was given.
 	Encryption     *encryptionconfig.Config
 	EncryptionFile string
+	// KeySources are what plugins and API servers say of the current keys; nil if none was asked.
+	KeySources *keyjoin.Sources
 	// Wire is what connections have shown, nil if none were asked for. Host is what the
 	// control-plane node has shown, nil if it was not read.
 	Wire *Wire
@@ -52,9 +56,13 @@ func (f Facts) Unread() (all []Missing) {
 type Store struct {
 	Scope     record.Scope
 	Inventory *inventory.Inventory
+	// Clock bounds when its revisions were written; nil where that is not worked out.
+	Clock *timeline.Clock
 	// CurrentKeyID is the key_id that KMS v2 values should have; empty for the newest
 	// in the store.
 	CurrentKeyID string
+	// KeySources are those of all facts.
+	KeySources *keyjoin.Sources
 	// Remains are what was met beside records, in this layer, and Damaged how many places
 	// could not be read in all layers of the same files.
 	Remains record.Remains

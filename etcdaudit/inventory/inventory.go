@@ -3,8 +3,9 @@
 // must list.
 //
 // It is pure. Its memory depends on the number of resources, of keys in use and of
-// listed names, never on values or their sizes. It must never hold a byte of a value,
-// nor a data key in any form.
+// listed names, never on values or their sizes; only nonces of live aesgcm values are kept
+// one by one, up to a limit (see nonces). It must never hold a byte of an object, nor a
+// data key in any form.
 package inventory
 
 import (
@@ -57,6 +58,9 @@ type Group struct {
 	VaultVersion uint32 // 0 for none
 	Envelope     storedvalue.Envelope
 	Cluster      string
+	// Unseeded is set where KMS v2 encrypts with the DEK source itself and not with keys
+	// derived from it, as Kubernetes did up to 1.28.
+	Unseeded bool
 	// Drift is how the values relate to the EncryptionConfiguration; Opened is set
 	// where one of its keys opened them.
 	Drift  drift.Drift
@@ -73,8 +77,11 @@ type Count struct {
 	// Decrypted and Undecryptable are how many of them were opened, and cannot be; both are 0
 	// where nothing was to be opened. Who opens them counts here.
 	Decrypted, Undecryptable int64
-	// NewestRevision is the highest mod_revision among them.
-	NewestRevision int64
+	// OldestRevision and NewestRevision are the lowest and the highest mod_revision among them.
+	OldestRevision, NewestRevision int64
+	// Writes is how often their etcd keys were written since they were created, by whatever
+	// provider.
+	Writes int64
 	// Objects are the first of them, where a finding may have to name them. Their
 	// text is safe to show.
 	Objects []check.Object
@@ -123,7 +130,7 @@ func (r *Resource) Groups() []*Count {
 		return cmp.Or(
 			cmp.Compare(b.Values, a.Values), cmp.Compare(a.Format, b.Format), cmp.Compare(a.Problem, b.Problem),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.VaultVersion, b.VaultVersion),
-			cmp.Compare(a.Envelope, b.Envelope), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Drift, b.Drift),
+			cmp.Compare(a.Envelope, b.Envelope), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Drift, b.Drift), cmp.Compare(number(a.Unseeded), number(b.Unseeded)),
 		)
 	})
 }
@@ -146,6 +153,7 @@ type Inventory struct {
 	secrets     listed // plaintext Secrets
 	others      listed
 	embedded    Embedded
+	nonces      nonces
 }
 
 // listed counts the objects that are named, and the bytes of their names.
@@ -187,8 +195,10 @@ func (inv *Inventory) Add(rec record.Record) *Count {
 	}
 	r.Values += one
 	c := inv.count(r, &verdict)
-	c.Values += one
-	c.NewestRevision = max(c.NewestRevision, rec.ModRevision)
+	c.add(rec, one)
+	if v := &verdict.Value; v.Format == storedvalue.AESGCM && v.Problem == storedvalue.NoProblem && rec.Origin.Layer == record.Live {
+		inv.nonces.add(v, verdict.Drift, rec)
+	}
 
 	switch v := &verdict.Value; {
 	case v.Format.Plaintext():
@@ -334,14 +344,15 @@ func (inv *Inventory) count(r *Resource, verdict *drift.Verdict) *Count {
 	}
 	version, _ := v.VaultKeyVersion()
 	cluster, _ := v.Cluster()
+	unseeded := v.Unseeded()
 	if c := r.last[v.Format]; c != nil && c.Problem == v.Problem && c.Name == string(v.Name) && c.KeyID == string(v.KeyID) &&
-		c.VaultVersion == version && c.Envelope == v.Envelope() && c.Cluster == string(cluster) &&
+		c.VaultVersion == version && c.Envelope == v.Envelope() && c.Cluster == string(cluster) && c.Unseeded == unseeded &&
 		c.Drift == verdict.Drift && c.Opened == verdict.Opened && !c.Rest {
 		return c
 	}
 	if c, ok := r.groups[Group{
 		Format: v.Format, Problem: v.Problem, Name: string(v.Name), KeyID: string(v.KeyID), VaultVersion: version,
-		Envelope: v.Envelope(), Cluster: string(cluster), Drift: verdict.Drift, Opened: verdict.Opened,
+		Envelope: v.Envelope(), Cluster: string(cluster), Unseeded: unseeded, Drift: verdict.Drift, Opened: verdict.Opened,
 	}]; ok {
 		r.last[v.Format] = c
 		return c
@@ -353,7 +364,7 @@ func (inv *Inventory) count(r *Resource, verdict *drift.Verdict) *Count {
 		// group.
 	case inv.groups < maxGroups:
 		g.Name, g.KeyID, g.VaultVersion = string(v.Name), string(v.KeyID), version
-		g.Envelope, g.Cluster = v.Envelope(), string(cluster)
+		g.Envelope, g.Cluster, g.Unseeded = v.Envelope(), string(cluster), unseeded
 	default:
 		g.Rest = true
 		if c, ok := r.groups[g]; ok {

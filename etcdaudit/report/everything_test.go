@@ -53,9 +53,9 @@ func everything() *auditv1.Report {
 				EncryptionConfigFiles: []string{"/etc/kubernetes/enc/config.yaml"},
 				Resources: []*auditv1.Resource{
 					{Resource: "configmaps", Values: 200, Plaintext: 200, Groups: []*auditv1.Group{{Values: 200, Protection: auditv1.Protection_PROTECTION_PLAINTEXT, Format: "protobuf"}}},
-					{Resource: "secrets", Values: 7, Plaintext: 3, Encrypted: 4, Groups: []*auditv1.Group{
-						{Values: 3, Protection: auditv1.Protection_PROTECTION_PLAINTEXT, Format: "protobuf", Drift: "plaintext though configured"},
-						{Values: 3, Protection: auditv1.Protection_PROTECTION_ENCRYPTED, Format: "kms v2", Name: "sealproof", KeyId: "v2.ffee", Envelope: "sealproof local", Cluster: "prod", AsConfigured: true},
+					{Resource: "secrets", Values: 7, Plaintext: 3, Encrypted: 4, Ruled: true, Entry: "secrets", Providers: []string{"kms v2 sealproof", "identity"}, Groups: []*auditv1.Group{
+						{Values: 3, Protection: auditv1.Protection_PROTECTION_PLAINTEXT, Format: "protobuf", Drift: "plaintext though configured", OldestRevision: 12, NewestRevision: 90, OldestWritten: between(-30, -29, "revision clock", "creationTimestamp")},
+						{Values: 3, Protection: auditv1.Protection_PROTECTION_ENCRYPTED, Format: "kms v2", Name: "sealproof", KeyId: "v2.ffee", Envelope: "sealproof local", Cluster: "prod", AsConfigured: true, OldestRevision: 95, NewestRevision: 4700},
 						{Values: 1, Protection: auditv1.Protection_PROTECTION_ENCRYPTED, Format: "aescbc", Name: "key1", Stale: true},
 					}},
 				},

@@ -32,6 +32,7 @@ func scopesOf(r *auditv1.Report) (all []scopeView) {
 type store struct {
 	Text      string
 	Resources part[*auditv1.Resource]
+	Compared  part[comparedRow]
 }
 
 func storesOf(r *auditv1.Report) (all []store) {
@@ -39,7 +40,7 @@ func storesOf(r *auditv1.Report) (all []store) {
 		if len(s.Resources) > 0 && len(all) < shownRows {
 			secretsFirst := slices.Clone(s.Resources)
 			slices.SortStableFunc(secretsFirst, func(a, b *auditv1.Resource) int { return rank(a) - rank(b) })
-			all = append(all, store{s.Text, head(secretsFirst, shownRows)})
+			all = append(all, store{s.Text, head(secretsFirst, shownRows), head(comparedOf(s), shownRows)})
 		}
 	}
 	return all

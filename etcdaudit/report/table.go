@@ -41,6 +41,7 @@ func Table(w io.Writer, r *auditv1.Report, colours term.Colours) error {
 				p.wrap("", "%s", s.Text)
 			}
 			p.resources(s.Resources)
+			p.compared(s)
 		}
 	}
 	p.keys(r)

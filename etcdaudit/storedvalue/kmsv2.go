@@ -28,6 +28,11 @@ const (
 	HKDFSeed DEKSourceType = 1
 )
 
+// Unseeded reports whether a KMS v2 value was encrypted with its DEK source itself.
+func (v *Value) Unseeded() bool {
+	return v.Format == KMSv2 && v.Problem == NoProblem && v.DEKSourceType == AESGCMKey
+}
+
 // hkdfInfo is the length of the random label before the nonce when the source
 // is a seed (pkg/storage/value/encrypt/aes/aes_extended_nonce.go).
 const hkdfInfo = 32

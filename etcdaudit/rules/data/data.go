@@ -11,9 +11,11 @@ import (
 )
 
 // Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
-// and EA-111 to 114 about one of live values, EA-121 to 123 about what outlives them.
-// EA-107 and EA-124 are about both, EA-131 about an etcd that runs; EA-141 to 143 are about
-// values that were opened.
+// and EA-111 to 116 about one of live values, EA-121 to 123 about what outlives them.
+// EA-141 to 143 are about values that were opened,
+// EA-161 to 166 and 169 are about how live values are encrypted, EA-167 and 168 about the API
+// servers whose metrics were given. EA-107 and EA-124 are about both layers, EA-131 about an etcd
+// that runs.
 func Rules() (all []check.Rule[facts.Facts]) {
 	openedLive, openedOlder, opened := opening()
 	for _, group := range []struct {
@@ -42,6 +44,7 @@ func Rules() (all []check.Rule[facts.Facts]) {
 			all = append(all, ofStores)
 		}
 	}
+	all = append(all, serversAgree(), serversConfiguredAlike())
 	slices.SortFunc(all, func(a, b check.Rule[facts.Facts]) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
@@ -58,6 +61,15 @@ func live() []rule {
 		staleProviders(),
 		encryptedUnconfigured(),
 		unreadable(),
+		unlistedCredentials(),
+		unlistedOthers(),
+		boundToKeys(),
+		writesPerKey(),
+		noncesOnce(),
+		derivedKeys(),
+		identityListed(),
+		knownKeyIDs(),
+		currentKeyIDs(),
 	}
 }
 

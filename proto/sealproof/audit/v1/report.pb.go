@@ -2164,8 +2164,13 @@ type Resource struct {
 	Malformed uint32 `protobuf:"varint,5,opt,name=malformed,proto3" json:"malformed,omitempty"`
 	// Values with the API server's prefix for encrypted data but of a provider
 	// that this version of the auditor does not know.
-	Unknown       uint32   `protobuf:"varint,6,opt,name=unknown,proto3" json:"unknown,omitempty"`
-	Groups        []*Group `protobuf:"bytes,7,rep,name=groups,proto3" json:"groups,omitempty"`
+	Unknown uint32   `protobuf:"varint,6,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	Groups  []*Group `protobuf:"bytes,7,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Set where the EncryptionConfiguration says how it is to be stored: by the providers of the
+	// entry, of which the first writes. Without an entry it is to be stored as plaintext.
+	Ruled         bool     `protobuf:"varint,8,opt,name=ruled,proto3" json:"ruled,omitempty"`
+	Entry         string   `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`
+	Providers     []string `protobuf:"bytes,10,rep,name=providers,proto3" json:"providers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2249,6 +2254,27 @@ func (x *Resource) GetGroups() []*Group {
 	return nil
 }
 
+func (x *Resource) GetRuled() bool {
+	if x != nil {
+		return x.Ruled
+	}
+	return false
+}
+
+func (x *Resource) GetEntry() string {
+	if x != nil {
+		return x.Entry
+	}
+	return ""
+}
+
+func (x *Resource) GetProviders() []string {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
 // Group counts the values of one resource that were written the same way.
 type Group struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -2283,7 +2309,16 @@ type Group struct {
 	AsConfigured bool `protobuf:"varint,14,opt,name=as_configured,json=asConfigured,proto3" json:"as_configured,omitempty"`
 	// Set where a key of the EncryptionConfiguration opened the values. Otherwise the
 	// name that they show decided on drift.
-	Opened        bool `protobuf:"varint,15,opt,name=opened,proto3" json:"opened,omitempty"`
+	Opened bool `protobuf:"varint,15,opt,name=opened,proto3" json:"opened,omitempty"`
+	// The lowest and the highest mod_revision of the values; 0 where it is not known.
+	OldestRevision int64 `protobuf:"varint,16,opt,name=oldest_revision,json=oldestRevision,proto3" json:"oldest_revision,omitempty"`
+	NewestRevision int64 `protobuf:"varint,17,opt,name=newest_revision,json=newestRevision,proto3" json:"newest_revision,omitempty"`
+	// When the oldest of them was written, where readable objects tell it. Not set where there was no
+	// EncryptionConfiguration to compare with.
+	OldestWritten *Bounds `protobuf:"bytes,18,opt,name=oldest_written,json=oldestWritten,proto3" json:"oldest_written,omitempty"`
+	// KMS v2: set where the values are encrypted with the data key itself, and not with keys derived
+	// from a seed.
+	Unseeded      bool `protobuf:"varint,19,opt,name=unseeded,proto3" json:"unseeded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2419,6 +2454,34 @@ func (x *Group) GetAsConfigured() bool {
 func (x *Group) GetOpened() bool {
 	if x != nil {
 		return x.Opened
+	}
+	return false
+}
+
+func (x *Group) GetOldestRevision() int64 {
+	if x != nil {
+		return x.OldestRevision
+	}
+	return 0
+}
+
+func (x *Group) GetNewestRevision() int64 {
+	if x != nil {
+		return x.NewestRevision
+	}
+	return 0
+}
+
+func (x *Group) GetOldestWritten() *Bounds {
+	if x != nil {
+		return x.OldestWritten
+	}
+	return nil
+}
+
+func (x *Group) GetUnseeded() bool {
+	if x != nil {
+		return x.Unseeded
 	}
 	return false
 }
@@ -4797,7 +4860,7 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x1d\n" +
 	"\n" +
 	"raft_index\x18\x04 \x01(\x04R\traftIndex\x12\x1b\n" +
-	"\traft_term\x18\x05 \x01(\x04R\braftTerm\"\xe5\x01\n" +
+	"\traft_term\x18\x05 \x01(\x04R\braftTerm\"\xaf\x02\n" +
 	"\bResource\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x1c\n" +
@@ -4805,7 +4868,11 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\tencrypted\x18\x04 \x01(\rR\tencrypted\x12\x1c\n" +
 	"\tmalformed\x18\x05 \x01(\rR\tmalformed\x12\x18\n" +
 	"\aunknown\x18\x06 \x01(\rR\aunknown\x121\n" +
-	"\x06groups\x18\a \x03(\v2\x19.sealproof.audit.v1.GroupR\x06groups\"\xbb\x03\n" +
+	"\x06groups\x18\a \x03(\v2\x19.sealproof.audit.v1.GroupR\x06groups\x12\x14\n" +
+	"\x05ruled\x18\b \x01(\bR\x05ruled\x12\x14\n" +
+	"\x05entry\x18\t \x01(\tR\x05entry\x12\x1c\n" +
+	"\tproviders\x18\n" +
+	" \x03(\tR\tproviders\"\xec\x04\n" +
 	"\x05Group\x12\x16\n" +
 	"\x06values\x18\x01 \x01(\rR\x06values\x12>\n" +
 	"\n" +
@@ -4824,7 +4891,11 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\x04rest\x18\f \x01(\bR\x04rest\x12\x14\n" +
 	"\x05drift\x18\r \x01(\tR\x05drift\x12#\n" +
 	"\ras_configured\x18\x0e \x01(\bR\fasConfigured\x12\x16\n" +
-	"\x06opened\x18\x0f \x01(\bR\x06opened\"\xbe\x03\n" +
+	"\x06opened\x18\x0f \x01(\bR\x06opened\x12'\n" +
+	"\x0foldest_revision\x18\x10 \x01(\x03R\x0eoldestRevision\x12'\n" +
+	"\x0fnewest_revision\x18\x11 \x01(\x03R\x0enewestRevision\x12A\n" +
+	"\x0eoldest_written\x18\x12 \x01(\v2\x1a.sealproof.audit.v1.BoundsR\roldestWritten\x12\x1a\n" +
+	"\bunseeded\x18\x13 \x01(\bR\bunseeded\"\xbe\x03\n" +
 	"\bListener\x12\x18\n" +
 	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
@@ -5178,41 +5249,42 @@ var file_sealproof_audit_v1_report_proto_depIdxs = []int32{
 	22, // 36: sealproof.audit.v1.Object.origin:type_name -> sealproof.audit.v1.Origin
 	24, // 37: sealproof.audit.v1.Resource.groups:type_name -> sealproof.audit.v1.Group
 	2,  // 38: sealproof.audit.v1.Group.protection:type_name -> sealproof.audit.v1.Protection
-	26, // 39: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
-	45, // 40: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
-	31, // 41: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
-	31, // 42: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
-	28, // 43: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
-	29, // 44: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
-	30, // 45: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
-	0,  // 46: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
-	34, // 47: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
-	35, // 48: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
-	35, // 49: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
-	45, // 50: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
-	45, // 51: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
-	45, // 52: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
-	45, // 53: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
-	45, // 54: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
-	38, // 55: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
-	35, // 56: sealproof.audit.v1.KeyUse.first_written:type_name -> sealproof.audit.v1.Bounds
-	35, // 57: sealproof.audit.v1.KeyUse.last_written:type_name -> sealproof.audit.v1.Bounds
-	21, // 58: sealproof.audit.v1.KeyUse.objects:type_name -> sealproof.audit.v1.Object
-	45, // 59: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
-	45, // 60: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
-	41, // 61: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
-	0,  // 62: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
-	0,  // 63: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
-	3,  // 64: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
-	3,  // 65: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
-	0,  // 66: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
-	45, // 67: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
-	4,  // 68: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	35, // 39: sealproof.audit.v1.Group.oldest_written:type_name -> sealproof.audit.v1.Bounds
+	26, // 40: sealproof.audit.v1.Listener.connections:type_name -> sealproof.audit.v1.Connection
+	45, // 41: sealproof.audit.v1.Connection.time:type_name -> google.protobuf.Timestamp
+	31, // 42: sealproof.audit.v1.Configuration.settings:type_name -> sealproof.audit.v1.Setting
+	31, // 43: sealproof.audit.v1.Configuration.void:type_name -> sealproof.audit.v1.Setting
+	28, // 44: sealproof.audit.v1.Configuration.files:type_name -> sealproof.audit.v1.File
+	29, // 45: sealproof.audit.v1.Configuration.encryption_file:type_name -> sealproof.audit.v1.EncryptionConfiguration
+	30, // 46: sealproof.audit.v1.EncryptionConfiguration.rules:type_name -> sealproof.audit.v1.EncryptionRule
+	0,  // 47: sealproof.audit.v1.Layer.status:type_name -> sealproof.audit.v1.Status
+	34, // 48: sealproof.audit.v1.Timeline.readable:type_name -> sealproof.audit.v1.Interval
+	35, // 49: sealproof.audit.v1.Interval.from:type_name -> sealproof.audit.v1.Bounds
+	35, // 50: sealproof.audit.v1.Interval.until:type_name -> sealproof.audit.v1.Bounds
+	45, // 51: sealproof.audit.v1.Bounds.not_before:type_name -> google.protobuf.Timestamp
+	45, // 52: sealproof.audit.v1.Bounds.not_after:type_name -> google.protobuf.Timestamp
+	45, // 53: sealproof.audit.v1.Key.created:type_name -> google.protobuf.Timestamp
+	45, // 54: sealproof.audit.v1.Key.promoted:type_name -> google.protobuf.Timestamp
+	45, // 55: sealproof.audit.v1.Key.last_needed:type_name -> google.protobuf.Timestamp
+	38, // 56: sealproof.audit.v1.Key.uses:type_name -> sealproof.audit.v1.KeyUse
+	35, // 57: sealproof.audit.v1.KeyUse.first_written:type_name -> sealproof.audit.v1.Bounds
+	35, // 58: sealproof.audit.v1.KeyUse.last_written:type_name -> sealproof.audit.v1.Bounds
+	21, // 59: sealproof.audit.v1.KeyUse.objects:type_name -> sealproof.audit.v1.Object
+	45, // 60: sealproof.audit.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	45, // 61: sealproof.audit.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	41, // 62: sealproof.audit.v1.Control.checks:type_name -> sealproof.audit.v1.ControlCheck
+	0,  // 63: sealproof.audit.v1.Control.letter:type_name -> sealproof.audit.v1.Status
+	0,  // 64: sealproof.audit.v1.Control.evidence:type_name -> sealproof.audit.v1.Status
+	3,  // 65: sealproof.audit.v1.Control.reach:type_name -> sealproof.audit.v1.Relation
+	3,  // 66: sealproof.audit.v1.ControlCheck.relation:type_name -> sealproof.audit.v1.Relation
+	0,  // 67: sealproof.audit.v1.ControlCheck.status:type_name -> sealproof.audit.v1.Status
+	45, // 68: sealproof.audit.v1.Acceptance.expires:type_name -> google.protobuf.Timestamp
+	4,  // 69: sealproof.audit.v1.Acceptance.state:type_name -> sealproof.audit.v1.AcceptanceState
+	70, // [70:70] is the sub-list for method output_type
+	70, // [70:70] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_sealproof_audit_v1_report_proto_init() }
