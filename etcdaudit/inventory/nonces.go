@@ -111,7 +111,7 @@ func (n nonce) same(o nonce) bool {
 
 // bytes are the nonce as it stands in the value.
 func (n nonce) bytes() []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, n.head), uint32(n.tail>>32)) //nolint:gosec // the upper 32 bits
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, n.head), uint32(n.tail>>32))
 }
 
 // compareNonces puts those of one key and nonce together, by the ends of their tags.
