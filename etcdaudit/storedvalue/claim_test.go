@@ -38,6 +38,11 @@ func claims(lead, body []byte) map[string][]byte {
 		"a provider of the future": []byte("k8s:enc:rot13:v1:k:" + data),
 		"no provider":              []byte("k8s:enc:" + data),
 	}
+	// The object's own colons seem to end a name.
+	for _, provider := range []string{"aescbc", "aesgcm", "secretbox"} {
+		all[provider+" without a name"] = []byte("k8s:enc:" + provider + ":v1:" + blocks)
+		all[provider+" without a name, in other blocks"] = []byte("k8s:enc:" + provider + ":v1:" + blocks + "\n\n\n")
+	}
 	if len(lead) == 0 {
 		all["kms v1 without its form"] = []byte("k8s:enc:kms:v1:p:" + data)
 		all["kms v2 without its form"] = []byte("k8s:enc:kms:v2:p:" + data)

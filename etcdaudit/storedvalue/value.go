@@ -150,7 +150,7 @@ func Parse(value []byte) (v Value) {
 	default:
 		v.Format = UnknownEncryption
 	}
-	if body := v.body(value); mayHoldObject(body) {
+	if body, data := v.body(value); mayHoldObject(data) {
 		if format, ok := objectIn(body); ok {
 			return Value{Format: format, Problem: ObjectReadable}
 		}
@@ -158,17 +158,19 @@ func Parse(value []byte) (v Value) {
 	return v
 }
 
-// body is where an object in plaintext would be in a value: in what should be ciphertext, beside
-// which a plugin may have texts of its own. Where the form is taken from the object itself, that
-// begins before.
-func (v *Value) body(value []byte) []byte {
+// body is where an object in plaintext would be in a value, and data the part of it that should be
+// ciphertext: beside that a plugin may have texts of its own. Where the form is taken from the object
+// itself, that begins before: its first colon can seem to end a name.
+func (v *Value) body(value []byte) (body, data []byte) {
 	switch {
+	case v.named != nil && v.Encrypted() && bytes.IndexByte(v.Name, 0) >= 0:
+		return v.named, v.named // as the beginning of one in protobuf has
 	case v.named != nil && v.Encrypted():
-		return v.named[bytes.IndexByte(v.named, ':')+1:] // a colon in the object can seem to end the name
+		return v.named, v.named[bytes.IndexByte(v.named, ':')+1:]
 	case v.Encrypted() && len(v.DEKSource) <= MaxDEKSource:
-		return v.Ciphertext
+		return v.Ciphertext, v.Ciphertext
 	default:
-		return value[len(encryptedPrefix):]
+		return value[len(encryptedPrefix):], value[len(encryptedPrefix):]
 	}
 }
 

@@ -87,15 +87,16 @@ func TestWrongConfigurationIsRefusedWithTheKeysPath(t *testing.T) {
 		env  string
 		want string
 	}{
-		"unknown key":             {yaml: "vault: {addres: x}", want: "unknown key vault.addres"},
-		"unknown section":         {yaml: "tault: {address: x}", want: "unknown key tault.address (did you mean vault.address?)"},
-		"not a duration":          {yaml: "promotion-delay: soon", want: "promotion-delay"},
-		"number without a unit":   {yaml: "promotion-delay: 30", want: "give a number with a unit"},
-		"section where a leaf is": {yaml: "cluster: {name: x}", want: "cluster: want a text"},
-		"leaf where a section is": {yaml: "vault: x", want: "vault"},
-		"not YAML":                {yaml: "cluster: [", want: "is no YAML: line 1"},
-		"key given twice":         {yaml: "cluster: a\ncluster: b", want: "already defined"},
-		"unknown environment":     {env: "SEALTEST_VAULT_ADRESS", want: "SEALTEST_VAULT_ADRESS: there is no such configuration key"},
+		"unknown key":              {yaml: "vault: {addres: x}", want: "unknown key vault.addres"},
+		"unknown section":          {yaml: "tault: {address: x}", want: "unknown key tault.address (did you mean vault.address?)"},
+		"not a duration":           {yaml: "promotion-delay: soon", want: "promotion-delay"},
+		"number without a unit":    {yaml: "promotion-delay: 30", want: "give a number with a unit"},
+		"section where a leaf is":  {yaml: "cluster: {name: x}", want: "cluster: want a text"},
+		"leaf where a section is":  {yaml: "vault: x", want: "vault"},
+		"not YAML":                 {yaml: "cluster: [", want: "is no YAML: line 1"},
+		"key given twice":          {yaml: "cluster: a\ncluster: b", want: "already defined"},
+		"key that leads to itself": {yaml: "tault: &x {address: *x}", want: "unknown key tault.address"},
+		"unknown environment":      {env: "SEALTEST_VAULT_ADRESS", want: "SEALTEST_VAULT_ADRESS: there is no such configuration key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.env != "" {

@@ -116,8 +116,9 @@ func (d *document) check(path string, node *yaml.Node) error {
 		case at >= 0:
 			err = d.value(d.known[at].value.Interface(), key, value)
 		case !section:
+			// No alias is followed: it can lead back to where it stands.
 			for value.Kind == yaml.MappingNode && len(value.Content) > 0 {
-				name, value = value.Content[0], resolve(value.Content[1])
+				name, value = value.Content[0], value.Content[1]
 				key += "." + name.Value
 			}
 			return d.wrong(name, "unknown key "+key+suggestion(key, d.known), "")
