@@ -20,7 +20,8 @@ const maxKept = 16 << 20
 // Tally is what became of the values of one layer of one source: how many, and which
 // are findings. It holds no byte of a value. It is not safe for concurrent use.
 type Tally struct {
-	// Values are all that were counted, and by what became of them.
+	// Values are all that were counted, and by what became of them. Unsaid are only those that
+	// opened.
 	Values     int64
 	Outcomes   map[Outcome]int64
 	Identities map[Identity]int64
@@ -152,7 +153,9 @@ func (t *Tally) custom(rec record.Record, k Kind, n int64) {
 func (t *Tally) count(r Result, n int64) {
 	t.Values += n
 	t.Outcomes[r.Outcome] += n
-	t.Identities[r.Identity] += n
+	if r.Outcome == Opened || r.Identity != Unsaid {
+		t.Identities[r.Identity] += n
+	}
 	if r.Outcome == NotEvaluated {
 		why := r.Why
 		if _, known := t.Unevaluated[why]; !known && len(t.Unevaluated) >= maxReasons {
