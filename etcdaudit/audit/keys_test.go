@@ -136,7 +136,7 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	}{
 		"nothing":                 {[][]record.Scope{own(record.Live, record.History)}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"an inventory of backups": {[][]record.Scope{own(record.Live, record.History)}, nil, 2, auditv1.Status_STATUS_NOT_EVALUATED, "no inventory of backups"},
-		"an inventory, where versions are needed": {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "need version 2"},
+		"an inventory, where versions are needed": {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "1 value needs version 2"},
 		"history":                              {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
 		"nothing beside the files of a member": {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"the cluster":                          {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
@@ -161,6 +161,26 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 		}
 		if text := strings.Join(append(said, r.Reasons...), "; "); r.Status != tt.status || !strings.Contains(text, tt.says) {
 			t.Errorf("%s is missing: %v, %s", name, r.Status, text)
+		}
+	}
+}
+
+// A provider that is not known can have the data keys under any key.
+func TestValuesOfAnUnknownProviderLeaveTheQuestionOpen(t *testing.T) {
+	for of, want := range map[record.Layer]auditv1.Status{
+		record.Live: auditv1.Status_STATUS_NOT_EVALUATED, record.History: auditv1.Status_STATUS_NOT_EVALUATED, record.FreePages: auditv1.Status_STATUS_PASS,
+	} {
+		unknown := stored.Record("secrets/default/a", stored.Unknown, 1)
+		unknown.Origin.Layer = of
+		scopes := []record.Scope{scopeOf(record.Live, "db", "m"), scopeOf(record.History, "db", "m"), scopeOf(record.FreePages, "db", "m")}
+		r, err := audit.Register(t.Context(), audit.RegisterOptions{
+			Sources: []record.Source{reads(nil, scopes, []record.Record{value(record.Live, "b", 2, 0), unknown})}, Backups: &keyusage.Backups{By: "Jane Doe"}, Below: 2,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Join(r.Reasons, "; "); r.Status != want || (want == auditv1.Status_STATUS_PASS) == strings.Contains(said, "provider that is not known") {
+			t.Errorf("%s: %v, %s", of, r.Status, said)
 		}
 	}
 }
