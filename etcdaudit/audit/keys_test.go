@@ -109,6 +109,29 @@ func TestOfALogIsNeededWhatTheDatabaseDoesNotHave(t *testing.T) {
 	}
 }
 
+// The index of one copy's database says nothing of the log of another copy of the same member,
+// whose database is not there or cannot be read.
+func TestOfALogWithoutADatabaseAllIsNeeded(t *testing.T) {
+	scoped := func(layer record.Layer, name string) []record.Scope {
+		s := scopeOf(layer, name, "m")
+		s.Copy = "copy of a database"
+		return []record.Scope{s}
+	}
+	log := func(name string) record.Source {
+		return reads(nil, scoped(record.WAL, name), []record.Record{value(record.WAL, "a", 1, 4)})
+	}
+	r, err := audit.Register(t.Context(), audit.RegisterOptions{Sources: []record.Source{
+		reads(nil, scoped(record.Live, "first/db"), []record.Record{value(record.Live, "a", 2, 0)}), log("first/wal"),
+		reads(errors.New("the disk is damaged"), scoped(record.Live, "second/db"), nil), log("second/wal"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := under(r.Keys)[1]; got["wal:first/wal"] != 0 || got["wal:second/wal"] != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	one := []record.Record{value(record.Live, "a", 2, 0)}
 	own := func(layers ...record.Layer) []record.Scope {
