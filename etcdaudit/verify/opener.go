@@ -222,8 +222,11 @@ func (o *Opener) try(k *keyring.Key, etcdKey, ciphertext []byte) (r Result, ok b
 // opened says what a plaintext is.
 func (o *Opener) opened(etcdKey, plaintext []byte) Result {
 	object, ok := storedvalue.ReadObject(plaintext)
-	if !ok {
+	switch {
+	case !ok:
 		return Result{Outcome: NoObject}
+	case !object.Complete && object.Length == len(plaintext) && storedvalue.PlaintextFormat(plaintext) != storedvalue.YAML: // which ends anywhere
+		return Result{Outcome: NoObject, Why: "it ends within the object"}
 	}
 	r := Result{Outcome: Opened}
 	o.identify(&r, etcdKey, object)
