@@ -31,7 +31,8 @@ type usage struct {
 	// clusterOf has the cluster of each.
 	scopes    []record.Scope
 	clusterOf []int
-	// applied is the index of the last raft entry that a database holds, by member and copy.
+	// applied is the index of the last raft entry that a database holds, by member and copy, until
+	// the log beside it was read, which comes next.
 	applied map[[2]string]uint64
 }
 
@@ -105,6 +106,9 @@ func (of *usageOf) add(rec record.Record) {
 
 // end takes what the last reading has shown of the scopes, and nothing where it has failed.
 func (of *usageOf) end(scopes []record.Scope, failed error) {
+	for _, s := range scopes {
+		delete(of.applied, memberOf(s)) // it says nothing of another copy of the member
+	}
 	if failed != nil {
 		of.reading.Drop()
 		return

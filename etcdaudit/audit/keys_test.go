@@ -109,6 +109,29 @@ func TestOfALogIsNeededWhatTheDatabaseDoesNotHave(t *testing.T) {
 	}
 }
 
+// The index of one copy's database says nothing of the log of another copy of the same member,
+// whose database is not there or cannot be read.
+func TestOfALogWithoutADatabaseAllIsNeeded(t *testing.T) {
+	scoped := func(layer record.Layer, name string) []record.Scope {
+		s := scopeOf(layer, name, "m")
+		s.Copy = "copy of a database"
+		return []record.Scope{s}
+	}
+	log := func(name string) record.Source {
+		return reads(nil, scoped(record.WAL, name), []record.Record{value(record.WAL, "a", 1, 4)})
+	}
+	r, err := audit.Register(t.Context(), audit.RegisterOptions{Sources: []record.Source{
+		reads(nil, scoped(record.Live, "first/db"), []record.Record{value(record.Live, "a", 2, 0)}), log("first/wal"),
+		reads(errors.New("the disk is damaged"), scoped(record.Live, "second/db"), nil), log("second/wal"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := under(r.Keys)[1]; got["wal:first/wal"] != 0 || got["wal:second/wal"] != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	one := []record.Record{value(record.Live, "a", 2, 0)}
 	own := func(layers ...record.Layer) []record.Scope {
@@ -136,7 +159,7 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	}{
 		"nothing":                 {[][]record.Scope{own(record.Live, record.History)}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"an inventory of backups": {[][]record.Scope{own(record.Live, record.History)}, nil, 2, auditv1.Status_STATUS_NOT_EVALUATED, "no inventory of backups"},
-		"an inventory, where versions are needed": {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "need version 2"},
+		"an inventory, where versions are needed": {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "1 value needs version 2"},
 		"history":                              {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
 		"nothing beside the files of a member": {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"the cluster":                          {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
@@ -161,6 +184,26 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 		}
 		if text := strings.Join(append(said, r.Reasons...), "; "); r.Status != tt.status || !strings.Contains(text, tt.says) {
 			t.Errorf("%s is missing: %v, %s", name, r.Status, text)
+		}
+	}
+}
+
+// A provider that is not known can have the data keys under any key.
+func TestValuesOfAnUnknownProviderLeaveTheQuestionOpen(t *testing.T) {
+	for of, want := range map[record.Layer]auditv1.Status{
+		record.Live: auditv1.Status_STATUS_NOT_EVALUATED, record.History: auditv1.Status_STATUS_NOT_EVALUATED, record.FreePages: auditv1.Status_STATUS_PASS,
+	} {
+		unknown := stored.Record("secrets/default/a", stored.Unknown, 1)
+		unknown.Origin.Layer = of
+		scopes := []record.Scope{scopeOf(record.Live, "db", "m"), scopeOf(record.History, "db", "m"), scopeOf(record.FreePages, "db", "m")}
+		r, err := audit.Register(t.Context(), audit.RegisterOptions{
+			Sources: []record.Source{reads(nil, scopes, []record.Record{value(record.Live, "b", 2, 0), unknown})}, Backups: &keyusage.Backups{By: "Jane Doe"}, Below: 2,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Join(r.Reasons, "; "); r.Status != want || (want == auditv1.Status_STATUS_PASS) == strings.Contains(said, "provider that is not known") {
+			t.Errorf("%s: %v, %s", of, r.Status, said)
 		}
 	}
 }

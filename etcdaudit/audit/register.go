@@ -83,7 +83,11 @@ func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, err
 		k.OverAge = o.MaxAge > 0 && !e.Known.Created.IsZero() && o.Now.Sub(e.Known.Created) > o.MaxAge
 		r.Keys = append(r.Keys, k)
 	}
-	r.Status, r.Reasons = verdictOf(entries, o.Below, asked, len(unread), o.Backups != nil)
+	unknown := int64(0)
+	for _, c := range register.Counts() {
+		unknown += c.UnknownNeeded
+	}
+	r.Status, r.Reasons = verdictOf(entries, o.Below, asked, unknown, len(unread), o.Backups != nil)
 	return r, nil
 }
 
@@ -149,11 +153,15 @@ func (u *usage) keyScopes() (all []*auditv1.KeyScope) {
 	return all
 }
 
-// verdictOf answers whether versions below one are needed, and says why.
-func verdictOf(entries []keyusage.Entry, below int, asked bool, unread int, inventory bool) (auditv1.Status, []string) {
+// verdictOf answers whether versions below one are needed, and says why. unknown is how many needed
+// values are of a provider that is not known.
+func verdictOf(entries []keyusage.Entry, below int, asked bool, unknown int64, unread int, inventory bool) (auditv1.Status, []string) {
 	var blocking, open []string
 	for _, e := range entries {
 		said := fmt.Sprintf("%d values need version %d, %s", e.Needed(), e.Number(), keyName(e.Key))
+		if e.Needed() == 1 {
+			said = fmt.Sprintf("1 value needs version %d, %s", e.Number(), keyName(e.Key))
+		}
 		switch e.Below(below, asked) {
 		case keyusage.Blocking:
 			blocking = append(blocking, said)
@@ -164,6 +172,9 @@ func verdictOf(entries []keyusage.Entry, below int, asked bool, unread int, inve
 		if e.Rest {
 			open = append(open, fmt.Sprintf("%d values are under keys that were too many to be told apart", e.Needed()))
 		}
+	}
+	if unknown > 0 {
+		open = append(open, fmt.Sprintf("values of a provider that is not known, which may need any version: %d", unknown))
 	}
 	if unread == 1 {
 		open = append(open, "1 thing could not be read")

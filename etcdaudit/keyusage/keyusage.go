@@ -72,6 +72,8 @@ type Counts struct {
 	// Malformed are those that claim to be encrypted and that no API server can read, Unknown
 	// those of a provider that is not known, and Cut those of which only a part is there.
 	Malformed, Unknown, Cut int64
+	// UnknownNeeded are those of Unknown that somebody reads, or would read if the file were used.
+	UnknownNeeded int64
 	// DEKSources is how many different ones are in the layer, of all keys.
 	DEKSources int64
 }
@@ -199,6 +201,9 @@ func (g *Reading) Add(rec record.Record) {
 		counts.Malformed += one
 	case v.Format == storedvalue.UnknownEncryption:
 		counts.Unknown += one
+		if g.needed(rec.Origin) {
+			counts.UnknownNeeded += one
+		}
 	default:
 		counts.Encrypted += one
 		g.count(v, &rec, layer, one)

@@ -78,7 +78,7 @@ func TestEachVersionIsCountedWithItsDEKSourcesInEachLayer(t *testing.T) {
 	if second := all[2]; second.Version != 2 || len(second.Uses) != 1 || second.Uses[0].Objects != nil {
 		t.Errorf("%+v", second)
 	}
-	if got := r.Counts()[0]; got != (keyusage.Counts{Plaintext: 1, Encrypted: 5, Malformed: 1, Unknown: 1, DEKSources: 3}) {
+	if got := r.Counts()[0]; got != (keyusage.Counts{Plaintext: 1, Encrypted: 5, Malformed: 1, Unknown: 1, UnknownNeeded: 1, DEKSources: 3}) {
 		t.Errorf("%+v", got)
 	}
 }

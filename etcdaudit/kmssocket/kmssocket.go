@@ -49,18 +49,21 @@ type Plugin struct {
 var _ verify.Unwrapper = (*Plugin)(nil)
 
 // Open returns the plugin that serves the socket of a path, which is absolute or
-// begins with unix://. Each request has at most timeout. An error says what is there
+// begins with unix://; as for an API server one that begins with /@ is abstract, and no file. Each request has at most timeout. An error says what is there
 // instead of a plugin. The caller closes it.
 func Open(ctx context.Context, path string, timeout time.Duration) (*Plugin, error) {
 	path = strings.TrimPrefix(path, "unix://")
-	if err := check(path); err != nil {
+	address := path
+	if strings.HasPrefix(path, "/@") {
+		address = path[1:]
+	} else if err := check(path); err != nil {
 		return nil, fmt.Errorf("KMS plugin %s: %w", path, err)
 	}
 	conn, err := grpc.NewClient("passthrough:///localhost",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
+			return new(net.Dialer).DialContext(ctx, "unix", address)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("KMS plugin %s: %w", path, err)

@@ -37,13 +37,18 @@ func socketPath(t *testing.T) string {
 func serve(t *testing.T, register func(*grpc.Server)) string {
 	t.Helper()
 	path := socketPath(t)
+	serveAt(t, path, register)
+	return path
+}
+
+func serveAt(t *testing.T, path string, register func(*grpc.Server)) {
+	t.Helper()
 	l := testkit.Must(net.Listen("unix", path))(t)
 	g := grpc.NewServer()
 	register(g)
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(l) }()
 	t.Cleanup(func() { g.Stop(); testkit.Check(t, <-done) })
-	return path
 }
 
 // plugin answers as it is told; it hangs where that is nil.
@@ -197,6 +202,23 @@ func TestAPluginThatHangsIsNotWaitedFor(t *testing.T) {
 		}
 		testkit.Check(t, p.Close())
 		return
+	}
+}
+
+// An endpoint can be an abstract socket, which is no file (ParseEndpoint in k8s.io/kms/pkg/util).
+func TestAnAbstractSocketIsReached(t *testing.T) {
+	name := "@" + filepath.Base(filepath.Dir(socketPath(t)))
+	serveAt(t, name, func(g *grpc.Server) { kms.RegisterKeyManagementServiceServer(g, plugin{version: "v2"}) })
+	for _, path := range []string{"unix:///" + name, "/" + name} {
+		p, err := kmssocket.Open(t.Context(), path, patient)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		testkit.Check(t, p.Close())
+	}
+	if _, err := kmssocket.Open(t.Context(), "/"+name+"-", patient); err == nil || !strings.Contains(err.Error(), "nobody listens") {
+		t.Error(err)
 	}
 }
 

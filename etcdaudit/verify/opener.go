@@ -56,6 +56,7 @@ type Opener struct {
 	last       unwrapped
 	lastSource []byte
 	recent     map[string]unwrapped
+	held       int // bytes of these encodings
 	// kinds has each Kind once: nearly every value has one that was there before.
 	kinds map[Kind]Kind
 }
@@ -70,6 +71,10 @@ type unwrapped struct {
 // maxRecent bounds the data keys that an Opener keeps ready, each about 1.5 KiB. There
 // are as many as API servers and their starts since the last rewrite.
 const maxRecent = 1024
+
+// maxHeld bounds the bytes of their encodings, which have a few hundred each, and can have more
+// than 32 KiB.
+const maxHeld = 1 << 20
 
 // New returns an Opener. The caller clears it.
 func New(c Config) *Opener {
@@ -89,7 +94,7 @@ func (o *Opener) Clear() {
 		u.forget()
 	}
 	clear(o.recent)
-	o.last, o.lastSource = unwrapped{}, nil
+	o.last, o.lastSource, o.held = unwrapped{}, nil, 0
 }
 
 func (u unwrapped) forget() {
@@ -148,10 +153,11 @@ func (o *Opener) unwrapped(ctx context.Context, v storedvalue.Value) unwrapped {
 		if u.entry.outcome == Opened {
 			u.key, _ = keyring.NewDataKey(v.DEKSourceType, u.entry.secret) // Sources has tried it
 		}
-		if len(o.recent) == maxRecent {
+		if len(o.recent) == maxRecent || o.held+len(source) > maxHeld {
 			o.Clear()
 		}
 		o.recent[string(source)] = u
+		o.held += len(source)
 	}
 	o.last, o.lastSource = u, append(o.lastSource[:0], source...)
 	return u
@@ -216,8 +222,11 @@ func (o *Opener) try(k *keyring.Key, etcdKey, ciphertext []byte) (r Result, ok b
 // opened says what a plaintext is.
 func (o *Opener) opened(etcdKey, plaintext []byte) Result {
 	object, ok := storedvalue.ReadObject(plaintext)
-	if !ok {
+	switch {
+	case !ok:
 		return Result{Outcome: NoObject}
+	case !object.Complete && object.Length == len(plaintext) && storedvalue.PlaintextFormat(plaintext) != storedvalue.YAML: // which ends anywhere
+		return Result{Outcome: NoObject, Why: "it ends within the object"}
 	}
 	r := Result{Outcome: Opened}
 	o.identify(&r, etcdKey, object)

@@ -10,7 +10,7 @@ const (
 	// Opened: there is an object.
 	Opened
 	// NoObject: it opens, and what comes out is no object in an encoding that this
-	// program knows.
+	// program knows, or not all of one.
 	NoObject
 	// WrongKey: what was given for it does not open it. Where the beginning of a
 	// ciphertext, or all of a DEK source, was changed, it looks the same.

@@ -13,10 +13,15 @@ const MaxFindings = 20_000
 // maxReasons bounds the reasons that a Tally tells apart.
 const maxReasons = 1000
 
+// maxKept bounds the bytes of the etcd keys that a Tally lists. An API server's have a few hundred
+// bytes, and etcd takes more than a MiB.
+const maxKept = 16 << 20
+
 // Tally is what became of the values of one layer of one source: how many, and which
 // are findings. It holds no byte of a value. It is not safe for concurrent use.
 type Tally struct {
-	// Values are all that were counted, and by what became of them.
+	// Values are all that were counted, and by what became of them. Unsaid are only those that
+	// opened.
 	Values     int64
 	Outcomes   map[Outcome]int64
 	Identities map[Identity]int64
@@ -27,6 +32,7 @@ type Tally struct {
 	Defined map[string]string
 
 	findings map[place]Finding
+	kept     int // bytes of etcd keys
 	// sources are the values whose DEK source did not open, which Settle may know more of.
 	sources map[ID]map[Outcome]int64
 	// customs are the objects of resources whose kind is not known.
@@ -78,14 +84,13 @@ func (t *Tally) Add(rec record.Record, r Result) {
 	case rec.Retracted:
 		t.count(r, -1)
 		if r.finding() {
-			delete(t.findings, place{string(rec.Key), rec.ModRevision})
+			t.forget(place{string(rec.Key), rec.ModRevision})
 		}
 		t.custom(rec, r.Custom, -1)
 	default:
 		t.count(r, 1)
 		if r.finding() && len(t.findings) < MaxFindings {
-			at := place{string(rec.Key), rec.ModRevision}
-			t.findings[at] = Finding{Key: at.key, Revision: at.revision, Result: r}
+			t.list(place{string(rec.Key), rec.ModRevision}, r)
 		}
 		t.custom(rec, r.Custom, 1)
 		if r.Defines != (Kind{}) && len(t.Defined) < maxCustoms {
@@ -95,6 +100,31 @@ func (t *Tally) Add(rec record.Record, r Result) {
 }
 
 func (r Result) finding() bool { return r.Outcome.Undecryptable() || r.Identity == Differs }
+
+// list keeps a finding where there is room for it. In a log revisions are not known: the last value
+// of a key is listed.
+func (t *Tally) list(at place, r Result) {
+	t.forget(at)
+	if t.keep(len(at.key) + len(r.From)) {
+		t.findings[at] = Finding{Key: at.key, Revision: at.revision, Result: r}
+	}
+}
+
+func (t *Tally) forget(at place) {
+	if f, listed := t.findings[at]; listed {
+		t.kept -= len(f.Key) + len(f.Result.From)
+		delete(t.findings, at)
+	}
+}
+
+// keep takes room for so many bytes, if there is as much left.
+func (t *Tally) keep(bytes int) bool {
+	if t.kept+bytes > maxKept {
+		return false
+	}
+	t.kept += bytes
+	return true
+}
 
 // custom counts an object of a resource whose kind may become known.
 func (t *Tally) custom(rec record.Record, k Kind, n int64) {
@@ -112,8 +142,10 @@ func (t *Tally) custom(rec record.Record, k Kind, n int64) {
 	c.values += n
 	switch {
 	case n < 0:
+		before := len(c.first)
 		c.first = slices.DeleteFunc(c.first, func(at place) bool { return at.key == string(rec.Key) && at.revision == rec.ModRevision })
-	case len(c.first) < maxFirst:
+		t.kept -= (before - len(c.first)) * len(rec.Key)
+	case len(c.first) < maxFirst && t.keep(len(rec.Key)):
 		c.first = append(c.first, place{string(rec.Key), rec.ModRevision})
 	}
 }
@@ -121,7 +153,9 @@ func (t *Tally) custom(rec record.Record, k Kind, n int64) {
 func (t *Tally) count(r Result, n int64) {
 	t.Values += n
 	t.Outcomes[r.Outcome] += n
-	t.Identities[r.Identity] += n
+	if r.Outcome == Opened || r.Identity != Unsaid {
+		t.Identities[r.Identity] += n
+	}
 	if r.Outcome == NotEvaluated {
 		why := r.Why
 		if _, known := t.Unevaluated[why]; !known && len(t.Unevaluated) >= maxReasons {

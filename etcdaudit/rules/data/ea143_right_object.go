@@ -54,8 +54,7 @@ func holds(r verify.Result) string {
 
 // unnamed counts what could not be compared.
 func unnamed(v *verify.Tally) string {
-	// What was not opened is unsaid as well.
-	if n := v.Identities[verify.Unsaid] - v.Outcomes[verify.NotEvaluated] - v.Undecryptable(); n > 0 {
+	if n := v.Identities[verify.Unsaid]; n > 0 {
 		return fmt.Sprintf("; %d do not say what they are", n)
 	}
 	return ""

@@ -20,6 +20,12 @@ func TestRightObject(t *testing.T) {
 			statuses: []check.Status{check.Pass}, says: []string{"1 of 4 values are what their etcd keys name; 1 do not say what they are"},
 		},
 		openedCase{
+			name: "what was moved says what it is", all: results{
+				"secrets/default/a": opens(), "ranges/serviceips": {Outcome: verify.Opened}, "secrets/default/c": {Outcome: verify.Moved, Identity: verify.Same}, "secrets/default/d": {Outcome: verify.OtherName, Identity: verify.Same},
+			},
+			statuses: []check.Status{check.Pass}, says: []string{"3 of 4 values are what their etcd keys name; 1 do not say what they are"},
+		},
+		openedCase{
 			name: "one is not", all: results{"secrets/default/a": opens(), "secrets/default/b": other}, statuses: []check.Status{check.Fail}, count: 1,
 			says: []string{"1 of 2 values hold another object"}, objects: []string{`secrets default/b: holds Secret prod/admin\x1b`},
 		},

@@ -176,9 +176,9 @@ type KeyScope struct {
 	Scope     *Scope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	Plaintext uint32 `protobuf:"varint,2,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
 	Encrypted uint32 `protobuf:"varint,3,opt,name=encrypted,proto3" json:"encrypted,omitempty"`
-	// Values that claim to be encrypted: ones that no API server can read, ones of a provider that
-	// this version does not know, and ones of which only a part is there. What key they need is
-	// not known.
+	// Values that claim to be encrypted: ones that no API server can read, which need no key any
+	// more, ones of a provider that this version does not know, which may need any, and ones of
+	// which only a part is there.
 	Malformed     uint32 `protobuf:"varint,4,opt,name=malformed,proto3" json:"malformed,omitempty"`
 	Unknown       uint32 `protobuf:"varint,5,opt,name=unknown,proto3" json:"unknown,omitempty"`
 	Cut           uint32 `protobuf:"varint,6,opt,name=cut,proto3" json:"cut,omitempty"`
