@@ -9,7 +9,7 @@ import (
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
 	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
-	"github.com/sealproof/sealproof/etcdaudit/plugininfo"
+	"github.com/sealproof/sealproof/etcdaudit/kmssocket"
 )
 
 // metricsPart says what API servers tell of themselves.
@@ -30,7 +30,7 @@ func (a *auditRun) keySources(ctx context.Context) (*keyjoin.Sources, error) {
 	}
 	k := &keyjoin.Sources{}
 	for _, socket := range a.Plugins.Sockets {
-		k.Plugins = append(k.Plugins, plugininfo.Ask(ctx, socket))
+		k.Plugins = append(k.Plugins, kmssocket.KeyIDs(ctx, socket, kmssocket.DefaultTimeout))
 	}
 	for _, file := range a.Metrics.APIServers {
 		m, err := apimetrics.ReadFile(file)

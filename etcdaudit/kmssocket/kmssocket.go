@@ -44,20 +44,30 @@ type Plugin struct {
 	timeout time.Duration
 	conn    *grpc.ClientConn
 	client  kms.KeyManagementServiceClient
+	state   *kms.StatusResponse // when it was opened
 }
 
 var _ verify.Unwrapper = (*Plugin)(nil)
 
 // Open returns the plugin that serves the socket of a path, which is absolute or
-// begins with unix://; as for an API server one that begins with /@ is abstract, and no file. Each request has at most timeout. An error says what is there
+// begins with unix://; as for an API server one that begins with /@ is abstract, and no
+// file. Each request has at most timeout. An error says what is there
 // instead of a plugin. The caller closes it.
 func Open(ctx context.Context, path string, timeout time.Duration) (*Plugin, error) {
+	p, err := open(ctx, path, timeout)
+	if err != nil {
+		return nil, fmt.Errorf("KMS plugin %s: %w", strings.TrimPrefix(path, "unix://"), err)
+	}
+	return p, nil
+}
+
+func open(ctx context.Context, path string, timeout time.Duration) (*Plugin, error) {
 	path = strings.TrimPrefix(path, "unix://")
 	address := path
 	if strings.HasPrefix(path, "/@") {
 		address = path[1:]
 	} else if err := check(path); err != nil {
-		return nil, fmt.Errorf("KMS plugin %s: %w", path, err)
+		return nil, err
 	}
 	conn, err := grpc.NewClient("passthrough:///localhost",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -66,7 +76,7 @@ func Open(ctx context.Context, path string, timeout time.Duration) (*Plugin, err
 			return new(net.Dialer).DialContext(ctx, "unix", address)
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("KMS plugin %s: %w", path, err)
+		return nil, err
 	}
 	p := &Plugin{path: path, timeout: timeout, conn: conn, client: kms.NewKeyManagementServiceClient(conn)}
 	if err := p.greet(ctx); err != nil {
@@ -107,11 +117,11 @@ func (p *Plugin) greet(ctx context.Context) error {
 	answer, err := p.client.Status(ctx, &kms.StatusRequest{})
 	switch {
 	case err != nil:
-		return fmt.Errorf("KMS plugin %s: ask for its status: %w", p.path, p.explain(err))
+		return fmt.Errorf("ask for its status: %w", p.explain(err))
 	case answer.GetVersion() != "v2" && answer.GetVersion() != "v2beta1":
-		return fmt.Errorf("KMS plugin %s: it speaks version %q, want v2", p.path, quote(answer.GetVersion()))
+		return fmt.Errorf("it speaks version %q, want v2", quote(answer.GetVersion()))
 	default:
-		// One that calls itself unhealthy may still decrypt.
+		p.state = answer // one that calls itself unhealthy may still decrypt
 		return nil
 	}
 }

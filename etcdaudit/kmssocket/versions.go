@@ -2,9 +2,18 @@ package kmssocket
 
 import (
 	"context"
+	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
+
+// maxInfo bounds what is read of the versions of all keys, in bytes.
+const maxInfo = 1 << 20
 
 // Version is a version of a key that a plugin has.
 type Version struct {
@@ -17,9 +26,7 @@ type Version struct {
 // Versions asks this project's plugin for the versions of its keys; of another plugin, which does
 // not tell, there are none.
 func (p *Plugin) Versions(ctx context.Context) (all []Version) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	info, err := pluginv1.NewPluginServiceClient(p.conn).GetInfo(ctx, &pluginv1.GetInfoRequest{})
+	info, err := p.info(ctx)
 	if err != nil {
 		return nil
 	}
@@ -31,4 +38,46 @@ func (p *Plugin) Versions(ctx context.Context) (all []Version) {
 		}
 	}
 	return all
+}
+
+func (p *Plugin) info(ctx context.Context) (*pluginv1.GetInfoResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	return pluginv1.NewPluginServiceClient(p.conn).GetInfo(ctx, &pluginv1.GetInfoRequest{}, grpc.MaxCallRecvMsgSize(maxInfo))
+}
+
+// KeyIDs asks the plugin at a socket for the key_ids of its keys: by its Status, and this project's
+// plugin by its info API. What keeps it from telling is in the Problem of the result.
+func KeyIDs(ctx context.Context, path string, timeout time.Duration) keyjoin.Plugin {
+	told := keyjoin.Plugin{Name: path}
+	p, err := open(ctx, path, timeout)
+	if err != nil {
+		told.Problem = err.Error()
+		return told
+	}
+	defer func() { _ = p.Close() }()
+	if health := p.state.GetHealthz(); health == "ok" {
+		told.Current = p.state.GetKeyId()
+	} else {
+		told.Problem = "it is not healthy: " + quote(health)
+	}
+	info, err := p.info(ctx)
+	switch status.Code(err) {
+	case codes.OK:
+	case codes.Unimplemented:
+		return told // another project's plugin
+	default:
+		told.Problem = p.explain(err).Error()
+		return told
+	}
+	told.Lists = len(info.GetKeys()) > 0
+	for _, key := range info.GetKeys() {
+		told.Lists = told.Lists && len(key.GetVersions()) > 0 // one without any has not reached its key store
+		for _, v := range key.GetVersions() {
+			if v.GetKeyId() != "" {
+				told.Versions = append(told.Versions, v.GetKeyId())
+			}
+		}
+	}
+	return told
 }

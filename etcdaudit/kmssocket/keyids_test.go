@@ -1,4 +1,4 @@
-package plugininfo_test
+package kmssocket_test
 
 import (
 	"context"
@@ -8,24 +8,25 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	kms "k8s.io/kms/apis/v2"
 
-	"github.com/sealproof/sealproof/etcdaudit/plugininfo"
+	"github.com/sealproof/sealproof/etcdaudit/kmssocket"
 	pluginv1 "github.com/sealproof/sealproof/proto/sealproof/plugin/v1"
 )
 
-// plugin answers Status; it would fail the test by anything else.
-type plugin struct {
+// told answers Status; it would fail the test by anything else.
+type told struct {
 	kms.UnimplementedKeyManagementServiceServer
 	healthz string
 	err     error
 }
 
-func (p plugin) Status(context.Context, *kms.StatusRequest) (*kms.StatusResponse, error) {
+func (p told) Status(context.Context, *kms.StatusRequest) (*kms.StatusResponse, error) {
 	return &kms.StatusResponse{Version: "v2", Healthz: p.healthz, KeyId: "v2"}, p.err
 }
 
@@ -38,8 +39,8 @@ func (i info) GetInfo(context.Context, *pluginv1.GetInfoRequest) (*pluginv1.GetI
 	return &pluginv1.GetInfoResponse{Keys: i.keys}, nil
 }
 
-// serve serves at a socket what register adds.
-func serve(t *testing.T, register func(*grpc.Server)) (socket string) {
+// serveInfo serves at a socket what register adds.
+func serveInfo(t *testing.T, register func(*grpc.Server)) (socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "p") // a socket's path is short
 	if err != nil {
@@ -70,23 +71,23 @@ func TestAPluginTellsItsKeyIDs(t *testing.T) {
 		problem  string
 	}{
 		"ours": {func(s *grpc.Server) {
-			kms.RegisterKeyManagementServiceServer(s, plugin{healthz: "ok"})
+			kms.RegisterKeyManagementServiceServer(s, told{healthz: "ok"})
 			pluginv1.RegisterPluginServiceServer(s, info{keys: ours})
 		}, "v2", []string{"v1", "v2", "old"}, ""},
 		"ours, one key of which has not been reached": {func(s *grpc.Server) {
-			kms.RegisterKeyManagementServiceServer(s, plugin{healthz: "ok"})
+			kms.RegisterKeyManagementServiceServer(s, told{healthz: "ok"})
 			pluginv1.RegisterPluginServiceServer(s, info{keys: append(slices.Clone(ours), &pluginv1.Key{Source: "previous[1]"})})
 		}, "v2", nil, ""},
-		"another project's": {func(s *grpc.Server) { kms.RegisterKeyManagementServiceServer(s, plugin{healthz: "ok"}) }, "v2", nil, ""},
+		"another project's": {func(s *grpc.Server) { kms.RegisterKeyManagementServiceServer(s, told{healthz: "ok"}) }, "v2", nil, ""},
 		"one that is not healthy": {func(s *grpc.Server) {
-			kms.RegisterKeyManagementServiceServer(s, plugin{healthz: "sealed\x1b[31m"})
+			kms.RegisterKeyManagementServiceServer(s, told{healthz: "sealed\x1b[31m"})
 		}, "", nil, `not healthy: sealed\x1b`},
 		"one that refuses": {func(s *grpc.Server) {
-			kms.RegisterKeyManagementServiceServer(s, plugin{err: status.Error(codes.PermissionDenied, "not you")})
+			kms.RegisterKeyManagementServiceServer(s, told{err: status.Error(codes.PermissionDenied, "not you")})
 		}, "", nil, "not you"},
-		"another service": {func(*grpc.Server) {}, "", nil, "not as a KMS v2 plugin"},
+		"another service": {func(*grpc.Server) {}, "", nil, "not as KMS v2"},
 	} {
-		p := plugininfo.Ask(t.Context(), "unix://"+serve(t, tt.register))
+		p := kmssocket.KeyIDs(t.Context(), "unix://"+serveInfo(t, tt.register), time.Minute)
 		if p.Current != tt.current || p.Lists != (tt.versions != nil) || p.Lists && !slices.Equal(p.Versions, tt.versions) || !strings.Contains(p.Problem, tt.problem) || (p.Problem == "") != (tt.problem == "") {
 			t.Errorf("%s: %+v", name, p)
 		}
@@ -100,10 +101,10 @@ func TestItIsSaidWhatIsThereInsteadOfAPlugin(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		filepath.Join(t.TempDir(), "none"): "no socket is there",
-		file:                               "it is no socket",
+		file:                               "no socket, but something else",
 		"":                                 "",
 	} {
-		if p := plugininfo.Ask(t.Context(), path); p.Problem == "" || !strings.Contains(p.Problem, want) {
+		if p := kmssocket.KeyIDs(t.Context(), path, time.Minute); p.Problem == "" || !strings.Contains(p.Problem, want) {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}
