@@ -180,6 +180,21 @@ func TestAFileThatANodeUsesIsNotOverwritten(t *testing.T) {
 	}
 }
 
+// What a copy of a node leads to is known late, and its place is refused like every other.
+func TestAFileThatACopyOfANodeLeadsToIsNotOverwritten(t *testing.T) {
+	noEtcdctl(t)
+	root, dir := node(t), t.TempDir()
+	outside := database(t, dir+"/late.db")
+	snap := root + "/etc/kubernetes/tmp/kubeadm-backup-etcd-2026-11-28-10-00-00/etcd/member/snap"
+	database(t, snap+"/db")
+	testkit.Check(t, os.Symlink(outside, snap+"/0000000000000001-0000000000000001.snap.db"))
+	before := contents(t, dir)
+	status, out, errs := run(t, "scan", "--root", root, "--timeout", "1s", "-o", "json="+outside)
+	if status != 3 || out != "" || !strings.Contains(errs, outside+" is read in this call (") || !reflect.DeepEqual(contents(t, dir), before) {
+		t.Errorf("status %d, %q, %s", status, out, errs)
+	}
+}
+
 func TestAnArgumentThatIsNamedTwiceIsAWrongCall(t *testing.T) {
 	noEtcdctl(t)
 	dir := t.TempDir()

@@ -13,9 +13,12 @@ import (
 )
 
 // exitOf gives an error its status: what cannot be used as given is the caller's mistake,
-// all else means that nothing was evaluated.
+// all else means that nothing was evaluated. One that has a status keeps it.
 func exitOf(err error) error {
-	if live.KindOf(err) == live.BadConfig || errors.Is(err, errNoEndpoint) {
+	switch {
+	case cli.Decided(err):
+		return err
+	case live.KindOf(err) == live.BadConfig || errors.Is(err, errNoEndpoint):
 		return cli.Usage(err)
 	}
 	return cli.Exit(report.ExitNotEvaluated, err)

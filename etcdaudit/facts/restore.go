@@ -77,10 +77,10 @@ func (s Store) ways() (all []*way) {
 		for _, c := range r.Groups() {
 			provider := strings.TrimSpace(c.Format.String() + " " + term.Printable(c.Name))
 			switch {
-			case c.Format.Plaintext() && r.Encrypted > 0:
-				provider = "identity"
-			case c.Format.Plaintext(), c.Problem != storedvalue.NoProblem, c.Values == 0:
+			case c.Problem != storedvalue.NoProblem, c.Values == 0, c.Format.Plaintext() && r.Encrypted == 0:
 				continue
+			case c.Format.Plaintext():
+				provider = "identity"
 			}
 			w := known[provider]
 			if w == nil {

@@ -22,6 +22,7 @@ func TestARestoreNeedsWhatTheValuesSay(t *testing.T) {
 		"secrets/default/a": stored.KMSv2("p\x1b", "k1", 1, "cluster.sealproof", "prod"), "secrets/default/b": stored.KMSv2("p\x1b", "k2", 2, "cluster.sealproof", "old"),
 		"configmaps/default/c": stored.KMSv2("p\x1b", "k1", 1, "cluster.sealproof", "prod"), "secrets/default/d": stored.Plaintext, "pods/default/e": stored.Plaintext,
 		"secrets/default/f": stored.Keyed("aescbc", "key1", ""), "secrets/default/g": stored.Malformed,
+		"secrets/default/h": stored.Claimed(), // nothing reads it
 	}) {
 		r := verify.Result{Outcome: verify.Opened}
 		if string(rec.Key) == "/registry/secrets/default/b" {

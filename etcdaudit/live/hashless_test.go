@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +92,21 @@ func TestAMemberThatComputesNoHashIsReadInstead(t *testing.T) {
 	c := pin(t, connect(t, config), "/registry").Compare(t.Context())
 	if c.Why != "" || !c.ByReading || !c.Differ || c.Differing != 1 || c.Members[0].NotCompared+c.Members[1].NotCompared != "" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// Members can name addresses with TLS where one without it was given.
+func TestAMemberWhoseAuthorityIsUnknownIsNotToldToUseTLS(t *testing.T) {
+	other := httptest.NewUnstartedServer(nil)
+	other.EnableHTTP2 = true
+	other.StartTLS()
+	t.Cleanup(other.Close)
+	first := &hashless{id: 1}
+	config := (&counted{id: 1}).start(t, first.register)
+	config.RequestTimeout, config.Members = time.Minute, live.ByHash
+	first.list = []*pb.Member{{ID: 1, ClientURLs: config.Endpoints}, {ID: 2, ClientURLs: []string{other.URL}}}
+	comparison := pin(t, connect(t, config), "/registry").Compare(t.Context())
+	if m := comparison.Members[1]; m.ID != "2" || !strings.Contains(m.NotCompared, "not signed by a CA of this system") {
+		t.Errorf("%+v", m)
 	}
 }

@@ -153,7 +153,12 @@ func (s *Store) status(ctx context.Context, url string) voice {
 	if wrong != nil {
 		return voice{err: wrong}
 	}
-	one := &Store{endpoints: only, tls: s.tls, timeout: s.timeout, config: config}
+	// Not s.tls: what was given can be without TLS, and what a member names with it.
+	secured, wrong := config.tlsConfig(only[0].secure)
+	if wrong != nil {
+		return voice{err: wrong}
+	}
+	one := &Store{endpoints: only, tls: secured, timeout: s.timeout, config: config}
 	return voice{err: one.explain(ctx, "ask for its status", err)}
 }
 

@@ -189,10 +189,11 @@ func findMember(member, walDir, of string) (all []found, skipped []error, err er
 		return nil, nil, &Error{What: "list " + member + "/snap", Err: reason(err), Do: access(err)}
 	}
 	for _, entry := range others {
-		if entry.Name() == "db" || !entry.Type().IsRegular() {
+		name := filepath.Join(member, "snap", entry.Name())
+		if entry.Name() == "db" || !regular(name, entry) {
 			continue
 		}
-		f, err := look(filepath.Join(member, "snap", entry.Name()))
+		f, err := look(name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -219,7 +220,7 @@ func segmentsIn(dir string) (all []file, err error) {
 	}
 	for _, entry := range entries {
 		name := filepath.Join(dir, entry.Name())
-		if prepared := wal.ParseName(entry.Name()).Kind == wal.Preallocated; !entry.Type().IsRegular() || !isSegmentName(name) && !prepared {
+		if prepared := wal.ParseName(entry.Name()).Kind == wal.Preallocated; !isSegmentName(name) && !prepared || !regular(name, entry) {
 			continue
 		}
 		f, err := look(name)

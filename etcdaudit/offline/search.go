@@ -14,9 +14,9 @@ import (
 
 // Bounds on a search for copies below a directory.
 const (
-	deepest   = 6
-	mostFiles = 20_000
-	mostFound = 500
+	deepest     = 6
+	mostEntries = 20_000
+	mostFound   = 500
 )
 
 // search finds copies below a directory, but for those in taken, and in log if that is not
@@ -42,8 +42,13 @@ func search(dir, taken, log string) (all []found, skipped []error, err error) {
 			s.skip(&Error{What: "look at " + name, Err: reason(err), Do: access(err)})
 			return nil
 		}
+		if s.entries++; s.entries > mostEntries || len(s.all) >= mostFound {
+			s.skip(fmt.Errorf("%s and what follows: more than %d files and directories, or %d copies", name, mostEntries, mostFound))
+			return fs.SkipAll
+		}
 		if !entry.IsDir() {
-			return s.file(name, entry)
+			s.file(name, entry)
+			return nil
 		}
 		below, _ := filepath.Rel(dir, name)
 		switch {
@@ -74,40 +79,29 @@ type searched struct {
 	logs    map[string]*found // by directory: segments belong together
 	log     string            // a directory whose segments are taken already; empty for none
 	skipped []error
-	files   int
+	entries int // files and directories
 }
 
 func (s *searched) skip(err error) { s.skipped = append(s.skipped, err) }
 
-func (s *searched) file(name string, entry fs.DirEntry) error {
-	if s.files++; s.files > mostFiles || len(s.all) >= mostFound {
-		s.skip(fmt.Errorf("%s and what follows: more than %d files, or %d copies", name, mostFiles, mostFound))
-		return fs.SkipAll
-	}
-	if entry.Type()&fs.ModeSymlink != 0 {
-		switch info, err := os.Stat(name); {
-		case err != nil:
-			return nil //nolint:nilerr // a link that leads nowhere holds nothing
-		case info.IsDir():
+func (s *searched) file(name string, entry fs.DirEntry) {
+	if !regular(name, entry) {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
 			s.skip(&Error{What: name + " is a link to a directory", Do: "name that"})
-			return nil
-		case !info.Mode().IsRegular():
-			return nil
 		}
-	} else if !entry.Type().IsRegular() {
-		return nil
+		return
 	}
 	f, err := look(name)
 	if err != nil {
 		s.skip(err)
-		return nil
+		return
 	}
 	switch dir := filepath.Dir(name); {
 	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && named(name):
 		s.all = append(s.all, found{database: f, copy: copyName(f)})
 	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
 		if dir == s.log {
-			return nil
+			return
 		}
 		if s.logs[dir] == nil {
 			s.logs[dir] = &found{copy: copyLog}
@@ -119,7 +113,15 @@ func (s *searched) file(name string, entry fs.DirEntry) error {
 	case f.kind == archived && named(name):
 		s.skip(&Error{What: name + " is packed in a way that is not read", Do: "unpack it"})
 	}
-	return nil
+}
+
+// regular reports whether a directory has a file under a name, or a link to one.
+func regular(name string, entry fs.DirEntry) bool {
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return entry.Type().IsRegular()
+	}
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // named is true for names that packed copies of etcd's files have.

@@ -27,10 +27,26 @@ func TestAStoreIsNamedByItsClusterOrByWhatWasRead(t *testing.T) {
 	for want, s := range map[string]record.Scope{
 		"cdf8":                     {ClusterID: "cdf8", Sources: []record.Input{{Name: "https://a:1"}}},
 		"/a.db":                    {Sources: []record.Input{{Name: "/a.db", Bytes: 1}}},
-		"https://a:1, https://b:1": {Sources: []record.Input{{Name: "https://b:1"}, {Name: "https://a:1"}}},
+		"https://a:1, https://b:1": {Layer: record.Live, Sources: []record.Input{{Name: "https://b:1"}, {Name: "https://a:1"}}},
 	} {
 		if got := s.Store(); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestAnEmptySegmentIsAFile(t *testing.T) {
+	for _, tc := range []struct {
+		layer record.Layer
+		input record.Input
+		want  bool
+	}{
+		{record.Live, record.Input{Name: "https://a:1"}, false},
+		{record.Live, record.Input{Name: "/a.db", Bytes: 1}, true},
+		{record.WAL, record.Input{Name: "/0.wal"}, true},
+	} {
+		if got := (record.Scope{Layer: tc.layer, Sources: []record.Input{tc.input}}).OfFiles(); got != tc.want {
+			t.Errorf("%s of %+v: %v", tc.layer, tc.input, got)
 		}
 	}
 }

@@ -40,6 +40,12 @@ func (e *exitError) Unwrap() error { return e.err }
 // printed.
 func Exit(status int, err error) error { return &exitError{status: status, err: err} }
 
+// Decided reports whether err has an exit status.
+func Decided(err error) bool {
+	_, ok := errors.AsType[*exitError](err)
+	return ok
+}
+
 // Usage makes err end the program with StatusUsage.
 func Usage(err error) error { return Exit(StatusUsage, err) }
 
