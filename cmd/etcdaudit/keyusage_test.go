@@ -135,7 +135,7 @@ func TestKeyUsageOfANodeReadsItsEtcdItsFilesAndTheBackups(t *testing.T) {
 	}
 	r := register(0, "--backups", file(t, inventory+copied+"\n"))
 	for what, want := range map[string][]string{
-		"(" + e.Endpoints()[0] + ")": {"live"}, "srv/etcd/member/snap/db), as ": {"live", "history", "free-pages"},
+		"(" + e.Endpoints()[0] + ")": {"live"}, "srv/etcd/member/snap/db), as": {"live", "history", "free-pages"},
 		"srv/etcd/member/wal": {"wal"}, "snapshot.db": {"live", "history", "free-pages"},
 	} {
 		if got := layers(r, what); !slices.Equal(got, want) {
