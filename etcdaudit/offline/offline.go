@@ -28,6 +28,9 @@ type Options struct {
 	WorkDir string
 	// Optional is set where the paths were found and not named: what cannot be read is Skipped.
 	Optional bool
+	// Declared is set where somebody has declared that the paths hold copies of etcd: what is
+	// nothing of etcd's below a directory is Skipped as well, and packed files of any name are read.
+	Declared bool
 	// Snapshot writes what etcd's Snapshot RPC sends of the member with these ids, in
 	// hexadecimal, and says which endpoint has sent it; nil if no etcd is to be asked. It is used
 	// for a database that is in use, and its file is in WorkDir.
@@ -103,7 +106,7 @@ func (s *Set) open(ctx context.Context, paths []string, o Options) error {
 
 // path adds what one path leads to.
 func (s *Set) path(ctx context.Context, path string, o Options) error {
-	all, skipped, err := find(path, o.WALDir)
+	all, skipped, err := find(path, o.WALDir, o.Declared)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ const (
 // search finds copies below a directory, but for those in taken, and in log if that is not
 // empty. Files are told by their bytes, not by their names. Links to files are followed, those
 // to directories are not.
-func search(dir, taken, log string) (all []found, skipped []error, err error) {
+func search(dir, taken, log string, declared bool) (all []found, skipped []error, err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, nil, &Error{What: "look at " + dir, Err: reason(err), Do: access(err)}
 	}
@@ -36,7 +36,7 @@ func search(dir, taken, log string) (all []found, skipped []error, err error) {
 			return nil, nil, &Error{What: "look at " + log, Err: reason(err), Do: access(err)}
 		}
 	}
-	s := searched{logs: map[string]*found{}, log: log}
+	s := searched{logs: map[string]*found{}, log: log, declared: declared}
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			s.skip(&Error{What: "look at " + name, Err: reason(err), Do: access(err)})
@@ -70,6 +70,9 @@ func search(dir, taken, log string) (all []found, skipped []error, err error) {
 	for _, dir := range slices.Sorted(maps.Keys(s.logs)) {
 		s.all = append(s.all, *s.logs[dir])
 	}
+	if n := len(s.others); n > 0 {
+		s.skip(&Error{What: fmt.Sprintf("%s holds files that are nothing of etcd's that is read: %d, the first %s", dir, n, s.others[0]), Do: "unpack or decrypt it, or name the copies by a pattern"})
+	}
 	return s.all, s.skipped, err
 }
 
@@ -80,6 +83,9 @@ type searched struct {
 	log     string            // a directory whose segments are taken already; empty for none
 	skipped []error
 	entries int // files and directories
+	// declared is as in Options, and others are the files that are nothing of etcd's.
+	declared bool
+	others   []string
 }
 
 func (s *searched) skip(err error) { s.skipped = append(s.skipped, err) }
@@ -97,7 +103,7 @@ func (s *searched) file(name string, entry fs.DirEntry) {
 		return
 	}
 	switch dir := filepath.Dir(name); {
-	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && named(name):
+	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && (s.declared || named(name)):
 		s.all = append(s.all, found{database: f, copy: copyName(f)})
 	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
 		if dir == s.log {
@@ -112,6 +118,8 @@ func (s *searched) file(name string, entry fs.DirEntry) {
 		s.logs[dir].segments = append(s.logs[dir].segments, f)
 	case f.kind == archived && named(name):
 		s.skip(&Error{What: name + " is packed in a way that is not read", Do: "unpack it"})
+	case s.declared && f.kind != membership:
+		s.others = append(s.others, name)
 	}
 }
 

@@ -1,6 +1,8 @@
 package offline_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +48,35 @@ func TestOneBadFileAmongSeveralIsSkipped(t *testing.T) {
 	zeros := write("zeros.db", slices.Concat(make([]byte, 8192), good[8192:]))
 	if got, err := scan(t, options(), zeros, filepath.Join(dir, "good.db")); err != nil || len(got.skipped) != 0 || !slices.Contains(got.keys[record.Undetermined], "secrets/shop/a") {
 		t.Errorf("without meta pages: %v, %+v", err, got)
+	}
+}
+
+// In a directory that is declared to hold backups nothing is passed over in silence.
+func TestInADeclaredDirectoryWhatIsNotReadIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	dirty(t, filepath.Join(dir, "good.db"))
+	good := testkit.Must(os.ReadFile(filepath.Join(dir, "good.db")))(t)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	testkit.Must(z.Write(good))(t)
+	testkit.Check(t, z.Close())
+	for name, b := range map[string][]byte{"2026-10-01.gz": packed.Bytes(), "etcd.db.gpg": []byte("\x85\x02"), "0.snap": []byte("members")} {
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	for _, declared := range []bool{false, true} {
+		o := options()
+		o.WorkDir, o.Declared = t.TempDir(), declared
+		got := testkit.Must(scan(t, o, dir))(t)
+		copies := 0
+		for _, key := range got.keys[record.Live] {
+			if key == "secrets/shop/a" {
+				copies++
+			}
+		}
+		want := map[bool]int{false: 1, true: 2}[declared]
+		if skipped := strings.Join(got.skipped, "; "); copies != want || len(got.skipped) != want-1 || declared && !strings.Contains(skipped, "read: 1, the first "+filepath.Join(dir, "etcd.db.gpg")) {
+			t.Errorf("declared %v: %d copies, skipped %q", declared, copies, got.skipped)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ func (p *printer) verification(r *auditv1.Report) {
 	}
 	scopes := textsOf(r)
 	p.line("")
-	p.line("Opened in memory, DEK sources of KMS v2: %d", v.DekSources)
+	p.line("Opened in memory; distinct DEK sources of KMS v2, opened or not: %d", v.DekSources)
 	for _, one := range v.Verified {
 		p.wrap("    ", "  %s: %s", scopes[one.Scope], outcomes(one))
 	}

@@ -87,7 +87,7 @@ func notOurs(s verify.Source, err error) error {
 	if cluster || kek {
 		return &verify.UnwrapError{Outcome: verify.AnnotationsChanged, Err: fmt.Errorf("the annotations do not fit the DEK source: %w", err)}
 	}
-	return errors.New("another plugin wrote it: a Transit key does not open it")
+	return &verify.UnwrapError{Outcome: verify.NotEvaluated, Err: errors.New("another plugin wrote it: a Transit key does not open it")}
 }
 
 // kek returns the local KEK that wrapped a source. Each is asked for once, or a few

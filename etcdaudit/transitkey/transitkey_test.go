@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -157,6 +158,23 @@ func TestASourceIsUnwrappedOrTheReasonNamed(t *testing.T) {
 		if err != nil && (!strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "canary")) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// Sources of another plugin, as a store in the middle of a migration has them, say nothing of
+// whether Vault answers.
+func TestSourcesOfAnotherPluginAreNoSilence(t *testing.T) {
+	f := newTransit(t, 1)
+	p := verify.Paced("transit/k", transitkey.New(f), verify.Pace{PerSecond: 1000, GiveUp: 3}, slog.New(slog.DiscardHandler))
+	for i := range 10 {
+		_, err := p.Unwrap(t.Context(), verify.Source{DEKSource: []byte{1, byte(i)}, KeyID: "arn"})
+		if err == nil || !strings.Contains(err.Error(), "another plugin wrote it") {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	got, err := p.Unwrap(t.Context(), local(t, f, envelope.Binding{Cluster: "prod", KeyID: "v2.x"}, 7))
+	if asked := p.Asked(); err != nil || string(got) != seed || asked.Unanswered != 0 || asked.Opened != 1 {
+		t.Errorf("%v, %+v", err, asked)
 	}
 }
 

@@ -124,8 +124,8 @@ func (p *Pacer) turn() (time.Time, error) {
 func (p *Pacer) note(ctx context.Context, s Source, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	failure, answered := errors.AsType[*UnwrapError](err)
-	answered = err == nil || answered && failure.Outcome != NotEvaluated
+	_, saysWhy := errors.AsType[*UnwrapError](err)
+	answered := err == nil || saysWhy
 	p.asked.Requests++
 	switch {
 	case err == nil:

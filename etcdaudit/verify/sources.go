@@ -19,7 +19,8 @@ type Unwrapper interface {
 	Unwrap(ctx context.Context, s Source) ([]byte, error)
 }
 
-// UnwrapError is a DEK source that does not open, and why.
+// UnwrapError is a DEK source that does not open, and why; NotEvaluated is for one that is not for
+// this Unwrapper.
 type UnwrapError struct {
 	Outcome Outcome
 	Err     error // what was said of it; no secret
