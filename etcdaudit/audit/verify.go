@@ -142,7 +142,7 @@ func verified(s facts.Store) *auditv1.Verified {
 func restore(s facts.Store, u facts.Unwrapping) *auditv1.Restore {
 	v := s.Verified
 	out := &auditv1.Restore{
-		Scope: s.Scope.ID(), Values: count(v.Values), Opened: count(v.Outcomes[verify.Opened]), Undecryptable: count(v.Undecryptable()), NotEvaluated: count(v.Outcomes[verify.NotEvaluated]),
+		Scope: s.Scope.ID(), Unread: s.Unread(), Values: count(v.Values), Opened: count(v.Outcomes[verify.Opened]), Undecryptable: count(v.Undecryptable()), NotEvaluated: count(v.Outcomes[verify.NotEvaluated]),
 	}
 	for _, n := range s.Requirements(u) {
 		out.Needs = append(out.Needs, &auditv1.Requirement{What: n.What, Value: n.Value, Why: n.Why})

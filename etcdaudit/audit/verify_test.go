@@ -33,6 +33,15 @@ func (selective) Unwrap(_ context.Context, s verify.Source) ([]byte, error) {
 	return make([]byte, 32), nil
 }
 
+// withDamage is a source of which one place could not be read.
+type withDamage struct{ record.Source }
+
+func (withDamage) Remains() map[record.Layer]*record.Remains {
+	var r record.Remains
+	r.AddDamage(record.Origin{Layer: record.Live, File: "cut"}, "a page was cut")
+	return map[record.Layer]*record.Remains{record.Live: &r}
+}
+
 func layer(name string, of record.Layer, cluster string, values map[string]string) record.Source {
 	var all []record.Record
 	for key, value := range values {
@@ -66,7 +75,7 @@ func TestWhatWasOpenedIsSettledOverAllSources(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"EA-142 wal WARN 1 of 2 values cannot be decrypted: 1 annotations changed", "EA-143 wal FAIL 1 of 2 values hold another object",
+		"EA-142 wal WARN 1 of 2 values cannot be decrypted: 1 annotations changed", "EA-144 wal WARN 1 of 2 values hold another object",
 		"EA-143 live NOT_EVALUATED the kind of 1 value was not compared",
 	} {
 		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
@@ -80,6 +89,24 @@ func TestWhatWasOpenedIsSettledOverAllSources(t *testing.T) {
 	}
 	if n := len(r.Verification.Restores); n != 2 || r.Verification.DekSources != 2 || r.Verification.Unwrappers[0].Requests != 2 {
 		t.Errorf("%v", r.Verification)
+	}
+}
+
+// What could not be read may not open: that each of the rest does is not said of the whole.
+func TestARestoreOfADamagedDatabaseSaysThatValuesAreMissing(t *testing.T) {
+	values := map[string]string{"/registry/secrets/default/a": stored.Plaintext}
+	damaged := withDamage{layer("cut", record.Live, "c", values)}
+	v := &audit.Verification{Sources: verify.NewSources(nil)}
+	r := testkit.Must(audit.Run(t.Context(), audit.Options{
+		Groups: rules.Groups{Data: true, Verify: true}, FailOn: auditv1.Severity_SEVERITY_MEDIUM, Verify: v,
+		Sources: []record.Source{damaged, layer("whole", record.Live, "d", values)},
+	}))(t)
+	var said []string
+	for _, one := range r.Verification.Restores {
+		said = append(said, one.Unread)
+	}
+	if !slices.Equal(said, []string{"1 place could not be read: see EA-124", ""}) {
+		t.Errorf("%q", said)
 	}
 }
 

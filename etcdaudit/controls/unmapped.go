@@ -8,6 +8,7 @@ func Unmapped() map[string]string {
 		"EA-141": "no catalogue asks whether what is encrypted can be decrypted",
 		"EA-142": "no catalogue asks whether what is encrypted can be decrypted",
 		"EA-143": "no catalogue asks whether values are what their keys name",
+		"EA-144": "no catalogue asks whether values are what their keys name",
 		"EA-701": "it is about the file of accepted risks",
 		"EA-702": "it is about the file of accepted risks",
 	}

@@ -14,8 +14,10 @@ type Reference struct {
 
 // Newest returns, for each KMS v2 provider, the newest key among the stored
 // values: that of the highest Vault key version, and where values show no
-// version or the same one, that of the value written last. It is the newest in
-// the store, which need not be the newest that exists.
+// version or the same one, that of the value written last. A key whose values were
+// all tried and do not open comes after every other: who can write to etcd can give
+// values any key_id. It is the newest in the store, which need not be the newest
+// that exists.
 func (inv *Inventory) Newest() map[string]Reference {
 	newest, last := map[string]*Count{}, map[string]*Count{}
 	for _, r := range inv.resources {
@@ -26,10 +28,10 @@ func (inv *Inventory) Newest() map[string]Reference {
 			if c.Format != storedvalue.KMSv2 || c.Problem != storedvalue.NoProblem || c.Rest {
 				continue
 			}
-			if best := newest[c.Name]; best == nil || newer(c, best) {
+			if best := newest[c.Name]; best == nil || before(c, best, newer) {
 				newest[c.Name] = c
 			}
-			if l := last[c.Name]; l == nil || writtenLater(c, l) {
+			if l := last[c.Name]; l == nil || before(c, l, writtenLater) {
 				last[c.Name] = c
 			}
 		}
@@ -44,6 +46,17 @@ func (inv *Inventory) Newest() map[string]Reference {
 	}
 	return refs
 }
+
+// before reports whether a is the reference rather than b.
+func before(a, b *Count, newer func(a, b *Count) bool) bool {
+	if a.unopened() != b.unopened() {
+		return b.unopened()
+	}
+	return newer(a, b)
+}
+
+// unopened reports whether values of the group were tried, and none opens.
+func (c *Count) unopened() bool { return c.Undecryptable > 0 && c.Decrypted == 0 }
 
 // newer orders without regard to the order of a map: equal revisions are
 // written by one transaction, and then the key_id decides.

@@ -79,13 +79,17 @@ func unwrapper(u *auditv1.Unwrapper) string {
 
 // restorable says whether a copy can be decrypted.
 func restorable(r *auditv1.Restore) string {
+	its, more := "its "+many(r.Values, "value"), ""
+	if r.Unread != "" {
+		its, more = "the "+many(r.Values, "value")+" that could be read", "; "+r.Unread+"; how many values were there is not known"
+	}
 	switch {
 	case r.Undecryptable > 0:
-		return fmt.Sprintf("%d of its %d values cannot be decrypted (EA-141)", r.Undecryptable, r.Values)
+		return fmt.Sprintf("%d of %s cannot be decrypted (EA-141)%s", r.Undecryptable, its, more)
 	case r.NotEvaluated > 0:
-		return fmt.Sprintf("%d of its %d values open, and of the others it is not known (EA-141)", r.Opened, r.Values)
+		return fmt.Sprintf("%d of %s can be decrypted, and of the others it is not known (EA-141)%s", r.Opened, its, more)
 	default:
-		return fmt.Sprintf("each of its %d values can be decrypted", r.Values)
+		return fmt.Sprintf("each of %s can be decrypted%s", its, more)
 	}
 }
 

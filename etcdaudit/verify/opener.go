@@ -134,7 +134,10 @@ func (o *Opener) openKMSv2(ctx context.Context, etcdKey []byte, v storedvalue.Va
 	}
 	r, ok := o.try(u.key, etcdKey, v.Ciphertext)
 	if !ok {
-		r = o.explain(u.key, etcdKey, v.Ciphertext)
+		// Who has unwrapped the source has authenticated it: its key is the right one.
+		if r = o.explain(u.key, etcdKey, v.Ciphertext); r.Outcome == WrongKey {
+			r = Result{Outcome: Damaged, Why: "its DEK source opens: its first bytes, or the DEK source beside it, are not its own"}
+		}
 	}
 	r.Source = u.id
 	return r

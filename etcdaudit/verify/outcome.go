@@ -13,7 +13,8 @@ const (
 	// program knows, or not all of one.
 	NoObject
 	// WrongKey: what was given for it does not open it. Where the beginning of a
-	// ciphertext, or all of a DEK source, was changed, it looks the same.
+	// ciphertext of aescbc, aesgcm or secretbox, or a DEK source, was changed, it looks
+	// the same.
 	WrongKey
 	// OtherName: a key opens it that has another name than the value says, so that
 	// no API server finds it.
@@ -21,7 +22,8 @@ const (
 	// Moved: it opens under another etcd key, which is the one that it was written
 	// under.
 	Moved
-	// Damaged: its key is there, and it was changed. Where the key is bound to a
+	// Damaged: its key is there, and it was changed. That its key is there shows in what it
+	// decrypts to, and of KMS v2 in that its DEK source opens. Where the key is bound to a
 	// place that cannot be guessed, one that was moved looks the same.
 	Damaged
 	// AnnotationsChanged: its DEK source opens with other annotations or another

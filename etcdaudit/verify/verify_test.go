@@ -21,6 +21,7 @@ import (
 
 func TestKMSv2ValuesAreOpenedOrNamedWithTheReason(t *testing.T) {
 	annotations := map[string][]byte{"a.example": []byte("1"), "b.example": []byte("2")}
+	beginning := verify.Result{Outcome: verify.Damaged, Why: "its DEK source opens: its first bytes, or the DEK source beside it, are not its own"}
 	for name, seed := range map[string]bool{"seed": true, "key": false} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlugin(t, 1, "k1", annotations)
@@ -53,10 +54,13 @@ func TestKMSv2ValuesAreOpenedOrNamedWithTheReason(t *testing.T) {
 				}), verify.Result{Outcome: verify.Damaged}},
 				"the first byte changed": {etcdKey, change(t, stored, func(o *kmstypes.EncryptedObject) {
 					o.EncryptedData[0] ^= 1
-				}), verify.Result{Outcome: verify.WrongKey}},
+				}), beginning},
+				"a byte of the nonce changed": {etcdKey, change(t, stored, func(o *kmstypes.EncryptedObject) {
+					o.EncryptedData[map[bool]int{true: 32, false: 0}[seed]+11] ^= 1
+				}), beginning},
 				"the DEK source of another": {etcdKey, change(t, stored, func(o *kmstypes.EncryptedObject) {
 					o.EncryptedDEKSource = testkit.Must(p.Encrypt(t.Context(), "", make([]byte, 32)))(t).Ciphertext
-				}), verify.Result{Outcome: verify.WrongKey}},
+				}), beginning},
 				"a DEK source that is no key": {etcdKey, change(t, stored, func(o *kmstypes.EncryptedObject) {
 					o.EncryptedDEKSource = testkit.Must(p.Encrypt(t.Context(), "", make([]byte, 31)))(t).Ciphertext
 				}), verify.Result{Outcome: verify.WrongKey, Why: map[bool]string{
@@ -266,7 +270,7 @@ func TestOthersWaitForASourceThatIsBeingUnwrapped(t *testing.T) {
 }
 
 // What a wrong key makes of a ciphertext is noise, and is not taken for the
-// beginning of an object: that would be a damaged value, which its key fits.
+// beginning of an object: that would be a value of which the end alone was changed.
 func TestNoiseIsNotTakenForAnObject(t *testing.T) {
 	p := newPlugin(t, 1, "k1", nil)
 	etcdKey := keyOf("default", "db")
@@ -279,7 +283,7 @@ func TestNoiseIsNotTakenForAnObject(t *testing.T) {
 		if bytes.Equal(noise, stored) {
 			continue
 		}
-		if r := open(t, o, etcdKey, noise); r.Outcome != verify.WrongKey {
+		if r := open(t, o, etcdKey, noise); r.Outcome != verify.Damaged || r.Why == "" {
 			t.Fatalf("%d: %+v", n, r)
 		}
 	}

@@ -95,7 +95,7 @@ func (a auditor) badInput(ctx context.Context, t *testing.T, snapshot string) {
 		"a socket of another service": {[]string{"--plugin-socket", another}, open, "it answers, but not as KMS v2", 15},
 		"a plugin that refuses":       {[]string{"--plugin-socket", refusing}, fails, "11 refused", 15},
 		"a plugin that hangs":         {[]string{"--plugin-socket", hanging, "--unwrap-timeout", "500ms"}, open, "no answer within 500ms", 15},
-		"a plugin that lies":          {[]string{"--plugin-socket", lying}, fails, "11 wrong key", 15},
+		"a plugin that lies":          {[]string{"--plugin-socket", lying}, fails, "11 damaged", 15},
 		"and one that does not":       {[]string{"--plugin-socket", another, "--plugin-socket", refusing, "--plugin-socket", a.socket}, passes, "each of ", 26},
 		"Vault is away":               {append(away, "--unwrap-timeout", "500ms"), open, "transit/keys/kubernetes", 15},
 		"a wrong key in the file":     {append(a.transit(), "--encryption-provider-config", wrongKey), fails, "wrong key", 15},

@@ -309,7 +309,8 @@ func (a auditor) tampered(ctx context.Context, t *testing.T, values stored) (sna
 			}
 		}
 	}
-	if len(unevaluated) != 2 || !strings.Contains(unevaluated[0], "KMS v1") || !strings.Contains(unevaluated[1], "EA-143 true") || !strings.HasSuffix(unevaluated[1], "example.org/gizmos") {
+	if len(unevaluated) != 3 || !strings.Contains(unevaluated[0], "KMS v1") || !strings.Contains(unevaluated[1], "EA-143 false") || !strings.Contains(unevaluated[1], "KMS v1") ||
+		!strings.Contains(unevaluated[2], "EA-143 true") || !strings.HasSuffix(unevaluated[2], "example.org/gizmos") {
 		t.Errorf("%q", unevaluated)
 	}
 

@@ -12,12 +12,12 @@ import (
 
 // Rules returns the rules in the order of their ids. Each is about one store: EA-101 to 106
 // and EA-111 to 116 about one of live values, EA-121 to 123 about what outlives them.
-// EA-141 to 143 are about values that were opened,
+// EA-141 to 144 are about values that were opened,
 // EA-161 to 166 and 169 are about how live values are encrypted, EA-167 and 168 about the API
 // servers whose metrics were given. EA-107 and EA-124 are about both layers, EA-131 about an etcd
 // that runs.
 func Rules() (all []check.Rule[facts.Facts]) {
-	openedLive, openedOlder, opened := opening()
+	openedLive, openedOlder := opening()
 	for _, group := range []struct {
 		rules    []rule
 		subjects func(facts.Facts) []check.Subject[facts.Store]
@@ -29,7 +29,6 @@ func Rules() (all []check.Rule[facts.Facts]) {
 		{[]rule{wholeFiles()}, facts.Facts.Files, []check.Need[facts.Facts]{need.Scan, need.Files}},
 		{openedLive, facts.Facts.Live, []check.Need[facts.Facts]{need.Scan, need.Live}},
 		{openedOlder, facts.Facts.Older, []check.Need[facts.Facts]{need.Scan, need.Older}},
-		{opened, facts.Facts.All, []check.Need[facts.Facts]{need.Scan}},
 		{[]rule{membersAgree()}, facts.Facts.Running, []check.Need[facts.Facts]{need.Scan, need.Running}},
 	} {
 		for _, r := range group.rules {

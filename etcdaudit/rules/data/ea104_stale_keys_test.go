@@ -33,6 +33,24 @@ func TestAnotherKeyThatWasWrittenLastIsNamed(t *testing.T) {
 	}
 }
 
+// Who can write to etcd can name any version: what was opened shows whether it is one.
+func TestAForgedKeyIsNotTheNewestOnceValuesWereOpened(t *testing.T) {
+	f := stored.Facts(nil,
+		stored.Record("secrets/default/a", stored.KMSv2("p", "k1", 1), 1), stored.Record("secrets/default/b", stored.KMSv2("p", "k2", 2), 2),
+		stored.Record("secrets/default/c", stored.KMSv2("p", "forged", 999), 3))
+	for _, c := range f.Stores[0].Inventory.Secrets().Groups() {
+		if c.KeyID == "forged" {
+			c.Undecryptable = c.Values
+		} else {
+			c.Decrypted = c.Values
+		}
+	}
+	r := stored.Result(t, f, "EA-104")
+	if r.Status != check.Warn || r.Count != 2 || !strings.HasSuffix(r.Summary, "provider p: key_id k2 (Vault key version 2)") {
+		t.Errorf("%v: %s", r.Status, r.Summary)
+	}
+}
+
 func TestKeysThatAreNotToldApartAreNotCalledNew(t *testing.T) {
 	var records []record.Record
 	for i := range 10_000 {

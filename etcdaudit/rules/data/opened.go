@@ -13,8 +13,8 @@ import (
 )
 
 // opening is the rules about values that were opened.
-func opening() (live, older, all []rule) {
-	return []rule{decryptable()}, []rule{olderDecryptable()}, []rule{rightObject()}
+func opening() (live, older []rule) {
+	return []rule{decryptable(), rightObject()}, []rule{olderDecryptable(), olderRightObject()}
 }
 
 // judgeOpened is the Run of the rules about what cannot be decrypted: one result about that, and
@@ -23,20 +23,26 @@ func opening() (live, older, all []rule) {
 func judgeOpened(status check.Status, todo string, clean func(s facts.Store, summary string) check.Result) func(facts.Store) []check.Result {
 	return func(s facts.Store) (results []check.Result) {
 		v := s.Verified
-		open, n := v.Outcomes[verify.NotEvaluated], v.Undecryptable()
-		if n > 0 {
+		if n := v.Undecryptable(); n > 0 {
 			r := check.Result{Status: status, Count: n, Remedy: todo, Summary: fmt.Sprintf("%d of %s cannot be decrypted: %s", n, values(v.Values), byOutcome(v))}
 			r.Objects = objects(s, func(f verify.Finding) (string, bool) { return reason(f.Result), f.Result.Outcome.Undecryptable() })
 			results = append(results, r)
 		}
-		if open > 0 {
-			results = append(results, check.Unevaluated("", fmt.Sprintf("%d of %s could not be opened: %s", open, values(v.Values), whys(v)), give))
-		}
+		results = append(results, unopened(v)...)
 		if len(results) == 0 {
 			results = append(results, clean(s, fmt.Sprintf("each of %s opens", values(v.Values))))
 		}
 		return results
 	}
+}
+
+// unopened is the result about what was not opened, if there is such a value.
+func unopened(v *verify.Tally) []check.Result {
+	n := v.Outcomes[verify.NotEvaluated]
+	if n == 0 {
+		return nil
+	}
+	return []check.Result{check.Unevaluated("", fmt.Sprintf("%d of %s could not be opened: %s", n, values(v.Values), whys(v)), give)}
 }
 
 // give is what helps where values were not opened.

@@ -867,6 +867,9 @@ type Restore struct {
 	Undecryptable uint32         `protobuf:"varint,4,opt,name=undecryptable,proto3" json:"undecryptable,omitempty"`
 	NotEvaluated  uint32         `protobuf:"varint,5,opt,name=not_evaluated,json=notEvaluated,proto3" json:"not_evaluated,omitempty"`
 	Needs         []*Requirement `protobuf:"bytes,6,rep,name=needs,proto3" json:"needs,omitempty"`
+	// Why values may be missing in all these counts: "2 places could not be read: see EA-124". Empty
+	// where everything was read.
+	Unread        string `protobuf:"bytes,7,opt,name=unread,proto3" json:"unread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -941,6 +944,13 @@ func (x *Restore) GetNeeds() []*Requirement {
 		return x.Needs
 	}
 	return nil
+}
+
+func (x *Restore) GetUnread() string {
+	if x != nil {
+		return x.Unread
+	}
+	return ""
 }
 
 // Requirement is one thing that has to be there.
@@ -4749,14 +4759,15 @@ const file_sealproof_audit_v1_report_proto_rawDesc = "" +
 	"\tdifferent\x18\t \x01(\rR\tdifferent\"@\n" +
 	"\fOutcomeCount\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x16\n" +
-	"\x06values\x18\x02 \x01(\rR\x06values\"\xd1\x01\n" +
+	"\x06values\x18\x02 \x01(\rR\x06values\"\xe9\x01\n" +
 	"\aRestore\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\rR\x06values\x12\x16\n" +
 	"\x06opened\x18\x03 \x01(\rR\x06opened\x12$\n" +
 	"\rundecryptable\x18\x04 \x01(\rR\rundecryptable\x12#\n" +
 	"\rnot_evaluated\x18\x05 \x01(\rR\fnotEvaluated\x125\n" +
-	"\x05needs\x18\x06 \x03(\v2\x1f.sealproof.audit.v1.RequirementR\x05needs\"I\n" +
+	"\x05needs\x18\x06 \x03(\v2\x1f.sealproof.audit.v1.RequirementR\x05needs\x12\x16\n" +
+	"\x06unread\x18\a \x01(\tR\x06unread\"I\n" +
 	"\vRequirement\x12\x12\n" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x10\n" +
