@@ -276,7 +276,7 @@ func (a *auditRun) openBackups(ctx context.Context, b *keyusage.Backups, o *audi
 		return closeAll, nil
 	}
 	how := a.reading(progress, *o)
-	how.Optional, how.Prefix = true, a.Connection.Prefix
+	how.Optional, how.Declared, how.Prefix = true, true, a.Connection.Prefix
 	missing := func(path, why string) {
 		o.Missing = append(o.Missing, facts.Missing{What: "the backup " + path, Why: why})
 	}

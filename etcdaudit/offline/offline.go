@@ -28,6 +28,9 @@ type Options struct {
 	WorkDir string
 	// Optional is set where the paths were found and not named: what cannot be read is Skipped.
 	Optional bool
+	// Declared is set where all files in the directories are declared to be copies: what is not
+	// recognised is Skipped, whatever its name.
+	Declared bool
 	// Snapshot writes what etcd's Snapshot RPC sends of the member with these ids, in
 	// hexadecimal, and says which endpoint has sent it; nil if no etcd is to be asked. It is used
 	// for a database that is in use, and its file is in WorkDir.
@@ -103,7 +106,7 @@ func (s *Set) open(ctx context.Context, paths []string, o Options) error {
 
 // path adds what one path leads to.
 func (s *Set) path(ctx context.Context, path string, o Options) error {
-	all, skipped, err := find(path, o.WALDir)
+	all, skipped, err := find(path, o.WALDir, o.Declared)
 	if err != nil {
 		return err
 	}
@@ -238,7 +241,7 @@ func (s *Set) openFile(ctx context.Context, f file, o Options) (*os.File, file, 
 		return nil, f, &Error{What: "look at " + f.name, Err: reason(err)}
 	}
 	f.modified = info.ModTime()
-	if f.kind == gzipped || f.kind == zstandard {
+	if f.packed() {
 		out, err := unpack(ctx, f.name, in, f.kind, o.WorkDir)
 		_ = in.Close()
 		if err != nil {

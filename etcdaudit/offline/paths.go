@@ -41,10 +41,13 @@ type file struct {
 	info fs.FileInfo
 }
 
+// packed reports whether a file has to be decompressed.
+func (f file) packed() bool { return f.kind == gzipped || f.kind == zstandard }
+
 // find says what a path leads to: a member's data with what lies beside it, one file, or the
 // copies below a directory. walDir is where the write-ahead log of a data directory lies, if
-// it is elsewhere.
-func find(path, walDir string) (all []found, skipped []error, err error) {
+// it is elsewhere. declared is set where every file in a directory is declared to be a copy.
+func find(path, walDir string, declared bool) (all []found, skipped []error, err error) {
 	given := path
 	if path, err = filepath.Abs(given); err != nil {
 		return nil, nil, &Error{What: "look at " + given, Err: err, Do: access(err)}
@@ -54,7 +57,7 @@ func find(path, walDir string) (all []found, skipped []error, err error) {
 	case err != nil:
 		return nil, nil, &Error{What: "look at " + path, Err: reason(err), Do: access(err)}
 	case info.IsDir():
-		return findIn(path, walDir)
+		return findIn(path, walDir, declared)
 	case walDir != "":
 		return nil, nil, &Error{What: path + " is no data directory", Do: "leave --wal-dir out, or name the directory that has member in it"}
 	case !info.Mode().IsRegular():
@@ -111,7 +114,7 @@ func noEtcd(name, why string) error {
 	return &Error{What: name + ": " + why, Do: "this program reads etcd's own files; of such a cluster scan the live values (--endpoints, kine's socket)"}
 }
 
-func findIn(dir, walDir string) (all []found, skipped []error, err error) {
+func findIn(dir, walDir string, declared bool) (all []found, skipped []error, err error) {
 	for _, lite := range []struct{ has, why string }{
 		{"state.db", "k3s keeps its objects in SQLite here"},
 		{"server/db/state.db", "k3s keeps its objects in SQLite here"},
@@ -152,7 +155,7 @@ func findIn(dir, walDir string) (all []found, skipped []error, err error) {
 			skipped = append(skipped, &Error{What: "the write-ahead log of " + taken + " is not there", Do: "name its directory with --wal-dir"})
 		}
 	}
-	copies, more, err := search(beside, taken, log)
+	copies, more, err := search(beside, taken, log, declared)
 	skipped = append(skipped, more...)
 	if all = append(all, copies...); err == nil && len(all)+len(skipped) == 0 {
 		err = &Error{What: "in " + dir + " is no data directory, database, snapshot or write-ahead log of etcd", Do: "name the directory that has member in it (/var/lib/etcd), or a folder of snapshots"}

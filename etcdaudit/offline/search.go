@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,9 +21,10 @@ const (
 )
 
 // search finds copies below a directory, but for those in taken, and in log if that is not
-// empty. Files are told by their bytes, not by their names. Links to files are followed, those
-// to directories are not.
-func search(dir, taken, log string) (all []found, skipped []error, err error) {
+// empty. Files are told by their bytes, not by their names: but one that is recognised by nothing is
+// skipped where its name is that of a copy, or where all of them are declared to be copies. Links to
+// files are followed, those to directories are not.
+func search(dir, taken, log string, declared bool) (all []found, skipped []error, err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, nil, &Error{What: "look at " + dir, Err: reason(err), Do: access(err)}
 	}
@@ -36,7 +38,7 @@ func search(dir, taken, log string) (all []found, skipped []error, err error) {
 			return nil, nil, &Error{What: "look at " + log, Err: reason(err), Do: access(err)}
 		}
 	}
-	s := searched{logs: map[string]*found{}, log: log}
+	s := searched{logs: map[string]*found{}, log: log, declared: declared}
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			s.skip(&Error{What: "look at " + name, Err: reason(err), Do: access(err)})
@@ -75,6 +77,8 @@ type searched struct {
 	log     string            // a directory whose segments are taken already; empty for none
 	skipped []error
 	files   int
+	// declared is set where every file is declared to be a copy.
+	declared bool
 }
 
 func (s *searched) skip(err error) { s.skipped = append(s.skipped, err) }
@@ -87,7 +91,10 @@ func (s *searched) file(name string, entry fs.DirEntry) error {
 	if entry.Type()&fs.ModeSymlink != 0 {
 		switch info, err := os.Stat(name); {
 		case err != nil:
-			return nil //nolint:nilerr // a link that leads nowhere holds nothing
+			if s.copies(name, 0) {
+				s.skip(&Error{What: "follow the link " + name, Err: reason(err), Do: access(err)})
+			}
+			return nil
 		case info.IsDir():
 			s.skip(&Error{What: name + " is a link to a directory", Do: "name that"})
 			return nil
@@ -103,7 +110,7 @@ func (s *searched) file(name string, entry fs.DirEntry) error {
 		return nil
 	}
 	switch dir := filepath.Dir(name); {
-	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && named(name):
+	case f.kind == database || f.kind == snapshot || f.packed() && (s.declared || named(name)):
 		s.all = append(s.all, found{database: f, copy: copyName(f)})
 	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
 		if dir == s.log {
@@ -116,10 +123,44 @@ func (s *searched) file(name string, entry fs.DirEntry) error {
 			}
 		}
 		s.logs[dir].segments = append(s.logs[dir].segments, f)
-	case f.kind == archived && named(name):
-		s.skip(&Error{What: name + " is packed in a way that is not read", Do: "unpack it"})
+	case f.kind == empty && isSegmentName(name):
+	case !s.copies(name, f.size) && !(f.kind == archived && named(name)):
+	default:
+		s.skip(unread(f))
 	}
 	return nil
+}
+
+// unread says why a file that may be a copy is not read.
+func unread(f file) *Error {
+	const do = "decrypt or unpack it, or fetch it again; move it elsewhere if it is no copy"
+	switch {
+	case f.packed():
+		return &Error{What: f.name + " is compressed, and need not be a copy of etcd's data", Do: "name it as well, and it is read"}
+	case f.kind == archived:
+		return &Error{What: f.name + " is packed in a way that is not read", Do: "unpack it"}
+	case f.kind == empty:
+		return &Error{What: f.name + " is empty", Do: do}
+	case f.kind == sqlite || f.kind == sqliteLog:
+		return &Error{What: f.name + " is of SQLite, and not of etcd"}
+	}
+	return &Error{What: f.name + " is no database, snapshot or write-ahead log of etcd", Do: do}
+}
+
+// copies tells whether a file that is not recognised has to be taken for a copy, which is damaged, or
+// encrypted by another program.
+func (s *searched) copies(name string, size int64) bool {
+	const longestSum = 4096 // bytes: no copy is so small, and sums are
+	name = strings.ToLower(filepath.Base(name))
+	sum := size <= longestSum && size > 0 && regexp.MustCompile(`\.(md5|sha(1|256|512)(sums?)?|sum|sig)$`).MatchString(name)
+	switch {
+	case sum, regexp.MustCompile(`^[0-9a-f]{16}-[0-9a-f]{16}\.snap$`).MatchString(name): // the latter is raft's, and has no keys
+		return false
+	case s.declared:
+		return true
+	}
+	return regexp.MustCompile(`snap|\.(db|gz|zstd?|tar|tgz|zip|7z|xz|bz2|lz4|enc|gpg|age|bak)(\.|$)`).MatchString(name) &&
+		!regexp.MustCompile(`\.(sh|py|log|txt|md|json|ya?ml|conf|env|service|timer|lock)$`).MatchString(name)
 }
 
 // named is true for names that packed copies of etcd's files have.
