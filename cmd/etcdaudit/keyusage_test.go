@@ -146,6 +146,13 @@ func TestKeyUsageOfANodeReadsItsEtcdItsFilesAndTheBackups(t *testing.T) {
 	if len(layers(r, "snapshot.db")) != 3 || len(r.Unread) == 0 || !strings.Contains(r.Unread[0].Name+r.Unread[0].Reason, "broken.db") {
 		t.Errorf("%v; unread: %v", layers(r, ""), r.Unread)
 	}
+	// A folder that is listed holds backups, whatever they are called.
+	encrypted := t.TempDir()
+	write(t, filepath.Join(encrypted, "monday"), "of another program")
+	r = register(2, "--backups", file(t, inventory+copied+"\n"+encrypted+"\n"))
+	if len(r.Unread) != 1 || !strings.Contains(r.Unread[0].Reason, "monday is no database") {
+		t.Errorf("unread: %v", r.Unread)
+	}
 	if names := namesIn(t, work); len(names) > 0 {
 		t.Errorf("left behind: %v", names)
 	}

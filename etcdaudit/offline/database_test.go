@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -421,7 +422,7 @@ func TestCopiesAreFoundByTheirBytesWhereverTheyLie(t *testing.T) {
 		"beside an empty segment":  {func(dir string) { dirty(t, dir+"/x.db"); testkit.Check(t, os.WriteFile(dir+"/x.wal", nil, 0o600)) }, 1},
 		"beside files of no etcd": {func(dir string) {
 			dirty(t, dir+"/x.db")
-			testkit.Check(t, os.WriteFile(dir+"/notes.db", []byte("no"), 0o600))
+			testkit.Check(t, errors.Join(os.WriteFile(dir+"/notes", []byte("no"), 0o600), os.WriteFile(dir+"/x.db.sha256", []byte("no"), 0o600), os.WriteFile(dir+"/take-snapshot.sh", []byte("no"), 0o600)))
 		}, 1},
 		"k3s with etcd, and its db": {func(dir string) {
 			dirty(t, dir+"/server/db/etcd/member/snap/db")
@@ -444,6 +445,48 @@ func TestCopiesAreFoundByTheirBytesWhereverTheyLie(t *testing.T) {
 				t.Errorf("%d Secrets, skipped %q", n, got.skipped)
 			}
 		})
+	}
+}
+
+// What has the name of a copy and is not recognised may be one that is damaged, or that another
+// program has encrypted. Of what is declared to be copies, no file is passed over.
+func TestNoFileThatMayBeACopyIsPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	dirty(t, dir+"/x.db")
+	random := string(bytes.Repeat([]byte{0xd1, 0x5e, 7, 0x99}, 2048))
+	named := map[string]string{
+		"empty.db": "", "random.db": random, "a.db.1": random, "a.db.gpg": random, "snapshot-1": random, "other.snap": random, "a.enc": random, "a.BAK": "x",
+		"broken.db.gz": "\x1f\x8b\x08", "2026-10-01.gz": "\x1f\x8b\x08", "cut.gz": "\x1f", "etcd.zst": "\x28\xb5\x2f\xfd", "a.tar": random, "a.tar.gz": random, "lite.db": "SQLite format 3\x00",
+		"sum.db.sha256": random, // too long for one
+	}
+	others := map[string]string{"monday": random, "notes.txt": "no", "none": ""}
+	for name, text := range named {
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	for name, text := range others {
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	testkit.Check(t, os.Symlink(dir+"/gone", dir+"/latest.db"))
+	testkit.Check(t, os.Symlink(dir+"/gone", dir+"/latest"))
+	testkit.Check(t, os.WriteFile(dir+"/x.db.sha256", []byte("5891b5b5  x.db"), 0o600))
+	for _, declared := range []bool{false, true} {
+		o := options()
+		o.Declared, o.WorkDir = declared, t.TempDir()
+		want := slices.AppendSeq([]string{"latest.db"}, maps.Keys(named))
+		if declared {
+			want = slices.AppendSeq(append(want, "latest"), maps.Keys(others))
+		}
+		got := testkit.Must(scan(t, o, dir))(t)
+		for _, name := range want {
+			if !slices.ContainsFunc(got.skipped, func(s string) bool {
+				return strings.Contains(s, dir+"/"+name+" ") || strings.Contains(s, dir+"/"+name+":")
+			}) {
+				t.Errorf("%s is passed over, declared %v", name, declared)
+			}
+		}
+		if len(got.skipped) != len(want) || !slices.Contains(got.keys[record.Live], "secrets/shop/a") {
+			t.Errorf("skipped %q, want %d", got.skipped, len(want))
+		}
 	}
 }
 

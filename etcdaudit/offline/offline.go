@@ -28,8 +28,8 @@ type Options struct {
 	WorkDir string
 	// Optional is set where the paths were found and not named: what cannot be read is Skipped.
 	Optional bool
-	// Declared is set where somebody has declared that the paths hold copies of etcd: what is
-	// nothing of etcd's below a directory is Skipped as well, and packed files of any name are read.
+	// Declared is set where all files in the directories are declared to be copies: what is not
+	// recognised is Skipped, whatever its name.
 	Declared bool
 	// Snapshot writes what etcd's Snapshot RPC sends of the member with these ids, in
 	// hexadecimal, and says which endpoint has sent it; nil if no etcd is to be asked. It is used
@@ -241,7 +241,7 @@ func (s *Set) openFile(ctx context.Context, f file, o Options) (*os.File, file, 
 		return nil, f, &Error{What: "look at " + f.name, Err: reason(err)}
 	}
 	f.modified = info.ModTime()
-	if f.kind == gzipped || f.kind == zstandard {
+	if f.packed() {
 		out, err := unpack(ctx, f.name, in, f.kind, o.WorkDir)
 		_ = in.Close()
 		if err != nil {

@@ -41,9 +41,12 @@ type file struct {
 	info fs.FileInfo
 }
 
+// packed reports whether a file has to be decompressed.
+func (f file) packed() bool { return f.kind == gzipped || f.kind == zstandard }
+
 // find says what a path leads to: a member's data with what lies beside it, one file, or the
 // copies below a directory. walDir is where the write-ahead log of a data directory lies, if
-// it is elsewhere, and declared as in Options.
+// it is elsewhere. declared is set where every file in a directory is declared to be a copy.
 func find(path, walDir string, declared bool) (all []found, skipped []error, err error) {
 	given := path
 	if path, err = filepath.Abs(given); err != nil {

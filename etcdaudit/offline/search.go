@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,8 +21,9 @@ const (
 )
 
 // search finds copies below a directory, but for those in taken, and in log if that is not
-// empty. Files are told by their bytes, not by their names. Links to files are followed, those
-// to directories are not.
+// empty. Files are told by their bytes, not by their names: but one that is recognised by nothing is
+// skipped where its name is that of a copy, or where all of them are declared to be copies. Links to
+// files are followed, those to directories are not.
 func search(dir, taken, log string, declared bool) (all []found, skipped []error, err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, nil, &Error{What: "look at " + dir, Err: reason(err), Do: access(err)}
@@ -70,9 +72,6 @@ func search(dir, taken, log string, declared bool) (all []found, skipped []error
 	for _, dir := range slices.Sorted(maps.Keys(s.logs)) {
 		s.all = append(s.all, *s.logs[dir])
 	}
-	if n := len(s.others); n > 0 {
-		s.skip(&Error{What: fmt.Sprintf("%s holds files that are nothing of etcd's that is read: %d, the first %s", dir, n, s.others[0]), Do: "unpack or decrypt it, or name the copies by a pattern"})
-	}
 	return s.all, s.skipped, err
 }
 
@@ -83,16 +82,20 @@ type searched struct {
 	log     string            // a directory whose segments are taken already; empty for none
 	skipped []error
 	entries int // files and directories
-	// declared is as in Options, and others are the files that are nothing of etcd's.
+	// declared is set where every file is declared to be a copy.
 	declared bool
-	others   []string
 }
 
 func (s *searched) skip(err error) { s.skipped = append(s.skipped, err) }
 
 func (s *searched) file(name string, entry fs.DirEntry) {
 	if !regular(name, entry) {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
+		switch info, err := os.Stat(name); {
+		case err != nil:
+			if s.copies(name, 0) {
+				s.skip(&Error{What: "follow the link " + name, Err: reason(err), Do: access(err)})
+			}
+		case info.IsDir():
 			s.skip(&Error{What: name + " is a link to a directory", Do: "name that"})
 		}
 		return
@@ -103,7 +106,7 @@ func (s *searched) file(name string, entry fs.DirEntry) {
 		return
 	}
 	switch dir := filepath.Dir(name); {
-	case f.kind == database || f.kind == snapshot || (f.kind == gzipped || f.kind == zstandard) && (s.declared || named(name)):
+	case f.kind == database || f.kind == snapshot || f.packed() && (s.declared || named(name)):
 		s.all = append(s.all, found{database: f, copy: copyName(f)})
 	case f.kind == segment, wal.ParseName(filepath.Base(name)).Kind == wal.Preallocated && filepath.Base(dir) == "wal":
 		if dir == s.log {
@@ -116,10 +119,10 @@ func (s *searched) file(name string, entry fs.DirEntry) {
 			}
 		}
 		s.logs[dir].segments = append(s.logs[dir].segments, f)
-	case f.kind == archived && named(name):
-		s.skip(&Error{What: name + " is packed in a way that is not read", Do: "unpack it"})
-	case s.declared && f.kind != membership:
-		s.others = append(s.others, name)
+	case f.kind == empty && isSegmentName(name):
+	case !s.copies(name, f.size) && !(f.kind == archived && named(name)):
+	default:
+		s.skip(unread(f))
 	}
 }
 
@@ -130,6 +133,44 @@ func regular(name string, entry fs.DirEntry) bool {
 	}
 	info, err := os.Stat(name)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// unread says why a file that may be a copy is not read.
+func unread(f file) *Error {
+	const do = "decrypt or unpack it, or fetch it again; move it elsewhere if it is no copy"
+	switch {
+	case f.packed():
+		return &Error{What: f.name + " is compressed, and need not be a copy of etcd's data", Do: "name it as well, and it is read"}
+	case f.kind == archived:
+		return &Error{What: f.name + " is packed in a way that is not read", Do: "unpack it"}
+	case f.kind == empty:
+		return &Error{What: f.name + " is empty", Do: do}
+	case f.kind == sqlite || f.kind == sqliteLog:
+		return &Error{What: f.name + " is of SQLite, and not of etcd"}
+	}
+	return &Error{What: f.name + " is no database, snapshot or write-ahead log of etcd", Do: do}
+}
+
+// Names of files that lie beside copies, or are copies.
+var (
+	sumName  = regexp.MustCompile(`\.(md5|sha(1|256|512)(sums?)?|sum|sig)$`)
+	raftName = regexp.MustCompile(`^[0-9a-f]{16}-[0-9a-f]{16}\.snap$`) // raft's own state, which has no keys
+	copied   = regexp.MustCompile(`snap|\.(db|gz|zstd?|tar|tgz|zip|7z|xz|bz2|lz4|enc|gpg|age|bak)(\.|$)`)
+	other    = regexp.MustCompile(`\.(sh|py|log|txt|md|json|ya?ml|conf|env|service|timer|lock)$`)
+)
+
+// copies tells whether a file that is not recognised has to be taken for a copy, which is damaged, or
+// encrypted by another program.
+func (s *searched) copies(name string, size int64) bool {
+	const longestSum = 4096 // bytes: no copy is so small, and sums are
+	name = strings.ToLower(filepath.Base(name))
+	switch {
+	case size > 0 && size <= longestSum && sumName.MatchString(name), raftName.MatchString(name):
+		return false
+	case s.declared:
+		return true
+	}
+	return copied.MatchString(name) && !other.MatchString(name)
 }
 
 // named is true for names that packed copies of etcd's files have.
