@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"slices"
+	"strings"
 
 	"github.com/sealproof/sealproof/etcdaudit/keyring"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -245,7 +246,7 @@ func (o *Opener) identify(r *Result, etcdKey []byte, object storedvalue.Object) 
 	switch r.Identity = identity; {
 	case identity == Differs:
 		r.Holds = objectOf(object)
-	case path != nil && len(object.Kind) > 0:
+	case path != nil && len(object.Kind) > 0 && called(object.Kind) != noName:
 		r.Custom = o.kind(path, object.Kind)
 	}
 }
@@ -263,10 +264,25 @@ func (o *Opener) kind(path, name []byte) Kind {
 	return k
 }
 
-// objectOf copies what an object is called. Each part is bounded as names are.
+// objectOf copies what an object is called.
 func objectOf(o storedvalue.Object) Object {
-	bounded := func(b []byte) string { return string(b[:min(len(b), maxName)]) }
-	return Object{Kind: bounded(o.Kind), Namespace: bounded(o.Namespace), Name: bounded(o.Name)}
+	return Object{Kind: called(o.Kind), Namespace: called(o.Namespace), Name: called(o.Name)}
+}
+
+// noName stands in the place of what cannot be a name.
+const noName = "(no name)"
+
+// called copies a name. In a value that nothing authenticates a changed length makes data a part of
+// it: between them are bytes that no name has.
+func called(text []byte) string {
+	ok := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-.:_", c)
+	}
+	name := string(text[:min(len(text), maxName)])
+	if strings.ContainsFunc(name, func(c rune) bool { return !ok(c) }) {
+		return noName
+	}
+	return name
 }
 
 // maxName is the longest name of an object, in bytes (a DNS subdomain).

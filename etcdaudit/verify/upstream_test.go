@@ -63,6 +63,27 @@ func TestDamageAtRandomIsJudgedAsTheAPIServersTransformersDo(t *testing.T) {
 	}
 }
 
+// Without authentication, what is said to be a name can be as long as one likes: the lengths of type
+// and kind lie in the first block, which whoever writes the value changes by its IV.
+func TestALengthThatWasChangedShowsNothingOfTheData(t *testing.T) {
+	var ring keyring.Keyring
+	testkit.Must(encryptionconfig.LoadWithKeys(configFile(t, "aescbc", "a:1"), ring.Opener))(t)
+	o := verify.New(verify.Config{Keys: ring.Keys()})
+	etcdKey := keyOf("default", "db")
+	stored := write(t, server(t, "aescbc", "a:1"), etcdKey, secret(t, "default", "db"))
+	iv := bytes.Index(stored, []byte(":a:")) + len(":a:")
+	for outer := 1; outer < 256; outer *= 2 {
+		for inner := 1; inner < 256; inner *= 2 {
+			changed := bytes.Clone(stored)
+			changed[iv+len("k8s\x00\n")] ^= byte(outer)
+			changed[iv+len("k8s\x00\n\x0c\n\x02v1\x12")] ^= byte(inner)
+			if open(t, o, etcdKey, changed); t.Failed() {
+				t.Fatalf("lengths changed by %#x and %#x", outer, inner)
+			}
+		}
+	}
+}
+
 // opens reports whether an API server opens a value. Its code panics on an aescbc
 // value that is cut behind its first block.
 func opens(t *testing.T, server value.Transformer, etcdKey string, stored []byte) (ok bool) {
