@@ -174,9 +174,10 @@ func (v *opener) transit(ctx context.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
+	v.warnOfToken()
 	key, err := vaultbackend.New(config, slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(start) }, nil)
 	if err != nil {
-		return cli.Usage(err)
+		return cli.Usage(flagError(err))
 	}
 	opens := transitkey.New(key, v.Verify.AcceptClusters...)
 	v.open = append(v.open, closer(func() { opens.Clear(); key.Close() }))

@@ -75,3 +75,46 @@ func TestANodesOwnKeysOpenItsValues(t *testing.T) {
 		t.Error("a secret is shown")
 	}
 }
+
+// The first mistake is named alone, as the flag that it is in.
+func TestAMistakeAboutTheTransitKeyIsOneLine(t *testing.T) {
+	scan, register := []string{"scan", "--verify", "--transit", file(t, "")}, []string{"key-usage", "--vault-key", "k", file(t, "")}
+	token := func(text string) []string {
+		return []string{"--vault-address", "https://127.0.0.1:1", "--vault-key", "k", "--vault-token-file", file(t, text)}
+	}
+	none, pem := token(" \n"), token("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+	for _, tc := range []struct {
+		call, args []string
+		says       string
+	}{
+		{scan, nil, "vault-address: give Vault's URL, such as https://vault.example.com:8200\n"},
+		{register, nil, "vault-address: give Vault's URL, such as https://vault.example.com:8200\n"},
+		{scan, append(token("token"), "--vault-ca-file", file(t, "no certificate")), "vault-ca-file: "},
+		{scan, none, "vault-token-file: " + none[5] + " is empty\n"},
+		{register, none, "vault-token-file: " + none[5] + " is empty\n"},
+		{scan, pem, "vault-token-file: " + pem[5] + " does not hold one plain value (is it wrapped, JSON or PEM?)\n"},
+	} {
+		status, _, errs := run(t, append(tc.call, tc.args...)...)
+		if status != 3 || !strings.HasPrefix(errs, "etcdaudit: "+tc.says) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%v %v: status %d: %s", tc.call, tc.args, status, errs)
+		}
+	}
+}
+
+func TestATokenThatOthersCanReadIsWarnedOf(t *testing.T) {
+	token := file(t, "token")
+	etcd := []string{"--endpoints", "http://127.0.0.1:1", "--vault-address", "https://127.0.0.1:1", "--vault-key", "k", "--vault-token-file", token}
+	scan, register := append(etcd, "--verify", "--transit", "--unwrap-timeout", "50ms"), append(etcd, "--timeout", "50ms")
+	for _, tc := range []struct {
+		command string
+		args    []string
+		mode    os.FileMode
+		warned  bool
+	}{{"scan", scan, 0o600, false}, {"scan", scan, 0o640, true}, {"scan", scan, 0o604, true}, {"key-usage", register, 0o600, false}, {"key-usage", register, 0o640, true}} {
+		testkit.Check(t, os.Chmod(token, tc.mode))
+		_, _, errs := run(t, append([]string{tc.command}, tc.args...)...)
+		if strings.Contains(errs, "vault-token-file: "+token+" has mode ") != tc.warned || strings.Contains(errs, "unknown flag") {
+			t.Errorf("%s, mode %o: %s", tc.command, tc.mode, errs)
+		}
+	}
+}
