@@ -194,7 +194,7 @@ func (a *auditRun) validate(formats []report.Format, inputs []input) (failOn aud
 			wrong(err != nil, "%s: %w", file.setting, err)
 		}
 	}
-	errs = append(errs, s.Scan.check(), s.Verify.check())
+	errs = append(errs, s.Scan.check(), s.Verify.check(), s.Plugins.check())
 	if s.Verify.Verify && s.Verify.Transit {
 		_, err := s.Vault.config()
 		errs = append(errs, err)

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/sealproof/sealproof/cmd/internal/cli"
 	"github.com/sealproof/sealproof/etcdaudit/hostconfig/apimetrics"
@@ -19,7 +21,20 @@ type metricsPart struct {
 
 // pluginPart says which KMS plugins are asked.
 type pluginPart struct {
-	Sockets []string `mapstructure:"plugin-socket" whole:"true" help:"unix socket of a KMS v2 plugin, to ask which key_ids are current and known, and with --verify to unwrap DEK sources; repeatable (default with --verify: those of the EncryptionConfiguration that was given or found)"`
+	Sockets []string `mapstructure:"plugin-socket" whole:"true" help:"absolute path of the unix socket of a KMS v2 plugin, to ask which key_ids are current and known, and with --verify to unwrap DEK sources; repeatable (default with --verify: those of the EncryptionConfiguration that was given or found)"`
+}
+
+// check refuses a socket that is named twice: each would be asked in turn.
+func (p pluginPart) check() error {
+	known := map[string]bool{}
+	for _, socket := range p.Sockets {
+		path := filepath.Clean(strings.TrimPrefix(socket, "unix://"))
+		if known[path] {
+			return fmt.Errorf("plugin-socket: %s is named twice", socket)
+		}
+		known[path] = true
+	}
+	return nil
 }
 
 // keySources asks plugins and reads metrics, as far as they were given; nil for none. A plugin that

@@ -131,6 +131,9 @@ func (a *auditRun) keyUsage(ctx context.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
+	if len(keys) > 0 {
+		a.warnOfToken()
+	}
 	earlier, err := a.KeyUsage.earlier(ctx)
 	if err := cmp.Or(err, a.validateFiles()); err != nil {
 		return err

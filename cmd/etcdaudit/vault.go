@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -41,12 +43,19 @@ func (v vaultPart) config() (vaultbackend.Config, error) {
 		Mount: v.Mount, Key: v.Key,
 	}
 	if err := of.Validate(); err != nil {
-		return of, errors.New(flagNames(err.Error()))
+		return of, flagError(err)
 	}
-	if err := usable(v.TokenFile); err != nil {
+	if err := cmp.Or(usable(v.TokenFile), client.CheckCredential(v.TokenFile)); err != nil {
 		return of, fmt.Errorf("vault-token-file: %w", err)
 	}
 	return of, nil
+}
+
+// warnOfToken says if others can read the token.
+func (a *auditRun) warnOfToken() {
+	if info, err := os.Stat(a.Vault.TokenFile); err == nil && info.Mode().Perm()&0o077 != 0 {
+		a.say("vault-token-file: %s has mode %04o, and others may use the token in it: chmod 600, and write it under umask 077", a.Vault.TokenFile, info.Mode().Perm())
+	}
 }
 
 // configs are those of the key that is asked for, and of others by their paths; none where Vault is
@@ -73,9 +82,16 @@ func (v vaultPart) configs(others []string) (all []vaultbackend.Config, err erro
 	return all, nil
 }
 
-// flagNames turns the plugin's names of settings into those of this program's flags.
-func flagNames(text string) string {
-	return strings.NewReplacer("vault.auth.token-file", "vault-token-file", "vault.", "vault-").Replace(text)
+// flagError is the first mistake in settings of the key, by the name of this program's flag in the
+// place of the plugin's setting.
+func flagError(err error) error {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	for _, setting := range []string{"vault.auth.", "vault."} {
+		if rest, ok := strings.CutPrefix(text, setting); ok {
+			return errors.New("vault-" + rest)
+		}
+	}
+	return err
 }
 
 // transitKey asks Vault for one key. The key_ids of its versions are computed as the plugin does it.
@@ -85,7 +101,7 @@ func transitKey(ctx context.Context, c vaultbackend.Config, timeout time.Duratio
 	begin := time.Now()
 	vault, err := vaultbackend.New(c, slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begin) }, nil)
 	if err != nil {
-		return key, cli.Usage(err)
+		return key, cli.Usage(flagError(err))
 	}
 	defer vault.Close()
 	read, err := vault.ReadKey(ctx)

@@ -71,8 +71,13 @@ func (a *auditRun) verification(ctx context.Context, o *audit.Options, keys *key
 	v := &opener{auditRun: a, verification: audit.Verification{Versions: map[string]facts.KeyVersion{}}}
 	configs := v.configurations(o.Encryption, keys)
 	sockets := a.Plugins.Sockets
-	if len(sockets) == 0 && !a.Verify.Transit && a.Node.Root == "/" { // the sockets of a tree are elsewhere
-		if sockets = endpoints(configs); len(sockets) > 0 {
+	if len(sockets) == 0 && !a.Verify.Transit {
+		switch sockets = endpoints(configs); {
+		case len(sockets) == 0:
+		case a.Node.Root != "/":
+			a.say("not by the plugins at %q, as the EncryptionConfiguration has it: they are those of the machine that %s is of; name a socket with --plugin-socket", sockets, a.Node.Root)
+			sockets = nil
+		default:
 			a.say("DEK sources are unwrapped at %q, as the EncryptionConfiguration has it", sockets)
 		}
 	}
@@ -174,23 +179,29 @@ func (v *opener) transit(ctx context.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
+	v.warnOfToken()
 	key, err := vaultbackend.New(config, slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(start) }, nil)
 	if err != nil {
-		return cli.Usage(err)
+		return cli.Usage(flagError(err))
 	}
 	opens := transitkey.New(key, v.Verify.AcceptClusters...)
 	v.open = append(v.open, closer(func() { opens.Clear(); key.Close() }))
 	v.add("the Vault key "+config.KeyPath(), opens)
-	v.versions(ctx, key)
+	if v.versions(ctx, key); ctx.Err() != nil {
+		return exitOf(fmt.Errorf("reach Vault: interrupted: %w", context.Cause(ctx)))
+	}
 	return nil
 }
 
 // versions names the versions of the Transit key. What they have written opens without that.
 func (v *opener) versions(ctx context.Context, key backend.Backend) {
-	ctx, cancel := context.WithTimeout(ctx, v.Verify.UnwrapTimeout)
+	within, cancel := context.WithTimeout(ctx, v.Verify.UnwrapTimeout)
 	defer cancel()
-	found, err := key.ReadKey(ctx)
-	if err != nil {
+	found, err := key.ReadKey(within)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
 		v.say("the versions of the Vault key are not known: %s", backend.Public(err))
 		return
 	}

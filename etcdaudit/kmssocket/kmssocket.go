@@ -196,6 +196,8 @@ func (p *Plugin) explain(err error) error {
 		text = "nobody listens at the socket: the plugin is not running"
 	case s.Code() == codes.Unavailable && strings.Contains(s.Message(), syscall.EACCES.Error()):
 		text = "this user may not connect to the socket"
+	case s.Code() == codes.Unavailable && strings.Contains(s.Message(), "error reading server preface"):
+		text = "it does not speak gRPC, or ends each connection: it is no KMS plugin that works"
 	case s.Code() == codes.Unavailable:
 		text = "it does not serve: " + quote(s.Message())
 	default:

@@ -116,8 +116,8 @@ func TestWhatIsNoPluginIsNamed(t *testing.T) {
 		"KMS v1": {serve(t, func(g *grpc.Server) {
 			kmsv1.RegisterKeyManagementServiceServer(g, kmsv1.UnimplementedKeyManagementServiceServer{})
 		}), patient, "not as KMS v2"},
-		"no gRPC":              {accept(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); _, _ = io.Copy(io.Discard, c) }), patient, "it does not serve: "},
-		"one that hangs up":    {accept(t, func(c net.Conn) { _ = c.Close() }), patient, "it does not serve: "},
+		"no gRPC":              {accept(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); _, _ = io.Copy(io.Discard, c) }), patient, "it does not speak gRPC, or ends"},
+		"one that hangs up":    {accept(t, func(c net.Conn) { _ = c.Close() }), patient, "it does not speak gRPC, or ends"},
 		"one that says nought": {accept(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), 100 * time.Millisecond, "no answer within 100ms"},
 		"one that hangs":       {servePlugin(t, plugin{}), 100 * time.Millisecond, "no answer within 100ms"},
 		"another version":      {servePlugin(t, plugin{version: "v3\x1b[2J"}), patient, `it speaks version "v3\\x1b[2J", want v2`},

@@ -129,12 +129,19 @@ func readCredential(path string) (string, error) {
 		err = fmt.Errorf("%s is empty", path)
 	case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }):
 		// Sent as it is, it would end up in a header or in an error text.
-		err = fmt.Errorf("%s does not hold one plain value (is it wrapped, or JSON?)", path)
+		err = fmt.Errorf("%s does not hold one plain value (is it wrapped, JSON or PEM?)", path)
 	}
 	if err != nil {
 		return "", err
 	}
 	return value, nil
+}
+
+// CheckCredential returns an error if a file does not hold one credential, such as a token. It does
+// not quote what is there.
+func CheckCredential(path string) error {
+	_, err := readCredential(path)
+	return err
 }
 
 // unreadable classifies a credential file that cannot be used: nothing is known
