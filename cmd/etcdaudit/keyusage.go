@@ -78,7 +78,7 @@ Exit status:
   # keep a register, and with it when versions were created
   etcdaudit key-usage --register keys.json --output json=keys.json --output table
 
-  # a stopped member and its snapshots, as a list
+  # what the files of a stopped member and its snapshots need, as a list
   etcdaudit key-usage --output csv /var/lib/etcd /var/backups/etcd`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, paths []string) error {

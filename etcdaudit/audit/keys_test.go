@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,21 +112,26 @@ func TestOfALogIsNeededWhatTheDatabaseDoesNotHave(t *testing.T) {
 
 func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	one := []record.Record{value(record.Live, "a", 2, 0)}
-	own := func(layers ...record.Layer) []record.Scope {
+	files := func(inUse bool, layers ...record.Layer) []record.Scope {
 		var all []record.Scope
 		for _, l := range layers {
-			all = append(all, scopeOf(l, "db", "m"))
+			s := scopeOf(l, "db", "m")
+			s.InUse = inUse
+			all = append(all, s)
 		}
 		return all
 	}
+	own := func(layers ...record.Layer) []record.Scope { return files(true, layers...) }
 	running, copied := scopeOf(record.Live, "https://etcd:2379", ""), scopeOf(record.Live, "snapshot.db", "")
 	running.Sources[0].Bytes, running.ClusterID, copied.Copy = 0, "c", "snapshot"
 	inexact := running
 	inexact.Inexact = "the watch was cut"
-	sameCluster := own(record.Live, record.History)
+	unused, sameCluster := files(false, record.Live, record.History), own(record.Live, record.History)
+	old := slices.Clone(unused)
 	for i := range sameCluster {
-		sameCluster[i].ClusterID = "c"
+		old[i].ClusterID, sameCluster[i].ClusterID = "c", "c"
 	}
+	log := files(true, record.WAL)
 	declared := &keyusage.Backups{By: "Jane Doe"}
 	for name, tt := range map[string]struct {
 		sources [][]record.Scope
@@ -140,8 +146,11 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 		"history":                              {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
 		"nothing beside the files of a member": {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"the cluster":                          {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
-		"what a file in use still has":         {[][]record.Scope{own(record.Undetermined)}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "--work-dir"},
-		"one revision":                         {[][]record.Scope{{inexact}, sameCluster}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "not exact: the watch was cut"},
+		"the cluster, where a stopped member or a copy is read": {[][]record.Scope{unused}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
+		"the cluster, where nothing but a log is in use":        {[][]record.Scope{unused, log}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
+		"history, beside an old copy":                           {[][]record.Scope{{running}, old}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
+		"what a file in use still has":                          {[][]record.Scope{own(record.Undetermined)}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "--work-dir"},
+		"one revision":                                          {[][]record.Scope{{inexact}, sameCluster}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "not exact: the watch was cut"},
 	} {
 		var sources []record.Source
 		for _, scopes := range tt.sources {

@@ -113,25 +113,26 @@ func unreadOf(source record.Source) (all []facts.Missing) {
 }
 
 // unseen is what the sources leave out of each cluster that was read while it ran, or all of the
-// cluster where only copies were read.
+// cluster where only copies were read. Files that no member uses may be a copy, wherever they lie:
+// nothing in them shows whether the cluster has gone on since.
 func (u *usage) unseen() (all []facts.Missing) {
 	own := false
 	for i, c := range u.clusters {
 		running, history := false, false
 		for at, s := range u.scopes {
-			if u.clusterOf[at] != i || s.Copy != "" {
+			if u.clusterOf[at] != i || s.OfFiles() && !s.InUse && s.As == "" {
 				continue
 			}
-			own = true
+			own = own || s.Layer != record.WAL
 			running = running || s.Layer == record.Live && !s.OfFiles()
 			history = history || s.Layer == record.History || s.Layer == record.Undetermined // which is named already
 		}
 		if running && !history {
-			all = append(all, facts.Missing{What: "history of " + c.store, Why: "etcd keeps overwritten and deleted values until they are compacted, and nothing that was read tells them: name the data directory of a member, or run on its node with --work-dir"})
+			all = append(all, facts.Missing{What: "history of " + c.store, Why: "etcd keeps overwritten and deleted values until they are compacted, and nothing that was read tells them: name the data directory of a member that runs, or run on its node with --work-dir"})
 		}
 	}
 	if !own {
-		all = append(all, facts.Missing{What: "the cluster itself", Why: "only copies were read, which show what was stored when they were taken: read the running etcd and a member's data directory as well"})
+		all = append(all, facts.Missing{What: "the cluster itself", Why: "only files that no member uses were read, which show what was stored when they were last written: read the running etcd and the data directory of a member that runs as well"})
 	}
 	return all
 }
