@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/keyusage"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/stored"
@@ -170,6 +172,41 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 		}
 		if text := strings.Join(append(said, r.Reasons...), "; "); r.Status != tt.status || !strings.Contains(text, tt.says) {
 			t.Errorf("%s is missing: %v, %s", name, r.Status, text)
+		}
+	}
+}
+
+// What Vault did not tell is not known, and no other key's.
+func TestOfAKeyThatVaultDoesNotShowNothingIsClaimed(t *testing.T) {
+	running := scopeOf(record.Live, "db", "m")
+	running.InUse = true
+	for name, tt := range map[string]struct {
+		keys       []keyusage.TransitKey
+		reason     string
+		shown, not []string // in the table
+	}{
+		"unread":        {[]keyusage.TransitKey{{Path: "transit/k"}}, "is not known, since that could not be read in Vault", []string{"could not be read: its versions are not known", "nothing shows of which key"}, []string{"up to 0", "was asked for", "any more"}},
+		"another's":     {[]keyusage.TransitKey{{Path: "transit/k", Latest: 2}, {Path: "transit/other"}}, "of transit/other is not known", []string{"nothing shows of which key"}, []string{"was asked for"}},
+		"a higher one":  {[]keyusage.TransitKey{{Path: "transit/k", Latest: 3, MinDecryption: 3}}, "lists nothing of transit/k below 3 now", []string{"nothing shows of which key", "--register"}, []string{"was asked for", "--vault-other-key"}},
+		"all of it":     {[]keyusage.TransitKey{{Path: "transit/k", Latest: 3, MinDecryption: 2}}, "--vault-other-key", []string{"of no key that Vault was asked for"}, []string{"nothing shows of which key"}},
+		"some, earlier": {[]keyusage.TransitKey{{Path: "transit/k", Versions: []keyusage.Version{{Number: 1, KeyID: "v1.x", Created: time.Unix(1, 0)}}}}, "is not known", []string{"known from an earlier register"}, []string{"any more"}},
+	} {
+		r, err := audit.Register(t.Context(), audit.RegisterOptions{
+			Sources: []record.Source{reads(nil, []record.Scope{running}, []record.Record{value(record.Live, "a", 2, 0)})}, Below: 3, TransitKeys: tt.keys, Backups: &keyusage.Backups{},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := report.RegisterTable(&out, r, false); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(out.String()), " ")
+		if reasons := strings.Join(r.Reasons, "; "); !strings.Contains(reasons, tt.reason) || r.Status != auditv1.Status_STATUS_NOT_EVALUATED {
+			t.Errorf("%s: %v, %s", name, r.Status, reasons)
+		}
+		if slices.ContainsFunc(tt.shown, func(s string) bool { return !strings.Contains(text, s) }) || slices.ContainsFunc(tt.not, func(s string) bool { return strings.Contains(text, s) }) {
+			t.Errorf("%s: %s", name, text)
 		}
 	}
 }

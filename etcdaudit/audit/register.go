@@ -42,7 +42,6 @@ type RegisterOptions struct {
 // source that cannot be read is listed, and the others are counted. It returns an error only where
 // ctx has ended, or nothing could be read.
 func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, error) {
-	asked := len(o.TransitKeys) > 0
 	register := keyusage.New(func(k keyusage.Key) bool { return k.Version > 0 && int64(k.Version) < int64(o.Below) })
 	u := newUsage(register, o.Sources).dated(o.Now, o.Skew)
 	unread := slices.Clone(o.Missing)
@@ -83,7 +82,7 @@ func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, err
 		k.OverAge = o.MaxAge > 0 && !e.Known.Created.IsZero() && o.Now.Sub(e.Known.Created) > o.MaxAge
 		r.Keys = append(r.Keys, k)
 	}
-	r.Status, r.Reasons = verdictOf(entries, o.Below, asked, len(unread), o.Backups != nil)
+	r.Status, r.Reasons = verdictOf(entries, o, len(unread))
 	return r, nil
 }
 
@@ -150,16 +149,28 @@ func (u *usage) keyScopes() (all []*auditv1.KeyScope) {
 	return all
 }
 
+// undecided says why nothing shows whether a value is under the first of the keys, and what to do.
+func undecided(e keyusage.Entry, keys []keyusage.TransitKey) string {
+	first := keys[0]
+	if i := slices.IndexFunc(keys, func(k keyusage.TransitKey) bool { return k.Latest == 0 }); i >= 0 {
+		return "whether its key_id is of " + term.Printable(keys[i].Path) + " is not known, since that could not be read in Vault"
+	}
+	if int64(e.Number()) < int64(first.MinDecryption) {
+		return fmt.Sprintf("Vault lists nothing of %s below %d now, so that its key_id may be of that one: name a register of before with --register", term.Printable(first.Path), first.MinDecryption)
+	}
+	return "its key_id is of no key that Vault was asked for, but may be of the same one under a path that it had before; name the other key with --vault-other-key"
+}
+
 // verdictOf answers whether versions below one are needed, and says why.
-func verdictOf(entries []keyusage.Entry, below int, asked bool, unread int, inventory bool) (auditv1.Status, []string) {
+func verdictOf(entries []keyusage.Entry, o RegisterOptions, unread int) (auditv1.Status, []string) {
 	var blocking, open []string
 	for _, e := range entries {
 		said := fmt.Sprintf("%d values need version %d, %s", e.Needed(), e.Number(), keyName(e.Key))
-		switch e.Below(below, asked) {
+		switch e.Below(o.Below, len(o.TransitKeys) > 0) {
 		case keyusage.Blocking:
 			blocking = append(blocking, said)
 		case keyusage.Undecided:
-			open = append(open, said+": its key_id is of no key that Vault was asked for, but may be of the same one under a path that it had before; name the other key with --vault-other-key")
+			open = append(open, said+": "+undecided(e, o.TransitKeys))
 		case keyusage.Free:
 		}
 		if e.Rest {
@@ -171,7 +182,7 @@ func verdictOf(entries []keyusage.Entry, below int, asked bool, unread int, inve
 	} else if unread > 1 {
 		open = append(open, fmt.Sprintf("%d things could not be read", unread))
 	}
-	if !inventory {
+	if o.Backups == nil {
 		open = append(open, "no inventory of backups was given (--backups)")
 	}
 	switch {
@@ -179,8 +190,8 @@ func verdictOf(entries []keyusage.Entry, below int, asked bool, unread int, inve
 		return auditv1.Status_STATUS_FAIL, blocking
 	case len(open) > 0:
 		return auditv1.Status_STATUS_NOT_EVALUATED, open
-	case below > 0:
-		return auditv1.Status_STATUS_PASS, []string{fmt.Sprintf("nothing that was read needs a version below %d", below)}
+	case o.Below > 0:
+		return auditv1.Status_STATUS_PASS, []string{fmt.Sprintf("nothing that was read needs a version below %d", o.Below)}
 	default:
 		return auditv1.Status_STATUS_PASS, []string{"everything that was given was read"}
 	}

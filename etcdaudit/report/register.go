@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ func RegisterTable(w io.Writer, r *auditv1.KeyRegister, colours term.Colours) er
 	}
 	p.wrap("         ", "Backups: %s", declared(r.Backups))
 	for _, k := range r.TransitKeys {
+		if k.LatestVersion == 0 {
+			p.wrap("       ", "Vault: %s could not be read: its versions are not known", k.Path)
+			continue
+		}
 		p.wrap("       ", "Vault: %s has versions up to %d and decrypts from %d on", k.Path, k.LatestVersion, max(k.MinDecryptionVersion, 1))
 	}
 	for _, m := range r.Unread {
@@ -99,14 +104,21 @@ func keyNote(k *auditv1.Key, r *auditv1.KeyRegister) string {
 	if k.Cluster != "" {
 		notes = append(notes, "cluster "+k.Cluster)
 	}
+	unread := func(t *auditv1.TransitKey) bool { return t.LatestVersion == 0 }
 	switch {
 	case k.TransitKey != "" && len(r.TransitKeys) > 1:
 		notes = append(notes, k.TransitKey)
+	case k.TransitKey == "" && k.VaultKeyVersion > 0 && slices.ContainsFunc(r.TransitKeys, func(t *auditv1.TransitKey) bool { return unread(t) || k.VaultKeyVersion < t.MinDecryptionVersion }):
+		notes = append(notes, "nothing shows of which key") // Vault lists no such version of it
 	case k.TransitKey == "" && k.VaultKeyVersion > 0 && len(r.TransitKeys) > 0:
 		notes = append(notes, "of no key that Vault was asked for")
 	}
 	if k.CreatedSource == "register" {
-		notes = append(notes, "not listed by Vault any more")
+		listed := "not listed by Vault any more"
+		if slices.ContainsFunc(r.TransitKeys, func(t *auditv1.TransitKey) bool { return t.Path == k.TransitKey && unread(t) }) {
+			listed = "known from an earlier register"
+		}
+		notes = append(notes, listed)
 	}
 	if k.OverAge {
 		notes = append(notes, fmt.Sprintf("%d days old", int(r.Time.AsTime().Sub(k.Created.AsTime()).Hours()/24)))
