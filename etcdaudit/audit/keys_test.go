@@ -126,6 +126,8 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	own := func(layers ...record.Layer) []record.Scope { return files(true, layers...) }
 	running, copied := scopeOf(record.Live, "https://etcd:2379", ""), scopeOf(record.Live, "snapshot.db", "")
 	running.Sources[0].Bytes, running.ClusterID, copied.Copy = 0, "c", "snapshot"
+	received := copied
+	received.Copy = "received snapshot"
 	inexact := running
 	inexact.Inexact = "the watch was cut"
 	unused, sameCluster := files(false, record.Live, record.History), own(record.Live, record.History)
@@ -144,10 +146,14 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	}{
 		"nothing":                 {[][]record.Scope{own(record.Live, record.History)}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"an inventory of backups": {[][]record.Scope{own(record.Live, record.History)}, nil, 2, auditv1.Status_STATUS_NOT_EVALUATED, "no inventory of backups"},
-		"an inventory, where versions are needed": {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "need version 2"},
-		"history":                              {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
-		"nothing beside the files of a member": {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
-		"the cluster":                          {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
+		"an inventory, where versions are needed":               {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "need version 2"},
+		"what an inventory without backups does not name":       {[][]record.Scope{own(record.Live, record.History), {copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "there are none, and these were read: snapshot.db"},
+		"the same, beside what is needed":                       {[][]record.Scope{own(record.Live, record.History), {copied}}, declared, 3, auditv1.Status_STATUS_FAIL, "there are none, and these were read: snapshot.db"},
+		"nothing, where a member has received a snapshot":       {[][]record.Scope{own(record.Live, record.History), {received}}, declared, 2, auditv1.Status_STATUS_PASS, ""},
+		"nothing, where the inventory has paths":                {[][]record.Scope{own(record.Live, record.History), {copied}}, &keyusage.Backups{Paths: []string{"snapshot.db"}}, 2, auditv1.Status_STATUS_PASS, ""},
+		"history":                                               {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
+		"nothing beside the files of a member":                  {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
+		"the cluster":                                           {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
 		"the cluster, where a stopped member or a copy is read": {[][]record.Scope{unused}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
 		"the cluster, where nothing but a log is in use":        {[][]record.Scope{unused, log}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
 		"history, beside an old copy":                           {[][]record.Scope{{running}, old}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},

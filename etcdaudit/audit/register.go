@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -82,7 +83,7 @@ func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, err
 		k.OverAge = o.MaxAge > 0 && !e.Known.Created.IsZero() && o.Now.Sub(e.Known.Created) > o.MaxAge
 		r.Keys = append(r.Keys, k)
 	}
-	r.Status, r.Reasons = verdictOf(entries, o, len(unread))
+	r.Status, r.Reasons = verdictOf(entries, o, len(unread), u.undeclared(o.Backups))
 	return r, nil
 }
 
@@ -136,6 +137,20 @@ func (u *usage) unseen() (all []facts.Missing) {
 	return all
 }
 
+// undeclared are the copies that were read although an inventory says that there are none.
+func (u *usage) undeclared(b *keyusage.Backups) (all []string) {
+	if b == nil || len(b.Paths) > 0 {
+		return nil
+	}
+	for _, s := range u.scopes {
+		// What a member has received or put aside lies in its own directory.
+		if backup := s.Copy == record.CopySnapshot || s.Copy == record.CopyOfDatabase; backup && !slices.Contains(all, s.Sources[0].Name) {
+			all = append(all, s.Sources[0].Name)
+		}
+	}
+	return all
+}
+
 // keyScopes are the scopes with what their values are.
 func (u *usage) keyScopes() (all []*auditv1.KeyScope) {
 	for i, c := range u.register.Counts() {
@@ -162,7 +177,7 @@ func undecided(e keyusage.Entry, keys []keyusage.TransitKey) string {
 }
 
 // verdictOf answers whether versions below one are needed, and says why.
-func verdictOf(entries []keyusage.Entry, o RegisterOptions, unread int) (auditv1.Status, []string) {
+func verdictOf(entries []keyusage.Entry, o RegisterOptions, unread int, undeclared []string) (auditv1.Status, []string) {
 	var blocking, open []string
 	for _, e := range entries {
 		said := fmt.Sprintf("%d values need version %d, %s", e.Needed(), e.Number(), keyName(e.Key))
@@ -184,6 +199,13 @@ func verdictOf(entries []keyusage.Entry, o RegisterOptions, unread int) (auditv1
 	}
 	if o.Backups == nil {
 		open = append(open, "no inventory of backups was given (--backups)")
+	}
+	if len(undeclared) > 0 {
+		wrong := "the inventory of backups says that there are none, and these were read: " + term.Printable(strings.Join(undeclared, ", "))
+		open = append(open, wrong)
+		if len(blocking) > 0 {
+			blocking = append(blocking, wrong)
+		}
 	}
 	switch {
 	case len(blocking) > 0:

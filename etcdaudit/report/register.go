@@ -23,7 +23,7 @@ func RegisterTable(w io.Writer, r *auditv1.KeyRegister, colours term.Colours) er
 	for _, s := range r.Scopes {
 		p.wrap("      ", "Read: %s: %s", s.GetScope().GetText(), valuesOf(s))
 	}
-	p.wrap("         ", "Backups: %s", declared(r.Backups))
+	p.wrap("         ", "Backups: %s", declared(r))
 	for _, k := range r.TransitKeys {
 		if k.LatestVersion == 0 {
 			p.wrap("       ", "Vault: %s could not be read: its versions are not known", k.Path)
@@ -70,14 +70,19 @@ func valuesOf(s *auditv1.KeyScope) string {
 	return said
 }
 
-func declared(b *auditv1.BackupInventory) string {
-	switch {
-	case b == nil:
+func declared(r *auditv1.KeyRegister) string {
+	b := r.Backups
+	if b == nil {
 		return "NOT DECLARED: what lies elsewhere may need any version"
-	case len(b.Paths) == 0:
-		return fmt.Sprintf("there are none, as %s declared on %s (%s)", b.By, b.Declared, b.File)
 	}
-	return fmt.Sprintf("these are all, as %s declared on %s (%s): %s", b.By, b.Declared, b.File, strings.Join(b.Paths, ", "))
+	day := b.Declared
+	if on, err := time.Parse(time.DateOnly, day); err == nil {
+		day += fmt.Sprintf(", %s before this", many(uint32(max(0, r.Time.AsTime().Sub(on).Hours()/24)), "day"))
+	}
+	if len(b.Paths) == 0 {
+		return fmt.Sprintf("there are none, as %s declared on %s (%s)", b.By, day, b.File)
+	}
+	return fmt.Sprintf("these are all, as %s declared on %s (%s): %s", b.By, day, b.File, strings.Join(b.Paths, ", "))
 }
 
 func (p *printer) register(r *auditv1.KeyRegister) {
