@@ -78,7 +78,7 @@ Exit status:
   # keep a register, and with it when versions were created
   etcdaudit key-usage --register keys.json --output json=keys.json --output table
 
-  # a stopped member and its snapshots, as a list
+  # what the files of a stopped member and its snapshots need, as a list
   etcdaudit key-usage --output csv /var/lib/etcd /var/backups/etcd`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -127,6 +127,9 @@ func (a *auditRun) keyUsage(ctx context.Context) error {
 	if o.Backups, err = a.KeyUsage.inventory(o.Now); err != nil {
 		return cli.Usage(err)
 	}
+	if err := cmp.Or(a.KeyUsage.onlyItself(a.out), a.out.apart(listed(o.Backups))); err != nil {
+		return err
+	}
 	keys, err := a.Vault.configs(a.KeyUsage.OtherKeys)
 	if err != nil {
 		return cli.Usage(err)
@@ -138,8 +141,14 @@ func (a *auditRun) keyUsage(ctx context.Context) error {
 	if err := cmp.Or(err, a.validateFiles()); err != nil {
 		return err
 	}
+	if err := a.keepsAll(earlier, keys); err != nil {
+		return err
+	}
 	for _, c := range keys {
 		key, err := transitKey(ctx, c, a.Scan.Timeout)
+		if ctx.Err() != nil {
+			return cli.Exit(report.ExitNotEvaluated, fmt.Errorf("read the key %s in Vault: interrupted: %w", c.KeyPath(), context.Cause(ctx)))
+		}
 		if err != nil {
 			o.Missing = append(o.Missing, facts.Missing{What: "the key " + c.KeyPath() + " in Vault", Why: err.Error()})
 			key = keyusage.TransitKey{Path: c.KeyPath()}
@@ -203,29 +212,18 @@ func (k keyUsagePart) inventory(now time.Time) (*keyusage.Backups, error) {
 	return &b, nil
 }
 
-// earlier are the versions that an earlier register has seen, by the path of their key.
-func (k keyUsagePart) earlier(ctx context.Context) (map[string][]keyusage.Version, error) {
-	if k.Register == "" {
-		return nil, nil
+// listed are the files and directories of an inventory; none without one.
+func listed(b *keyusage.Backups) (all []input) {
+	if b == nil {
+		return nil
 	}
-	r, err := readAs(ctx, k.Register, report.ReadRegister)
-	if err != nil {
-		return nil, cli.Usage(fmt.Errorf("register: %w", err))
-	}
-	all := map[string][]keyusage.Version{}
-	for _, key := range r.Keys {
-		if key.TransitKey == "" || key.Created == nil {
-			continue
+	for _, pattern := range b.Paths {
+		paths, _ := filepath.Glob(pattern) // what is wrong with it is said where it is read
+		for _, path := range paths {
+			all = append(all, input{path, "backups", true})
 		}
-		v := keyusage.Version{KeyID: key.KeyId, Created: key.Created.AsTime()}
-		// That of the key_id, which need not be the one that wraps the values under it.
-		_, err := fmt.Sscanf(key.KeyId, "v%d.", &v.Number)
-		if err := cmp.Or(err, checkVersion(key.TransitKey, v)); err != nil {
-			return nil, cli.Usage(fmt.Errorf("register: %s: %w", k.Register, err))
-		}
-		all[key.TransitKey] = append(all[key.TransitKey], v)
 	}
-	return all, nil
+	return all
 }
 
 // openForKeys opens what scan would read. What it returns closes it, also after an error.

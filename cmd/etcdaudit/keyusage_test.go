@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sealproof/sealproof/kmsplugin/envelope"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/stored"
 	"github.com/sealproof/sealproof/test/testkit"
@@ -102,6 +105,40 @@ func TestKeyUsageThatIsCalledWronglyOrCannotReadSaysSo(t *testing.T) {
 	}
 	if status, out, errs := run(t, "key-usage", "--endpoints", "http://127.0.0.1:1"); status != 2 || out != "" || !strings.Contains(errs, "nothing listens there") || strings.Count(errs, "\n") != 1 {
 		t.Errorf("status %d, %q, %s", status, out, errs)
+	}
+}
+
+// The next call reads the earlier register, and a folder of backups: a register in their place would
+// be lost, or be taken for a backup.
+func TestARegisterIsNotWrittenInThePlaceOfWhatIsReadAgain(t *testing.T) {
+	created := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	seen := &auditv1.KeyRegister{Tool: &auditv1.Tool{Name: name}, Time: timestamppb.New(created), Status: auditv1.Status_STATUS_PASS}
+	for _, key := range []string{"a", "b"} {
+		seen.Keys = append(seen.Keys, &auditv1.Key{TransitKey: "transit/" + key, KeyId: envelope.KeyID("transit", key, 1, created), Created: timestamppb.New(created)})
+	}
+	earlier, folder := file(t, string(testkit.Must(protojson.Marshal(seen))(t))), t.TempDir()
+	of := func(key, args string) []string {
+		return strings.Fields("key-usage --endpoints http://127.0.0.1:1 --vault-mount transit --vault-key " + key + vault(t) + " " + args)
+	}
+	for want, args := range map[string][]string{
+		earlier + " is read in this call (register":                    of("a", "--register "+earlier+" --output csv="+earlier),
+		"output: " + earlier + " is read in this call (register":       of("a", "--register "+earlier+" --output table="+earlier),
+		"is of transit/a, transit/b, and of no key":                    of("c", "--register "+earlier),
+		"would be replaced, and has versions of transit/b as well":     of("a", "--register "+earlier+" --output json="+earlier),
+		"lies in " + folder + ", which is read in this call (backups)": of("a", "--backups "+file(t, inventory+folder+"\n")+" --output json="+folder+"/keys.json"),
+	} {
+		if status, out, errs := run(t, args...); status != 3 || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d, %q, %s", want, status, out, errs)
+		}
+	}
+	// What is left is that no etcd is there.
+	for _, args := range [][]string{
+		of("a", "--register "+earlier), of("a", "--register "+earlier+" --output json="+folder+"/keys.json"),
+		of("a", "--vault-other-key transit/b --register "+earlier+" --output json="+earlier),
+	} {
+		if status, out, errs := run(t, args...); status != 2 || out != "" || !strings.Contains(errs, "nothing listens there") {
+			t.Errorf("%q: status %d, %q, %s", args, status, out, errs)
+		}
 	}
 }
 

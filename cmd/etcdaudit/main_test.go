@@ -305,9 +305,21 @@ func TestTheUserComesFromTheEnvironmentOnly(t *testing.T) {
 }
 
 // An interrupt is a matter of the process, so the real binary is run against an
-// etcd that accepts the connection and never answers, for longer than the test
-// waits.
+// etcd, or a Vault, that accepts the connection and never answers, for longer than
+// the test waits.
 func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "0000000000000000-0000000000000000.wal")
+	write(t, log, strings.Repeat("x", 4096))
+	for name, args := range map[string]string{
+		"etcd":  "scan --endpoints http://SILENT",
+		"Vault": "key-usage " + log + " --vault-key k --vault-address https://SILENT --vault-token-file " + file(t, "token"),
+	} {
+		t.Run(name, func(t *testing.T) { interrupted(t, args) })
+	}
+}
+
+func interrupted(t *testing.T, args string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -328,8 +340,8 @@ func TestAnInterruptEndsAtOnceWithoutAReport(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin.Path(components.ETCDAudit), "scan", "--timeout", "1h", "--endpoints", "http://"+l.Addr().String())
-	cmd.Env = []string{"HOME=" + t.TempDir()}
+	cmd := exec.CommandContext(ctx, bin.Path(components.ETCDAudit), strings.Fields(strings.ReplaceAll(args, "SILENT", l.Addr().String()))...)
+	cmd.Env = []string{"HOME=" + t.TempDir(), "ETCDAUDIT_TIMEOUT=1h"}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {

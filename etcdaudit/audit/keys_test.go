@@ -1,8 +1,10 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/audit"
 	"github.com/sealproof/sealproof/etcdaudit/keyusage"
 	"github.com/sealproof/sealproof/etcdaudit/record"
+	"github.com/sealproof/sealproof/etcdaudit/report"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 	"github.com/sealproof/sealproof/test/stored"
@@ -134,21 +137,28 @@ func TestOfALogWithoutADatabaseAllIsNeeded(t *testing.T) {
 
 func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	one := []record.Record{value(record.Live, "a", 2, 0)}
-	own := func(layers ...record.Layer) []record.Scope {
+	files := func(inUse bool, layers ...record.Layer) []record.Scope {
 		var all []record.Scope
 		for _, l := range layers {
-			all = append(all, scopeOf(l, "db", "m"))
+			s := scopeOf(l, "db", "m")
+			s.InUse = inUse
+			all = append(all, s)
 		}
 		return all
 	}
+	own := func(layers ...record.Layer) []record.Scope { return files(true, layers...) }
 	running, copied := scopeOf(record.Live, "https://etcd:2379", ""), scopeOf(record.Live, "snapshot.db", "")
 	running.Sources[0].Bytes, running.ClusterID, copied.Copy = 0, "c", "snapshot"
+	received := copied
+	received.Copy = "received snapshot"
 	inexact := running
 	inexact.Inexact = "the watch was cut"
-	sameCluster := own(record.Live, record.History)
+	unused, sameCluster := files(false, record.Live, record.History), own(record.Live, record.History)
+	old := slices.Clone(unused)
 	for i := range sameCluster {
-		sameCluster[i].ClusterID = "c"
+		old[i].ClusterID, sameCluster[i].ClusterID = "c", "c"
 	}
+	log := files(true, record.WAL)
 	declared := &keyusage.Backups{By: "Jane Doe"}
 	for name, tt := range map[string]struct {
 		sources [][]record.Scope
@@ -159,12 +169,19 @@ func TestARegisterSaysWhatItsAnswerLacks(t *testing.T) {
 	}{
 		"nothing":                 {[][]record.Scope{own(record.Live, record.History)}, declared, 2, auditv1.Status_STATUS_PASS, ""},
 		"an inventory of backups": {[][]record.Scope{own(record.Live, record.History)}, nil, 2, auditv1.Status_STATUS_NOT_EVALUATED, "no inventory of backups"},
-		"an inventory, where versions are needed": {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "1 value needs version 2"},
-		"history":                              {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
-		"nothing beside the files of a member": {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
-		"the cluster":                          {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
-		"what a file in use still has":         {[][]record.Scope{own(record.Undetermined)}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "--work-dir"},
-		"one revision":                         {[][]record.Scope{{inexact}, sameCluster}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "not exact: the watch was cut"},
+		"an inventory, where versions are needed":               {[][]record.Scope{own(record.Live, record.History)}, nil, 3, auditv1.Status_STATUS_FAIL, "1 value needs version 2"},
+		"what an inventory without backups does not name":       {[][]record.Scope{own(record.Live, record.History), {copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "there are none, and these were read: snapshot.db"},
+		"the same, beside what is needed":                       {[][]record.Scope{own(record.Live, record.History), {copied}}, declared, 3, auditv1.Status_STATUS_FAIL, "there are none, and these were read: snapshot.db"},
+		"nothing, where a member has received a snapshot":       {[][]record.Scope{own(record.Live, record.History), {received}}, declared, 2, auditv1.Status_STATUS_PASS, ""},
+		"nothing, where the inventory has paths":                {[][]record.Scope{own(record.Live, record.History), {copied}}, &keyusage.Backups{Paths: []string{"snapshot.db"}}, 2, auditv1.Status_STATUS_PASS, ""},
+		"history":                                               {[][]record.Scope{{running}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
+		"nothing beside the files of a member":                  {[][]record.Scope{{running}, sameCluster}, declared, 2, auditv1.Status_STATUS_PASS, ""},
+		"the cluster":                                           {[][]record.Scope{{copied}}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
+		"the cluster, where a stopped member or a copy is read": {[][]record.Scope{unused}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
+		"the cluster, where nothing but a log is in use":        {[][]record.Scope{unused, log}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "the cluster itself"},
+		"history, beside an old copy":                           {[][]record.Scope{{running}, old}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "history of c"},
+		"what a file in use still has":                          {[][]record.Scope{own(record.Undetermined)}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "--work-dir"},
+		"one revision":                                          {[][]record.Scope{{inexact}, sameCluster}, declared, 2, auditv1.Status_STATUS_NOT_EVALUATED, "not exact: the watch was cut"},
 	} {
 		var sources []record.Source
 		for _, scopes := range tt.sources {
@@ -196,6 +213,9 @@ func TestValuesOfAnUnknownProviderLeaveTheQuestionOpen(t *testing.T) {
 		unknown := stored.Record("secrets/default/a", stored.Unknown, 1)
 		unknown.Origin.Layer = of
 		scopes := []record.Scope{scopeOf(record.Live, "db", "m"), scopeOf(record.History, "db", "m"), scopeOf(record.FreePages, "db", "m")}
+		for i := range scopes {
+			scopes[i].InUse = true
+		}
 		r, err := audit.Register(t.Context(), audit.RegisterOptions{
 			Sources: []record.Source{reads(nil, scopes, []record.Record{value(record.Live, "b", 2, 0), unknown})}, Backups: &keyusage.Backups{By: "Jane Doe"}, Below: 2,
 		})
@@ -204,6 +224,41 @@ func TestValuesOfAnUnknownProviderLeaveTheQuestionOpen(t *testing.T) {
 		}
 		if said := strings.Join(r.Reasons, "; "); r.Status != want || (want == auditv1.Status_STATUS_PASS) == strings.Contains(said, "provider that is not known") {
 			t.Errorf("%s: %v, %s", of, r.Status, said)
+		}
+	}
+}
+
+// What Vault did not tell is not known, and no other key's.
+func TestOfAKeyThatVaultDoesNotShowNothingIsClaimed(t *testing.T) {
+	running := scopeOf(record.Live, "db", "m")
+	running.InUse = true
+	for name, tt := range map[string]struct {
+		keys       []keyusage.TransitKey
+		reason     string
+		shown, not []string // in the table
+	}{
+		"unread":        {[]keyusage.TransitKey{{Path: "transit/k"}}, "is not known, since that could not be read in Vault", []string{"could not be read: its versions are not known", "nothing shows of which key"}, []string{"up to 0", "was asked for", "any more"}},
+		"another's":     {[]keyusage.TransitKey{{Path: "transit/k", Latest: 2}, {Path: "transit/other"}}, "of transit/other is not known", []string{"nothing shows of which key"}, []string{"was asked for"}},
+		"a higher one":  {[]keyusage.TransitKey{{Path: "transit/k", Latest: 3, MinDecryption: 3}}, "lists nothing of transit/k below 3 now", []string{"nothing shows of which key", "--register"}, []string{"was asked for", "--vault-other-key"}},
+		"all of it":     {[]keyusage.TransitKey{{Path: "transit/k", Latest: 3, MinDecryption: 2}}, "--vault-other-key", []string{"of no key that Vault was asked for"}, []string{"nothing shows of which key"}},
+		"some, earlier": {[]keyusage.TransitKey{{Path: "transit/k", Versions: []keyusage.Version{{Number: 1, KeyID: "v1.x", Created: time.Unix(1, 0)}}}}, "is not known", []string{"known from an earlier register"}, []string{"any more"}},
+	} {
+		r, err := audit.Register(t.Context(), audit.RegisterOptions{
+			Sources: []record.Source{reads(nil, []record.Scope{running}, []record.Record{value(record.Live, "a", 2, 0)})}, Below: 3, TransitKeys: tt.keys, Backups: &keyusage.Backups{},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := report.RegisterTable(&out, r, false); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(out.String()), " ")
+		if reasons := strings.Join(r.Reasons, "; "); !strings.Contains(reasons, tt.reason) || r.Status != auditv1.Status_STATUS_NOT_EVALUATED {
+			t.Errorf("%s: %v, %s", name, r.Status, reasons)
+		}
+		if slices.ContainsFunc(tt.shown, func(s string) bool { return !strings.Contains(text, s) }) || slices.ContainsFunc(tt.not, func(s string) bool { return strings.Contains(text, s) }) {
+			t.Errorf("%s: %s", name, text)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -42,7 +43,6 @@ type RegisterOptions struct {
 // source that cannot be read is listed, and the others are counted. It returns an error only where
 // ctx has ended, or nothing could be read.
 func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, error) {
-	asked := len(o.TransitKeys) > 0
 	register := keyusage.New(func(k keyusage.Key) bool { return k.Version > 0 && int64(k.Version) < int64(o.Below) })
 	u := newUsage(register, o.Sources).dated(o.Now, o.Skew)
 	unread := slices.Clone(o.Missing)
@@ -87,7 +87,7 @@ func Register(ctx context.Context, o RegisterOptions) (*auditv1.KeyRegister, err
 	for _, c := range register.Counts() {
 		unknown += c.UnknownNeeded
 	}
-	r.Status, r.Reasons = verdictOf(entries, o.Below, asked, unknown, len(unread), o.Backups != nil)
+	r.Status, r.Reasons = verdictOf(entries, o, unknown, len(unread), u.undeclared(o.Backups))
 	return r, nil
 }
 
@@ -117,25 +117,40 @@ func unreadOf(source record.Source) (all []facts.Missing) {
 }
 
 // unseen is what the sources leave out of each cluster that was read while it ran, or all of the
-// cluster where only copies were read.
+// cluster where only copies were read. Files that no member uses may be a copy, wherever they lie:
+// nothing in them shows whether the cluster has gone on since.
 func (u *usage) unseen() (all []facts.Missing) {
 	own := false
 	for i, c := range u.clusters {
 		running, history := false, false
 		for at, s := range u.scopes {
-			if u.clusterOf[at] != i || s.Copy != "" {
+			if u.clusterOf[at] != i || s.OfFiles() && !s.InUse && s.As == "" {
 				continue
 			}
-			own = true
+			own = own || s.Layer != record.WAL
 			running = running || s.Layer == record.Live && !s.OfFiles()
 			history = history || s.Layer == record.History || s.Layer == record.Undetermined // which is named already
 		}
 		if running && !history {
-			all = append(all, facts.Missing{What: "history of " + c.store, Why: "etcd keeps overwritten and deleted values until they are compacted, and nothing that was read tells them: name the data directory of a member, or run on its node with --work-dir"})
+			all = append(all, facts.Missing{What: "history of " + c.store, Why: "etcd keeps overwritten and deleted values until they are compacted, and nothing that was read tells them: name the data directory of a member that runs, or run on its node with --work-dir"})
 		}
 	}
 	if !own {
-		all = append(all, facts.Missing{What: "the cluster itself", Why: "only copies were read, which show what was stored when they were taken: read the running etcd and a member's data directory as well"})
+		all = append(all, facts.Missing{What: "the cluster itself", Why: "only files that no member uses were read, which show what was stored when they were last written: read the running etcd and the data directory of a member that runs as well"})
+	}
+	return all
+}
+
+// undeclared are the copies that were read although an inventory says that there are none.
+func (u *usage) undeclared(b *keyusage.Backups) (all []string) {
+	if b == nil || len(b.Paths) > 0 {
+		return nil
+	}
+	for _, s := range u.scopes {
+		// What a member has received or put aside lies in its own directory.
+		if backup := s.Copy == record.CopySnapshot || s.Copy == record.CopyOfDatabase; backup && !slices.Contains(all, s.Sources[0].Name) {
+			all = append(all, s.Sources[0].Name)
+		}
 	}
 	return all
 }
@@ -153,20 +168,32 @@ func (u *usage) keyScopes() (all []*auditv1.KeyScope) {
 	return all
 }
 
+// undecided says why nothing shows whether a value is under the first of the keys, and what to do.
+func undecided(e keyusage.Entry, keys []keyusage.TransitKey) string {
+	first := keys[0]
+	if i := slices.IndexFunc(keys, func(k keyusage.TransitKey) bool { return k.Latest == 0 }); i >= 0 {
+		return "whether its key_id is of " + term.Printable(keys[i].Path) + " is not known, since that could not be read in Vault"
+	}
+	if int64(e.Number()) < int64(first.MinDecryption) {
+		return fmt.Sprintf("Vault lists nothing of %s below %d now, so that its key_id may be of that one: name a register of before with --register", term.Printable(first.Path), first.MinDecryption)
+	}
+	return "its key_id is of no key that Vault was asked for, but may be of the same one under a path that it had before; name the other key with --vault-other-key"
+}
+
 // verdictOf answers whether versions below one are needed, and says why. unknown is how many needed
 // values are of a provider that is not known.
-func verdictOf(entries []keyusage.Entry, below int, asked bool, unknown int64, unread int, inventory bool) (auditv1.Status, []string) {
+func verdictOf(entries []keyusage.Entry, o RegisterOptions, unknown int64, unread int, undeclared []string) (auditv1.Status, []string) {
 	var blocking, open []string
 	for _, e := range entries {
 		said := fmt.Sprintf("%d values need version %d, %s", e.Needed(), e.Number(), keyName(e.Key))
 		if e.Needed() == 1 {
 			said = fmt.Sprintf("1 value needs version %d, %s", e.Number(), keyName(e.Key))
 		}
-		switch e.Below(below, asked) {
+		switch e.Below(o.Below, len(o.TransitKeys) > 0) {
 		case keyusage.Blocking:
 			blocking = append(blocking, said)
 		case keyusage.Undecided:
-			open = append(open, said+": its key_id is of no key that Vault was asked for, but may be of the same one under a path that it had before; name the other key with --vault-other-key")
+			open = append(open, said+": "+undecided(e, o.TransitKeys))
 		case keyusage.Free:
 		}
 		if e.Rest {
@@ -181,16 +208,23 @@ func verdictOf(entries []keyusage.Entry, below int, asked bool, unknown int64, u
 	} else if unread > 1 {
 		open = append(open, fmt.Sprintf("%d things could not be read", unread))
 	}
-	if !inventory {
+	if o.Backups == nil {
 		open = append(open, "no inventory of backups was given (--backups)")
+	}
+	if len(undeclared) > 0 {
+		wrong := "the inventory of backups says that there are none, and these were read: " + term.Printable(strings.Join(undeclared, ", "))
+		open = append(open, wrong)
+		if len(blocking) > 0 {
+			blocking = append(blocking, wrong)
+		}
 	}
 	switch {
 	case len(blocking) > 0:
 		return auditv1.Status_STATUS_FAIL, blocking
 	case len(open) > 0:
 		return auditv1.Status_STATUS_NOT_EVALUATED, open
-	case below > 0:
-		return auditv1.Status_STATUS_PASS, []string{fmt.Sprintf("nothing that was read needs a version below %d", below)}
+	case o.Below > 0:
+		return auditv1.Status_STATUS_PASS, []string{fmt.Sprintf("nothing that was read needs a version below %d", o.Below)}
 	default:
 		return auditv1.Status_STATUS_PASS, []string{"everything that was given was read"}
 	}

@@ -11,7 +11,8 @@ import (
 type TransitKey struct {
 	// Path is that of namespace, mount and name: "transit/etcd".
 	Path string
-	// Latest is the newest version, and MinDecryption the oldest one that Vault decrypts.
+	// Latest is the newest version, and MinDecryption the oldest one that Vault decrypts; 0 where
+	// Vault could not be read.
 	Latest, MinDecryption int
 	// Versions are those that Vault lists, and those that an earlier register has seen.
 	Versions []Version

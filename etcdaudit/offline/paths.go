@@ -10,13 +10,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/wal"
 )
 
 // What a copy is called. Each is shown before the file's name.
 const (
-	copyOfDatabase = "copy of a database"
-	copySnapshot   = "snapshot"
+	copyOfDatabase = record.CopyOfDatabase
+	copySnapshot   = record.CopySnapshot
 	copyReceived   = "received snapshot"
 	copyTemporary  = "temporary file"
 	copyLog        = "copy of a write-ahead log"

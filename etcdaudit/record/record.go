@@ -128,6 +128,12 @@ type Part struct {
 	Revision int64
 }
 
+// What Scope.Copy says of backups. The others are what a member itself has received or put aside.
+const (
+	CopyOfDatabase = "copy of a database"
+	CopySnapshot   = "snapshot"
+)
+
 // Scope is what is read of one layer. Nothing outside it is proven.
 type Scope struct {
 	Layer Layer

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +23,12 @@ func RegisterTable(w io.Writer, r *auditv1.KeyRegister, colours term.Colours) er
 	for _, s := range r.Scopes {
 		p.wrap("      ", "Read: %s: %s", s.GetScope().GetText(), valuesOf(s))
 	}
-	p.wrap("         ", "Backups: %s", declared(r.Backups))
+	p.wrap("         ", "Backups: %s", declared(r))
 	for _, k := range r.TransitKeys {
+		if k.LatestVersion == 0 {
+			p.wrap("       ", "Vault: %s could not be read: its versions are not known", k.Path)
+			continue
+		}
 		p.wrap("       ", "Vault: %s has versions up to %d and decrypts from %d on", k.Path, k.LatestVersion, max(k.MinDecryptionVersion, 1))
 	}
 	for _, m := range r.Unread {
@@ -65,14 +70,19 @@ func valuesOf(s *auditv1.KeyScope) string {
 	return said
 }
 
-func declared(b *auditv1.BackupInventory) string {
-	switch {
-	case b == nil:
+func declared(r *auditv1.KeyRegister) string {
+	b := r.Backups
+	if b == nil {
 		return "NOT DECLARED: what lies elsewhere may need any version"
-	case len(b.Paths) == 0:
-		return fmt.Sprintf("there are none, as %s declared on %s (%s)", b.By, b.Declared, b.File)
 	}
-	return fmt.Sprintf("these are all, as %s declared on %s (%s): %s", b.By, b.Declared, b.File, strings.Join(b.Paths, ", "))
+	day := b.Declared
+	if on, err := time.Parse(time.DateOnly, day); err == nil {
+		day += fmt.Sprintf(", %s before this", many(uint32(max(0, r.Time.AsTime().Sub(on).Hours()/24)), "day"))
+	}
+	if len(b.Paths) == 0 {
+		return fmt.Sprintf("there are none, as %s declared on %s (%s)", b.By, day, b.File)
+	}
+	return fmt.Sprintf("these are all, as %s declared on %s (%s): %s", b.By, day, b.File, strings.Join(b.Paths, ", "))
 }
 
 func (p *printer) register(r *auditv1.KeyRegister) {
@@ -99,14 +109,21 @@ func keyNote(k *auditv1.Key, r *auditv1.KeyRegister) string {
 	if k.Cluster != "" {
 		notes = append(notes, "cluster "+k.Cluster)
 	}
+	unread := func(t *auditv1.TransitKey) bool { return t.LatestVersion == 0 }
 	switch {
 	case k.TransitKey != "" && len(r.TransitKeys) > 1:
 		notes = append(notes, k.TransitKey)
+	case k.TransitKey == "" && k.VaultKeyVersion > 0 && slices.ContainsFunc(r.TransitKeys, func(t *auditv1.TransitKey) bool { return unread(t) || k.VaultKeyVersion < t.MinDecryptionVersion }):
+		notes = append(notes, "nothing shows of which key") // Vault lists no such version of it
 	case k.TransitKey == "" && k.VaultKeyVersion > 0 && len(r.TransitKeys) > 0:
 		notes = append(notes, "of no key that Vault was asked for")
 	}
 	if k.CreatedSource == "register" {
-		notes = append(notes, "not listed by Vault any more")
+		listed := "not listed by Vault any more"
+		if slices.ContainsFunc(r.TransitKeys, func(t *auditv1.TransitKey) bool { return t.Path == k.TransitKey && unread(t) }) {
+			listed = "known from an earlier register"
+		}
+		notes = append(notes, listed)
 	}
 	if k.OverAge {
 		notes = append(notes, fmt.Sprintf("%d days old", int(r.Time.AsTime().Sub(k.Created.AsTime()).Hours()/24)))

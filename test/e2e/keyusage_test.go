@@ -38,6 +38,12 @@ func (u *usageCase) keyUsage(key string, args ...string) scanned {
 	return u.run(append([]string{"key-usage"}, args...)...)
 }
 
+// running are the arguments that name the etcd that runs.
+func (u *usageCase) running() []string {
+	files := u.etcd.ClientFiles()
+	return []string{"--endpoints", strings.Join(u.etcd.Endpoints(), ","), "--cacert", files.CA, "--cert", files.Cert, "--key", files.Key}
+}
+
 // register is that of a run, in JSON.
 func (u *usageCase) register(status int, key string, args ...string) *auditv1.KeyRegister {
 	u.t.Helper()
@@ -151,8 +157,7 @@ func TestTheRegisterOfKeysIsWhatWasWritten(t *testing.T) {
 
 func (u *usageCase) countsWhatRuns(first, second string, before, after cluster.Sealed) {
 	u.t.Helper()
-	files := u.etcd.ClientFiles()
-	live := u.register(2, keyName, "--endpoints", strings.Join(u.etcd.Endpoints(), ","), "--cacert", files.CA, "--cert", files.Cert, "--key", files.Key)
+	live := u.register(2, keyName, u.running()...)
 	u.equal("live values", counted(live, "live", false, (*auditv1.KeyUse).GetNeeded), after.KeyIDs)
 	u.equal("DEK sources", counted(live, "live", false, (*auditv1.KeyUse).GetDekSources), map[string]int{second: len(after.Sources)})
 	most := 0
@@ -179,8 +184,7 @@ func (u *usageCase) decryptsAtLeast(p *cluster.Plugin, a *cluster.APIServer) {
 		return int(n)
 	}
 	u.create(a, "third", 2) // a further seed
-	files := u.etcd.ClientFiles()
-	live := u.register(2, "", "--endpoints", strings.Join(u.etcd.Endpoints(), ","), "--cacert", files.CA, "--cert", files.Cert, "--key", files.Key)
+	live := u.register(2, "", u.running()...)
 	expected, begin := int(live.Scopes[0].Scope.DekSources), decrypts()
 	u.restart(a)
 	u.list(a)
@@ -192,7 +196,7 @@ func (u *usageCase) decryptsAtLeast(p *cluster.Plugin, a *cluster.APIServer) {
 func (u *usageCase) layersAreToldApart(history, compacted, snapshot, first, second string, before, after cluster.Sealed) {
 	u.t.Helper()
 	needed := (*auditv1.KeyUse).GetNeeded
-	r := u.register(0, keyName, history, "--backups", u.backups(snapshot))
+	r := u.register(2, keyName, history, "--backups", u.backups(snapshot))
 	live := map[string]int{second: after.KeyIDs[second] + 2} // the two of decryptsAtLeast
 	u.equal("live values of a data directory", counted(r, "live", false, needed), live)
 	// Every value of before was overwritten or deleted, and is an older revision.
@@ -204,7 +208,7 @@ func (u *usageCase) layersAreToldApart(history, compacted, snapshot, first, seco
 	}
 	u.equal("the log, all of which is in the database", counted(r, "wal", false, needed), nil)
 
-	r = u.register(0, keyName, compacted, "--backups", u.backups("none"))
+	r = u.register(2, keyName, compacted, "--backups", u.backups("none"))
 	u.equal("history after compaction", counted(r, "history", false, needed), nil)
 	if n := counted(r, "free-pages", false, (*auditv1.KeyUse).GetValues)[first]; n == 0 {
 		u.t.Error("no value under version 1 is left in free pages")
@@ -225,21 +229,23 @@ func (u *usageCase) answers(history, compacted, snapshot string) {
 	u.t.Helper()
 	none, all := u.backups("none"), u.backups(snapshot)
 	for _, asked := range []string{"", keyName} {
-		u.keyUsage(asked, compacted, "--below", "2", "--backups", none).wants(u.t, 0, "PASS", "Jane Doe", "2026-01-02", "nothing that was read needs a version below 2")
+		running := func(args ...string) scanned { return u.keyUsage(asked, append(u.running(), args...)...) }
+		running("--below", "2", "--backups", none).wants(u.t, 0, "PASS", "Jane Doe", "2026-01-02", "nothing that was read needs a version below 2")
+		u.keyUsage(asked, compacted, "--below", "2", "--backups", none).wants(u.t, 2, "NOT EVALUATED", "the cluster itself")
 		u.keyUsage(asked, history, "--below", "2", "--backups", none).wants(u.t, 1, "FAIL", "history", "secrets/default/old-0005")
 		u.keyUsage(asked, compacted, "--below", "2", "--backups", all).wants(u.t, 1, "FAIL", "before.db", "secrets/default/more-0000")
-		u.keyUsage(asked, compacted, "--below", "1", "--backups", all).wants(u.t, 0, "PASS")
+		running("--below", "1", "--backups", all).wants(u.t, 0, "PASS")
 		u.keyUsage(asked, compacted, "--below", "2").wants(u.t, 2, "NOT EVALUATED", "no inventory of backups")
 	}
 	gone := filepath.Join(u.dir, "gone.db")
 	u.keyUsage("", compacted, "--below", "2", "--backups", u.backups(gone)).wants(u.t, 2, "the backup "+gone)
 	u.keyUsage("", compacted, "--below", "2", "--backups", u.backups(gone, filepath.Join(u.dir, "bef*.db"))).wants(u.t, 1, "the backup "+gone, "FAIL")
 	u.keyUsage("", snapshot, "--backups", none).wants(u.t, 2, "the cluster itself")
-	u.keyUsage(keyName, history, "--backups", none, "--max-age", "1ns").wants(u.t, 0, "0 days old")
+	u.keyUsage(keyName, history, "--backups", none, "--max-age", "1ns").wants(u.t, 2, "0 days old")
 
 	lines := must(csv.NewReader(strings.NewReader(string(u.keyUsage(keyName, history, "--backups", none, "-o", "csv").out))).ReadAll())(u.t)
 	uses := 0
-	for _, k := range u.register(0, keyName, history, "--backups", none).Keys {
+	for _, k := range u.register(2, keyName, history, "--backups", none).Keys {
 		uses += max(1, len(k.Uses))
 	}
 	if len(lines) != 1+uses {
@@ -259,22 +265,24 @@ func (u *usageCase) otherKeys(history string) {
 	u.check(u.vault.CreateKey(u.ctx, "other", nil))
 	none := u.backups("none")
 	u.keyUsage("other", history, "--below", "2", "--backups", none).wants(u.t, 2, "--vault-other-key")
-	u.keyUsage("other", history, "--below", "2", "--backups", none, "--vault-other-key", "transit/"+keyName).wants(u.t, 0, "PASS", "transit/other")
+	running := append(u.running(), "--below", "3", "--backups", none)
+	u.keyUsage("other", running...).wants(u.t, 2, "--vault-other-key")
+	u.keyUsage("other", append(running, "--vault-other-key", "transit/"+keyName)...).wants(u.t, 0, "PASS", "transit/other")
 }
 
 // raisedMinimum asks where Vault lists version 1 no more.
 func (u *usageCase) raisedMinimum(history, first string) {
 	u.t.Helper()
 	file, none := filepath.Join(u.dir, "register.json"), u.backups("none")
-	u.keyUsage(keyName, history, "--backups", none, "--output", "json="+file).wants(u.t, 0)
+	u.keyUsage(keyName, history, "--backups", none, "--output", "json="+file).wants(u.t, 2)
 	u.check(u.vault.ConfigureKey(u.ctx, keyName, map[string]any{"min_decryption_version": 2, "min_encryption_version": 2}))
-	u.keyUsage(keyName, history, "--below", "2", "--backups", none).wants(u.t, 2, first, "decrypts from 2 on")
+	u.keyUsage(keyName, history, "--below", "2", "--backups", none).wants(u.t, 2, first, "decrypts from 2 on", "--register")
 	// Twice: a register that was made of one keeps what that has.
 	for range 2 {
 		u.keyUsage(keyName, history, "--below", "2", "--backups", none, "--register", file, "--output", "json="+file, "--output", "table").
 			wants(u.t, 1, first, "not listed by Vault any more")
 	}
-	r := u.register(0, keyName, history, "--backups", none, "--register", file)
+	r := u.register(2, keyName, history, "--backups", none, "--register", file)
 	for _, k := range r.Keys {
 		if k.KeyId == first && (k.Created == nil || k.CreatedSource != "register") || k.KeyId != first && k.CreatedSource != "vault" {
 			u.t.Errorf("%s was created %v, as the %s says", k.KeyId, k.Created, k.CreatedSource)
@@ -297,7 +305,7 @@ func (u *usageCase) otherCluster(compacted, second string) {
 	b := must(u.c.StartAPIServer(u.ctx, cluster.APIServerOptions{Name: "b", Etcd: etcd, Encryption: encryption}))(u.t)
 	u.check(cluster.NewSecretWriter().Create(u.ctx, b, namespace, "b", 5))
 	sealed := must(etcd.SealedSecrets(u.ctx))(u.t)
-	r := u.register(0, keyName, compacted, "--backups", u.backups(u.snapshot(etcd, "second.db")))
+	r := u.register(2, keyName, compacted, "--backups", u.backups(u.snapshot(etcd, "second.db")))
 	clusters := map[string]int{}
 	for _, k := range r.Keys {
 		for _, use := range k.Uses {
