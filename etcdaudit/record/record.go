@@ -230,10 +230,10 @@ func (s Scope) ID() string {
 	return fmt.Sprintf("%s:%s:%s", s.Layer, of, s.Prefix)
 }
 
-// OfFiles reports whether files were read, and not an etcd that runs: that shows nothing but live
-// keys, and no number of bytes. A segment of a log can be empty.
+// OfFiles reports whether files were read, and not an etcd that runs: that shows live keys and
+// history, and no number of bytes. A segment of a log can be empty.
 func (s Scope) OfFiles() bool {
-	return s.Layer != Live || slices.ContainsFunc(s.Sources, func(from Input) bool { return from.Bytes > 0 })
+	return s.Layer == WAL || slices.ContainsFunc(s.Sources, func(from Input) bool { return from.Bytes > 0 })
 }
 
 // Store names what the data is of, whatever member or address was read: the cluster's

@@ -35,7 +35,7 @@ func TestAStoreIsNamedByItsClusterOrByWhatWasRead(t *testing.T) {
 	}
 }
 
-func TestAnEmptySegmentIsAFile(t *testing.T) {
+func TestFilesAreToldFromARunningEtcd(t *testing.T) {
 	for _, tc := range []struct {
 		layer record.Layer
 		input record.Input
@@ -43,6 +43,8 @@ func TestAnEmptySegmentIsAFile(t *testing.T) {
 	}{
 		{record.Live, record.Input{Name: "https://a:1"}, false},
 		{record.Live, record.Input{Name: "/a.db", Bytes: 1}, true},
+		{record.History, record.Input{Name: "https://a:1"}, false},
+		{record.History, record.Input{Name: "/a.db", Bytes: 1}, true},
 		{record.WAL, record.Input{Name: "/0.wal"}, true},
 	} {
 		if got := (record.Scope{Layer: tc.layer, Sources: []record.Input{tc.input}}).OfFiles(); got != tc.want {
