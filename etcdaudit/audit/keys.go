@@ -3,7 +3,6 @@ package audit
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
 	"github.com/sealproof/sealproof/etcdaudit/keyusage"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/storedvalue"
@@ -177,7 +177,7 @@ func (u *usage) key(e keyusage.Entry, keys []keyusage.TransitKey) *auditv1.Key {
 		Cluster: term.Printable(e.Cluster), LocalKek: hex.EncodeToString([]byte(e.LocalKEK)), DekSources: count(e.DEKSources), Rest: e.Rest,
 	}
 	if e.KeyID != "" {
-		out.KeyIdHash = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(e.KeyID))) // as the API server's metrics show it
+		out.KeyIdHash = keyjoin.Hash(e.KeyID)
 	}
 	if (e.Format == storedvalue.KMSv1 || e.Format == storedvalue.KMSv2) && !e.Rest && len(e.Uses) > 0 {
 		out.Envelope = e.Envelope.String()

@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"math"
 	"strings"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/sealproof/sealproof/etcdaudit/drift"
 	"github.com/sealproof/sealproof/etcdaudit/facts"
 	"github.com/sealproof/sealproof/etcdaudit/inventory"
+	"github.com/sealproof/sealproof/etcdaudit/keyjoin"
 	"github.com/sealproof/sealproof/etcdaudit/outcome"
 	"github.com/sealproof/sealproof/etcdaudit/record"
 	"github.com/sealproof/sealproof/etcdaudit/rules"
@@ -114,7 +113,7 @@ func group(c *inventory.Count) *auditv1.Group {
 	}
 	if c.KeyID != "" {
 		// As the API server's metrics show it, over the bytes that are stored.
-		g.KeyIdHash = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(c.KeyID)))
+		g.KeyIdHash = keyjoin.Hash(c.KeyID)
 	}
 	if (c.Format == storedvalue.KMSv1 || c.Format == storedvalue.KMSv2) && !c.Rest {
 		g.Envelope = c.Envelope.String()

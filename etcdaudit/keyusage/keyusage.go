@@ -163,7 +163,7 @@ func (g *Reading) Keep() {
 }
 
 // Drop ends the reading of a source that is to be read again, or could not be read as a whole:
-// nothing of it is counted. Its layers keep their indexes if kept is set.
+// nothing of it is counted, and the next source has the indexes of its layers.
 func (g *Reading) Drop() {
 	for at, u := range g.r.uses {
 		if at.layer >= g.first {

@@ -47,7 +47,8 @@ func (p *Plugin) info(ctx context.Context) (*pluginv1.GetInfoResponse, error) {
 }
 
 // KeyIDs asks the plugin at a socket for the key_ids of its keys: by its Status, and this project's
-// plugin by its info API. What keeps it from telling is in the Problem of the result.
+// plugin by its info API. Each of the two requests may take as long as timeout. What keeps the plugin
+// from telling is in the Problem of the result.
 func KeyIDs(ctx context.Context, path string, timeout time.Duration) keyjoin.Plugin {
 	told := keyjoin.Plugin{Name: path}
 	p, err := open(ctx, path, timeout)

@@ -112,16 +112,16 @@ func (s *Store) members(ctx context.Context) ([]record.Compared, error) {
 	return members, nil
 }
 
-// voice is which member answers at an address, or why none does.
-type voice struct {
+// reply is which member answers at an address, or why none does.
+type reply struct {
 	member uint64
 	err    error
 }
 
 // statuses asks at every address, at all of them at once.
-func (s *Store) statuses(ctx context.Context, urls []string) map[string]voice {
+func (s *Store) statuses(ctx context.Context, urls []string) map[string]reply {
 	var mu sync.Mutex
-	all := map[string]voice{}
+	all := map[string]reply{}
 	var asking sync.WaitGroup
 	for _, url := range slices.Compact(slices.Sorted(slices.Values(urls))) {
 		asking.Go(func() {
@@ -137,29 +137,29 @@ func (s *Store) statuses(ctx context.Context, urls []string) map[string]voice {
 
 // status asks who answers at an address. What an address refuses to say is no error: whether it can
 // be read is another matter.
-func (s *Store) status(ctx context.Context, url string) voice {
+func (s *Store) status(ctx context.Context, url string) reply {
 	request, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	answer, err := s.client.Status(request, url)
 	switch {
 	case err == nil:
-		return voice{member: answer.Header.GetMemberId()}
+		return reply{member: answer.Header.GetMemberId()}
 	case !unanswered(err):
-		return voice{}
+		return reply{}
 	}
 	config := s.config
 	config.Endpoints = []string{url}
 	only, wrong := config.endpoints()
 	if wrong != nil {
-		return voice{err: wrong}
+		return reply{err: wrong}
 	}
 	// Not s.tls: what was given can be without TLS, and what a member names with it.
 	secured, wrong := config.tlsConfig(only[0].secure)
 	if wrong != nil {
-		return voice{err: wrong}
+		return reply{err: wrong}
 	}
 	one := &Store{endpoints: only, tls: secured, timeout: s.timeout, config: config}
-	return voice{err: one.explain(ctx, "ask for its status", err)}
+	return reply{err: one.explain(ctx, "ask for its status", err)}
 }
 
 // address is where a member is asked that names these. A password, or a token, that went to the

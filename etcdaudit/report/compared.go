@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	auditv1 "github.com/sealproof/sealproof/proto/sealproof/audit/v1"
 )
@@ -80,7 +79,7 @@ func (p *printer) compared(s *auditv1.Scope) {
 	p.line("Configuration against data:")
 	t := table.NewWriter()
 	t.SetStyle(plain())
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "VALUES", Align: text.AlignRight, AlignHeader: text.AlignRight}})
+	t.SetColumnConfigs(numbers("VALUES"))
 	t.AppendHeader(table.Row{"RESOURCE", "SHOULD BE", "IS", "VALUES", "OLDEST WRITTEN AT"})
 	last := ""
 	for _, r := range rows {
@@ -91,7 +90,5 @@ func (p *printer) compared(s *auditv1.Scope) {
 		last = r.Resource
 		t.AppendRow(table.Row{name, should, r.Is, r.Values, r.Since})
 	}
-	for line := range strings.Lines(t.Render()) {
-		p.line("%s", strings.TrimRight(line, " \n"))
-	}
+	p.table(t)
 }

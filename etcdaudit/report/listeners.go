@@ -32,9 +32,7 @@ func (p *printer) listeners(list []*auditv1.Listener) {
 		}
 	}
 	p.line("")
-	for line := range strings.Lines(t.Render()) {
-		p.line("%s", strings.TrimRight(line, " \n"))
-	}
+	p.table(t)
 }
 
 func clientsOf(l *auditv1.Listener) (names []string) {
